@@ -1,0 +1,415 @@
+//! What is written to the log, and the one place that reads it back.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::record::{Record, References};
+use crate::{ContactId, EventId, LocationId, ObjectKey, ObjectKind, RecordId, RecordKind, Revision, Workspace};
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    pub location_id: LocationId,
+    pub epoch: u32,
+    pub seq: u64,
+    pub event_id: EventId,
+    /// Whom it concerns; none for what concerns the location as a whole.
+    pub contact_id: Option<ContactId>,
+    pub record: Option<(RecordKind, RecordId)>,
+    pub occurred_at: Timestamp,
+    pub recorded_at: Timestamp,
+    pub cause: Cause,
+    pub traceparent: Option<String>,
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// A record of GHL appeared, changed, vanished or returned.
+    Record(Box<RecordFact>),
+    /// The writer brought objects to Pagico, or could not.
+    Delivery(DeliveryFact),
+    /// A person did something.
+    Operator(OperatorFact),
+}
+
+/// How a record differs from what was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    Appeared,
+    Changed,
+    Vanished,
+    Returned,
+}
+
+impl Change {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Appeared => "appeared",
+            Self::Changed => "changed",
+            Self::Vanished => "vanished",
+            Self::Returned => "returned",
+        }
+    }
+}
+
+/// A change of one record, whole: nothing else is needed to map it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordFact {
+    pub change: Change,
+    /// The whole content after the change; of a vanished record, the last content known.
+    pub record: Record,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<FieldChange>,
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub names: Names,
+    /// GHL created the record after the location was connected: the fact that triggers fire on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new_in_ghl: bool,
+}
+
+/// One field, before and after. Absent and null are the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// Dotted where one part of a field changed: `custom_fields.<id>`.
+    pub field: String,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub before: Value,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub after: Value,
+}
+
+/// The names of what a record refers to, as they were when it was observed. A new name is no change of the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Names {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub users: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub calendars: BTreeMap<String, String>,
+}
+
+impl Names {
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.fields.is_empty() && self.calendars.is_empty()
+    }
+
+    /// Only the names that `record` refers to.
+    pub(crate) fn only_for(&self, record: &Record) -> Self {
+        let References { users, fields, calendars } = record.references();
+        let pick = |all: &BTreeMap<String, String>, ids: Vec<&str>| {
+            ids.into_iter().filter_map(|id| all.get_key_value(id)).map(|(id, name)| (id.clone(), name.clone())).collect()
+        };
+        Self { users: pick(&self.users, users), fields: pick(&self.fields, fields), calendars: pick(&self.calendars, calendars) }
+    }
+}
+
+/// Deliveries of one contact's objects that ended the same way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeliveryFact {
+    pub outcome: DeliveryOutcome,
+    pub deliveries: Vec<Delivery>,
+}
+
+/// How a delivery ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryOutcome {
+    /// The workspace holds the content of this revision, or the object is gone as it should be.
+    Delivered,
+    /// The workspace holds something newer and said so.
+    Refused,
+    /// The delivery waits for a person.
+    Parked,
+    /// A person sent a parked delivery again.
+    Redriven,
+}
+
+impl DeliveryOutcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Refused => "refused",
+            Self::Parked => "parked",
+            Self::Redriven => "redriven",
+        }
+    }
+}
+
+/// One object on its way to Pagico.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    pub workspace: Workspace,
+    pub kind: ObjectKind,
+    pub object: ObjectKey,
+    pub revision: Revision,
+    /// What the workspace answered: `created`, `updated`, `unchanged`, `kept`, `removed`, `stale` or the reason it was refused.
+    pub answer: String,
+}
+
+/// Something a person did, named `operator.<verb>`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OperatorFact {
+    pub verb: String,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub detail: Value,
+}
+
+/// How a change came to be known, and on whose behalf.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    #[serde(flatten)]
+    pub net: Net,
+    /// When GHL was asked for what was then seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
+    /// The vendor's own trace id of the answer, for support.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ghl_trace_id: Option<String>,
+}
+
+/// Which of the nets saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "lowercase")]
+pub enum Net {
+    Webhook {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        webhook_id: Option<String>,
+        #[serde(rename = "type")]
+        kind: String,
+    },
+    Poll,
+    Sweep,
+    Backfill,
+    Operator {
+        who: String,
+    },
+    Writer,
+}
+
+impl Net {
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Webhook { .. } => "webhook",
+            Self::Poll => "poll",
+            Self::Sweep => "sweep",
+            Self::Backfill => "backfill",
+            Self::Operator { .. } => "operator",
+            Self::Writer => "writer",
+        }
+    }
+}
+
+impl From<Net> for Cause {
+    fn from(net: Net) -> Self {
+        Self { net, asked_at: None, ghl_trace_id: None }
+    }
+}
+
+/// The id of the event at a place in the log. The epoch is part of it: after a restore the same place may hold another fact.
+pub fn event_id(location_id: &LocationId, epoch: u32, seq: u64) -> EventId {
+    const NAMESPACE: uuid::Uuid = uuid::Uuid::from_u128(0x6d1f_0c52_7a3e_4b0e_9f5d_2c8a_41b7_e960);
+    EventId(uuid::Uuid::new_v5(&NAMESPACE, format!("{location_id}\n{epoch}\n{seq}").as_bytes()))
+}
+
+/// What was stored cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Decode {
+    #[error("event payload has version {0}, newer than this program understands")]
+    Newer(u64),
+    #[error("unknown event type {0:?}")]
+    UnknownType(String),
+    #[error("not an event: {kind} at line {line} column {column}")]
+    Malformed { kind: &'static str, line: usize, column: usize },
+}
+
+impl From<serde_json::Error> for Decode {
+    /// Keeps the place and kind of the mistake and drops the message, which may quote personal data.
+    fn from(error: serde_json::Error) -> Self {
+        let kind = match error.classify() {
+            serde_json::error::Category::Io => "unreadable",
+            serde_json::error::Category::Syntax => "broken JSON",
+            serde_json::error::Category::Data => "unexpected content",
+            serde_json::error::Category::Eof => "cut short",
+        };
+        Self::Malformed { kind, line: error.line(), column: error.column() }
+    }
+}
+
+/// The version that this program writes.
+const VERSION: u64 = 1;
+
+#[derive(Serialize)]
+struct Versioned<'a, T> {
+    v: u64,
+    #[serde(flatten)]
+    fact: &'a T,
+}
+
+#[derive(Deserialize)]
+struct VersionOnly {
+    v: u64,
+}
+
+impl Body {
+    /// The event's type as the log names it, for instance `task.changed`.
+    pub fn type_name(&self) -> String {
+        match self {
+            Self::Record(fact) => format!("{}.{}", fact.record.kind(), fact.change.as_str()),
+            Self::Delivery(fact) => format!("delivery.{}", fact.outcome.as_str()),
+            Self::Operator(fact) => format!("operator.{}", fact.verb),
+        }
+    }
+
+    /// The bytes that are stored.
+    ///
+    /// # Errors
+    /// None of these types can fail to become JSON; the error is passed on rather than hidden.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        match self {
+            Self::Record(fact) => serde_json::to_vec(&Versioned { v: VERSION, fact }),
+            Self::Delivery(fact) => serde_json::to_vec(&Versioned { v: VERSION, fact }),
+            Self::Operator(fact) => serde_json::to_vec(&Versioned { v: VERSION, fact }),
+        }
+    }
+
+    /// Reads a stored payload of any version ever written: the only door from bytes to facts.
+    ///
+    /// # Errors
+    /// Says whether the payload is newer than this program, of an unknown type, or broken.
+    pub fn decode(type_name: &str, payload: &[u8]) -> Result<Self, Decode> {
+        let VersionOnly { v } = serde_json::from_slice(payload)?;
+        if v != VERSION {
+            return Err(Decode::Newer(v));
+        }
+        match type_name.split_once('.') {
+            Some(("contact" | "task" | "note" | "appointment", _)) => Ok(Self::Record(Box::new(serde_json::from_slice(payload)?))),
+            Some(("delivery", _)) => Ok(Self::Delivery(serde_json::from_slice(payload)?)),
+            Some(("operator", _)) => Ok(Self::Operator(serde_json::from_slice(payload)?)),
+            _ => Err(Decode::UnknownType(type_name.to_owned())),
+        }
+    }
+}
+
+/// A line of the log as it is stored: the columns, and the payload not yet read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    pub location_id: LocationId,
+    pub epoch: u32,
+    pub seq: u64,
+    pub event_id: EventId,
+    /// Whom it concerns; none for what concerns the location as a whole.
+    pub contact_id: Option<ContactId>,
+    pub record: Option<(RecordKind, RecordId)>,
+    /// The event's type, for instance `task.changed`.
+    pub type_name: String,
+    pub occurred_at: Timestamp,
+    pub recorded_at: Timestamp,
+    pub cause: Cause,
+    pub traceparent: Option<String>,
+    /// JSON.
+    pub payload: Vec<u8>,
+}
+
+/// How a stored event travels over the bus: the columns, with the payload inside as it is.
+#[derive(Serialize, Deserialize)]
+struct Carried<'a> {
+    location_id: Cow<'a, LocationId>,
+    epoch: u32,
+    seq: u64,
+    event_id: EventId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contact_id: Option<Cow<'a, ContactId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    record: Option<Cow<'a, (RecordKind, RecordId)>>,
+    #[serde(rename = "type")]
+    type_name: Cow<'a, str>,
+    occurred_at: Timestamp,
+    recorded_at: Timestamp,
+    cause: Cow<'a, Cause>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    payload: &'a RawValue,
+}
+
+impl Stored {
+    /// The bytes that travel over the bus. The payload goes along unread, so that what this program cannot read still travels.
+    ///
+    /// # Errors
+    /// Fails when the payload is not JSON at all.
+    pub fn carry(&self) -> Result<Vec<u8>, Decode> {
+        let carried = Carried {
+            location_id: Cow::Borrowed(&self.location_id),
+            epoch: self.epoch,
+            seq: self.seq,
+            event_id: self.event_id,
+            contact_id: self.contact_id.as_ref().map(Cow::Borrowed),
+            record: self.record.as_ref().map(Cow::Borrowed),
+            type_name: Cow::Borrowed(&self.type_name),
+            occurred_at: self.occurred_at,
+            recorded_at: self.recorded_at,
+            cause: Cow::Borrowed(&self.cause),
+            traceparent: self.traceparent.as_deref().map(Cow::Borrowed),
+            payload: serde_json::from_slice(&self.payload)?,
+        };
+        Ok(serde_json::to_vec(&carried)?)
+    }
+
+    /// Takes what `carry` gave.
+    ///
+    /// # Errors
+    /// Says where the bytes stop being an event, without quoting them.
+    pub fn received(bytes: &[u8]) -> Result<Self, Decode> {
+        let carried: Carried<'_> = serde_json::from_slice(bytes)?;
+        Ok(Self {
+            payload: carried.payload.get().as_bytes().to_vec(),
+            location_id: carried.location_id.into_owned(),
+            epoch: carried.epoch,
+            seq: carried.seq,
+            event_id: carried.event_id,
+            contact_id: carried.contact_id.map(Cow::into_owned),
+            record: carried.record.map(Cow::into_owned),
+            type_name: carried.type_name.into_owned(),
+            occurred_at: carried.occurred_at,
+            recorded_at: carried.recorded_at,
+            cause: carried.cause.into_owned(),
+            traceparent: carried.traceparent.map(Cow::into_owned),
+        })
+    }
+
+    /// Reads the payload.
+    ///
+    /// # Errors
+    /// As `Body::decode`.
+    pub fn open(self) -> Result<Recorded, Decode> {
+        Ok(Recorded {
+            body: Body::decode(&self.type_name, &self.payload)?,
+            location_id: self.location_id,
+            epoch: self.epoch,
+            seq: self.seq,
+            event_id: self.event_id,
+            contact_id: self.contact_id,
+            record: self.record,
+            occurred_at: self.occurred_at,
+            recorded_at: self.recorded_at,
+            cause: self.cause,
+            traceparent: self.traceparent,
+        })
+    }
+}
+
+impl Recorded {
+    pub fn revision(&self) -> Revision {
+        Revision { epoch: self.epoch, seq: self.seq }
+    }
+}

@@ -1,0 +1,210 @@
+//! Names of things, as types: an id that has been parsed is non-empty, bounded and free of control characters.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest id accepted from outside, in bytes.
+const ID_BYTES_MAX: usize = 255;
+
+/// An id that cannot be used as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadId {
+    #[error("id is empty")]
+    Empty,
+    #[error("id is longer than {ID_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("id contains a control character")]
+    ControlCharacter,
+}
+
+fn checked(id: &str) -> Result<(), BadId> {
+    if id.is_empty() {
+        Err(BadId::Empty)
+    } else if id.len() > ID_BYTES_MAX {
+        Err(BadId::TooLong)
+    } else if id.chars().any(char::is_control) {
+        Err(BadId::ControlCharacter)
+    } else {
+        Ok(())
+    }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// # Errors
+            /// Refuses an empty id, one of more than 255 bytes and one with control characters.
+            pub fn new(id: impl Into<String>) -> Result<Self, BadId> {
+                let id = id.into();
+                checked(&id)?;
+                Ok(Self(id))
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = BadId;
+            fn try_from(id: String) -> Result<Self, BadId> {
+                Self::new(id)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id! {
+    /// A GHL sub-account: our tenant.
+    LocationId
+}
+id! {
+    /// A person in GHL.
+    ContactId
+}
+id! {
+    /// A contact, task, note or appointment in GHL. A contact's record id is its contact id.
+    RecordId
+}
+id! {
+    /// One generation of Pagico content.
+    Workspace
+}
+
+impl From<&ContactId> for RecordId {
+    fn from(id: &ContactId) -> Self {
+        Self(id.0.clone())
+    }
+}
+
+impl Workspace {
+    /// The live workspace of a location that has never promoted another one.
+    pub fn live_of(location_id: &LocationId) -> Self {
+        Self(location_id.0.clone())
+    }
+}
+
+/// The external key of a Pagico object, unique within a workspace: `ghl:task/<id>` for what mirrors a record,
+/// `rule:<rule>/<uuid>` for what a trigger started.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ObjectKey(String);
+
+impl ObjectKey {
+    pub fn of_record(kind: RecordKind, id: &RecordId) -> Self {
+        Self(format!("ghl:{kind}/{id}"))
+    }
+
+    pub fn of_contact(id: &ContactId) -> Self {
+        Self(format!("ghl:{}/{id}", RecordKind::Contact))
+    }
+
+    /// The key of what step `step` of rule `rule` starts because of `event`: the same on every replay.
+    pub fn of_trigger(event: EventId, rule: &str, step: &str) -> Self {
+        let id = uuid::Uuid::new_v5(&event.0, format!("{rule}/{step}").as_bytes());
+        Self(format!("rule:{rule}/{id}"))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for ObjectKey {
+    fn from(key: String) -> Self {
+        Self(key)
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The id of an event: derived from its place in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventId(pub uuid::Uuid);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A SHA-256 digest.
+pub type Hash = [u8; 32];
+
+/// What kind of thing a record is in GHL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordKind {
+    Contact,
+    Task,
+    Note,
+    Appointment,
+}
+
+impl RecordKind {
+    pub const ALL: [Self; 4] = [Self::Contact, Self::Task, Self::Note, Self::Appointment];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Contact => "contact",
+            Self::Task => "task",
+            Self::Note => "note",
+            Self::Appointment => "appointment",
+        }
+    }
+
+    pub fn parse(kind: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == kind)
+    }
+}
+
+impl fmt::Display for RecordKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_reach_urls_and_subjects_may_hold_anything_printable() {
+        for id in ["a b", "a/b", "a.b", "*", ">", "a\"b'c", "é🙂"] {
+            assert_eq!(ContactId::new(id).map(|id| id.to_string()), Ok(id.to_owned()));
+        }
+    }
+
+    #[test]
+    fn ids_that_cannot_be_ids_are_refused_with_the_reason() {
+        assert_eq!(ContactId::new(""), Err(BadId::Empty));
+        assert_eq!(ContactId::new("x".repeat(256)), Err(BadId::TooLong));
+        assert_eq!(ContactId::new("a\nb"), Err(BadId::ControlCharacter));
+        assert!(serde_json::from_str::<ContactId>("\"a\\u0000\"").is_err());
+    }
+
+    #[test]
+    fn what_a_trigger_starts_has_the_same_key_on_every_replay() {
+        let event = crate::event_id(&LocationId::new("loc").unwrap(), 1, 7);
+        let key = ObjectKey::of_trigger(event, "onboarding", "project");
+        assert_eq!(key, ObjectKey::of_trigger(event, "onboarding", "project"));
+        assert_ne!(key, ObjectKey::of_trigger(event, "onboarding", "note"));
+    }
+}

@@ -1,0 +1,248 @@
+//! What Pagico should hold.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{ContactId, EventId, LocationId, Moment, ObjectKey, RulesRevision};
+
+/// A place in the log, and so the age of what it caused. A later epoch beats every position of an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Revision {
+    pub epoch: u32,
+    pub seq: u64,
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.epoch, self.seq)
+    }
+}
+
+/// One Pagico object as it should be, or that it should not be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    pub location_id: LocationId,
+    /// Whom the object is about.
+    pub contact_id: ContactId,
+    pub kind: ObjectKind,
+    pub object: ObjectKey,
+    pub revision: Revision,
+    pub policy: Policy,
+    pub rules: RulesRevision,
+    pub event_id: EventId,
+    pub action: Action,
+}
+
+impl Intent {
+    /// The bytes that travel over the bus.
+    ///
+    /// # Errors
+    /// None of these types can fail to become JSON; the error is passed on rather than hidden.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+
+    /// # Errors
+    /// Says where the bytes stop being an intent, without quoting them.
+    pub fn decode(bytes: &[u8]) -> Result<Self, crate::Decode> {
+        Ok(serde_json::from_slice(bytes)?)
+    }
+}
+
+/// Who owns an object once it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// GHL does: overwritten whenever it drifts.
+    Mirror,
+    /// The user does: created once, then left alone.
+    Once,
+}
+
+/// What kind of thing an object is in Pagico.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectKind {
+    Contact,
+    Project,
+    Task,
+    Note,
+    Appointment,
+}
+
+impl ObjectKind {
+    pub const ALL: [Self; 5] = [Self::Contact, Self::Project, Self::Task, Self::Note, Self::Appointment];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Contact => "contact",
+            Self::Project => "project",
+            Self::Task => "task",
+            Self::Note => "note",
+            Self::Appointment => "appointment",
+        }
+    }
+
+    pub fn parse(kind: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == kind)
+    }
+}
+
+impl fmt::Display for ObjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    Put(Box<Content>),
+    Remove,
+}
+
+/// The whole content of an object; its JSON is the content that the bridge takes for that kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Content {
+    Contact(ContactContent),
+    Project(ProjectContent),
+    Task(TaskContent),
+    Note(NoteContent),
+    Appointment(AppointmentContent),
+}
+
+impl Content {
+    pub fn kind(&self) -> ObjectKind {
+        match self {
+            Self::Contact(_) => ObjectKind::Contact,
+            Self::Project(_) => ObjectKind::Project,
+            Self::Task(_) => ObjectKind::Task,
+            Self::Note(_) => ObjectKind::Note,
+            Self::Appointment(_) => ObjectKind::Appointment,
+        }
+    }
+
+    /// The content alone, as JSON.
+    ///
+    /// # Errors
+    /// None of these types can fail to become JSON; the error is passed on rather than hidden.
+    pub fn to_json(&self) -> Result<Value, serde_json::Error> {
+        match self {
+            Self::Contact(content) => serde_json::to_value(content),
+            Self::Project(content) => serde_json::to_value(content),
+            Self::Task(content) => serde_json::to_value(content),
+            Self::Note(content) => serde_json::to_value(content),
+            Self::Appointment(content) => serde_json::to_value(content),
+        }
+    }
+}
+
+/// A contact profile, which is also the container of what belongs to the person.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ContactContent {
+    /// Never empty: a contact without a name is called by its e-mail, phone or id.
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub company: Option<String>,
+    /// Lines as on an envelope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub website: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub birthday: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub do_not_disturb: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub custom_fields: Vec<CustomField>,
+}
+
+/// A custom field, as a person reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomField {
+    pub name: String,
+    pub value: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProjectContent {
+    pub title: String,
+    /// The contact profile that the project is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<ObjectKey>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskContent {
+    pub title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<ObjectKey>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    /// None is Pagico's "Someday".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Moment>,
+    pub done: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoteContent {
+    pub title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<ObjectKey>,
+    pub body: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    pub pinned: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AppointmentContent {
+    pub title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<ObjectKey>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+}

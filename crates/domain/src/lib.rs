@@ -1,0 +1,33 @@
+//! Decides: what an observation of GHL means, what Pagico should hold because of it, and what may still be written.
+//!
+//! Knows no clock, no randomness, no IO and no other crate of the workspace: the same log and rules give the same intents, for ever.
+
+mod event;
+mod gate;
+mod id;
+mod intent;
+mod map;
+mod moment;
+mod observe;
+mod record;
+mod retry;
+mod rules;
+mod text;
+
+pub use event::{
+    Body, Cause, Change, Decode, Delivery, DeliveryFact, DeliveryOutcome, FieldChange, Names, Net, OperatorFact, RecordFact, Recorded,
+    event_id,
+};
+pub use gate::{Applied, Gate, coalesce, gate};
+pub use id::{BadId, ContactId, EventId, Hash, LocationId, ObjectKey, RecordId, RecordKind, Workspace};
+pub use intent::{
+    Action, AppointmentContent, ContactContent, Content, CustomField, Intent, NoteContent, ObjectKind, Policy, ProjectContent, Revision,
+    TaskContent,
+};
+pub use map::map;
+pub use moment::Moment;
+pub use observe::{Draft, KnownContact, KnownRecord, Listing, Looks, Observation, Observed, Sighting, observe};
+pub use record::{Appointment, Contact, Note, Record, Task};
+pub use retry::{Backoff, Verdict};
+pub use rules::{BadRules, Rules, RulesRevision};
+pub use text::readable;

@@ -1,0 +1,192 @@
+//! What GHL holds, in the terms of this project: every field that is mirrored or audited, whatever the wire called it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Moment, RecordKind};
+
+/// A person.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Contact {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub company: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub street: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub city: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postal_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub website: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date_of_birth: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub do_not_disturb: Option<bool>,
+    /// A GHL user id; the name is in the event's `Names`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub business_id: Option<String>,
+    /// A set: GHL gives no order that means something.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags: BTreeSet<String>,
+    /// By field id; values keep the JSON type they came with.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub custom_fields: BTreeMap<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub added_at: Option<Moment>,
+    /// Moves with every edit, seen or not: no change in itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Moment>,
+}
+
+/// Something to do for or with a contact.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Task {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// May be HTML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Moment>,
+    pub done: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_to: Option<String>,
+}
+
+/// Something written down about a contact.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Note {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// May be HTML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub color: Option<String>,
+    pub pinned: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub added_at: Option<Moment>,
+}
+
+/// A meeting with a contact.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Appointment {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Moment>,
+    /// IANA name of the location's zone: the one people read the time in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// May be HTML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calendar_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub added_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Moment>,
+}
+
+/// The content of one record, whatever its kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Record {
+    Contact(Box<Contact>),
+    Task(Task),
+    Note(Note),
+    Appointment(Appointment),
+}
+
+impl Record {
+    pub fn kind(&self) -> RecordKind {
+        match self {
+            Self::Contact(_) => RecordKind::Contact,
+            Self::Task(_) => RecordKind::Task,
+            Self::Note(_) => RecordKind::Note,
+            Self::Appointment(_) => RecordKind::Appointment,
+        }
+    }
+
+    /// When GHL says the record came to be, where it says so.
+    pub fn added_at(&self) -> Option<&Moment> {
+        match self {
+            Self::Contact(contact) => contact.added_at.as_ref(),
+            Self::Task(_) => None,
+            Self::Note(note) => note.added_at.as_ref(),
+            Self::Appointment(appointment) => appointment.added_at.as_ref(),
+        }
+    }
+
+    /// When GHL says the record last changed, where it says so.
+    pub fn updated_at(&self) -> Option<&Moment> {
+        match self {
+            Self::Contact(contact) => contact.updated_at.as_ref(),
+            Self::Task(_) | Self::Note(_) => None,
+            Self::Appointment(appointment) => appointment.updated_at.as_ref(),
+        }
+    }
+
+    /// The GHL user ids, custom field ids and calendar ids that the record refers to.
+    pub(crate) fn references(&self) -> References<'_> {
+        let mut refs = References::default();
+        match self {
+            Self::Contact(contact) => {
+                refs.users.extend(contact.assigned_to.as_deref());
+                refs.fields.extend(contact.custom_fields.keys().map(String::as_str));
+            }
+            Self::Task(task) => refs.users.extend(task.assigned_to.as_deref()),
+            Self::Note(note) => refs.users.extend(note.user_id.as_deref()),
+            Self::Appointment(appointment) => {
+                refs.users.extend(appointment.assigned_to.as_deref());
+                refs.calendars.extend(appointment.calendar_id.as_deref());
+            }
+        }
+        refs
+    }
+}
+
+/// Ids that need a name before a person can read the record.
+#[derive(Default)]
+pub(crate) struct References<'a> {
+    pub(crate) users: Vec<&'a str>,
+    pub(crate) fields: Vec<&'a str>,
+    pub(crate) calendars: Vec<&'a str>,
+}

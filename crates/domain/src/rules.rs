@@ -1,0 +1,233 @@
+//! Which fields are mirrored, and what a new contact starts.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Rules by which events become intents. The default is `default_rules.toml`, compiled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    revision: RulesRevision,
+    pub(crate) text: RulesText,
+}
+
+/// A short name for one exact text of rules: the first 16 hexadecimal digits of its SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RulesRevision(String);
+
+impl RulesRevision {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RulesRevision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RulesText {
+    pub(crate) mirror: Mirror,
+    #[serde(default, rename = "trigger")]
+    pub(crate) triggers: Vec<Trigger>,
+}
+
+/// The fields that are carried over, by kind of record.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mirror {
+    pub(crate) contact: BTreeSet<ContactField>,
+    pub(crate) task: BTreeSet<TaskField>,
+    pub(crate) note: BTreeSet<NoteField>,
+    pub(crate) appointment: BTreeSet<AppointmentField>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ContactField {
+    Name,
+    Email,
+    Phone,
+    Company,
+    Address,
+    Website,
+    Owner,
+    Birthday,
+    Source,
+    TimeZone,
+    DoNotDisturb,
+    Tags,
+    CustomFields,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TaskField {
+    Title,
+    Notes,
+    Due,
+    Done,
+    Assignee,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NoteField {
+    Title,
+    Body,
+    WrittenAt,
+    Author,
+    Pinned,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AppointmentField {
+    Title,
+    Start,
+    End,
+    TimeZone,
+    Status,
+    Place,
+    Notes,
+    Calendar,
+    Assignee,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Trigger {
+    pub(crate) name: String,
+    pub(crate) when: When,
+    pub(crate) project: Option<ProjectTemplate>,
+    #[serde(default, rename = "task")]
+    pub(crate) tasks: Vec<TaskTemplate>,
+    #[serde(default, rename = "note")]
+    pub(crate) notes: Vec<NoteTemplate>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) enum When {
+    /// GHL created a contact after its location was connected.
+    #[serde(rename = "contact created")]
+    ContactCreated,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProjectTemplate {
+    pub(crate) title: String,
+    pub(crate) notes: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TaskTemplate {
+    /// Part of the task's identity: rename it and replay starts another task.
+    pub(crate) step: String,
+    pub(crate) title: String,
+    pub(crate) notes: Option<String>,
+    pub(crate) due_days: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoteTemplate {
+    pub(crate) step: String,
+    pub(crate) title: String,
+    pub(crate) body: String,
+}
+
+/// Rules that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadRules {
+    #[error("rules cannot be read: {0}")]
+    Syntax(String),
+    #[error("trigger {trigger:?}: {problem}")]
+    Trigger { trigger: String, problem: String },
+}
+
+/// What a template may name between braces.
+pub(crate) const PLACEHOLDERS: [&str; 5] = ["name", "email", "phone", "company", "owner"];
+
+impl Rules {
+    /// Reads and checks rules.
+    ///
+    /// # Errors
+    /// Names the line that cannot be read, a step that appears twice, or a placeholder that does not exist.
+    pub fn parse(text: &str) -> Result<Self, BadRules> {
+        let digest = hex::encode(Sha256::digest(text.as_bytes()));
+        let revision = RulesRevision(digest.chars().take(16).collect());
+        let text: RulesText = toml::from_str(text).map_err(|error| BadRules::Syntax(error.to_string()))?;
+        for trigger in &text.triggers {
+            check(trigger).map_err(|problem| BadRules::Trigger { trigger: trigger.name.clone(), problem })?;
+        }
+        Ok(Self { revision, text })
+    }
+
+    /// The rules that are compiled in.
+    ///
+    /// # Errors
+    /// None: a test reads them.
+    pub fn builtin() -> Result<Self, BadRules> {
+        Self::parse(include_str!("default_rules.toml"))
+    }
+
+    pub fn revision(&self) -> &RulesRevision {
+        &self.revision
+    }
+}
+
+fn check(trigger: &Trigger) -> Result<(), String> {
+    let mut steps = BTreeSet::from(["project"]);
+    for step in trigger.tasks.iter().map(|task| &task.step).chain(trigger.notes.iter().map(|note| &note.step)) {
+        if !steps.insert(step) {
+            return Err(format!("step {step:?} appears twice"));
+        }
+    }
+    let project = trigger.project.iter().flat_map(|project| [Some(&project.title), project.notes.as_ref()]);
+    let tasks = trigger.tasks.iter().flat_map(|task| [Some(&task.title), task.notes.as_ref()]);
+    let notes = trigger.notes.iter().flat_map(|note| [Some(&note.title), Some(&note.body)]);
+    for template in project.chain(tasks).chain(notes).flatten() {
+        let placeholders = template.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or_default());
+        for placeholder in placeholders {
+            if !PLACEHOLDERS.contains(&placeholder) {
+                return Err(format!("{{{placeholder}}} is none of {}", PLACEHOLDERS.map(|name| format!("{{{name}}}")).join(", ")));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_builtin_rules_are_rules() {
+        let rules = Rules::builtin().unwrap();
+        assert_eq!(rules.text.triggers.len(), 1);
+        assert_eq!(rules.revision().as_str().len(), 16);
+    }
+
+    #[track_caller]
+    fn refused(change: (&str, &str), because: &str) {
+        let text = include_str!("default_rules.toml").replace(change.0, change.1);
+        let error = Rules::parse(&text).unwrap_err().to_string();
+        assert!(error.contains(because), "{error}");
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        refused(("{name}", "{nmae}"), "{nmae} is none of {name}");
+        refused(("step = \"plan\"", "step = \"call\""), "\"call\" appears twice");
+        refused(("\"email\"", "\"mail\""), "mail");
+        refused(("contact created", "contact creatd"), "contact creatd");
+    }
+}
