@@ -16,7 +16,7 @@ mod text;
 
 pub use event::{
     Body, Cause, Change, Decode, Delivery, DeliveryFact, DeliveryOutcome, FieldChange, Names, Net, OperatorFact, RecordFact, Recorded,
-    event_id,
+    Stored, event_id,
 };
 pub use gate::{Applied, Gate, coalesce, gate};
 pub use id::{BadId, ContactId, EventId, Hash, LocationId, ObjectKey, RecordId, RecordKind, Workspace};
