@@ -1,8 +1,9 @@
 //! What may still be written.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
-use crate::{Intent, ObjectKey, Policy, Revision};
+use crate::{Action, Intent, LocationId, ObjectKey, Policy, Revision};
 
 /// What the ledger knows of an object in a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +20,10 @@ pub enum Gate {
     Skip,
 }
 
-/// Lets an intent pass only if it is newer than what was applied; what belongs to the user is never written twice.
+/// Lets an intent pass only if it is newer than what was applied; what belongs to the user is never written twice, and never removed.
 pub fn gate(applied: Option<Applied>, intent: &Intent) -> Gate {
     match applied {
+        _ if intent.policy == Policy::Once && intent.action == Action::Remove => Gate::Skip,
         None => Gate::Apply,
         Some(applied) if applied.policy == Policy::Once => Gate::Skip,
         Some(applied) if intent.revision > applied.revision => Gate::Apply,
@@ -29,23 +31,31 @@ pub fn gate(applied: Option<Applied>, intent: &Intent) -> Gate {
     }
 }
 
-/// Of several intents for one object only the one that decides: the newest of a mirrored object, the oldest of one
-/// that is written once. Gives the deciding index for each object.
-pub fn coalesce<'a>(intents: impl IntoIterator<Item = &'a Intent>) -> BTreeMap<&'a ObjectKey, usize> {
-    let mut deciding: BTreeMap<&ObjectKey, (usize, &Intent)> = BTreeMap::new();
-    for (index, intent) in intents.into_iter().enumerate() {
+/// Of several intents for one object only one decides: the newest of a mirrored object, the oldest start of one that is
+/// written once. Gives for each intent the index of the one that decides in its place, which may be its own. Keys are
+/// unique within a workspace only, so intents of different locations never decide for each other.
+pub fn coalesce<I: Borrow<Intent>>(intents: &[I]) -> Vec<usize> {
+    let mut deciding: BTreeMap<(&LocationId, &ObjectKey), (usize, &Intent)> = BTreeMap::new();
+    for (index, intent) in intents.iter().map(Borrow::borrow).enumerate() {
         deciding
-            .entry(&intent.object)
+            .entry((&intent.location_id, &intent.object))
             .and_modify(|(chosen, best)| {
-                let better = match intent.policy {
-                    Policy::Mirror => intent.revision > best.revision,
-                    Policy::Once => intent.revision < best.revision,
-                };
-                if better {
+                if beats(intent, best) {
                     (*chosen, *best) = (index, intent);
                 }
             })
             .or_insert((index, intent));
     }
-    deciding.into_iter().map(|(object, (index, _))| (object, index)).collect()
+    let decides = |intent: &Intent| deciding.get(&(&intent.location_id, &intent.object)).map(|(index, _)| *index);
+    intents.iter().enumerate().map(|(index, intent)| decides(intent.borrow()).unwrap_or(index)).collect()
+}
+
+fn beats(intent: &Intent, best: &Intent) -> bool {
+    match intent.policy {
+        Policy::Mirror => intent.revision > best.revision,
+        Policy::Once => {
+            let rank = |intent: &Intent| (intent.action == Action::Remove, intent.revision);
+            rank(intent) < rank(best)
+        }
+    }
 }

@@ -102,14 +102,13 @@ pub struct Draft {
 pub fn observe(known: &KnownContact, seen: &Observation) -> Observed {
     let mut observed = Observed::default();
     see_contact(known, seen, &mut observed);
+    if known.is_gone_by(seen) {
+        return observed;
+    }
     for kind in [RecordKind::Task, RecordKind::Note, RecordKind::Appointment] {
         match seen.listing(kind) {
             Listing::NotAsked => {}
-            Listing::Partial(records) => {
-                for (id, record) in records {
-                    see_record(known, seen, kind, id, record.as_ref(), true, &mut observed);
-                }
-            }
+            Listing::Partial(records) => see_singly(known, seen, kind, records, &mut observed),
             Listing::Complete(records) => see_listing(known, seen, kind, records, &mut observed),
         }
     }
@@ -129,19 +128,30 @@ impl KnownContact {
                 record.asked_at = record.asked_at.max(seen.asked_at);
             }
         }
-        if let Sighting::Present { contact, .. } = &seen.contact
-            && !self.is_stale(RecordKind::Contact, seen.asked_at)
-        {
-            self.looks.updated_at.clone_from(&contact.updated_at);
+        let gone = self.is_gone_by(seen);
+        match &seen.contact {
+            Sighting::Present { contact, silent }
+                if !silent.contains("updated_at") && !self.is_stale(RecordKind::Contact, seen.asked_at) =>
+            {
+                self.looks.updated_at.clone_from(&contact.updated_at);
+            }
+            // Should it come back, it is to be looked at whole, even if its update time has not moved.
+            Sighting::Gone if gone => self.looks.updated_at = None,
+            Sighting::NotAsked | Sighting::Present { .. } | Sighting::Gone => {}
         }
         let looked = |kind| match kind {
             RecordKind::Contact => seen.contact != Sighting::NotAsked,
-            RecordKind::Task | RecordKind::Note | RecordKind::Appointment => matches!(seen.listing(kind), Listing::Complete(_)),
+            RecordKind::Task | RecordKind::Note | RecordKind::Appointment => gone || matches!(seen.listing(kind), Listing::Complete(_)),
         };
         for kind in RecordKind::ALL.into_iter().filter(|kind| looked(*kind)) {
             let at = self.looks.asked_at.entry(kind).or_insert(seen.asked_at);
             *at = (*at).max(seen.asked_at);
         }
+    }
+
+    /// A contact that is gone has no records, whatever was listed of them in the same look.
+    fn is_gone_by(&self, seen: &Observation) -> bool {
+        seen.contact == Sighting::Gone && !self.is_stale(RecordKind::Contact, seen.asked_at)
     }
 
     fn is_stale(&self, kind: RecordKind, asked_at: Timestamp) -> bool {
@@ -167,6 +177,15 @@ fn see_contact(known: &KnownContact, seen: &Observation, observed: &mut Observed
             for (kind, id) in records {
                 see_record(known, seen, *kind, id, None, false, observed);
             }
+        }
+    }
+}
+
+fn see_singly(known: &KnownContact, seen: &Observation, kind: RecordKind, records: &[(RecordId, Option<Record>)], observed: &mut Observed) {
+    let mut listed = BTreeSet::new();
+    for (id, record) in records {
+        if listed.insert(id) {
+            see_record(known, seen, kind, id, record.as_ref(), true, observed);
         }
     }
 }
@@ -269,19 +288,16 @@ fn compare(within: Option<&str>, before: &Map<String, Value>, after: &Map<String
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let nothing = Map::new();
     for name in names {
-        let (was, is) = (before.get(name), after.get(name));
+        let (was, is) = (before.get(name).unwrap_or(&Value::Null), after.get(name).unwrap_or(&Value::Null));
         if was == is || (within.is_none() && VOLATILE.contains(&name.as_str())) {
             continue;
         }
         if within.is_none() && name == BY_PART {
-            let part = |value: Option<&Value>| value.and_then(Value::as_object).cloned();
-            let (was, is) = (part(was), part(is));
-            compare(Some(name), was.as_ref().unwrap_or(&nothing), is.as_ref().unwrap_or(&nothing), changes);
+            compare(Some(name), was.as_object().unwrap_or(&nothing), is.as_object().unwrap_or(&nothing), changes);
             continue;
         }
         let field = within.map_or_else(|| name.clone(), |within| format!("{within}.{name}"));
-        let value = |value: Option<&Value>| value.cloned().unwrap_or_default();
-        changes.push(FieldChange { field, before: value(was), after: value(is) });
+        changes.push(FieldChange { field, before: was.clone(), after: is.clone() });
     }
 }
 

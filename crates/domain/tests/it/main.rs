@@ -1,0 +1,8 @@
+//! The decisions and laws of `domain`, seen from outside.
+
+#[cfg(test)]
+mod gate;
+#[cfg(test)]
+mod observe;
+#[cfg(test)]
+mod support;
