@@ -1,0 +1,184 @@
+//! One nats-server with JetStream, listening on 127.0.0.1 only.
+
+use std::fs;
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::child::{Server, stop_stranger};
+use crate::place::{Place, command, password_beside, setpriv_missing};
+use crate::{Error, choose_port, find, last_words};
+
+const WHAT: &str = find::NATS;
+const USER: &str = "mirror";
+const STOP_PATIENCE: Duration = Duration::from_secs(8);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often another free port is tried when somebody was faster.
+const PORT_ATTEMPTS: u32 = 5;
+
+#[derive(Debug, Clone)]
+pub struct NatsSettings {
+    /// Made when missing. Belongs to one running process at a time. The password is kept beside it, so that clients find the server
+    /// again after its data was wiped.
+    pub data: PathBuf,
+    /// None: any free one.
+    pub port: Option<u16>,
+    /// None: looked for.
+    pub binary: Option<PathBuf>,
+    pub start_timeout: Duration,
+}
+
+impl Default for NatsSettings {
+    fn default() -> Self {
+        Self { data: PathBuf::from(".local/nats"), port: None, binary: None, start_timeout: Duration::from_secs(30) }
+    }
+}
+
+/// A running server; dropping it stops it.
+#[derive(Debug)]
+pub struct Nats {
+    server: Server,
+    place: Place,
+    password: String,
+    port: u16,
+}
+
+impl Nats {
+    /// Stops what a killed process left running on the data, and waits until clients are accepted.
+    pub async fn start(settings: NatsSettings) -> Result<Self, Error> {
+        blocking(move || start(&settings)).await
+    }
+
+    /// With the user and password in it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("nats://{USER}:{}@127.0.0.1:{}", self.password, self.port)
+    }
+
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.place.directory
+    }
+
+    /// Whether the server process has not ended by itself.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.server.exited(), Ok(None))
+    }
+
+    pub async fn stop(mut self) -> Result<(), Error> {
+        blocking(move || self.server.stop(Signal::INT, STOP_PATIENCE).map_err(Error::io(format!("stopping {WHAT}")))).await
+    }
+
+    /// As a crash would.
+    pub async fn kill(&mut self) {
+        if let Err(error) = self.server.kill() {
+            tracing::warn!(%error, "nats-server could not be killed");
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    let failed = |error: tokio::task::JoinError| Error::Failed { what: WHAT, reason: error.to_string() };
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
+}
+
+fn start(settings: &NatsSettings) -> Result<Nats, Error> {
+    let program = find::nats(settings.binary.as_deref())?;
+    // nats-server does not mind being root, and its program may lie where only this user can read it.
+    let place = Place::take(&settings.data, None)?;
+    stop_stale(&place.directory)?;
+    let password = place.password(&password_beside(&place.directory))?;
+    let deadline = Instant::now() + settings.start_timeout;
+    let mut attempt = 1;
+    loop {
+        let port = choose_port(WHAT, settings.port)?;
+        match run(&program, &place, &password, port, deadline) {
+            Ok(server) => return Ok(Nats { server, place, password, port }),
+            Err(End::Taken) if settings.port.is_some() || attempt == PORT_ATTEMPTS => return Err(Error::PortTaken { what: WHAT, port }),
+            Err(End::Taken) => attempt += 1,
+            Err(End::Other(error)) => return Err(error),
+        }
+    }
+}
+
+/// Why a server ended before it was ready.
+enum End {
+    Taken,
+    Other(Error),
+}
+
+fn run(program: &Path, place: &Place, password: &str, port: u16, deadline: Instant) -> Result<Server, End> {
+    let io = |doing: &str| {
+        let doing = doing.to_owned();
+        move |source| End::Other(Error::Io { doing, source })
+    };
+    let config = place.directory.join("nats.conf");
+    place.write(&config, &configuration(&place.directory, password, port)).map_err(io("writing nats.conf"))?;
+    let (log, path) = place.log().map_err(End::Other)?;
+    let stderr = log.try_clone().map_err(io("writing the log of nats-server"))?;
+    let mut nats = command(program, None, Some("TERM"));
+    nats.arg("-c").arg(&config).arg("-P").arg(place.directory.join("pid")).stdout(log).stderr(stderr);
+    let mut server = Server::spawn(nats).map_err(|source| End::Other(setpriv_missing(source, "starting nats-server")))?;
+    loop {
+        match server.exited() {
+            Ok(None) => {}
+            Ok(Some(_)) if fs::read_to_string(&path).is_ok_and(|text| text.contains("address already in use")) => return Err(End::Taken),
+            Ok(Some(_)) => return Err(End::Other(Error::Failed { what: WHAT, reason: last_words(&path) })),
+            Err(source) => return Err(io("waiting for nats-server")(source)),
+        }
+        if greets(port) {
+            return Ok(server);
+        }
+        if Instant::now() >= deadline {
+            return Err(End::Other(Error::Failed { what: WHAT, reason: format!("not ready in time; see {}", path.display()) }));
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Strings are quoted as JSON would: paths may hold anything.
+fn configuration(directory: &Path, password: &str, port: u16) -> String {
+    let store = directory.join("jetstream").display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
+    format!(
+        "listen: \"127.0.0.1:{port}\"\n\
+         server_name: \"pagico-mirror\"\n\
+         max_payload: 8MB\n\
+         jetstream {{ store_dir: \"{store}\" }}\n\
+         authorization {{ user: \"{USER}\", password: \"{password}\" }}\n"
+    )
+}
+
+/// The server speaks first, once JetStream has read its files.
+fn greets(port: u16) -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else { return false };
+    let mut greeting = [0; 5];
+    stream.set_read_timeout(Some(Duration::from_secs(1))).is_ok() && stream.read_exact(&mut greeting).is_ok() && &greeting == b"INFO "
+}
+
+/// The directory is locked by this process, so a server still running on it is nobody's.
+fn stop_stale(directory: &Path) -> Result<(), Error> {
+    let Ok(text) = fs::read_to_string(directory.join("pid")) else { return Ok(()) };
+    let Ok(pid) = text.trim().parse() else { return Ok(()) };
+    let config = directory.join("nats.conf");
+    let config = config.as_os_str().as_encoded_bytes();
+    let runs_here = |pid: u32| {
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        arguments.split(|byte| *byte == 0).any(|argument| argument == config)
+    };
+    stop_stranger(pid, Signal::INT, STOP_PATIENCE, runs_here).map_err(Error::io(format!("stopping {WHAT} {pid}")))
+}
