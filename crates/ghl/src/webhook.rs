@@ -1,0 +1,159 @@
+//! Webhooks: whether they are GHL's, and what they hint at. Their content is never believed, only that something may have changed.
+
+mod signature;
+
+pub use signature::{BadKey, Forged, Scheme, Signatures, VENDOR_ED25519_PEM, VENDOR_RSA_PEM, Verifier};
+
+use domain::{ContactId, LocationId, RecordId, RecordKind};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Something may have changed; worth a look.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint {
+    pub location_id: LocationId,
+    /// Whom to look at. Task webhooks have been seen without.
+    pub contact_id: Option<ContactId>,
+    /// Which of the contact's records it is about, if it is not the contact itself.
+    pub record: Option<(RecordKind, RecordId)>,
+    /// The webhook's type, for instance `TaskCreate`.
+    pub kind: String,
+    pub webhook_id: Option<String>,
+    /// It says that the record is gone, which only a look can confirm.
+    pub deleted: bool,
+}
+
+/// What a webhook is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Webhook {
+    Hint(Hint),
+    /// Nothing this project mirrors, or nothing it can find: no location or record in it.
+    Other,
+}
+
+/// The body is not a webhook at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a JSON object")]
+pub struct NotJson;
+
+/// The types of webhook that hint at a record, with the kind of record and whether they say it is gone.
+const KINDS: [(&str, RecordKind, bool); 14] = [
+    ("ContactCreate", RecordKind::Contact, false),
+    ("ContactUpdate", RecordKind::Contact, false),
+    ("ContactDelete", RecordKind::Contact, true),
+    ("ContactTagUpdate", RecordKind::Contact, false),
+    ("ContactDndUpdate", RecordKind::Contact, false),
+    ("TaskCreate", RecordKind::Task, false),
+    ("TaskComplete", RecordKind::Task, false),
+    ("TaskDelete", RecordKind::Task, true),
+    ("NoteCreate", RecordKind::Note, false),
+    ("NoteUpdate", RecordKind::Note, false),
+    ("NoteDelete", RecordKind::Note, true),
+    ("AppointmentCreate", RecordKind::Appointment, false),
+    ("AppointmentUpdate", RecordKind::Appointment, false),
+    ("AppointmentDelete", RecordKind::Appointment, true),
+];
+
+/// Reads a webhook, flat as GHL sends them or wrapped in `data` as its guide shows them. Nesting deeper than 128 is not read.
+///
+/// # Errors
+/// Fails when the body is not a JSON object in UTF-8.
+pub fn read(body: &[u8]) -> Result<Webhook, NotJson> {
+    let Ok(Value::Object(outer)) = serde_json::from_slice(body) else { return Err(NotJson) };
+    let inner = outer.get("data").and_then(Value::as_object);
+    Ok(hint(&outer, inner).map_or(Webhook::Other, Webhook::Hint))
+}
+
+fn hint(outer: &Map<String, Value>, inner: Option<&Map<String, Value>>) -> Option<Hint> {
+    let text = |key: &str| {
+        let found = outer.get(key).or_else(|| inner?.get(key))?.as_str()?;
+        (!found.is_empty()).then_some(found)
+    };
+    let kind = text("type")?;
+    let (kind, record_kind, deleted) = *KINDS.iter().find(|(known, _, _)| *known == kind)?;
+    let content = inner.unwrap_or(outer);
+    let content = match record_kind {
+        RecordKind::Appointment => content.get("appointment").and_then(Value::as_object).unwrap_or(content),
+        RecordKind::Contact | RecordKind::Task | RecordKind::Note => content,
+    };
+    let of_content = |key: &str| content.get(key).and_then(Value::as_str);
+    let record_id = of_content("id").or_else(|| of_content("_id")).and_then(|id| RecordId::new(id).ok());
+    let contact_id = match record_kind {
+        RecordKind::Contact => record_id.as_ref().map(RecordId::as_str),
+        RecordKind::Task | RecordKind::Note | RecordKind::Appointment => of_content("contactId"),
+    };
+    let contact_id = contact_id.and_then(|id| ContactId::new(id).ok());
+    let record = record_id.filter(|_| record_kind != RecordKind::Contact).map(|id| (record_kind, id));
+    if contact_id.is_none() && record.is_none() {
+        return None;
+    }
+    Some(Hint {
+        location_id: LocationId::new(text("locationId")?).ok()?,
+        contact_id,
+        record,
+        kind: kind.to_owned(),
+        webhook_id: text("webhookId").filter(|id| id.len() <= 255 && !id.chars().any(char::is_control)).map(str::to_owned),
+        deleted,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(body: &Value, contact: Option<&str>, record: Option<(RecordKind, &str)>, deleted: bool) {
+        let Ok(Webhook::Hint(hint)) = read(body.to_string().as_bytes()) else { panic!("no hint in {body}") };
+        assert_eq!(hint.location_id.as_str(), "loc-1");
+        assert_eq!(hint.contact_id.as_ref().map(ContactId::as_str), contact);
+        assert_eq!(hint.record.as_ref().map(|(kind, id)| (*kind, id.as_str())), record);
+        assert_eq!(hint.deleted, deleted);
+    }
+
+    #[test]
+    fn a_contact_webhook_hints_at_the_contact() {
+        check(&json!({"type": "ContactTagUpdate", "locationId": "loc-1", "id": "c-1", "tags": ["x"]}), Some("c-1"), None, false);
+        check(&json!({"type": "ContactDelete", "locationId": "loc-1", "id": "c-1"}), Some("c-1"), None, true);
+    }
+
+    #[test]
+    fn a_record_webhook_hints_at_its_contact() {
+        let note = json!({"type": "NoteDelete", "locationId": "loc-1", "id": "n-1", "contactId": "c-1", "webhookId": "w-1"});
+        check(&note, Some("c-1"), Some((RecordKind::Note, "n-1")), true);
+        let appointment = json!({"type": "AppointmentCreate", "locationId": "loc-1", "appointment": {"id": "a-1", "contactId": "c-1"}});
+        check(&appointment, Some("c-1"), Some((RecordKind::Appointment, "a-1")), false);
+        check(&json!({"type": "TaskCreate", "locationId": "loc-1", "id": "t-1"}), None, Some((RecordKind::Task, "t-1")), false);
+    }
+
+    #[test]
+    fn a_wrapped_webhook_is_read_as_a_flat_one() {
+        let outside = json!({"type": "ContactUpdate", "locationId": "loc-1", "webhookId": "w-1", "data": {"id": "c-1"}});
+        check(&outside, Some("c-1"), None, false);
+        let inside = json!({"webhookId": "w-1", "data": {"type": "TaskDelete", "locationId": "loc-1", "id": "t-1", "contactId": "c-1"}});
+        check(&inside, Some("c-1"), Some((RecordKind::Task, "t-1")), true);
+    }
+
+    #[test]
+    fn what_cannot_be_placed_is_no_hint_and_no_mistake() {
+        for body in [
+            json!({"type": "InvoicePaid", "locationId": "loc-1", "id": "i-1"}),
+            json!({"type": "ContactCreate", "id": "c-1"}),
+            json!({"type": "ContactCreate", "locationId": "loc-1"}),
+            json!({"type": "ContactCreate", "locationId": "loc-1", "id": ""}),
+            json!({"type": 3, "locationId": "loc-1"}),
+            json!({}),
+        ] {
+            assert_eq!(read(body.to_string().as_bytes()), Ok(Webhook::Other), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_json_object_is_refused() {
+        let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+        let deep_object = format!("{{\"type\":\"ContactCreate\",\"x\":{deep}}}");
+        for body in [b"".as_slice(), b"[1]", b"{\"a\":", b"{\"a\":\"\xff\"}", deep.as_bytes(), deep_object.as_bytes()] {
+            assert_eq!(read(body), Err(NotJson));
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! GHL's JSON read into records of `domain`: both spellings, `id` or `_id`, and whatever is missing, null, empty or of another type.
+//!
+//! Answers are read field by field, so that one strange value costs itself and not the record, and one strange record not the listing.
+
+mod contact;
+
+use std::collections::BTreeMap;
+
+use domain::{Appointment, Contact, ContactId, LocationId, Moment, Note, Record, RecordId, RecordKind, Task};
+use serde_json::{Map, Value};
+
+use crate::client::{Page, Row};
+use crate::{Zone, time};
+
+/// Records of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    pub records: Vec<(RecordId, Record)>,
+    /// Whether these are all there are. A listing with an unreadable row, or one that GHL cut off, proves no absence.
+    pub complete: bool,
+    /// Rows without a usable id.
+    pub unreadable: usize,
+}
+
+/// What is asked of a location itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Location {
+    pub zone: Zone,
+    pub company_id: Option<String>,
+}
+
+type Fields = Map<String, Value>;
+
+pub(crate) fn contact(body: Value, id: &ContactId, location_id: &LocationId, zone: &Zone) -> Result<Contact, String> {
+    let fields = object(unwrap(body, "contact"))?;
+    if first_text(&fields, ID).as_deref() != Some(id.as_str()) {
+        return Err("another contact than asked for".to_owned());
+    }
+    if text(&fields, "locationId").is_some_and(|of| of != location_id.as_str()) {
+        return Err("a contact of another location".to_owned());
+    }
+    Ok(contact::read(&fields, zone).0)
+}
+
+pub(crate) fn list(body: Value, kind: RecordKind, zone: &Zone) -> Result<Listed, String> {
+    let mut body = object(body)?;
+    let rows = match body.remove(plural(kind)) {
+        Some(Value::Array(rows)) => Some(rows),
+        Some(Value::Null) | None => None,
+        Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+            return Err(format!("{} is no list", plural(kind)));
+        }
+    };
+    let mut listed = Listed { records: Vec::new(), complete: rows.is_some() && !flag(&body, "hasMore").unwrap_or(false), unreadable: 0 };
+    for row in rows.unwrap_or_default() {
+        let Value::Object(fields) = row else {
+            listed.unreadable += 1;
+            continue;
+        };
+        match first_text(&fields, ID).map(RecordId::new) {
+            // GHL shows some deleted records in lists and says so.
+            Some(Ok(_)) if flag(&fields, "deleted").unwrap_or(false) => {}
+            Some(Ok(id)) => listed.records.push((id, record(&fields, kind, zone))),
+            Some(Err(_)) | None => listed.unreadable += 1,
+        }
+    }
+    listed.complete &= listed.unreadable == 0;
+    Ok(listed)
+}
+
+pub(crate) fn single(body: Value, kind: RecordKind, zone: &Zone) -> Result<Record, String> {
+    let fields = object(unwrap(body, kind.as_str()))?;
+    if first_text(&fields, ID).is_none() {
+        return Err(format!("a {kind} without an id"));
+    }
+    Ok(record(&fields, kind, zone))
+}
+
+pub(crate) fn page(body: Value, zone: &Zone) -> Result<Page, String> {
+    let mut body = object(body)?;
+    let Some(Value::Array(rows)) = body.remove("contacts") else { return Err("contacts is no list".to_owned()) };
+    let next = rows.last().and_then(|row| row.get("searchAfter")).filter(|next| !next.is_null()).cloned();
+    let mut page = Page { rows: Vec::with_capacity(rows.len()), unreadable: 0, total: count(&Value::Object(body)), next };
+    for row in rows {
+        let Value::Object(fields) = row else {
+            page.unreadable += 1;
+            continue;
+        };
+        let Some(Ok(contact_id)) = first_text(&fields, ID).map(ContactId::new) else {
+            page.unreadable += 1;
+            continue;
+        };
+        let (contact, silent) = contact::read(&fields, zone);
+        page.rows.push(Row { contact_id, contact, silent });
+    }
+    Ok(page)
+}
+
+pub(crate) fn contact_of_task(body: &Value, task: &RecordId) -> Option<ContactId> {
+    // The specification calls the rows an "array of array": nested lists are looked into as well.
+    let rows =
+        body.get("tasks")?.as_array()?.iter().flat_map(|row| row.as_array().map_or_else(|| std::slice::from_ref(row), Vec::as_slice));
+    let row = rows.filter_map(Value::as_object).find(|row| first_text(row, ID).as_deref() == Some(task.as_str()))?;
+    let embedded = || row.get("contact").and_then(Value::as_object).and_then(|contact| first_text(contact, ID));
+    ContactId::new(text(row, "contactId").or_else(embedded)?).ok()
+}
+
+pub(crate) fn location(body: &Value) -> Result<Location, String> {
+    let fields = body.get("location").unwrap_or(body).as_object().ok_or_else(|| "no location".to_owned())?;
+    let zone = first_text(fields, &["timezone", "timeZone"]).map_or(Zone::UNKNOWN, |name| Zone::named(&name));
+    Ok(Location { zone, company_id: text(fields, "companyId") })
+}
+
+/// Names by id from a list; of a person without `name` the first and last name.
+pub(crate) fn names(body: &Value, list: &str) -> BTreeMap<String, String> {
+    let rows = body.get(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let named = |row: &Value| {
+        let row = row.as_object()?;
+        let parts = || [text(row, "firstName"), text(row, "lastName")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let name = text(row, "name").unwrap_or_else(parts);
+        Some((first_text(row, ID)?, name)).filter(|(_, name)| !name.is_empty())
+    };
+    rows.iter().filter_map(named).collect()
+}
+
+pub(crate) fn count(body: &Value) -> Option<u64> {
+    body.get("total").or_else(|| body.get("count")).and_then(Value::as_u64)
+}
+
+fn record(fields: &Fields, kind: RecordKind, zone: &Zone) -> Record {
+    match kind {
+        RecordKind::Contact => Record::Contact(Box::new(contact::read(fields, zone).0)),
+        RecordKind::Task => Record::Task(Task {
+            title: text(fields, "title"),
+            body: first_text(fields, &["body", "description"]),
+            due_at: moment(fields, "dueDate", zone),
+            done: flag(fields, "completed").unwrap_or(false),
+            assigned_to: reference(fields, "assignedTo"),
+        }),
+        RecordKind::Note => Record::Note(Note {
+            title: text(fields, "title"),
+            body: text(fields, "body"),
+            user_id: reference(fields, "userId"),
+            color: text(fields, "color"),
+            pinned: flag(fields, "pinned").unwrap_or(false),
+            added_at: moment(fields, "dateAdded", zone),
+        }),
+        RecordKind::Appointment => Record::Appointment(Appointment {
+            title: text(fields, "title"),
+            starts_at: moment(fields, "startTime", zone),
+            ends_at: moment(fields, "endTime", zone),
+            time_zone: zone.name().map(str::to_owned),
+            // The second spelling is the vendor's, in older answers.
+            status: first_text(fields, &["appointmentStatus", "appoinmentStatus", "status"]),
+            place: text(fields, "address"),
+            notes: first_text(fields, &["notes", "description"]),
+            calendar_id: text(fields, "calendarId"),
+            assigned_to: reference(fields, "assignedUserId"),
+            added_at: moment(fields, "dateAdded", zone),
+            updated_at: moment(fields, "dateUpdated", zone),
+        }),
+    }
+}
+
+const ID: &[&str] = &["id", "_id"];
+
+fn plural(kind: RecordKind) -> &'static str {
+    match kind {
+        RecordKind::Contact => "contacts",
+        RecordKind::Task => "tasks",
+        RecordKind::Note => "notes",
+        RecordKind::Appointment => "events",
+    }
+}
+
+/// What an envelope holds, or the body itself where the envelope is missing.
+fn unwrap(mut body: Value, envelope: &str) -> Value {
+    match body.get_mut(envelope) {
+        Some(inner) if inner.is_object() => inner.take(),
+        Some(_) | None => body,
+    }
+}
+
+fn object(body: Value) -> Result<Fields, String> {
+    match body {
+        Value::Object(fields) => Ok(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Err("not an object".to_owned()),
+    }
+}
+
+/// Text, also of a number or a truth value. Empty is none; lists and objects are no text.
+fn text(fields: &Fields, key: &str) -> Option<String> {
+    match fields.get(key)? {
+        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn first_text(fields: &Fields, keys: &[&str]) -> Option<String> {
+    keys.iter().find_map(|key| text(fields, key))
+}
+
+/// An id, alone, first of several or inside an object.
+fn reference(fields: &Fields, key: &str) -> Option<String> {
+    match fields.get(key)? {
+        Value::Object(inner) => first_text(inner, ID),
+        Value::Array(several) => several.first().and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => text(fields, key),
+    }
+}
+
+fn flag(fields: &Fields, key: &str) -> Option<bool> {
+    match fields.get(key)? {
+        Value::Bool(truth) => Some(*truth),
+        Value::String(text) => match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "1" => Some(true),
+            "false" | "no" | "0" => Some(false),
+            _ => None,
+        },
+        Value::Number(number) => number.as_i64().map(|number| number != 0),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn moment(fields: &Fields, key: &str, zone: &Zone) -> Option<Moment> {
+    fields.get(key).and_then(|value| time::moment(value, zone))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! The client against a small server that says what it was asked and answers as told.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, Response};
+use domain::{ContactId, LocationId, Record};
+use ghl::{Client, Error, Rate, Search, Settings, Transport, Versions, Window, Zone};
+use serde_json::{Value, json};
+
+/// What the server was asked.
+#[derive(Clone, Debug)]
+struct Asked {
+    line: String,
+    headers: HeaderMap,
+    body: Value,
+}
+
+/// A server that gives the prepared answers in turn and the last one for ever.
+struct Server {
+    base_url: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    calls: Arc<Mutex<Vec<Told>>>,
+}
+
+/// What was told of a call: its endpoint, its status, what is left.
+type Told = (String, Option<u16>, Option<u64>);
+
+type Prepared = (u16, Vec<(&'static str, &'static str)>, Vec<u8>);
+
+fn answer(status: u16, body: &Value) -> Prepared {
+    (status, Vec::new(), body.to_string().into_bytes())
+}
+
+impl Server {
+    async fn start(answers: Vec<Prepared>) -> Self {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (seen, answers) = (Arc::clone(&asked), Arc::new(answers));
+        let handler = move |request: Request| {
+            let (seen, answers) = (Arc::clone(&seen), Arc::clone(&answers));
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+                let index = {
+                    let mut seen = seen.lock().unwrap();
+                    seen.push(Asked {
+                        line: format!("{} {}", parts.method, parts.uri),
+                        headers: parts.headers,
+                        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+                    });
+                    seen.len() - 1
+                };
+                let (status, headers, body) = answers.get(index).or(answers.last()).unwrap();
+                let mut response = Response::builder().status(*status);
+                for (name, value) in headers {
+                    response = response.header(*name, *value);
+                }
+                response.body(Body::from(body.clone())).unwrap()
+            }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await });
+        Self { base_url, asked, calls: Arc::default() }
+    }
+
+    fn client(&self) -> Client {
+        let settings = Settings {
+            base_url: self.base_url.parse().unwrap(),
+            connect_timeout: Duration::from_secs(2),
+            request_timeout: Duration::from_secs(5),
+            body_bytes_max: 100_000,
+            versions: Versions::default(),
+            rate: Rate { wait_max: Duration::from_secs(2), ..Rate::default() },
+        };
+        let calls = Arc::clone(&self.calls);
+        let on_call =
+            Arc::new(move |call: &ghl::Call<'_>| calls.lock().unwrap().push((call.endpoint.to_owned(), call.status, call.remaining)));
+        let location_id = LocationId::new("loc/1").unwrap();
+        Client::new(Transport::new(settings, on_call).unwrap(), location_id, "pit-secret".to_owned().into())
+    }
+
+    fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn id(id: &str) -> ContactId {
+    ContactId::new(id).unwrap()
+}
+
+#[tokio::test]
+async fn every_call_carries_the_token_and_the_version_of_its_family() {
+    let server =
+        Server::start(vec![answer(200, &json!({"contact": {"id": "c-1"}, "traceId": "t-9"})), answer(200, &json!({"calendars": []}))])
+            .await;
+    let contact = server.client().contact(&id("c-1"), &Zone::UNKNOWN).await.unwrap();
+    server.client().calendars().await.unwrap();
+    assert_eq!(contact.trace_id.as_deref(), Some("t-9"));
+    let asked = server.asked();
+    assert_eq!(asked[0].line, "GET /contacts/c-1");
+    assert_eq!(asked[0].headers["authorization"], "Bearer pit-secret");
+    assert_eq!(asked[0].headers["version"], "2021-07-28");
+    assert_eq!(asked[1].line, "GET /calendars/?locationId=loc%2F1");
+    assert_eq!(asked[1].headers["version"], "2021-04-15");
+}
+
+#[tokio::test]
+async fn hostile_ids_stay_in_their_place_in_the_path() {
+    let server = Server::start(vec![answer(200, &json!({"tasks": []}))]).await;
+    let hostile = [
+        ("a/b", "a%2Fb"),
+        ("a?b", "a%3Fb"),
+        ("a#b", "a%23b"),
+        ("a b", "a%20b"),
+        ("a.b", "a.b"),
+        ("../x", "..%2Fx"),
+        ("%2e%2e", "%252e%252e"),
+        ("a\\b", "a%5Cb"),
+        ("é\"*>", "%C3%A9%22*%3E"),
+    ];
+    let client = server.client();
+    for (hostile, _) in hostile {
+        client.tasks(&id(hostile), &Zone::UNKNOWN).await.unwrap();
+    }
+    let lines: Vec<String> = server.asked().into_iter().map(|asked| asked.line).collect();
+    assert_eq!(lines, hostile.map(|(_, path)| format!("GET /contacts/{path}/tasks")));
+}
+
+#[tokio::test]
+async fn an_id_that_no_url_can_hold_is_refused_without_asking() {
+    let server = Server::start(vec![answer(200, &json!({}))]).await;
+    for dots in [".", ".."] {
+        assert!(matches!(server.client().notes(&id(dots), &Zone::UNKNOWN).await, Err(Error::Refused { status: None, .. })));
+    }
+    assert!(server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_search_asks_for_a_window_and_pages_by_cursor() {
+    let page = json!({"contacts": [{"id": "c-1", "searchAfter": [5, "c-1"]}], "total": 2});
+    let server = Server::start(vec![answer(200, &page)]).await;
+    let (from, to) = ("2026-09-01T00:00:00Z".parse().unwrap(), "2026-09-02T00:00:00.5Z".parse().unwrap());
+    let mut search = Search { window: Window::Updated { from, to }, rows_max: 50, after: None };
+    let page = server.client().search(&search, &Zone::UNKNOWN).await.unwrap().value;
+    search.after = page.next;
+    server.client().search(&search, &Zone::UNKNOWN).await.unwrap();
+    let asked = server.asked();
+    assert_eq!(
+        asked[0].body,
+        json!({
+            "locationId": "loc/1", "pageLimit": 50, "sort": [{"field": "dateUpdated", "direction": "asc"}],
+            "filters": [{"field": "dateUpdated", "operator": "range", "value": {"gte": "2026-09-01T00:00:00.000Z", "lte": "2026-09-02T00:00:00.500Z"}}]
+        })
+    );
+    assert_eq!(asked[1].body["searchAfter"], json!([5, "c-1"]));
+}
+
+#[tokio::test]
+async fn a_listing_becomes_records() {
+    let body = json!({"events": [{"id": "a-1", "startTime": "2021-07-16 11:00:00"}]});
+    let server = Server::start(vec![answer(200, &body)]).await;
+    let listed = server.client().appointments(&id("c-1"), &Zone::named("Europe/Berlin")).await.unwrap().value;
+    let Record::Appointment(appointment) = &listed.records[0].1 else { panic!("not an appointment") };
+    assert_eq!(appointment.starts_at.as_ref().unwrap().to_string(), "2021-07-16T09:00:00Z");
+}
+
+#[tokio::test]
+async fn users_are_read_page_by_page_until_all_are_there() {
+    let page = |from: u32, to: u32| {
+        let users: Vec<Value> = (from..to).map(|n| json!({"id": format!("u-{n}"), "name": format!("User {n}")})).collect();
+        answer(200, &json!({"users": users, "count": 130}))
+    };
+    let server = Server::start(vec![page(0, 100), page(100, 130)]).await;
+    assert_eq!(server.client().users("co").await.unwrap().len(), 130);
+    let lines: Vec<String> = server.asked().into_iter().map(|asked| asked.line).collect();
+    assert_eq!(lines[1], "GET /users/search?companyId=co&locationId=loc%2F1&limit=100&skip=100");
+}
+
+#[tokio::test]
+async fn throttling_pauses_the_whole_location() {
+    let server = Server::start(vec![answer(429, &json!({"message": "Too Many Requests"}))]).await;
+    let client = server.client();
+    let Err(Error::Throttled { retry_after, .. }) = client.contact(&id("c-1"), &Zone::UNKNOWN).await else { panic!("not throttled") };
+    assert!(retry_after >= Duration::from_secs(10));
+    let next = client.clone().contact(&id("c-2"), &Zone::UNKNOWN).await;
+    assert!(matches!(next, Err(Error::Throttled { .. })), "turned away for the pause is longer than calls may wait");
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_longer_than_the_limit_is_not_read() {
+    let server = Server::start(vec![(200, Vec::new(), vec![b' '; 100_001])]).await;
+    assert!(matches!(server.client().notes(&id("c-1"), &Zone::UNKNOWN).await, Err(Error::Unreadable { .. })));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_json_is_unreadable_and_is_not_quoted() {
+    let server = Server::start(vec![(200, Vec::new(), b"{\"contact\": \"ann@example.com".to_vec())]).await;
+    let error = server.client().contact(&id("c-1"), &Zone::UNKNOWN).await.unwrap_err();
+    assert_eq!(error.to_string(), "GHL's answer cannot be read: cut short at line 1 column 28");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable() {
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let server = Server { base_url: format!("http://{free}"), asked: Arc::default(), calls: Arc::default() };
+    let error = server.client().contact(&id("c-1"), &Zone::UNKNOWN).await.unwrap_err();
+    assert!(error.is_transient());
+    assert_eq!(*server.calls.lock().unwrap(), [("contacts.get".to_owned(), None, None)]);
+}
+
+#[tokio::test]
+async fn calls_are_told_with_what_is_left_of_the_budget() {
+    let headers = vec![("X-RateLimit-Remaining", "97"), ("X-RateLimit-Daily-Remaining", "199000")];
+    let server = Server::start(vec![(503, headers, b"{}".to_vec())]).await;
+    assert!(server.client().tasks(&id("c-1"), &Zone::UNKNOWN).await.unwrap_err().is_transient());
+    assert_eq!(*server.calls.lock().unwrap(), [("contacts.tasks".to_owned(), Some(503), Some(97))]);
+}
