@@ -12,7 +12,8 @@ const POSTGRES_WANTED: (u32, u32) = (15, 0);
 pub(crate) const NATS: &str = "nats-server";
 const NATS_WANTED: (u32, u32) = (2, 14);
 
-/// The directory of `postgres`, `initdb` and `psql`: the one `MIRROR_POSTGRES_BIN` names, else the newest installed.
+/// The directory of `postgres`, `initdb` and `psql`: the one `MIRROR_POSTGRES_BIN` names, else the newest installed, else what
+/// `deploy/bootstrap` put into the checkout where the machine has none.
 pub(crate) fn postgres() -> Result<PathBuf, Error> {
     if let Some(named) = env::var_os("MIRROR_POSTGRES_BIN") {
         let directory = PathBuf::from(named);
@@ -22,10 +23,13 @@ pub(crate) fn postgres() -> Result<PathBuf, Error> {
         return new_enough(POSTGRES, directory, found, POSTGRES_WANTED, "15");
     }
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
-    let candidates = installed.chain(in_path("postgres").filter_map(|program| program.parent().map(Path::to_path_buf)));
-    let complete = candidates.filter(|directory| ["postgres", "initdb", "psql"].iter().all(|program| directory.join(program).is_file()));
-    let newest = complete.filter_map(|directory| Some((version(&directory.join("postgres"))?, directory))).max_by_key(|(found, _)| *found);
-    match newest {
+    let installed = installed.chain(in_path("postgres").filter_map(|program| program.parent().map(Path::to_path_buf)));
+    let complete = |directory: &PathBuf| ["postgres", "initdb", "psql"].iter().all(|program| directory.join(program).is_file());
+    let known = |directory: PathBuf| Some((version(&directory.join("postgres"))?, directory));
+    let newest = installed.filter(complete).filter_map(known).max_by_key(|(found, _)| *found);
+    let carried = || beside_the_code(&[".local/tools/postgres/bin"]).filter(complete).find_map(known);
+    let usable = newest.clone().filter(|(found, _)| *found >= POSTGRES_WANTED);
+    match usable.or_else(carried).or(newest) {
         Some((found, directory)) => new_enough(POSTGRES, directory, found, POSTGRES_WANTED, "15"),
         None => Err(Error::Missing { what: POSTGRES, looked: "MIRROR_POSTGRES_BIN, /usr/lib/postgresql/*/bin, PATH".to_owned() }),
     }
@@ -41,7 +45,8 @@ pub(crate) fn nats(named: Option<&Path>) -> Result<PathBuf, Error> {
         return new_enough(NATS, program, found, NATS_WANTED, "2.14");
     }
     let mut too_old = None;
-    for program in beside_the_code().chain(in_path(NATS)) {
+    let installed = beside_the_code(&[".local/tools/bin", ".local/venv/bin"]).map(|folder| folder.join(NATS));
+    for program in installed.chain(in_path(NATS)) {
         if let Some(found) = version(&program) {
             match new_enough(NATS, program, found, NATS_WANTED, "2.14") {
                 Ok(program) => return Ok(program),
@@ -52,12 +57,11 @@ pub(crate) fn nats(named: Option<&Path>) -> Result<PathBuf, Error> {
     Err(too_old.unwrap_or_else(|| Error::Missing { what: NATS, looked: "MIRROR_NATS_SERVER, .local/tools, PATH".to_owned() }))
 }
 
-/// What `deploy/bootstrap` installed in the checkout this program was built in or runs from.
-fn beside_the_code() -> impl Iterator<Item = PathBuf> {
+/// Folders of the checkout this program runs from or was built in, where `deploy/bootstrap` installs.
+fn beside_the_code(folders: &'static [&'static str]) -> impl Iterator<Item = PathBuf> {
     let program = env::current_exe().unwrap_or_default();
     let roots: Vec<PathBuf> = program.ancestors().chain(Path::new(env!("CARGO_MANIFEST_DIR")).ancestors()).map(Path::to_path_buf).collect();
-    let folders = [".local/tools/bin", ".local/venv/bin"];
-    roots.into_iter().flat_map(move |root| folders.map(|folder| root.join(folder).join(NATS))).filter(|path| path.is_file())
+    roots.into_iter().flat_map(|root| folders.iter().map(move |folder| root.join(folder))).filter(|folder| folder.is_dir())
 }
 
 fn in_path(program: &'static str) -> impl Iterator<Item = PathBuf> {

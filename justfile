@@ -1,0 +1,73 @@
+# What people do with this repository. `./deploy/bootstrap RECIPE` installs what is missing first.
+
+set positional-arguments
+
+export CARGO_TERM_COLOR := env("CARGO_TERM_COLOR", "auto")
+
+# List the recipes.
+default:
+    @just --list
+
+# Play the whole story in one process: sandbox, servers, every service. Options: standalone demo --help
+demo *args:
+    @cargo build --locked -p standalone
+    @exec target/debug/standalone demo "$@"
+
+# Run the same against a real GHL location, on one machine: just up --config FILE
+up *args:
+    @cargo build --locked --release -p standalone
+    @exec target/release/standalone up "$@"
+
+# Build everything.
+build *args:
+    cargo build --workspace --all-targets --locked "$@"
+
+# Formatting, lints and every test that needs no browser.
+test *args: check
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --workspace --locked "$@"
+    else
+        cargo test --workspace --locked "$@"
+    fi
+
+# Formatting and clippy; warnings are errors.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Everything that reads the code without running it; what is not installed is named.
+lint: check
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if command -v buf >/dev/null; then buf lint proto; else echo "lint: buf is not installed, its rules were not checked" >&2; fi
+    if command -v cargo-deny >/dev/null; then
+        cargo deny --locked check licenses bans sources
+    else
+        echo "lint: cargo-deny is not installed, its rules were not checked" >&2
+    fi
+    if command -v shellcheck >/dev/null; then
+        shellcheck deploy/bootstrap .ci/run
+    else
+        echo "lint: shellcheck is not installed, its rules were not checked" >&2
+    fi
+
+# The workspace page in a real Chromium.
+test-browser *args:
+    @tests/browser/run "$@"
+
+# Compare the client and the simulator with the vendor's own description, found at GHL_CONTRACT_DIR.
+contract *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if [ ! -d "${GHL_CONTRACT_DIR:-}" ]; then
+        echo "contract: GHL_CONTRACT_DIR must name the directory with the vendor's openapi/ and webhooks/" >&2
+        exit 64
+    fi
+    GHL_CONTRACT_DIR=$(cd "$GHL_CONTRACT_DIR" && pwd) cargo test --locked -p ghl -p sandbox contract "$@"
+
+# Measure a release build on servers of its own. Options: --json
+bench *args:
+    @cargo build --locked --release -p tests --bin bench
+    @exec target/release/bench "$@"
