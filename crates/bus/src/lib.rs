@@ -1,1 +1,29 @@
+//! Carries: the streams and subjects that services exchange work over, with at-least-once delivery.
+//!
+//! Does not know what a message says: bytes in, bytes out.
 
+mod error;
+mod inbox;
+mod message;
+mod publish;
+mod settings;
+mod streams;
+mod subject;
+
+use async_nats::jetstream;
+
+pub use error::{Error, Result};
+pub use inbox::Inbox;
+pub use message::{Message, ack_all};
+pub use publish::Outgoing;
+pub use settings::{Limits, Settings};
+pub use streams::{Stream, StreamSeen};
+pub use subject::{Lane, Subject, decode_token, encode_token};
+
+/// A connection to the bus. Cheap to clone.
+#[derive(Clone)]
+pub struct Bus {
+    settings: Settings,
+    client: async_nats::Client,
+    jetstream: jetstream::Context,
+}

@@ -1,1 +1,61 @@
+//! Remembers: the append-only log of what happened, what is known because of it, and what was brought to Pagico.
+//!
+//! Does not know how GHL or Pagico speak, nor what travels over the bus.
 
+mod error;
+mod ledger;
+mod locations;
+mod log;
+mod migrate;
+mod overview;
+mod parked;
+mod progress;
+mod read;
+mod relay;
+mod settings;
+mod verify;
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+pub use error::{Error, Result};
+pub use ledger::{ParkedMessage, Settlement};
+pub use locations::Location;
+pub use log::{Appends, Entry};
+pub use overview::{ContactFilter, ContactState, ContactSummary, LocationOverview, ObjectState, SyncState};
+pub use parked::{Parked, Parking, Stage};
+pub use progress::{Backfill, Progress};
+pub use relay::{RelayBatch, RelayTurn, StreamSeen};
+pub use settings::Settings;
+pub use verify::Verified;
+
+/// The event log and everything that is kept beside it. Cheap to clone; clones share their connections and their wake-ups.
+#[derive(Clone)]
+pub struct EventLog {
+    pool: PgPool,
+    transaction_records_max: usize,
+    appended: Arc<watch::Sender<u64>>,
+}
+
+impl EventLog {
+    /// Prepares a pool that connects when it is first used: a database that is down now is no error here.
+    ///
+    /// # Errors
+    /// `Misconfigured` when the address is not one of a PostgreSQL database.
+    pub async fn connect(settings: &Settings) -> Result<Self> {
+        Ok(Self {
+            pool: settings.pool()?,
+            transaction_records_max: settings.transaction_records_max.max(1),
+            appended: Arc::new(watch::Sender::new(0)),
+        })
+    }
+
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,36 @@
+//! What can go wrong, by what the caller must do about it.
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Try again: the server is away, or did not answer in time. What was published may or may not have arrived.
+    #[error("the bus is not available: {doing}")]
+    Unavailable {
+        doing: &'static str,
+        #[source]
+        source: Source,
+    },
+    /// Try again later: the stream is full until its consumers catch up.
+    #[error("the stream is full")]
+    Full,
+    /// Do not try again: the message is larger than the server takes.
+    #[error("the message is too large for the bus")]
+    TooLarge,
+    /// Nothing helps but a person: the server, its streams or the settings do not fit.
+    #[error("the bus cannot be used: {0}")]
+    Misconfigured(String),
+}
+
+impl Error {
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Full)
+    }
+
+    pub(crate) fn unavailable(doing: &'static str, source: impl Into<Source>) -> Self {
+        Self::Unavailable { doing, source: source.into() }
+    }
+}

@@ -1,0 +1,130 @@
+//! Every subject there is, and how ids become part of one.
+
+use std::fmt;
+
+use domain::{ContactId, LocationId};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What stays as it is. Everything else could be a separator, a wildcard or unprintable.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
+
+/// Stands for no contact. A contact that is really called so is encoded.
+const NOBODY: &str = "_";
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject(String);
+
+/// Which way intents travel: replays must not starve what happens now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    Live,
+    Replay,
+}
+
+impl Lane {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Replay => "replay",
+        }
+    }
+}
+
+impl Subject {
+    pub fn hints(location_id: &LocationId) -> Self {
+        Self(format!("hints.v1.{}", encode_token(location_id.as_str())))
+    }
+
+    pub fn events(location_id: &LocationId, contact_id: Option<&ContactId>) -> Self {
+        Self(format!("events.v1.{}.{}", encode_token(location_id.as_str()), contact_token(contact_id)))
+    }
+
+    pub fn intents(lane: Lane, location_id: &LocationId, contact_id: &ContactId) -> Self {
+        Self(format!("intents.v1.{}.{}.{}", lane.as_str(), encode_token(location_id.as_str()), contact_token(Some(contact_id))))
+    }
+
+    pub fn deliveries(location_id: &LocationId, contact_id: Option<&ContactId>) -> Self {
+        Self(format!("deliveries.v1.{}.{}", encode_token(location_id.as_str()), contact_token(contact_id)))
+    }
+
+    /// Takes back a subject that was kept as text; nothing when it is none of the above.
+    pub fn parse(subject: &str) -> Option<Self> {
+        parts(subject)?;
+        Some(Self(subject.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Makes one token of a subject from any text: everything but letters, digits, `_` and `-` is percent-encoded.
+pub fn encode_token(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
+/// The text that a token was made from; nothing when it was not made by `encode_token`.
+pub fn decode_token(token: &str) -> Option<String> {
+    let text = percent_decode_str(token).decode_utf8().ok()?;
+    (encode_token(&text) == token || token == "%5F").then(|| text.into_owned())
+}
+
+fn contact_token(contact_id: Option<&ContactId>) -> String {
+    match contact_id {
+        None => NOBODY.to_owned(),
+        Some(id) if id.as_str() == NOBODY => "%5F".to_owned(),
+        Some(id) => encode_token(id.as_str()),
+    }
+}
+
+/// The location and the contact in a subject.
+pub(crate) fn parts(subject: &str) -> Option<(LocationId, Option<ContactId>)> {
+    let tokens: Vec<&str> = subject.split('.').collect();
+    let (location, contact) = match tokens.as_slice() {
+        ["hints", "v1", location] => (location, None),
+        ["events" | "deliveries", "v1", location, contact] | ["intents", "v1", "live" | "replay", location, contact] => {
+            (location, Some(contact))
+        }
+        _ => return None,
+    };
+    let location_id = LocationId::new(decode_token(location)?).ok()?;
+    let contact_id = match contact {
+        None | Some(&NOBODY) => None,
+        Some(token) => Some(ContactId::new(decode_token(token)?).ok()?),
+    };
+    Some((location_id, contact_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_ids_become_one_token_each_and_come_back() {
+        let location_id = LocationId::new("a.b*>").unwrap();
+        for id in ["_", "a b", "a/b", "a.b.c", "*", ">", "%2E", "\"'", "é🙂", "مرحبا", "%"] {
+            let contact_id = ContactId::new(id).unwrap();
+            let subject = Subject::intents(Lane::Live, &location_id, &contact_id);
+            assert_eq!(subject.as_str().split('.').count(), 5, "{subject}");
+            assert!(subject.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-%".contains(&byte)), "{subject}");
+            assert_eq!(parts(subject.as_str()), Some((location_id.clone(), Some(contact_id))));
+        }
+        assert_eq!(parts(Subject::events(&location_id, None).as_str()), Some((location_id, None)));
+    }
+
+    #[test]
+    fn what_is_no_subject_of_ours_is_not_taken() {
+        for subject in
+            ["", "events", "events.v2.a.b", "events.v1.a", "events.v1..b", "events.v1.a.b.c", "intents.v1.slow.a.b", "events.v1.%2e.b"]
+        {
+            assert_eq!(Subject::parse(subject), None, "{subject}");
+        }
+    }
+}

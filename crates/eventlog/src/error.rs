@@ -1,0 +1,73 @@
+//! What can go wrong, by what the caller must do about it.
+
+use domain::{Decode, LocationId};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Try again: the database is away, busy or restarting.
+    #[error("the log database is not available")]
+    Unavailable {
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Nothing helps but a person: the stored log is not what was written.
+    #[error("the log of {location_id} is corrupt at {seq}: {problem}")]
+    Corrupt { location_id: LocationId, seq: u64, problem: &'static str },
+    /// A newer program wrote this, or it is damaged.
+    #[error("stored content cannot be read: {0}")]
+    Unreadable(#[from] Decode),
+    #[error("not found")]
+    NotFound,
+    /// The parked delivery no longer waits.
+    #[error("already resolved")]
+    AlreadyResolved,
+    /// The settings or the database's schema and roles do not fit this program.
+    #[error("the log database cannot be used: {0}")]
+    Misconfigured(String),
+    /// The database refused a statement; trying the same again will not help. The message is left out: it may quote content.
+    #[error("the log database refused a statement (SQLSTATE {code}, {place})")]
+    Refused { code: String, place: String },
+}
+
+impl Error {
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let Some(database) = error.as_database_error() else {
+            return match error {
+                sqlx::Error::RowNotFound => Self::NotFound,
+                sqlx::Error::Configuration(_) => Self::Misconfigured("its address is not one of a PostgreSQL database".to_owned()),
+                sqlx::Error::ColumnDecode { index, .. } => Self::Misconfigured(format!("column {index} is of another type")),
+                sqlx::Error::ColumnNotFound(name) => Self::Misconfigured(format!("column {name} is missing")),
+                source => Self::Unavailable { source },
+            };
+        };
+        let code = database.code().unwrap_or_default().into_owned();
+        if is_passing(&code) {
+            return Self::Unavailable { source: error };
+        }
+        match code.as_str() {
+            "42P01" | "42703" => Self::Misconfigured("its schema is not migrated".to_owned()),
+            "42501" => Self::Misconfigured("the role of this service may not do that".to_owned()),
+            "28000" | "28P01" => Self::Misconfigured("the role or its password is refused".to_owned()),
+            "3D000" => Self::Misconfigured("the database does not exist".to_owned()),
+            _ => {
+                let place = database.constraint().or_else(|| database.table()).unwrap_or("no constraint").to_owned();
+                Self::Refused { code, place }
+            }
+        }
+    }
+}
+
+/// Connection trouble, lack of resources, shutdown, time-outs, and transactions that lost against another.
+fn is_passing(code: &str) -> bool {
+    let class = code.get(..2).unwrap_or_default();
+    matches!(class, "08" | "40" | "53" | "57" | "58") || matches!(code, "55P03" | "25006" | "25P03" | "25P04")
+}

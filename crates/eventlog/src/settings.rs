@@ -1,0 +1,120 @@
+//! Where the log is and how much of it may be used at once.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::{Error, Result};
+
+/// How long a connection may have idled before it is tried out before use.
+const IDLE_TRUSTED: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// `postgres://user:password@host:port/database`. Printed without the password.
+    #[serde(serialize_with = "without_password")]
+    pub url: SecretString,
+    pub connections_max: u32,
+    /// How long to wait for a free connection, connecting included.
+    #[serde(with = "humantime_serde")]
+    pub acquire_timeout: Duration,
+    /// How long one statement may take before the database cancels it.
+    #[serde(with = "humantime_serde")]
+    pub statement_timeout: Duration,
+    /// How long a transaction may do nothing before the database ends it: bounds how long a hung process can hold a lock.
+    #[serde(with = "humantime_serde")]
+    pub idle_transaction_timeout: Duration,
+    /// How many observed records or settlements one transaction takes at most; a longer batch becomes several. One observation
+    /// is never split.
+    pub transaction_records_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            url: SecretString::from(String::new()),
+            connections_max: 8,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            idle_transaction_timeout: Duration::from_secs(60),
+            transaction_records_max: 2_000,
+        }
+    }
+}
+
+impl Settings {
+    /// Every mistake at once, each naming its key.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let url = url::Url::parse(self.url.expose_secret());
+        if !url.is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql")) {
+            problems.push("url must be postgres://user:password@host:port/database".to_owned());
+        }
+        if self.connections_max == 0 {
+            problems.push("connections_max must be at least 1".to_owned());
+        }
+        if self.transaction_records_max == 0 {
+            problems.push("transaction_records_max must be at least 1".to_owned());
+        }
+        let timeouts = [
+            ("acquire_timeout", self.acquire_timeout),
+            ("statement_timeout", self.statement_timeout),
+            ("idle_transaction_timeout", self.idle_transaction_timeout),
+        ];
+        for (key, timeout) in timeouts {
+            if timeout.is_zero() {
+                problems.push(format!("{key} must be longer than nothing"));
+            }
+        }
+        problems
+    }
+
+    pub(crate) fn connect_options(&self) -> Result<PgConnectOptions> {
+        let options = PgConnectOptions::from_str(self.url.expose_secret())
+            .map_err(|_| Error::Misconfigured("url is not the address of a PostgreSQL database".to_owned()))?;
+        let milliseconds = |duration: Duration| duration.as_millis().to_string();
+        Ok(options
+            .application_name("pagico-mirror")
+            .options([
+                ("statement_timeout", milliseconds(self.statement_timeout)),
+                ("idle_in_transaction_session_timeout", milliseconds(self.idle_transaction_timeout)),
+            ])
+            .disable_statement_logging())
+    }
+
+    pub(crate) fn pool(&self) -> Result<PgPool> {
+        let options = PgPoolOptions::new()
+            .max_connections(self.connections_max.max(1))
+            .acquire_timeout(self.acquire_timeout)
+            .test_before_acquire(false)
+            .before_acquire(|connection, idle| {
+                Box::pin(async move {
+                    if idle.idle_for < IDLE_TRUSTED {
+                        return Ok(true);
+                    }
+                    Ok(sqlx::Connection::ping(connection).await.is_ok())
+                })
+            });
+        Ok(options.connect_lazy_with(self.connect_options()?))
+    }
+}
+
+fn without_password<S: Serializer>(url: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    let shown = match url::Url::parse(url.expose_secret()) {
+        Ok(mut url) => {
+            if url.password().is_some() && url.set_password(Some("hidden")).is_err() {
+                String::from("hidden")
+            } else {
+                url.to_string()
+            }
+        }
+        Err(_) if url.expose_secret().is_empty() => String::new(),
+        Err(_) => String::from("hidden"),
+    };
+    serializer.serialize_str(&shown)
+}
