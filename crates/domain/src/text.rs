@@ -1,17 +1,23 @@
 //! HTML as GHL's editor writes it, turned into text that reads well where only text is shown.
 
+mod markup;
+
 use html2text::config;
+
+use markup::Markup;
 
 /// Wider than any line a person writes: lines break where the author broke them.
 const WIDTH: usize = 100_000;
 
-/// Deeper nesting than any editor writes is not rendered but shown as it is.
-const DEPTH_MAX: usize = 200;
-
-/// The text of a body that may be HTML. Links keep their address as a footnote; what is not HTML, or cannot be read as
-/// such, comes back unchanged but for control characters. Nothing that a person could read is dropped.
+/// The text of a body that may be HTML. Links and images keep their address as a footnote; what is not HTML, or nests deeper
+/// than any editor writes, comes back unchanged but for control characters. Nothing that a person could read is dropped, and
+/// the time it takes grows with the length of the body alone.
 pub fn readable(body: &str) -> String {
-    let text = if looks_like_html(body) && nesting(body) <= DEPTH_MAX { render(body) } else { None };
+    let text = match markup::read(body) {
+        Markup::Html(html) => render(&html),
+        Markup::Entities(text) => render(&format!("<pre>{text}</pre>")),
+        Markup::Plain => None,
+    };
     let text = text.unwrap_or_else(|| body.to_owned());
     let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
@@ -19,75 +25,7 @@ pub fn readable(body: &str) -> String {
 }
 
 fn render(html: &str) -> Option<String> {
-    config::plain().no_table_borders().no_link_wrapping().allow_width_overflow().string_from_read(html.as_bytes(), WIDTH).ok()
-}
-
-/// Tags that rich-text editors write. A lone `<` in prose, `a < b` or `<john@example.com>` is not HTML.
-const TAGS: [&str; 35] = [
-    "p",
-    "br",
-    "div",
-    "span",
-    "b",
-    "i",
-    "u",
-    "s",
-    "em",
-    "strong",
-    "a",
-    "ul",
-    "ol",
-    "li",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "table",
-    "tbody",
-    "thead",
-    "tr",
-    "td",
-    "th",
-    "blockquote",
-    "pre",
-    "code",
-    "img",
-    "hr",
-    "html",
-    "body",
-    "font",
-    "sub",
-];
-
-/// Entities that rich-text editors leave in text that has no tag.
-const ENTITIES: [&str; 6] = ["&nbsp;", "&amp;", "&lt;", "&gt;", "&quot;", "&#39;"];
-
-fn looks_like_html(body: &str) -> bool {
-    tags(body).any(|_| true) || ENTITIES.iter().any(|entity| body.contains(entity))
-}
-
-/// The known tags in a body, `true` for one that opens.
-fn tags(body: &str) -> impl Iterator<Item = (bool, String)> + '_ {
-    body.split('<').skip(1).filter_map(|rest| {
-        let (opens, rest) = rest.strip_prefix('/').map_or((true, rest), |rest| (false, rest));
-        let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-        let ends = rest.get(name.len()..).and_then(|rest| rest.chars().next());
-        let closed = matches!(ends, Some('>' | '/' | ' ' | '\t' | '\n'));
-        (closed && TAGS.contains(&name.as_str())).then_some((opens, name))
-    })
-}
-
-fn nesting(body: &str) -> usize {
-    let (_, deepest) = tags(body).filter(|(_, name)| name != "br" && name != "img" && name != "hr").fold(
-        (0_usize, 0_usize),
-        |(depth, deepest), (opens, _)| {
-            let depth = if opens { depth + 1 } else { depth.saturating_sub(1) };
-            (depth, deepest.max(depth))
-        },
-    );
-    deepest
+    config::plain().no_link_wrapping().allow_width_overflow().string_from_read(html.as_bytes(), WIDTH).ok()
 }
 
 #[cfg(test)]
@@ -103,25 +41,59 @@ mod tests {
     fn paragraphs_lists_and_links_read_as_text() {
         check("<p>Hello <b>Ann</b>,</p><p>see you<br>soon</p>", "Hello **Ann**,\n\nsee you\nsoon");
         check("<ul><li>one</li><li>two</li></ul>", "* one\n* two");
-        check("<p>See <a href=\"https://example.com/a\">this</a></p>", "See [this][1]\n\n[1]: https://example.com/a");
+        check("<ol start=\"3\"><li>one<li>two</ol>", "3. one\n4. two");
+        check(
+            "<p>See <a class=x href=\"https://example.com/a?b=1&amp;c=2\">this</a></p>",
+            "See [this][1]\n\n[1]: https://example.com/a?b=1&c=2",
+        );
+        check("<DIV\n class='a>b'>one</DIV><Section>two</Section>", "one\ntwo");
     }
 
     #[test]
     fn plain_text_stays_as_it_is() {
-        for text in ["a < b and c > d", "Ann <ann@example.com>", "line one\n\n  line two", "5 < 6 <3", "مرحبا 🙂"] {
+        for text in ["a < b and c > d", "Ann <ann@example.com>", "line one\n\n  line two", "5 < 6 <3", "a <b then c > d", "مرحبا 🙂"]
+        {
             check(text, text);
         }
     }
 
     #[test]
+    fn what_only_looks_like_markup_is_kept_in_a_body_that_is_html() {
+        check("<p>Ann <ann@example.com> wrote: 5 <b 7, <3</p>", "Ann <ann@example.com> wrote: 5 <b 7, <3");
+        check("<p>before <style> after <script>x</script></p>", "before <style> after <script>x</script>");
+        check("<p>one</p><!-- <p>not shown</p> --><p>two</p><!-- never closed", "one\n\ntwo\n\n<!-- never closed");
+    }
+
+    #[test]
+    fn tables_become_lines() {
+        let rows = "<table><tbody><tr><td><u>Size</u></td><td>42</td></tr><tr><th>Colour<td><b>red</b></tr></tbody></table>after";
+        check(rows, "Size | 42\nColour | **red**\nafter");
+    }
+
+    #[test]
+    fn images_leave_their_address() {
+        check("<p><img src=\"https://example.com/a.png\" alt=\"A cat\"></p>", "[A cat][1]\n\n[1]: https://example.com/a.png");
+        check("<p><img src=\"data:image/png;base64,AAAA\"> ok</p>", "[image] ok");
+    }
+
+    #[test]
     fn entities_become_characters() {
         check("Fish &amp; chips&nbsp;now", "Fish & chips\u{a0}now");
+        check("one &lt;b&gt;\n  two <three> &#39;", "one <b>\n  two <three> '");
+    }
+
+    #[test]
+    fn lines_count_where_no_tag_breaks_them() {
+        check("one\ntwo <b>bold</b>", "one\ntwo **bold**");
+        check("<p>one\ntwo</p>", "one two");
     }
 
     #[test]
     fn hostile_nesting_is_shown_and_not_followed() {
-        let hostile = "<div>".repeat(10_000) + "x";
-        assert_eq!(readable(&hostile), hostile);
+        for tag in ["<div>", "<b>", "<blockquote>", "<ul><li>", "<table><tr><td>"] {
+            let hostile = tag.repeat(10_000) + "x";
+            assert!(readable(&hostile) == hostile, "{tag}");
+        }
     }
 
     #[test]

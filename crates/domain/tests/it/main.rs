@@ -6,3 +6,5 @@ mod gate;
 mod observe;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod text;
