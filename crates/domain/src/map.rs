@@ -1,5 +1,7 @@
 //! From what changed to what Pagico should hold.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -85,11 +87,11 @@ fn contact_content(contact: &Contact, id: &ContactId, names: &Names, rules: &Rul
             ContactField::Address => content.address = address(contact),
             ContactField::Website => content.website = line(contact.website.as_deref()),
             ContactField::Owner => content.owner = user(contact.assigned_to.as_deref(), names),
-            ContactField::Birthday => content.birthday = contact.date_of_birth.as_ref().map(Moment::to_string),
+            ContactField::Birthday => content.birthday = contact.date_of_birth.as_ref().map(day),
             ContactField::Source => content.source = line(contact.source.as_deref()),
             ContactField::TimeZone => content.time_zone = line(contact.time_zone.as_deref()),
             ContactField::DoNotDisturb => content.do_not_disturb = contact.do_not_disturb,
-            ContactField::Tags => content.tags = contact.tags.iter().cloned().collect(),
+            ContactField::Tags => content.tags = tags(contact),
             ContactField::CustomFields => content.custom_fields = custom_fields(contact, names),
         }
     }
@@ -139,7 +141,7 @@ fn appointment_content(appointment: &Appointment, container: ObjectKey, names: &
             AppointmentField::Place => content.place = prose(appointment.place.as_deref()),
             AppointmentField::Notes => content.notes = prose(appointment.notes.as_deref()),
             AppointmentField::Calendar => {
-                content.calendar = appointment.calendar_id.as_ref().map(|id| names.calendars.get(id).unwrap_or(id).clone());
+                content.calendar = appointment.calendar_id.as_deref().map(|id| name(id, &names.calendars));
             }
             AppointmentField::Assignee => content.assignee = user(appointment.assigned_to.as_deref(), names),
         }
@@ -240,14 +242,29 @@ fn address(contact: &Contact) -> Option<String> {
 
 /// The user's name, or the id where GHL gave no name.
 fn user(id: Option<&str>, names: &Names) -> Option<String> {
-    id.map(|id| names.users.get(id).cloned().unwrap_or_else(|| id.to_owned()))
+    id.map(|id| name(id, &names.users))
+}
+
+fn name(id: &str, names: &BTreeMap<String, String>) -> String {
+    line(names.get(id).map(String::as_str)).unwrap_or_else(|| id.to_owned())
+}
+
+fn tags(contact: &Contact) -> Vec<String> {
+    let tags: BTreeSet<String> = contact.tags.iter().filter_map(|tag| line(Some(tag))).collect();
+    tags.into_iter().collect()
+}
+
+/// A birthday has no time: GHL writes it as midnight UTC.
+fn day(moment: &Moment) -> String {
+    let text = moment.to_string();
+    text.strip_suffix("T00:00:00Z").map_or(text.clone(), str::to_owned)
 }
 
 fn custom_fields(contact: &Contact, names: &Names) -> Vec<CustomField> {
     let mut fields: Vec<CustomField> = contact
         .custom_fields
         .iter()
-        .map(|(id, value)| CustomField { name: names.fields.get(id).unwrap_or(id).clone(), value: spoken(value) })
+        .map(|(id, value)| CustomField { name: name(id, &names.fields), value: spoken(value) })
         .filter(|field| !field.value.is_empty())
         .collect();
     fields.sort_by(|a, b| (&a.name, &a.value).cmp(&(&b.name, &b.value)));

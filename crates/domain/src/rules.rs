@@ -165,8 +165,10 @@ impl Rules {
         let digest = hex::encode(Sha256::digest(text.as_bytes()));
         let revision = RulesRevision(digest.chars().take(16).collect());
         let text: RulesText = toml::from_str(text).map_err(|error| BadRules::Syntax(error.to_string()))?;
+        let mut names = BTreeSet::new();
         for trigger in &text.triggers {
-            check(trigger).map_err(|problem| BadRules::Trigger { trigger: trigger.name.clone(), problem })?;
+            let once = names.insert(&trigger.name).then_some(()).ok_or_else(|| "its name is used twice".to_owned());
+            once.and_then(|()| check(trigger)).map_err(|problem| BadRules::Trigger { trigger: trigger.name.clone(), problem })?;
         }
         Ok(Self { revision, text })
     }
@@ -184,7 +186,13 @@ impl Rules {
     }
 }
 
+/// The longest trigger name: it is part of every key that the trigger makes.
+const NAME_BYTES_MAX: usize = 64;
+
 fn check(trigger: &Trigger) -> Result<(), String> {
+    if trigger.name.is_empty() || trigger.name.len() > NAME_BYTES_MAX || !trigger.name.bytes().all(is_of_a_name) {
+        return Err(format!("its name is not 1 to {NAME_BYTES_MAX} of a-z, 0-9, - and _"));
+    }
     let mut steps = BTreeSet::from(["project"]);
     for step in trigger.tasks.iter().map(|task| &task.step).chain(trigger.notes.iter().map(|note| &note.step)) {
         if !steps.insert(step) {
@@ -195,14 +203,18 @@ fn check(trigger: &Trigger) -> Result<(), String> {
     let tasks = trigger.tasks.iter().flat_map(|task| [Some(&task.title), task.notes.as_ref()]);
     let notes = trigger.notes.iter().flat_map(|note| [Some(&note.title), Some(&note.body)]);
     for template in project.chain(tasks).chain(notes).flatten() {
-        let placeholders = template.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or_default());
-        for placeholder in placeholders {
+        for rest in template.split('{').skip(1) {
+            let (placeholder, _) = rest.split_once('}').ok_or_else(|| format!("{{{rest} is never closed"))?;
             if !PLACEHOLDERS.contains(&placeholder) {
                 return Err(format!("{{{placeholder}}} is none of {}", PLACEHOLDERS.map(|name| format!("{{{name}}}")).join(", ")));
             }
         }
     }
     Ok(())
+}
+
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
 }
 
 #[cfg(test)]
@@ -227,6 +239,9 @@ mod tests {
     fn mistakes_are_named() {
         refused(("{name}", "{nmae}"), "{nmae} is none of {name}");
         refused(("step = \"plan\"", "step = \"call\""), "\"call\" appears twice");
+        refused(("with {name}\"", "with {name\""), "{name is never closed");
+        refused(("name = \"onboarding\"", "name = \"On/boarding\""), "a-z");
+        refused(("[[trigger]]", "[[trigger]]\nname = \"onboarding\"\nwhen = \"contact created\"\n[[trigger]]"), "used twice");
         refused(("\"email\"", "\"mail\""), "mail");
         refused(("contact created", "contact creatd"), "contact creatd");
     }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod gate;
 #[cfg(test)]
+mod map;
+#[cfg(test)]
 mod observe;
 #[cfg(test)]
 mod support;
