@@ -10,31 +10,31 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::child::{Server, stop_stranger};
-use crate::place::{Place, command, password_beside, setpriv_missing};
+use crate::place::{Place, command, setpriv_missing};
 use crate::{Error, choose_port, find, last_words};
 
 const WHAT: &str = find::NATS;
-const USER: &str = "mirror";
-const STOP_PATIENCE: Duration = Duration::from_secs(8);
+const STOP_PATIENCE: Duration = Duration::from_secs(4);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How often another free port is tried when somebody was faster.
 const PORT_ATTEMPTS: u32 = 5;
 
 #[derive(Debug, Clone)]
 pub struct NatsSettings {
-    /// Made when missing. Belongs to one running process at a time. The password is kept beside it, so that clients find the server
-    /// again after its data was wiped.
+    /// Made when missing. Belongs to one running process at a time.
     pub data: PathBuf,
     /// None: any free one.
     pub port: Option<u16>,
     /// None: looked for.
     pub binary: Option<PathBuf>,
+    /// What clients must know. None: whoever reaches the port may come in, which is right for tests alone.
+    pub token: Option<String>,
     pub start_timeout: Duration,
 }
 
 impl Default for NatsSettings {
     fn default() -> Self {
-        Self { data: PathBuf::from(".local/nats"), port: None, binary: None, start_timeout: Duration::from_secs(30) }
+        Self { data: PathBuf::from(".local/nats"), port: None, binary: None, token: None, start_timeout: Duration::from_secs(30) }
     }
 }
 
@@ -43,7 +43,6 @@ impl Default for NatsSettings {
 pub struct Nats {
     server: Server,
     place: Place,
-    password: String,
     port: u16,
 }
 
@@ -53,10 +52,9 @@ impl Nats {
         blocking(move || start(&settings)).await
     }
 
-    /// With the user and password in it.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("nats://{USER}:{}@127.0.0.1:{}", self.password, self.port)
+        format!("nats://127.0.0.1:{}", self.port)
     }
 
     #[must_use]
@@ -101,13 +99,12 @@ fn start(settings: &NatsSettings) -> Result<Nats, Error> {
     // nats-server does not mind being root, and its program may lie where only this user can read it.
     let place = Place::take(&settings.data, None)?;
     stop_stale(&place.directory)?;
-    let password = place.password(&password_beside(&place.directory))?;
     let deadline = Instant::now() + settings.start_timeout;
     let mut attempt = 1;
     loop {
         let port = choose_port(WHAT, settings.port)?;
-        match run(&program, &place, &password, port, deadline) {
-            Ok(server) => return Ok(Nats { server, place, password, port }),
+        match run(&program, &place, settings.token.as_deref(), port, deadline) {
+            Ok(server) => return Ok(Nats { server, place, port }),
             Err(End::Taken) if settings.port.is_some() || attempt == PORT_ATTEMPTS => return Err(Error::PortTaken { what: WHAT, port }),
             Err(End::Taken) => attempt += 1,
             Err(End::Other(error)) => return Err(error),
@@ -121,13 +118,13 @@ enum End {
     Other(Error),
 }
 
-fn run(program: &Path, place: &Place, password: &str, port: u16, deadline: Instant) -> Result<Server, End> {
+fn run(program: &Path, place: &Place, token: Option<&str>, port: u16, deadline: Instant) -> Result<Server, End> {
     let io = |doing: &str| {
         let doing = doing.to_owned();
         move |source| End::Other(Error::Io { doing, source })
     };
     let config = place.directory.join("nats.conf");
-    place.write(&config, &configuration(&place.directory, password, port)).map_err(io("writing nats.conf"))?;
+    place.write(&config, &configuration(&place.directory, token, port)).map_err(io("writing nats.conf"))?;
     let (log, path) = place.log().map_err(End::Other)?;
     let stderr = log.try_clone().map_err(io("writing the log of nats-server"))?;
     let mut nats = command(program, None, Some("TERM"));
@@ -151,14 +148,16 @@ fn run(program: &Path, place: &Place, password: &str, port: u16, deadline: Insta
 }
 
 /// Strings are quoted as JSON would: paths may hold anything.
-fn configuration(directory: &Path, password: &str, port: u16) -> String {
-    let store = directory.join("jetstream").display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
+fn configuration(directory: &Path, token: Option<&str>, port: u16) -> String {
+    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+    let store = quoted(&directory.join("jetstream").display().to_string());
+    let authorization = token.map_or_else(String::new, |token| format!("authorization {{ token: \"{}\" }}\n", quoted(token)));
     format!(
         "listen: \"127.0.0.1:{port}\"\n\
          server_name: \"pagico-mirror\"\n\
          max_payload: 8MB\n\
          jetstream {{ store_dir: \"{store}\" }}\n\
-         authorization {{ user: \"{USER}\", password: \"{password}\" }}\n"
+         {authorization}"
     )
 }
 

@@ -177,17 +177,11 @@ fn elsewhere(wanted: &Path) -> PathBuf {
     Path::new("/var/tmp").join(format!("pagico-mirror-{key:016x}"))
 }
 
-/// Beside the directory: for a server whose data may be wiped while its clients keep the address they know.
-pub(crate) fn password_beside(directory: &Path) -> PathBuf {
-    directory.with_added_extension("password")
-}
-
-/// Removes all that is kept of a stopped server, wherever it really is.
+/// Removes the data directory of a stopped server, wherever it really is.
 pub fn wipe(data: &Path) -> Result<(), Error> {
     let data = absolute(data).map_err(Error::io(format!("finding {}", data.display())))?;
-    for path in [password_beside(&data), elsewhere(&data), data] {
-        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        match removed {
+    for path in [elsewhere(&data), data] {
+        match fs::remove_dir_all(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(Error::Io { doing: format!("removing {}", path.display()), source }),

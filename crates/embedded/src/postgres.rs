@@ -14,7 +14,7 @@ use crate::{Error, choose_port, find, last_words};
 
 const WHAT: &str = "PostgreSQL";
 const OWNER: &str = "mirror";
-const STOP_PATIENCE: Duration = Duration::from_secs(8);
+const STOP_PATIENCE: Duration = Duration::from_secs(4);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How often another free port is tried when somebody was faster.
 const PORT_ATTEMPTS: u32 = 5;

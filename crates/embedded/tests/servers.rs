@@ -96,6 +96,17 @@ async fn nats_starts_keeps_its_address_after_a_wipe_and_stops() {
 }
 
 #[tokio::test]
+async fn nats_wants_its_token_when_it_has_one() {
+    use std::io::Read;
+    let token = Some("a \"secret\"".to_owned());
+    let server = Nats::start(NatsSettings { token, ..nats(&scratch("token")) }).await.expect("start");
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).expect("connect");
+    let mut greeting = [0; 1024];
+    let read = stream.read(&mut greeting).expect("greeting");
+    assert!(String::from_utf8_lossy(&greeting[..read]).contains("\"auth_required\":true"));
+}
+
+#[tokio::test]
 async fn a_taken_port_is_one_clear_sentence() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listener");
     let port = taken.local_addr().expect("address").port();
