@@ -1,6 +1,8 @@
 //! The decisions and laws of `domain`, seen from outside.
 
 #[cfg(test)]
+mod converge;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod map;
@@ -10,3 +12,5 @@ mod observe;
 mod support;
 #[cfg(test)]
 mod text;
+#[cfg(test)]
+mod truth;
