@@ -257,7 +257,7 @@ fn tags(contact: &Contact) -> Vec<String> {
 /// A birthday has no time: GHL writes it as midnight UTC.
 fn day(moment: &Moment) -> String {
     let text = moment.to_string();
-    text.strip_suffix("T00:00:00Z").map_or(text.clone(), str::to_owned)
+    text.strip_suffix("T00:00:00Z").unwrap_or(&text).to_owned()
 }
 
 fn custom_fields(contact: &Contact, names: &Names) -> Vec<CustomField> {

@@ -3,11 +3,15 @@
 #[cfg(test)]
 mod converge;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod map;
 #[cfg(test)]
 mod observe;
+#[cfg(test)]
+mod roundtrip;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

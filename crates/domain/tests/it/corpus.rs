@@ -1,0 +1,69 @@
+//! Every kind of event of every version ever written stays readable. The files are frozen: a new version adds a directory, and
+//! nothing in an old one is ever edited.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use domain::{Body, Change, DeliveryOutcome, ObjectKind, RecordKind, Recorded, Stored};
+use serde_json::Value;
+
+fn version(version: &str) -> BTreeMap<String, Vec<u8>> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(version);
+    let read = |entry: std::fs::DirEntry| {
+        #[expect(clippy::disallowed_methods, reason = "the test reads the corpus, the domain reads no files")]
+        let bytes = std::fs::read(entry.path()).unwrap();
+        (entry.file_name().to_string_lossy().trim_end_matches(".json").to_owned(), bytes)
+    };
+    std::fs::read_dir(directory).unwrap().map(|entry| read(entry.unwrap())).collect()
+}
+
+fn opened() -> Vec<(String, Value, Recorded)> {
+    let open = |(name, bytes): (String, Vec<u8>)| {
+        let stored = Stored::received(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let payload = serde_json::from_slice(&stored.payload).unwrap();
+        let recorded = stored.open().unwrap_or_else(|error| panic!("{name}: {error}"));
+        (name, payload, recorded)
+    };
+    version("v1").into_iter().map(open).collect()
+}
+
+#[test]
+fn events_of_version_1_are_read_whole() {
+    let mut read = 0;
+    for (name, payload, recorded) in opened() {
+        assert_eq!(recorded.body.type_name(), name);
+        let again: Value = serde_json::from_slice(&recorded.body.encode().unwrap()).unwrap();
+        assert_eq!(again, payload, "{name} loses something when it is read");
+        read += 1;
+    }
+    assert_eq!(read, 20);
+}
+
+#[test]
+fn the_corpus_holds_every_kind_of_fact() {
+    let mut changes = BTreeSet::new();
+    let mut kinds = BTreeSet::new();
+    let mut outcomes = BTreeSet::new();
+    let mut objects = BTreeSet::new();
+    let mut nets = BTreeSet::new();
+    for (_, _, recorded) in opened() {
+        nets.insert(recorded.cause.net.as_str());
+        match recorded.body {
+            Body::Record(fact) => {
+                changes.insert(fact.change.as_str());
+                kinds.insert(fact.record.kind());
+            }
+            Body::Delivery(fact) => {
+                outcomes.insert(fact.outcome.as_str());
+                objects.extend(fact.deliveries.iter().map(|delivery| delivery.kind));
+            }
+            Body::Operator(_) => {}
+        }
+    }
+    assert_eq!(changes, [Change::Appeared, Change::Changed, Change::Vanished, Change::Returned].map(Change::as_str).into());
+    assert_eq!(kinds, RecordKind::ALL.into());
+    let all = [DeliveryOutcome::Delivered, DeliveryOutcome::Refused, DeliveryOutcome::Parked, DeliveryOutcome::Redriven];
+    assert_eq!(outcomes, all.map(DeliveryOutcome::as_str).into());
+    assert_eq!(objects, ObjectKind::ALL.into());
+    assert_eq!(nets, BTreeSet::from(["webhook", "poll", "sweep", "backfill", "operator", "writer"]));
+}
