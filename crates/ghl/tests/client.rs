@@ -55,7 +55,7 @@ impl Server {
                     });
                     seen.len() - 1
                 };
-                let (status, headers, body) = answers.get(index).or(answers.last()).unwrap();
+                let (status, headers, body) = answers.get(index).or_else(|| answers.last()).unwrap();
                 let mut response = Response::builder().status(*status);
                 for (name, value) in headers {
                     response = response.header(*name, *value);

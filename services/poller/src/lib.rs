@@ -1,1 +1,164 @@
+//! Polls: takes GHL's webhooks as hints, looks at contacts, writes what changed to the event log and relays the log to the bus.
+//!
+//! Does not know what becomes of an event: no rules, no Pagico. Nothing a webhook says is believed; only what a look at GHL shows is.
 
+mod append;
+mod backfill;
+mod config;
+mod connection;
+mod fetch;
+mod health;
+mod hints;
+mod metrics;
+mod names;
+mod relay;
+mod settled;
+mod tools;
+mod watch;
+mod webhook;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bus::Bus;
+use chassis::{Chassis, Shutdown};
+use domain::LocationId;
+use eventlog::EventLog;
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+
+pub use config::{
+    AppendSettings, BackfillSettings, Config, HintSettings, IntervalSettings, LocationSettings, NameSettings, RelaySettings, RetrySettings,
+    WatchSettings, WebhookSettings,
+};
+
+use crate::append::Appender;
+use crate::connection::Connection;
+use crate::metrics::Metrics;
+use crate::names::NameBook;
+use crate::tools::{Tools, rest};
+
+/// Everything the tasks share once every location is connected.
+struct Poller {
+    tools: Arc<Tools>,
+    connections: BTreeMap<LocationId, Arc<Connection>>,
+}
+
+type Tasks = JoinSet<(&'static str, anyhow::Result<()>)>;
+
+/// Runs the service until it is told to stop. A database or a bus that is away only delays it.
+///
+/// # Errors
+/// Only what a person has to put right: an address that is taken, a token file that cannot be read, a bus or database of the wrong kind.
+pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    let stop = shutdown.child_token();
+    let (transport, tools) = tools(config).await?;
+    let mut tasks = Tasks::new();
+    let router = webhook::routes(Arc::clone(&tools))?;
+    let (chassis, server) = (Arc::clone(&tools.chassis), tools.config.server.clone());
+    let serving = stop.clone();
+    spawn(&mut tasks, "server", async move { chassis.serve(&server, router, None, &[], serving).await });
+    spawn(&mut tasks, "health", health::run(Arc::clone(&tools), stop.clone()));
+
+    let prepared = tokio::select! {
+        prepared = connect(&tools, &transport, &stop) => prepared,
+        Some(ended) = tasks.join_next() => Err(blame(ended).err().unwrap_or_else(|| anyhow::anyhow!("stopped"))),
+    };
+    let outcome = match prepared {
+        Ok(Some(poller)) => {
+            start(&mut tasks, &Arc::new(poller), &stop);
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+        Err(_) if stop.is_cancelled() => Ok(()),
+        Err(error) => Err(error),
+    };
+    if outcome.is_err() {
+        stop.cancel();
+    }
+    finish(tasks, &stop, outcome).await
+}
+
+async fn tools(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Tools>)> {
+    let chassis = Chassis::new("poller");
+    let metrics = Metrics::new();
+    chassis.register(|registry| metrics.register(registry));
+    let log = EventLog::connect(&config.log).await?;
+    let bus = Bus::connect(&config.bus).await?;
+    let counted = metrics.clone();
+    let transport = ghl::Transport::new(config.ghl.clone(), Arc::new(move |call| counted.call(call))).context("the HTTP client for GHL")?;
+    Ok((transport, Arc::new(Tools::new(config, log, bus, chassis, metrics))))
+}
+
+fn start(tasks: &mut Tasks, poller: &Arc<Poller>, stop: &Shutdown) {
+    let tools = &poller.tools;
+    for connection in poller.connections.values() {
+        spawn(tasks, "watch", watch::run(Arc::clone(tools), Arc::clone(connection), stop.clone()));
+        spawn(tasks, "backfill", backfill::run(Arc::clone(tools), Arc::clone(connection), stop.clone()));
+    }
+    spawn(tasks, "hints", hints::consume(Arc::clone(poller), stop.clone()));
+    spawn(tasks, "relay", relay::run(Arc::clone(tools), stop.clone()));
+    spawn(tasks, "settled", settled::run(Arc::clone(poller), stop.clone()));
+}
+
+fn spawn(tasks: &mut Tasks, name: &'static str, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+    tasks.spawn(async move { (name, task.await) });
+}
+
+fn blame(ended: Result<(&'static str, anyhow::Result<()>), tokio::task::JoinError>) -> anyhow::Result<()> {
+    let (name, outcome) = ended.context("a task ended unexpectedly")?;
+    outcome.context(name)
+}
+
+/// Waits for all tasks; the first that fails stops the others.
+async fn finish(mut tasks: Tasks, stop: &Shutdown, mut outcome: anyhow::Result<()>) -> anyhow::Result<()> {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = blame(ended) {
+            stop.cancel();
+            if outcome.is_ok() {
+                outcome = Err(error);
+            }
+        }
+    }
+    outcome
+}
+
+/// Prepares the bus and begins the log of every location, as long as it takes. Nothing when it is time to stop first.
+async fn connect(tools: &Arc<Tools>, transport: &ghl::Transport, stop: &Shutdown) -> anyhow::Result<Option<Poller>> {
+    let mut attempt = 0;
+    loop {
+        let error = match try_connect(tools, transport).await {
+            Ok(poller) => {
+                tools.chassis.ready("locations", Ok(()));
+                return Ok(Some(poller));
+            }
+            Err(error) if is_transient(&error) => error,
+            Err(error) => return Err(error),
+        };
+        attempt += 1;
+        tools.chassis.ready("locations", Err("the locations are not connected yet".to_owned()));
+        tracing::warn!(%error, attempt, "not connected yet");
+        if !rest(stop, tools.config.retry.delay(attempt, None)).await {
+            return Ok(None);
+        }
+    }
+}
+
+fn is_transient(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<eventlog::Error>().is_some_and(eventlog::Error::is_transient)
+        || error.downcast_ref::<bus::Error>().is_some_and(bus::Error::is_transient)
+}
+
+async fn try_connect(tools: &Arc<Tools>, transport: &ghl::Transport) -> anyhow::Result<Poller> {
+    tools.bus.ensure_streams().await?;
+    let mut connections = BTreeMap::new();
+    for settings in &tools.config.locations {
+        let location = tools.log.connect_location(&settings.id, Timestamp::now()).await?;
+        let client = ghl::Client::new(transport.clone(), settings.id.clone(), settings.read_token()?);
+        let names = NameBook::new(tools.config.names.clone());
+        let appender = Appender::start(Arc::clone(tools), settings.id.clone());
+        connections.insert(settings.id.clone(), Arc::new(Connection::new(&location, client, names, appender)));
+    }
+    Ok(Poller { tools: Arc::clone(tools), connections })
+}

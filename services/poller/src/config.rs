@@ -1,0 +1,247 @@
+//! The settings, explained in `config.default.toml`.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chassis::{ServerSettings, TelemetrySettings};
+use domain::{Backoff, LocationId};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    #[serde(with = "humantime_serde")]
+    pub grace: Duration,
+    pub locations: Vec<LocationSettings>,
+    pub server: ServerSettings,
+    pub telemetry: TelemetrySettings,
+    pub log: eventlog::Settings,
+    pub bus: bus::Settings,
+    pub ghl: ghl::Settings,
+    pub webhooks: WebhookSettings,
+    pub hints: HintSettings,
+    pub retry: RetrySettings,
+    pub names: NameSettings,
+    pub append: AppendSettings,
+    pub watch: WatchSettings,
+    pub backfill: BackfillSettings,
+    pub relay: RelaySettings,
+    pub settled: IntervalSettings,
+    pub health: IntervalSettings,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocationSettings {
+    pub id: LocationId,
+    /// Exactly one of `token` and `token_file` is given.
+    #[serde(default, serialize_with = "hidden", skip_serializing_if = "Option::is_none")]
+    pub token: Option<SecretString>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookSettings {
+    pub body_bytes_max: usize,
+    pub ed25519_pems: Vec<String>,
+    pub rsa_enabled: bool,
+    pub rsa_pems: Vec<String>,
+    pub recent_max: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HintSettings {
+    #[serde(with = "humantime_serde")]
+    pub debounce: Duration,
+    pub waiting_max: usize,
+    pub batch_max: usize,
+    pub contacts_in_flight_max: usize,
+    pub task_search_rows: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetrySettings {
+    #[serde(with = "humantime_serde")]
+    pub first: Duration,
+    #[serde(with = "humantime_serde")]
+    pub longest: Duration,
+    #[serde(with = "humantime_serde")]
+    pub token_pause: Duration,
+}
+
+impl RetrySettings {
+    pub(crate) fn delay(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
+        Backoff { first: self.first, longest: self.longest }.delay(attempt, rand::random(), retry_after)
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameSettings {
+    #[serde(with = "humantime_serde")]
+    pub lifetime: Duration,
+    #[serde(with = "humantime_serde")]
+    pub refresh_pause: Duration,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppendSettings {
+    pub waiting_max: usize,
+    pub batch_max: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchSettings {
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+    #[serde(with = "humantime_serde")]
+    pub overlap: Duration,
+    pub page_rows: NonZeroU32,
+    pub pages_max: u32,
+    pub contacts_in_flight_max: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackfillSettings {
+    pub page_rows: NonZeroU32,
+    pub pages_max: u32,
+    pub contacts_in_flight_max: usize,
+    pub contact_by_id: bool,
+    #[serde(with = "humantime_serde")]
+    pub check_interval: Duration,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelaySettings {
+    pub batch_max: NonZeroU32,
+    pub locations_max: usize,
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+    pub message_bytes_max: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntervalSettings {
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+}
+
+impl chassis::Settings for Config {
+    const SERVICE: &'static str = "poller";
+    const DEFAULTS: &'static str = include_str!("../config.default.toml");
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
+        problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
+        problems.extend(self.location_problems());
+        if let Err(bad) = self.webhooks.verifier() {
+            problems.push(format!("webhooks.ed25519_pems or webhooks.rsa_pems: {bad}"));
+        }
+        if self.ghl.base_url.cannot_be_a_base() {
+            problems.push("ghl.base_url must be an http or https address".to_owned());
+        }
+        if !(self.ghl.rate.calls_per_second > 0.0 && self.ghl.rate.calls_per_second.is_finite()) {
+            problems.push("ghl.rate.calls_per_second must be more than 0".to_owned());
+        }
+        if self.retry.first > self.retry.longest {
+            problems.push("retry.first must not be longer than retry.longest".to_owned());
+        }
+        problems.extend(self.at_least_one().map(|key| format!("{key} must be at least 1")));
+        problems.extend(self.longer_than_nothing().map(|key| format!("{key} must be longer than nothing")));
+        problems
+    }
+
+    fn telemetry(&self) -> &TelemetrySettings {
+        &self.telemetry
+    }
+}
+
+impl Config {
+    fn at_least_one(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("webhooks.body_bytes_max", self.webhooks.body_bytes_max),
+            ("webhooks.recent_max", self.webhooks.recent_max),
+            ("hints.waiting_max", self.hints.waiting_max),
+            ("hints.batch_max", self.hints.batch_max),
+            ("hints.contacts_in_flight_max", self.hints.contacts_in_flight_max),
+            ("append.waiting_max", self.append.waiting_max),
+            ("append.batch_max", self.append.batch_max),
+            ("watch.contacts_in_flight_max", self.watch.contacts_in_flight_max),
+            ("backfill.contacts_in_flight_max", self.backfill.contacts_in_flight_max),
+            ("relay.locations_max", self.relay.locations_max),
+            ("relay.message_bytes_max", self.relay.message_bytes_max),
+            ("ghl.body_bytes_max", self.ghl.body_bytes_max),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| (value == 0).then_some(key))
+    }
+
+    fn longer_than_nothing(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("retry.first", self.retry.first),
+            ("watch.interval", self.watch.interval),
+            ("backfill.check_interval", self.backfill.check_interval),
+            ("relay.interval", self.relay.interval),
+            ("settled.interval", self.settled.interval),
+            ("health.interval", self.health.interval),
+            ("ghl.connect_timeout", self.ghl.connect_timeout),
+            ("ghl.request_timeout", self.ghl.request_timeout),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| value.is_zero().then_some(key))
+    }
+
+    fn location_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (index, location) in self.locations.iter().enumerate() {
+            if location.token.is_some() == location.token_file.is_some() {
+                problems.push(format!("locations[{index}] must have either token or token_file"));
+            }
+            if self.locations.iter().take(index).any(|other| other.id == location.id) {
+                problems.push(format!("locations[{index}].id is there twice"));
+            }
+        }
+        problems
+    }
+}
+
+impl LocationSettings {
+    /// The token, from the file where it lies in one.
+    pub(crate) fn read_token(&self) -> anyhow::Result<SecretString> {
+        use anyhow::Context as _;
+        match (&self.token, &self.token_file) {
+            (Some(token), _) => Ok(token.clone()),
+            (None, Some(file)) => {
+                let token = std::fs::read_to_string(file).with_context(|| format!("reading the token file {}", file.display()))?;
+                Ok(token.trim().to_owned().into())
+            }
+            (None, None) => anyhow::bail!("location {} has no token", self.id),
+        }
+    }
+}
+
+impl WebhookSettings {
+    pub(crate) fn verifier(&self) -> Result<ghl::webhook::Verifier, ghl::webhook::BadKey> {
+        use ghl::webhook::{VENDOR_ED25519_PEM, VENDOR_RSA_PEM};
+        let or_vendor = |pems: &[String], vendor: &str| if pems.is_empty() { vec![vendor.to_owned()] } else { pems.to_vec() };
+        let rsa_pems = if self.rsa_enabled { or_vendor(&self.rsa_pems, VENDOR_RSA_PEM) } else { Vec::new() };
+        ghl::webhook::Verifier::new(&or_vendor(&self.ed25519_pems, VENDOR_ED25519_PEM), &rsa_pems)
+    }
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+fn hidden<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(if secret.as_ref().is_some_and(|secret| !secret.expose_secret().is_empty()) { "hidden" } else { "" })
+}

@@ -1,0 +1,179 @@
+//! One look at a contact: the contact and everything that belongs to it, asked for at once.
+
+use std::collections::BTreeSet;
+
+use chassis::Shutdown;
+use domain::{Cause, Contact, ContactId, Listing, Net, Observation, Record, Sighting, Verdict};
+use ghl::{Answer, Listed};
+use jiff::Timestamp;
+use tracing::Instrument;
+
+use crate::connection::Connection;
+use crate::hints::Hinted;
+use crate::tools::{Stuck, Tools, judge, rest};
+
+/// Whom to look at, and on whose behalf.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(crate) contact_id: ContactId,
+    /// The contact where it is known already, so that only its records are asked for.
+    pub(crate) contact: Option<FoundContact>,
+    pub(crate) net: Net,
+    pub(crate) traceparent: Option<String>,
+}
+
+/// A contact as a search showed it.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundContact {
+    pub(crate) contact: Contact,
+    pub(crate) silent: BTreeSet<String>,
+    pub(crate) asked_at: Timestamp,
+    pub(crate) trace_id: Option<String>,
+}
+
+/// Looks once. What could not be listed whole is seen in part, which proves no absence.
+///
+/// # Errors
+/// Of the four questions the first that failed, the one about the contact itself before all others.
+pub(crate) async fn look(tools: &Tools, connection: &Connection, question: Question) -> Result<Observation, ghl::Error> {
+    let span =
+        tracing::info_span!("look", location.id = %connection.location_id, contact.id = %question.contact_id, net = question.net.as_str());
+    let looked = ask(tools, connection, question).instrument(span).await;
+    match &looked {
+        Ok(_) => {
+            if connection.token_accepted() {
+                tracing::info!(location.id = %connection.location_id, "token is accepted again");
+                tools.show_token(&connection.location_id, false);
+            }
+        }
+        Err(error) => note_refusal(tools, connection, error),
+    }
+    looked
+}
+
+/// Pauses the location when GHL refuses its token.
+pub(crate) fn note_refusal(tools: &Tools, connection: &Connection, error: &ghl::Error) {
+    if matches!(error, ghl::Error::Unauthorized { .. }) && connection.token_refused(tools.config.retry.token_pause) {
+        tracing::error!(location.id = %connection.location_id, %error, "location is paused until its token is accepted");
+        tools.show_token(&connection.location_id, true);
+    }
+}
+
+/// Looks until there is something to append. Gives nothing when the contact had to be parked, or when it is time to stop.
+pub(crate) async fn look_until_seen(
+    tools: &Tools,
+    connection: &Connection,
+    question: Question,
+    shutdown: &Shutdown,
+) -> Result<Option<Observation>, Stopped> {
+    let mut attempt = 1;
+    while connection.wait_until_askable(shutdown).await {
+        let error = match look(tools, connection, question.clone()).await {
+            Ok(observation) => return Ok(Some(observation)),
+            Err(error) => error,
+        };
+        match judge(&error, attempt, &tools.config.retry) {
+            Verdict::Done => return Ok(None),
+            Verdict::Retry(delay) => {
+                tracing::warn!(location.id = %connection.location_id, contact.id = %question.contact_id, %error, attempt, "looking again");
+                if !rest(shutdown, delay).await {
+                    return Err(Stopped);
+                }
+            }
+            Verdict::Park(reason) => {
+                let stuck = Stuck { reason, status: error.status(), attempts: attempt };
+                let hinted = Hinted::again(&connection.location_id, &question.contact_id, question.net.clone());
+                match tools.park(&hinted, stuck, question.traceparent.clone()).await {
+                    Ok(()) => return Ok(None),
+                    Err(error) => {
+                        tracing::warn!(location.id = %connection.location_id, %error, "not parked yet");
+                        if !rest(shutdown, tools.config.retry.delay(attempt, None)).await {
+                            return Err(Stopped);
+                        }
+                    }
+                }
+            }
+        }
+        attempt = attempt.saturating_add(1);
+    }
+    Err(Stopped)
+}
+
+/// It was time to stop before the work was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stopped;
+
+/// The records in an observation's listings.
+pub(crate) fn listed(observation: &Observation) -> impl Iterator<Item = &Record> {
+    [&observation.tasks, &observation.notes, &observation.appointments].into_iter().flat_map(|listing| {
+        let (partial, complete) = match listing {
+            Listing::NotAsked => (None, None),
+            Listing::Partial(records) => (Some(records.iter().filter_map(|(_, record)| record.as_ref())), None),
+            Listing::Complete(records) => (None, Some(records.iter().map(|(_, record)| record))),
+        };
+        partial.into_iter().flatten().chain(complete.into_iter().flatten())
+    })
+}
+
+async fn ask(tools: &Tools, connection: &Connection, question: Question) -> Result<Observation, ghl::Error> {
+    let client = &connection.client;
+    let zone = connection.names.zone(client).await?;
+    let Question { contact_id, contact: found, net, traceparent } = question;
+    let contact = async {
+        match found {
+            Some(FoundContact { contact, silent, asked_at, trace_id }) => Ok((Answer { value: contact, asked_at, trace_id }, silent)),
+            None => client.contact(&contact_id, &zone).await.map(|answer| (answer, BTreeSet::new())),
+        }
+    };
+    let before = Timestamp::now();
+    let (contact, tasks, notes, appointments) =
+        tokio::join!(contact, client.tasks(&contact_id, &zone), client.notes(&contact_id, &zone), client.appointments(&contact_id, &zone));
+    let mut seen = Observation {
+        location_id: connection.location_id.clone(),
+        contact_id,
+        asked_at: before,
+        connected_at: connection.connected_at,
+        contact: Sighting::Gone,
+        tasks: Listing::NotAsked,
+        notes: Listing::NotAsked,
+        appointments: Listing::NotAsked,
+        names: domain::Names::default(),
+        cause: Cause::from(net),
+        traceparent,
+    };
+    match contact {
+        Ok((answer, silent)) => {
+            // Of four answers the oldest decides: what changed in between is seen by the next look.
+            let mut asked_at = answer.asked_at;
+            seen.cause.ghl_trace_id = answer.trace_id;
+            seen.contact = Sighting::Present { contact: Box::new(answer.value), silent };
+            seen.tasks = listing(tools, tasks, &mut asked_at)?;
+            seen.notes = listing(tools, notes, &mut asked_at)?;
+            seen.appointments = listing(tools, appointments, &mut asked_at)?;
+            seen.asked_at = asked_at;
+        }
+        Err(ghl::Error::NotFound { trace_id }) => seen.cause.ghl_trace_id = trace_id,
+        Err(error) => return Err(error),
+    }
+    seen.cause.asked_at = Some(seen.asked_at);
+    let names = connection.names.names(client, &crate::names::Mentioned::by(&seen)).await?;
+    seen.names = names;
+    Ok(seen)
+}
+
+fn listing(tools: &Tools, answer: Result<Answer<Listed>, ghl::Error>, asked_at: &mut Timestamp) -> Result<Listing, ghl::Error> {
+    let answer = match answer {
+        Ok(answer) => answer,
+        // The contact went away between two answers: the next look will see that it is gone.
+        Err(ghl::Error::NotFound { .. }) => return Ok(Listing::NotAsked),
+        Err(error) => return Err(error),
+    };
+    *asked_at = (*asked_at).min(answer.asked_at);
+    let Listed { records, complete, unreadable } = answer.value;
+    tools.metrics.unreadable_rows(unreadable);
+    if complete {
+        Ok(Listing::Complete(records))
+    } else {
+        Ok(Listing::Partial(records.into_iter().map(|(id, record)| (id, Some(record))).collect()))
+    }
+}

@@ -1,0 +1,334 @@
+//! From hints to looks: hints are taken from the bus, collected for each contact, and acknowledged once what they led to is in the log.
+
+mod desk;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Message, Stream};
+use chassis::Shutdown;
+use domain::{ContactId, LocationId, Net, RecordId, RecordKind, Verdict};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use self::desk::{Desk, Whom};
+use crate::Poller;
+use crate::append::Appended;
+use crate::connection::Connection;
+use crate::fetch::{Question, look};
+use crate::tools::{Stuck, judge, rest};
+
+/// A hint as it travels over the bus: ids and kinds only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hinted {
+    pub(crate) location_id: LocationId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) contact_id: Option<ContactId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) record: Option<(RecordKind, RecordId)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) deleted: bool,
+    pub(crate) net: Net,
+    pub(crate) received_at: Timestamp,
+}
+
+impl Hinted {
+    /// The hint that asks for a look at a contact again.
+    pub(crate) fn again(location_id: &LocationId, contact_id: &ContactId, net: Net) -> Self {
+        Self {
+            location_id: location_id.clone(),
+            contact_id: Some(contact_id.clone()),
+            record: None,
+            deleted: false,
+            net,
+            received_at: Timestamp::now(),
+        }
+    }
+
+    fn whom(&self) -> Option<Whom> {
+        match (&self.contact_id, &self.record) {
+            (Some(contact_id), _) => Some(Whom::Contact(contact_id.clone())),
+            (None, Some((RecordKind::Task, task))) => Some(Whom::OwnerOf(task.clone())),
+            (None, Some((RecordKind::Contact | RecordKind::Note | RecordKind::Appointment, _)) | None) => None,
+        }
+    }
+}
+
+/// A hint in hand. Dropping it gives it back to the bus.
+struct Taken {
+    message: Message,
+    hinted: Hinted,
+}
+
+/// Works until it is time to stop, then finishes the looks in hand; what still waits goes back to the bus.
+pub(crate) async fn consume(poller: Arc<Poller>, shutdown: Shutdown) -> anyhow::Result<()> {
+    let settings = poller.tools.config.hints.clone();
+    let mut desk = Desk::new(settings.debounce, settings.contacts_in_flight_max);
+    let mut looks: JoinSet<(LocationId, Whom)> = JoinSet::new();
+    // Room for one batch: what is not needed yet stays on the bus.
+    let (arrivals, mut inbox) = mpsc::channel(1);
+    let puller = tokio::spawn(pull(Arc::clone(&poller), arrivals, shutdown.clone()));
+    let hold = hold_interval(&poller);
+    let mut held = tokio::time::interval_at(Instant::now() + hold, hold);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            batch = inbox.recv(), if desk.waiting() < settings.waiting_max => {
+                let Some(batch) = batch else { break };
+                sort(&poller, batch, &mut desk).await;
+            }
+            Some(done) = looks.join_next(), if !looks.is_empty() => finished(&mut desk, done),
+            () = until(desk.next_due()) => {}
+            _ = held.tick() => extend(desk.hints()).await,
+        }
+        while let Some((location_id, whom, hints)) = desk.start(Instant::now()) {
+            looks.spawn(handle(Arc::clone(&poller), location_id, whom, hints));
+        }
+    }
+    while looks.join_next().await.is_some() {}
+    puller.await?;
+    Ok(())
+}
+
+/// A look that panicked leaves its contact busy until the next start; its hints come again from the bus.
+fn finished(desk: &mut Desk<Taken>, done: Result<(LocationId, Whom), tokio::task::JoinError>) {
+    match done {
+        Ok((location_id, whom)) => desk.finish(&location_id, &whom),
+        Err(error) => tracing::error!(%error, "a look ended unexpectedly"),
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Often enough that the bus never takes a hint away that is still wanted.
+fn hold_interval(poller: &Poller) -> Duration {
+    poller.tools.config.bus.ack_wait / 3
+}
+
+async fn extend(hints: impl Iterator<Item = &Taken>) {
+    for taken in hints {
+        if let Err(error) = taken.message.extend().await {
+            tracing::debug!(%error, "a hint may come twice");
+            return;
+        }
+    }
+}
+
+/// Takes hints from the bus as long as there is room. Ends the channel when it is time to stop.
+async fn pull(poller: Arc<Poller>, arrivals: mpsc::Sender<Vec<Message>>, shutdown: Shutdown) {
+    let tools = &poller.tools;
+    let mut attempt = 0;
+    while !shutdown.is_cancelled() {
+        let pulled = tokio::select! {
+            () = shutdown.cancelled() => return,
+            pulled = pull_until_error(&poller, &arrivals, &shutdown, &mut attempt) => pulled,
+        };
+        let Err(error) = pulled else { return };
+        attempt += 1;
+        tracing::warn!(%error, "no hints from the bus");
+        if !rest(&shutdown, tools.config.retry.delay(attempt, None)).await {
+            return;
+        }
+    }
+}
+
+async fn pull_until_error(
+    poller: &Poller,
+    arrivals: &mpsc::Sender<Vec<Message>>,
+    shutdown: &Shutdown,
+    attempt: &mut u32,
+) -> Result<(), bus::Error> {
+    let tools = &poller.tools;
+    let mut inbox = tools.bus.consume(Stream::Hints).await?;
+    loop {
+        tools.chassis.control().wait_while_paused(shutdown).await;
+        // Room first: a batch that cannot be handed on would only age here.
+        let Ok(room) = arrivals.reserve().await else { return Ok(()) };
+        room.send(inbox.batch(tools.config.hints.batch_max).await?);
+        *attempt = 0;
+    }
+}
+
+/// Puts hints on the desk; settles at once those that lead nowhere.
+async fn sort(poller: &Poller, batch: Vec<Message>, desk: &mut Desk<Taken>) {
+    let (mut unknown, mut unplaced) = (Vec::new(), Vec::new());
+    for message in batch {
+        let Ok(hinted) = serde_json::from_slice::<Hinted>(message.body()) else {
+            park_unreadable(poller, message).await;
+            continue;
+        };
+        if !poller.connections.contains_key(&hinted.location_id) {
+            unknown.push(message);
+        } else if let Some(whom) = hinted.whom() {
+            desk.put(hinted.location_id.clone(), whom, Taken { message, hinted }, Instant::now());
+        } else {
+            // A note or an appointment without its contact: nothing finds it but the next look at that contact.
+            unplaced.push(message);
+        }
+    }
+    acknowledge(poller, unknown, "unknown_location").await;
+    acknowledge(poller, unplaced, "unplaced").await;
+}
+
+async fn acknowledge(poller: &Poller, messages: Vec<Message>, outcome: &'static str) {
+    if messages.is_empty() {
+        return;
+    }
+    poller.tools.metrics.hints(outcome, messages.len());
+    if let Err(error) = bus::ack_all(messages).await {
+        tracing::debug!(%error, "hints may come again");
+    }
+}
+
+/// Parks a message that is no hint, unless it does not even say where it belongs: that one waits on the bus.
+async fn park_unreadable(poller: &Poller, message: Message) {
+    let delay = poller.tools.config.retry.longest;
+    let parked = match message.location_id() {
+        Some(location_id) => {
+            let stuck = Stuck { reason: "not a hint".to_owned(), status: None, attempts: message.attempt() };
+            let (subject, body) = (message.subject().to_owned(), message.body().to_vec());
+            let traceparent = message.traceparent().map(str::to_owned);
+            poller.tools.park_message(location_id, None, subject, body, stuck, traceparent).await.is_ok()
+        }
+        None => false,
+    };
+    poller.tools.metrics.hints(if parked { "parked" } else { "retried" }, 1);
+    let settled = if parked { message.ack().await } else { message.nak(delay).await };
+    if let Err(error) = settled {
+        tracing::debug!(%error, "a message comes again");
+    }
+}
+
+async fn handle(poller: Arc<Poller>, location_id: LocationId, whom: Whom, hints: Vec<Taken>) -> (LocationId, Whom) {
+    let in_hand = poller.tools.chassis.control().in_hand();
+    let contact = match &whom {
+        Whom::Contact(contact_id) => contact_id.as_str(),
+        Whom::OwnerOf(_) => "",
+    };
+    let span = tracing::info_span!("fetch", location.id = %location_id, contact.id = contact, hints = hints.len());
+    if let Some((last, others)) = hints.split_last() {
+        chassis::trace::set_parent(&span, last.message.traceparent());
+        for other in others.iter().filter_map(|other| other.message.traceparent()) {
+            chassis::trace::link(&span, other);
+        }
+    }
+    if let Some(connection) = poller.connections.get(&location_id) {
+        settle(&poller, connection, &whom, hints).instrument(span).await;
+    }
+    drop(in_hand);
+    (location_id, whom)
+}
+
+/// What becomes of hints.
+enum Outcome {
+    Done(&'static str),
+    Again(Duration),
+}
+
+async fn settle(poller: &Poller, connection: &Connection, whom: &Whom, hints: Vec<Taken>) {
+    let outcome = {
+        let work = work(poller, connection, whom, &hints);
+        let mut work = std::pin::pin!(work);
+        let hold = hold_interval(poller);
+        let mut held = tokio::time::interval_at(Instant::now() + hold, hold);
+        loop {
+            tokio::select! {
+                outcome = &mut work => break outcome,
+                _ = held.tick() => extend(hints.iter()).await,
+            }
+        }
+    };
+    match outcome {
+        Outcome::Done(outcome) => acknowledge(poller, hints.into_iter().map(|taken| taken.message).collect(), outcome).await,
+        Outcome::Again(delay) => {
+            poller.tools.metrics.hints("retried", hints.len());
+            for taken in hints {
+                if let Err(error) = taken.message.nak(delay).await {
+                    tracing::debug!(%error, "a hint comes again when the bus notices");
+                }
+            }
+        }
+    }
+}
+
+async fn work(poller: &Poller, connection: &Connection, whom: &Whom, hints: &[Taken]) -> Outcome {
+    let tools = &poller.tools;
+    let Some(last) = hints.last() else { return Outcome::Done("looked") };
+    let attempt = last.message.attempt();
+    if let Some(pause) = connection.paused_for() {
+        return Outcome::Again(pause);
+    }
+    let contact_id = match whom {
+        Whom::Contact(contact_id) => contact_id.clone(),
+        Whom::OwnerOf(task) => match owner(poller, connection, task, attempt).await {
+            Ok(Some(contact_id)) => contact_id,
+            Ok(None) => return Outcome::Done("unplaced"),
+            Err(delay) => return Outcome::Again(delay),
+        },
+    };
+    let traceparent = chassis::trace::traceparent().or_else(|| last.message.traceparent().map(str::to_owned));
+    let question =
+        Question { contact_id: contact_id.clone(), contact: None, net: last.hinted.net.clone(), traceparent: traceparent.clone() };
+    let error = match look(tools, connection, question).await {
+        Ok(observation) => {
+            return match connection.appender.append(observation).await {
+                Appended::Done { .. } => {
+                    for taken in hints {
+                        let waited = Timestamp::now().duration_since(taken.hinted.received_at);
+                        tools.metrics.hint_to_append(Duration::try_from(waited).unwrap_or_default());
+                    }
+                    Outcome::Done("looked")
+                }
+                Appended::Later => Outcome::Again(tools.config.retry.delay(attempt, None)),
+            };
+        }
+        Err(error) => error,
+    };
+    match judge(&error, attempt, &tools.config.retry) {
+        Verdict::Done => Outcome::Done("looked"),
+        Verdict::Retry(delay) => {
+            tracing::warn!(%error, attempt, "looking again later");
+            Outcome::Again(delay)
+        }
+        Verdict::Park(reason) => {
+            let hinted = Hinted { contact_id: Some(contact_id), ..last.hinted.clone() };
+            let stuck = Stuck { reason, status: error.status(), attempts: attempt };
+            match tools.park(&hinted, stuck, traceparent).await {
+                Ok(()) => Outcome::Done("parked"),
+                Err(error) => {
+                    tracing::warn!(%error, "not parked yet");
+                    Outcome::Again(tools.config.retry.delay(attempt, None))
+                }
+            }
+        }
+    }
+}
+
+/// Whose task it is. Where GHL's search does not tell, the next look at the contact will find it: by another hint, or when the contact's
+/// own update time moves.
+async fn owner(poller: &Poller, connection: &Connection, task: &RecordId, attempt: u32) -> Result<Option<ContactId>, Duration> {
+    let rows_max = poller.tools.config.hints.task_search_rows;
+    if rows_max == 0 {
+        return Ok(None);
+    }
+    match connection.client.contact_of_task(task, rows_max).await {
+        Ok(contact_id) => Ok(contact_id),
+        Err(error) if error.is_transient() => match judge(&error, attempt, &poller.tools.config.retry) {
+            Verdict::Retry(delay) => Err(delay),
+            Verdict::Done | Verdict::Park(_) => Ok(None),
+        },
+        Err(error) => {
+            tracing::warn!(location.id = %connection.location_id, %error, "the search for tasks does not answer");
+            Ok(None)
+        }
+    }
+}
