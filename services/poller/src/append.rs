@@ -86,7 +86,7 @@ async fn append_batch(tools: &Tools, location_id: &LocationId, observations: &[O
 
 async fn park(tools: &Tools, observation: &Observation, error: &eventlog::Error) -> Appended {
     let stuck = Stuck { reason: error.to_string(), status: None, attempts: 1 };
-    let hinted = Hinted::again(&observation.location_id, &observation.contact_id, observation.cause.net.clone());
+    let hinted = Hinted::redriven(&observation.location_id, &observation.contact_id);
     match tools.park(&hinted, stuck, observation.traceparent.clone()).await {
         Ok(()) => Appended::Done { events: 0 },
         Err(error) => {

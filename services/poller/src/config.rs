@@ -73,6 +73,8 @@ pub struct RetrySettings {
     pub longest: Duration,
     #[serde(with = "humantime_serde")]
     pub token_pause: Duration,
+    #[serde(with = "humantime_serde")]
+    pub reconnect: Duration,
 }
 
 impl RetrySettings {
@@ -191,6 +193,7 @@ impl Config {
     fn longer_than_nothing(&self) -> impl Iterator<Item = &'static str> {
         [
             ("retry.first", self.retry.first),
+            ("retry.reconnect", self.retry.reconnect),
             ("watch.interval", self.watch.interval),
             ("backfill.check_interval", self.backfill.check_interval),
             ("relay.interval", self.relay.interval),

@@ -82,12 +82,12 @@ pub(crate) async fn look_until_seen(
             }
             Verdict::Park(reason) => {
                 let stuck = Stuck { reason, status: error.status(), attempts: attempt };
-                let hinted = Hinted::again(&connection.location_id, &question.contact_id, question.net.clone());
+                let hinted = Hinted::redriven(&connection.location_id, &question.contact_id);
                 match tools.park(&hinted, stuck, question.traceparent.clone()).await {
                     Ok(()) => return Ok(None),
                     Err(error) => {
                         tracing::warn!(location.id = %connection.location_id, %error, "not parked yet");
-                        if !rest(shutdown, tools.config.retry.delay(attempt, None)).await {
+                        if !rest(shutdown, tools.config.retry.reconnect).await {
                             return Err(Stopped);
                         }
                     }

@@ -2,6 +2,7 @@
 
 mod desk;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,19 +34,23 @@ pub(crate) struct Hinted {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) deleted: bool,
     pub(crate) net: Net,
-    pub(crate) received_at: Timestamp,
+    /// When the webhook came, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) received_at: Option<Timestamp>,
 }
 
 impl Hinted {
-    /// The hint that asks for a look at a contact again.
-    pub(crate) fn again(location_id: &LocationId, contact_id: &ContactId, net: Net) -> Self {
+    /// What is parked when a contact cannot be looked at: sent again, it asks for another look. It is the same whatever the reason to
+    /// look was, so that a contact that keeps failing is parked once.
+    pub(crate) fn redriven(location_id: &LocationId, contact_id: &ContactId) -> Self {
+        let net = Net::Operator { who: "redrive".to_owned() };
         Self {
             location_id: location_id.clone(),
             contact_id: Some(contact_id.clone()),
             record: None,
             deleted: false,
             net,
-            received_at: Timestamp::now(),
+            received_at: None,
         }
     }
 
@@ -68,7 +73,7 @@ struct Taken {
 pub(crate) async fn consume(poller: Arc<Poller>, shutdown: Shutdown) -> anyhow::Result<()> {
     let settings = poller.tools.config.hints.clone();
     let mut desk = Desk::new(settings.debounce, settings.contacts_in_flight_max);
-    let mut looks: JoinSet<(LocationId, Whom)> = JoinSet::new();
+    let mut looks = Looks::default();
     // Room for one batch: what is not needed yet stays on the bus.
     let (arrivals, mut inbox) = mpsc::channel(1);
     let puller = tokio::spawn(pull(Arc::clone(&poller), arrivals, shutdown.clone()));
@@ -81,24 +86,42 @@ pub(crate) async fn consume(poller: Arc<Poller>, shutdown: Shutdown) -> anyhow::
                 let Some(batch) = batch else { break };
                 sort(&poller, batch, &mut desk).await;
             }
-            Some(done) = looks.join_next(), if !looks.is_empty() => finished(&mut desk, done),
+            Some((location_id, whom)) = looks.next_done() => desk.finish(&location_id, &whom),
             () = until(desk.next_due()) => {}
             _ = held.tick() => extend(desk.hints()).await,
         }
         while let Some((location_id, whom, hints)) = desk.start(Instant::now()) {
-            looks.spawn(handle(Arc::clone(&poller), location_id, whom, hints));
+            looks.start(Arc::clone(&poller), location_id, whom, hints);
         }
     }
-    while looks.join_next().await.is_some() {}
+    while looks.next_done().await.is_some() {}
     puller.await?;
     Ok(())
 }
 
-/// A look that panicked leaves its contact busy until the next start; its hints come again from the bus.
-fn finished(desk: &mut Desk<Taken>, done: Result<(LocationId, Whom), tokio::task::JoinError>) {
-    match done {
-        Ok((location_id, whom)) => desk.finish(&location_id, &whom),
-        Err(error) => tracing::error!(%error, "a look ended unexpectedly"),
+/// Looks in hand. One that panicked ends like any other; its hints come again from the bus.
+#[derive(Default)]
+struct Looks {
+    tasks: JoinSet<()>,
+    whom: HashMap<tokio::task::Id, (LocationId, Whom)>,
+}
+
+impl Looks {
+    fn start(&mut self, poller: Arc<Poller>, location_id: LocationId, whom: Whom, hints: Vec<Taken>) {
+        let started = self.tasks.spawn(handle(poller, location_id.clone(), whom.clone(), hints));
+        self.whom.insert(started.id(), (location_id, whom));
+    }
+
+    /// Nothing while there are none. Cancellation safe.
+    async fn next_done(&mut self) -> Option<(LocationId, Whom)> {
+        let id = match self.tasks.join_next_with_id().await? {
+            Ok((id, ())) => id,
+            Err(error) => {
+                tracing::error!(%error, "a look ended unexpectedly");
+                error.id()
+            }
+        };
+        self.whom.remove(&id)
     }
 }
 
@@ -126,27 +149,20 @@ async fn extend(hints: impl Iterator<Item = &Taken>) {
 /// Takes hints from the bus as long as there is room. Ends the channel when it is time to stop.
 async fn pull(poller: Arc<Poller>, arrivals: mpsc::Sender<Vec<Message>>, shutdown: Shutdown) {
     let tools = &poller.tools;
-    let mut attempt = 0;
     while !shutdown.is_cancelled() {
         let pulled = tokio::select! {
             () = shutdown.cancelled() => return,
-            pulled = pull_until_error(&poller, &arrivals, &shutdown, &mut attempt) => pulled,
+            pulled = pull_until_error(&poller, &arrivals, &shutdown) => pulled,
         };
         let Err(error) = pulled else { return };
-        attempt += 1;
         tracing::warn!(%error, "no hints from the bus");
-        if !rest(&shutdown, tools.config.retry.delay(attempt, None)).await {
+        if !rest(&shutdown, tools.config.retry.reconnect).await {
             return;
         }
     }
 }
 
-async fn pull_until_error(
-    poller: &Poller,
-    arrivals: &mpsc::Sender<Vec<Message>>,
-    shutdown: &Shutdown,
-    attempt: &mut u32,
-) -> Result<(), bus::Error> {
+async fn pull_until_error(poller: &Poller, arrivals: &mpsc::Sender<Vec<Message>>, shutdown: &Shutdown) -> Result<(), bus::Error> {
     let tools = &poller.tools;
     let mut inbox = tools.bus.consume(Stream::Hints).await?;
     loop {
@@ -154,7 +170,6 @@ async fn pull_until_error(
         // Room first: a batch that cannot be handed on would only age here.
         let Ok(room) = arrivals.reserve().await else { return Ok(()) };
         room.send(inbox.batch(tools.config.hints.batch_max).await?);
-        *attempt = 0;
     }
 }
 
@@ -208,7 +223,7 @@ async fn park_unreadable(poller: &Poller, message: Message) {
     }
 }
 
-async fn handle(poller: Arc<Poller>, location_id: LocationId, whom: Whom, hints: Vec<Taken>) -> (LocationId, Whom) {
+async fn handle(poller: Arc<Poller>, location_id: LocationId, whom: Whom, hints: Vec<Taken>) {
     let in_hand = poller.tools.chassis.control().in_hand();
     let contact = match &whom {
         Whom::Contact(contact_id) => contact_id.as_str(),
@@ -225,7 +240,6 @@ async fn handle(poller: Arc<Poller>, location_id: LocationId, whom: Whom, hints:
         settle(&poller, connection, &whom, hints).instrument(span).await;
     }
     drop(in_hand);
-    (location_id, whom)
 }
 
 /// What becomes of hints.
@@ -282,13 +296,13 @@ async fn work(poller: &Poller, connection: &Connection, whom: &Whom, hints: &[Ta
         Ok(observation) => {
             return match connection.appender.append(observation).await {
                 Appended::Done { .. } => {
-                    for taken in hints {
-                        let waited = Timestamp::now().duration_since(taken.hinted.received_at);
+                    for received_at in hints.iter().filter_map(|taken| taken.hinted.received_at) {
+                        let waited = Timestamp::now().duration_since(received_at);
                         tools.metrics.hint_to_append(Duration::try_from(waited).unwrap_or_default());
                     }
                     Outcome::Done("looked")
                 }
-                Appended::Later => Outcome::Again(tools.config.retry.delay(attempt, None)),
+                Appended::Later => Outcome::Again(tools.config.retry.reconnect),
             };
         }
         Err(error) => error,
@@ -300,13 +314,13 @@ async fn work(poller: &Poller, connection: &Connection, whom: &Whom, hints: &[Ta
             Outcome::Again(delay)
         }
         Verdict::Park(reason) => {
-            let hinted = Hinted { contact_id: Some(contact_id), ..last.hinted.clone() };
+            let hinted = Hinted::redriven(&connection.location_id, &contact_id);
             let stuck = Stuck { reason, status: error.status(), attempts: attempt };
             match tools.park(&hinted, stuck, traceparent).await {
                 Ok(()) => Outcome::Done("parked"),
                 Err(error) => {
                     tracing::warn!(%error, "not parked yet");
-                    Outcome::Again(tools.config.retry.delay(attempt, None))
+                    Outcome::Again(tools.config.retry.reconnect)
                 }
             }
         }

@@ -126,7 +126,6 @@ async fn finish(mut tasks: Tasks, stop: &Shutdown, mut outcome: anyhow::Result<(
 
 /// Prepares the bus and begins the log of every location, as long as it takes. Nothing when it is time to stop first.
 async fn connect(tools: &Arc<Tools>, transport: &ghl::Transport, stop: &Shutdown) -> anyhow::Result<Option<Poller>> {
-    let mut attempt = 0;
     loop {
         let error = match try_connect(tools, transport).await {
             Ok(poller) => {
@@ -136,10 +135,9 @@ async fn connect(tools: &Arc<Tools>, transport: &ghl::Transport, stop: &Shutdown
             Err(error) if is_transient(&error) => error,
             Err(error) => return Err(error),
         };
-        attempt += 1;
         tools.chassis.ready("locations", Err("the locations are not connected yet".to_owned()));
-        tracing::warn!(%error, attempt, "not connected yet");
-        if !rest(stop, tools.config.retry.delay(attempt, None)).await {
+        tracing::warn!(%error, "not connected yet");
+        if !rest(stop, tools.config.retry.reconnect).await {
             return Ok(None);
         }
     }

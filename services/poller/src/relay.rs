@@ -13,19 +13,14 @@ use crate::tools::{Stuck, Tools, rest};
 /// Publishes until it is time to stop. A stop in the middle of a batch publishes it again later, under the same message ids.
 pub(crate) async fn run(tools: Arc<Tools>, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut appends = tools.log.appends();
-    let mut attempt = 0;
     while !shutdown.is_cancelled() {
         tools.chassis.control().wait_while_paused(&shutdown).await;
-        match relay_all(&tools, &shutdown).await {
-            Ok(()) => attempt = 0,
-            Err(error) => {
-                attempt += 1;
-                tracing::warn!(%error, attempt, "events are not published yet");
-                if !rest(&shutdown, tools.config.retry.delay(attempt, None)).await {
-                    break;
-                }
-                continue;
+        if let Err(error) = relay_all(&tools, &shutdown).await {
+            tracing::warn!(%error, "events are not published yet");
+            if !rest(&shutdown, tools.config.retry.reconnect).await {
+                break;
             }
+            continue;
         }
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -67,21 +62,42 @@ async fn publish(tools: &Tools, location_id: &LocationId, batch: RelayBatch) -> 
         if let Some(traceparent) = &event.traceparent {
             chassis::trace::link(&tracing::Span::current(), traceparent);
         }
-        let subject = subject(event);
-        match event.carry() {
-            Ok(body) if body.len() <= tools.config.relay.message_bytes_max => {
-                let id = Some(batch.message_id(event));
-                outgoing.push(Outgoing { subject, id, traceparent: event.traceparent.clone(), body });
-            }
-            Ok(body) => park(tools, event, &subject, body, "the event is too large for the bus".to_owned()).await?,
-            Err(error) => park(tools, event, &subject, event.payload.clone(), error.to_string()).await?,
+        match outgoing_of(tools, &batch, event) {
+            Ok(message) => outgoing.push(message),
+            Err(reason) => park(tools, event, reason).await?,
         }
     }
-    let published = outgoing.len();
-    tools.bus.publish_all(outgoing).await?;
+    let mut published = outgoing.len();
+    match tools.bus.publish_all(outgoing).await {
+        Ok(()) => {}
+        Err(bus::Error::TooLarge) => published = publish_singly(tools, &batch).await?,
+        Err(error) => return Err(error.into()),
+    }
     batch.done().await?;
     tools.metrics.relayed(published);
     Ok(())
+}
+
+/// The server takes less than the settings say: finds out which event it does not take.
+async fn publish_singly(tools: &Tools, batch: &RelayBatch) -> anyhow::Result<usize> {
+    let mut published = 0;
+    for event in &batch.events {
+        let Ok(message) = outgoing_of(tools, batch, event) else { continue };
+        match tools.bus.publish(message).await {
+            Ok(()) => published += 1,
+            Err(error @ bus::Error::TooLarge) => park(tools, event, error.to_string()).await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(published)
+}
+
+fn outgoing_of(tools: &Tools, batch: &RelayBatch, event: &Stored) -> Result<Outgoing, String> {
+    let body = event.carry().map_err(|error| error.to_string())?;
+    if body.len() > tools.config.relay.message_bytes_max {
+        return Err(bus::Error::TooLarge.to_string());
+    }
+    Ok(Outgoing { subject: subject(event), id: Some(batch.message_id(event)), traceparent: event.traceparent.clone(), body })
 }
 
 /// What a person or the writer did is history; only what happened in GHL asks to be mapped.
@@ -95,9 +111,10 @@ fn subject(event: &Stored) -> Subject {
 }
 
 /// An event that cannot travel waits alone: those behind it go on.
-async fn park(tools: &Tools, event: &Stored, subject: &Subject, message: Vec<u8>, reason: String) -> anyhow::Result<()> {
+async fn park(tools: &Tools, event: &Stored, reason: String) -> anyhow::Result<()> {
     let stuck = Stuck { reason, status: None, attempts: 1 };
+    let message = event.carry().unwrap_or_else(|_| event.payload.clone());
     let (location_id, contact_id) = (event.location_id.clone(), event.contact_id.clone());
-    tools.park_message(location_id, contact_id, subject.to_string(), message, stuck, event.traceparent.clone()).await?;
+    tools.park_message(location_id, contact_id, subject(event).to_string(), message, stuck, event.traceparent.clone()).await?;
     Ok(())
 }

@@ -72,7 +72,7 @@ impl Trouble {
                     Verdict::Done | Verdict::Park(_) => retry.longest,
                 }
             }
-            Self::Log(_) | Self::NotAppended | Self::Stopped => retry.delay(attempt, None),
+            Self::Log(_) | Self::NotAppended | Self::Stopped => retry.reconnect,
         }
     }
 }

@@ -107,7 +107,7 @@ impl Door {
 impl Hinted {
     fn by_webhook(hint: Hint) -> Self {
         let Hint { location_id, contact_id, record, kind, webhook_id, deleted } = hint;
-        Self { location_id, contact_id, record, deleted, net: Net::Webhook { webhook_id, kind }, received_at: Timestamp::now() }
+        Self { location_id, contact_id, record, deleted, net: Net::Webhook { webhook_id, kind }, received_at: Some(Timestamp::now()) }
     }
 }
 

@@ -1,0 +1,149 @@
+//! A GHL with one location: contacts with tasks, notes and appointments, a search, and failures on request.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+pub(crate) const LOCATION: &str = "loc-1";
+
+#[derive(Clone, Default)]
+pub(crate) struct Agency {
+    world: Arc<Mutex<World>>,
+}
+
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) contacts: BTreeMap<String, Value>,
+    /// By contact and part: `tasks`, `notes`, `events`.
+    pub(crate) parts: BTreeMap<(String, &'static str), Vec<Value>>,
+    /// Paths that begin so answer with this status.
+    pub(crate) failing: BTreeMap<String, u16>,
+    pub(crate) asked: Vec<String>,
+    /// Rows a search gives at most, whatever was asked for.
+    pub(crate) rows_max: Option<usize>,
+    /// The search gives this cursor with every page.
+    pub(crate) stuck_cursor: bool,
+}
+
+impl Agency {
+    /// Starts to answer; gives its address.
+    pub(crate) async fn start(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let agency = self.clone();
+        let answer = move |request: Request| {
+            let agency = agency.clone();
+            async move { agency.answer(request).await }
+        };
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+        address
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    /// A contact as of a second of the year 2030, with a task and a note.
+    pub(crate) fn put(&self, id: &str, second: u32) {
+        let at = format!("2030-01-01T{:02}:{:02}:{:02}.000Z", second / 3_600, second / 60 % 60, second % 60);
+        let contact = json!({"id": id, "locationId": LOCATION, "firstName": format!("Name {id}"), "email": null, "phone": null,
+            "tags": [], "customFields": [], "dateAdded": "2020-01-01T00:00:00.000Z", "dateUpdated": at});
+        let mut world = self.world();
+        world.contacts.insert(id.to_owned(), contact);
+        world.parts.insert((id.to_owned(), "tasks"), vec![json!({"id": format!("t-{id}"), "title": "Call", "completed": false})]);
+        world.parts.insert((id.to_owned(), "notes"), vec![json!({"id": format!("n-{id}"), "body": "Hello"})]);
+    }
+
+    pub(crate) fn rename(&self, id: &str, name: &str, updated_at: &str) {
+        let mut world = self.world();
+        let contact = world.contacts.get_mut(id).unwrap();
+        contact["firstName"] = json!(name);
+        contact["dateUpdated"] = json!(updated_at);
+    }
+
+    pub(crate) fn remove(&self, id: &str) {
+        let mut world = self.world();
+        world.contacts.remove(id);
+        world.parts.retain(|(of, _), _| of != id);
+    }
+
+    pub(crate) fn fail(&self, path: &str, status: u16) {
+        self.world().failing.insert(path.to_owned(), status);
+    }
+
+    /// How often a path that begins so was asked for.
+    pub(crate) fn asked(&self, path: &str) -> usize {
+        self.world().asked.iter().filter(|asked| asked.starts_with(path)).count()
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let body: Value = serde_json::from_slice(&to_bytes(body, 1 << 20).await.unwrap()).unwrap_or_default();
+        let path = parts.uri.path().to_owned();
+        let mut world = self.world();
+        world.asked.push(path.clone());
+        if let Some((_, status)) = world.failing.iter().find(|(failing, _)| path.starts_with(*failing)) {
+            let status = StatusCode::from_u16(*status).unwrap();
+            return (status, axum::Json(json!({"statusCode": status.as_u16(), "message": "as told"}))).into_response();
+        }
+        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+        let answer = match segments.as_slice() {
+            ["contacts", "search"] => world.search(&body),
+            ["contacts", id] => match world.contacts.get(*id) {
+                Some(contact) => json!({"contact": contact, "traceId": "trace-1"}),
+                None => {
+                    let told = json!({"statusCode": 400, "message": format!("Contact with id {id} not found")});
+                    return (StatusCode::BAD_REQUEST, axum::Json(told)).into_response();
+                }
+            },
+            ["contacts", id, "tasks"] => json!({"tasks": world.part(id, "tasks")}),
+            ["contacts", id, "notes"] => json!({"notes": world.part(id, "notes")}),
+            ["contacts", id, "appointments"] => json!({"events": world.part(id, "events")}),
+            ["locations", _] => json!({"location": {"id": LOCATION, "timezone": "Europe/Berlin", "companyId": "co"}}),
+            ["locations", _, "tasks", "search"] => json!({"tasks": world.all_tasks()}),
+            ["locations", _, "customFields"] => json!({"customFields": []}),
+            ["users", "search"] => json!({"users": [{"id": "u-1", "name": "Ann"}], "count": 1}),
+            ["calendars"] => json!({"calendars": []}),
+            _ => return StatusCode::NOT_FOUND.into_response(),
+        };
+        axum::Json(answer).into_response()
+    }
+}
+
+impl World {
+    fn part(&self, id: &str, part: &'static str) -> Vec<Value> {
+        self.parts.get(&(id.to_owned(), part)).cloned().unwrap_or_default()
+    }
+
+    fn all_tasks(&self) -> Vec<Value> {
+        let of = |((contact, part), tasks): (&(String, &'static str), &Vec<Value>)| {
+            let owned = |task: &Value| json!({"_id": task["id"], "contactId": contact});
+            if *part == "tasks" { tasks.iter().map(owned).collect() } else { Vec::new() }
+        };
+        self.parts.iter().flat_map(of).collect()
+    }
+
+    fn search(&self, body: &Value) -> Value {
+        let sort = body["sort"][0]["field"].as_str().unwrap().to_owned();
+        let from = body["filters"][0]["value"]["gte"].as_str().unwrap_or("").to_owned();
+        let mut found: Vec<&Value> =
+            self.contacts.values().filter(|contact| contact["dateUpdated"].as_str().unwrap() >= from.as_str()).collect();
+        found.sort_by_key(|contact| (contact[&sort].as_str().unwrap().to_owned(), contact["id"].as_str().unwrap().to_owned()));
+        let total = found.len();
+        let after = body["searchAfter"][0].as_u64().unwrap_or(0);
+        let asked = usize::try_from(body["pageLimit"].as_u64().unwrap()).unwrap();
+        let rows_max = self.rows_max.unwrap_or(asked).min(asked);
+        let rows = found.into_iter().enumerate().skip(usize::try_from(after).unwrap()).take(rows_max).map(|(index, contact)| {
+            let mut row = contact.clone();
+            row["searchAfter"] = if self.stuck_cursor { json!([0]) } else { json!([index + 1]) };
+            row
+        });
+        json!({"contacts": rows.collect::<Vec<_>>(), "total": total})
+    }
+}

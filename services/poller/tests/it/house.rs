@@ -1,0 +1,167 @@
+//! A poller in its house: PostgreSQL, nats-server and an agency, all its own.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine;
+use chassis::Shutdown;
+use domain::{ContactId, LocationId, Stored};
+use ed25519_dalek::pkcs8::EncodePublicKey;
+use ed25519_dalek::{Signer, SigningKey};
+use embedded::{Nats, NatsSettings, Postgres, PostgresSettings};
+use eventlog::EventLog;
+use poller::Config;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::agency::{Agency, LOCATION};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct House {
+    pub(crate) nats: Nats,
+    pub(crate) nats_data: PathBuf,
+    pub(crate) log: EventLog,
+    pub(crate) http: String,
+    postgres: Postgres,
+    config_file: PathBuf,
+    key: SigningKey,
+    shutdown: Shutdown,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+pub(crate) fn here() -> LocationId {
+    LocationId::new(LOCATION).unwrap()
+}
+
+pub(crate) fn who(id: &str) -> ContactId {
+    ContactId::new(id).unwrap()
+}
+
+/// Waits until something is there.
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+impl House {
+    /// Starts a poller over what the agency holds. `more` is added to its settings.
+    pub(crate) async fn start(name: &str, agency: Agency, more: &str) -> Self {
+        let postgres = PostgresSettings { data: embedded::scratch(&format!("{name}-postgres")), ..PostgresSettings::default() };
+        let postgres = Postgres::start(postgres).await.unwrap();
+        postgres.create_database("log").await.unwrap();
+        let nats_data = embedded::scratch(&format!("{name}-nats"));
+        let nats = Nats::start(NatsSettings { data: nats_data.clone(), ..NatsSettings::default() }).await.unwrap();
+        let settings = eventlog::Settings { url: postgres.url("log").into(), ..eventlog::Settings::default() };
+        EventLog::migrate(&settings).await.unwrap();
+        let log = EventLog::connect(&settings).await.unwrap();
+
+        let key = SigningKey::from_bytes(&[3; 32]);
+        let pem = key.verifying_key().to_public_key_pem(Default::default()).unwrap();
+        let http = format!("127.0.0.1:{}", embedded::free_port().unwrap());
+        let mut config = String::new();
+        writeln!(config, "locations = [{{ id = \"{LOCATION}\", token = \"pit-test\" }}]").unwrap();
+        writeln!(config, "log.url = \"{}\"\nbus.url = \"{}\"", postgres.url("log"), nats.url()).unwrap();
+        writeln!(config, "server.http = \"{http}\"\nserver.grpc = \"127.0.0.1:{}\"", embedded::free_port().unwrap()).unwrap();
+        writeln!(config, "server.token = \"control\"\nghl.base_url = \"{}\"", agency.start().await).unwrap();
+        writeln!(config, "ghl.rate.calls_per_second = 1000.0\nghl.rate.window_calls_max = 100000").unwrap();
+        writeln!(config, "webhooks.ed25519_pems = [\"\"\"{pem}\"\"\"]\nhints.debounce = \"0s\"\nsettled.interval = \"100ms\"").unwrap();
+        writeln!(config, "retry.first = \"20ms\"\nretry.longest = \"200ms\"\nretry.token_pause = \"300ms\"\nretry.reconnect = \"50ms\"\nhealth.interval = \"100ms\"")
+            .unwrap();
+        config.push_str(more);
+        let config_file = embedded::scratch(&format!("{name}-config")).join("poller.toml");
+        std::fs::write(&config_file, config).unwrap();
+
+        let (shutdown, running) = run(&config_file);
+        let http = format!("http://{http}");
+        let house = Self { nats, nats_data, log, http, postgres, config_file, key, shutdown, running };
+        house.until_ready().await;
+        house
+    }
+
+    /// Stops the poller and starts another one over the same data.
+    pub(crate) async fn restart(&mut self) {
+        self.shutdown.cancel();
+        (&mut self.running).await.unwrap().unwrap();
+        (self.shutdown, self.running) = run(&self.config_file);
+        self.until_ready().await;
+    }
+
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.running.await.unwrap().unwrap();
+        self.nats.stop().await.unwrap();
+        self.postgres.stop().await.unwrap();
+    }
+
+    /// Ends nats-server without notice and starts another on the same port, with an empty store.
+    pub(crate) async fn wipe_nats(&mut self) {
+        let port = self.nats.port();
+        self.nats.kill().await;
+        embedded::wipe(&self.nats_data).unwrap();
+        self.nats = Nats::start(NatsSettings { data: self.nats_data.clone(), port: Some(port), ..NatsSettings::default() }).await.unwrap();
+    }
+
+    pub(crate) async fn ready(&self) -> bool {
+        let answer = reqwest::get(format!("{}/readyz", self.http)).await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    async fn until_ready(&self) {
+        eventually("ready", || async { self.ready().await.then_some(()) }).await;
+    }
+
+    /// Sends a body with a good signature; gives the status.
+    pub(crate) async fn send_raw(&self, body: Vec<u8>) -> u16 {
+        let signature = base64::engine::general_purpose::STANDARD.encode(self.key.sign(&body).to_bytes());
+        self.post(body, Some(("X-GHL-Signature", &signature))).await
+    }
+
+    pub(crate) async fn post(&self, body: Vec<u8>, header: Option<(&str, &str)>) -> u16 {
+        let mut request = reqwest::Client::new().post(format!("{}/webhooks/ghl", self.http)).body(body);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    pub(crate) async fn send(&self, kind: &str, fields: Value) -> u16 {
+        let mut body = json!({"type": kind, "locationId": LOCATION, "webhookId": uuid::Uuid::new_v4().to_string()});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.send_raw(body.to_string().into_bytes()).await
+    }
+
+    /// The types of the events of a contact, oldest first.
+    pub(crate) async fn history(&self, contact: &str) -> Vec<String> {
+        let mut events: Vec<Stored> = self.log.history(&here(), &who(contact), None, 1_000).await.unwrap();
+        events.reverse();
+        events.into_iter().map(|event| event.type_name).collect()
+    }
+
+    pub(crate) async fn until_history(&self, contact: &str, wanted: &[&str]) {
+        eventually(&format!("{contact}: {wanted:?}"), || async { (self.history(contact).await == wanted).then_some(()) }).await;
+    }
+
+    pub(crate) async fn until_backfilled(&self) {
+        eventually("backfilled", || async { self.log.progress(&here()).await.unwrap().backfill.finished_at }).await;
+    }
+
+    /// One line of the metrics.
+    pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
+        let text = reqwest::get(format!("{}/metrics", self.http)).await.unwrap().text().await.unwrap();
+        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    }
+}
+
+fn run(config_file: &std::path::Path) -> (Shutdown, JoinHandle<anyhow::Result<()>>) {
+    let config: Config = chassis::load(Some(config_file)).unwrap();
+    let shutdown = Shutdown::new();
+    (shutdown.clone(), tokio::spawn(poller::run(config, shutdown)))
+}

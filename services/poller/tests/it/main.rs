@@ -1,0 +1,8 @@
+//! The poller against real PostgreSQL and nats-server and a small GHL that does what it is told.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail like tests")]
+
+mod agency;
+mod house;
+mod nets;
+mod trouble;
+mod webhooks;

@@ -1,0 +1,89 @@
+//! What polling sees without any webhook, and that what is in the log reaches the bus.
+
+use bus::{Bus, Stream};
+
+use crate::agency::Agency;
+use crate::house::{House, eventually, here};
+
+const FAST: &str = "watch.interval = \"50ms\"\nwatch.overlap = \"100000h\"\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_looks_at_everyone_whatever_the_length_of_a_page() {
+    let agency = Agency::default();
+    for number in 0..25 {
+        agency.put(&format!("c-{number}"), number);
+    }
+    agency.world().rows_max = Some(4);
+    let house = House::start("backfill", agency.clone(), "backfill.page_rows = 10").await;
+    house.until_backfilled().await;
+    let head = house.log.locations().await.unwrap()[0].head;
+    assert_eq!(head, 75);
+    let progress = house.log.progress(&here()).await.unwrap().backfill;
+    assert_eq!((progress.seen, progress.total), (25, Some(25)));
+    assert_eq!(agency.asked("/contacts/c-7"), 3, "the contact itself is taken from its row");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_that_leads_in_a_circle_ends_a_backfill() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    agency.world().stuck_cursor = true;
+    let house = House::start("circle", agency, "").await;
+    house.until_backfilled().await;
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_goes_on_where_it_was_stopped() {
+    let agency = Agency::default();
+    for number in 0..30 {
+        agency.put(&format!("c-{number:02}"), number);
+    }
+    agency.fail("/contacts/c-20", 503);
+    let mut house = House::start("resume", agency.clone(), "backfill.page_rows = 10").await;
+    eventually("two pages", || async { (house.log.progress(&here()).await.unwrap().backfill.seen == 20).then_some(()) }).await;
+    let before = agency.asked("/contacts/c-05");
+    house.restart().await;
+    agency.world().failing.clear();
+    house.until_backfilled().await;
+    assert_eq!(agency.asked("/contacts/c-05"), before, "what was done is not done again");
+    assert_eq!(house.log.locations().await.unwrap()[0].head, 90);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_without_a_webhook_is_found_by_the_watch() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    let house = House::start("watch", agency.clone(), FAST).await;
+    house.until_backfilled().await;
+    agency.rename("c-1", "New", "2031-01-01T00:00:00.000Z");
+    house.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared", "contact.changed"]).await;
+    let looks = agency.asked("/contacts/c-1/notes");
+    let searches = agency.asked("/contacts/search");
+    eventually("more searches", || async { (agency.asked("/contacts/search") > searches + 3).then_some(()) }).await;
+    assert_eq!(agency.asked("/contacts/c-1/notes"), looks, "what was seen is not looked at again");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_reaches_the_bus_in_order() {
+    let agency = Agency::default();
+    for number in 0..20 {
+        agency.put(&format!("c-{number}"), number);
+    }
+    let house = House::start("relay", agency, "relay.batch_max = 7").await;
+    house.until_backfilled().await;
+    let bus = Bus::connect(&bus::Settings { url: house.nats.url(), ..bus::Settings::default() }).await.unwrap();
+    let mut inbox = bus.consume(Stream::Events).await.unwrap();
+    let mut seqs = Vec::new();
+    while seqs.len() < 60 {
+        for message in inbox.batch(100).await.unwrap() {
+            seqs.push(domain::Stored::received(message.body()).unwrap().seq);
+            message.ack().await.unwrap();
+        }
+    }
+    assert_eq!(seqs, (1..=60).collect::<Vec<u64>>());
+    house.stop().await;
+}

@@ -1,0 +1,97 @@
+//! What goes wrong, and what becomes of it.
+
+use serde_json::json;
+
+use crate::agency::Agency;
+use crate::house::{House, eventually, here};
+
+const APPEARED: [&str; 3] = ["contact.appeared", "task.appeared", "note.appeared"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_bus_is_away_webhooks_are_turned_away_and_afterwards_taken() {
+    let agency = Agency::default();
+    let mut house = House::start("busless", agency.clone(), "bus.publish_timeout = \"500ms\"").await;
+    house.nats.kill().await;
+    agency.put("c-1", 1);
+    assert_eq!(house.send("ContactCreate", json!({"id": "c-1"})).await, 429);
+    eventually("not ready", || async { (!house.ready().await).then_some(()) }).await;
+    house.wipe_nats().await;
+    eventually("taken", || async { (house.send("ContactCreate", json!({"id": "c-1"})).await == 200).then_some(()) }).await;
+    house.until_history("c-1", &APPEARED).await;
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wiped_bus_is_filled_again_and_everyone_is_looked_at_again() {
+    let agency = Agency::default();
+    for id in ["c-1", "c-2"] {
+        agency.put(id, 1);
+    }
+    let mut house = House::start("wiped", agency.clone(), "").await;
+    house.until_backfilled().await;
+    eventually("relayed", || async { (house.log.relay_positions().await.unwrap()[&here()] == 6).then_some(()) }).await;
+    eventually("remembered", || async { house.log.remembered_stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence == 6) })
+        .await;
+    let looks = agency.asked("/contacts/c-2/notes");
+    // Its webhook is lost with the bus.
+    agency.remove("c-1");
+    house.wipe_nats().await;
+    eventually("looked at again", || async { (agency.asked("/contacts/c-2/notes") > looks).then_some(()) }).await;
+    house.until_history("c-1", &[&APPEARED[..], &["contact.vanished", "task.vanished", "note.vanished"]].concat()).await;
+    eventually("published again", || async { house.log.remembered_stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence == 9) })
+        .await;
+    assert_eq!(house.history("c-2").await, APPEARED, "nothing twice");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_that_cannot_be_read_parks_alone() {
+    let agency = Agency::default();
+    for id in ["c-1", "c-2", "c-3"] {
+        agency.put(id, 1);
+    }
+    agency.fail("/contacts/c-2/notes", 422);
+    let house = House::start("poison", agency.clone(), "").await;
+    house.until_backfilled().await;
+    assert_eq!(house.history("c-1").await, APPEARED);
+    assert_eq!(house.history("c-3").await, APPEARED);
+    assert_eq!(house.send("ContactUpdate", json!({"id": "c-2"})).await, 200);
+    eventually("parked", || async { house.metric("poller_hints_total{outcome=\"parked\"}").await }).await;
+    let parked = house.log.parked(None, None, 10).await.unwrap();
+    assert_eq!(parked.len(), 1, "the same contact is parked once");
+    assert_eq!(parked[0].parking.status, Some(422));
+    assert_eq!(parked[0].parking.subject, "hints.v1.loc-1");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_token_pauses_the_location_until_it_is_accepted() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    agency.fail("/", 401);
+    let house = House::start("token", agency.clone(), "").await;
+    assert_eq!(house.send("ContactCreate", json!({"id": "c-1"})).await, 200);
+    let refused = "poller_token_refused{location=\"loc-1\"}";
+    eventually("shown", || async { house.metric(refused).await.filter(|refused| *refused > 0.5) }).await;
+    assert!(house.log.parked(None, None, 10).await.unwrap().is_empty(), "nothing is parked for it");
+    agency.world().failing.clear();
+    house.until_history("c-1", &APPEARED).await;
+    eventually("shown", || async { house.metric(refused).await.filter(|refused| *refused < 0.5) }).await;
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_and_failures_of_ghl_skip_nothing() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    agency.fail("/contacts/c-1/tasks", 500);
+    let house = House::start("failures", agency.clone(), "ghl.rate.throttled_pause = \"100ms\"").await;
+    assert_eq!(house.send("ContactCreate", json!({"id": "c-1"})).await, 200);
+    eventually("tried", || async { (agency.asked("/contacts/c-1/tasks") > 3).then_some(()) }).await;
+    agency.fail("/contacts/c-1/tasks", 429);
+    let calls = agency.asked("/contacts/c-1/tasks");
+    eventually("tried", || async { (agency.asked("/contacts/c-1/tasks") > calls + 1).then_some(()) }).await;
+    agency.world().failing.clear();
+    house.until_history("c-1", &APPEARED).await;
+    house.stop().await;
+}

@@ -1,0 +1,96 @@
+//! What is answered to a webhook, and what it leads to.
+
+use serde_json::json;
+
+use crate::agency::{Agency, LOCATION};
+use crate::house::{House, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_is_answered_for_what_it_is() {
+    let house = House::start("answers", Agency::default(), "webhooks.body_bytes_max = 1000").await;
+    assert_eq!(house.post(b"{}".to_vec(), None).await, 401, "unsigned");
+    assert_eq!(house.post(b"{}".to_vec(), Some(("X-GHL-Signature", "N/A"))).await, 401);
+    assert_eq!(house.post(b"{}".to_vec(), Some(("X-GHL-Signature", "bm9wZQ=="))).await, 401, "wrong");
+    assert_eq!(house.post(b"{}".to_vec(), Some(("x-wh-signature", "bm9wZQ=="))).await, 401, "the older signature is not enabled");
+    assert_eq!(house.send_raw(vec![b'x'; 1_001]).await, 413);
+    assert_eq!(house.send_raw(b"not json".to_vec()).await, 400);
+    assert_eq!(house.send_raw(b"{\"type\": \"\xff\"}".to_vec()).await, 400);
+    assert_eq!(house.send_raw([b"[".repeat(400), b"]".repeat(400)].concat()).await, 400, "too deep");
+    assert_eq!(house.send("InvoicePaid", json!({"id": "i-1"})).await, 200, "none of ours");
+    assert_eq!(house.send("ContactUpdate", json!({"id": "c-1", "locationId": "elsewhere"})).await, 200);
+    assert_eq!(house.send("ContactUpdate", json!({"id": "c-1"})).await, 200);
+    for outcome in ["unsigned", "wrong_signature", "too_large", "not_json", "other", "unknown_location", "accepted"] {
+        let name = format!("poller_webhooks_total{{outcome=\"{outcome}\"}}");
+        assert!(house.metric(&name).await.unwrap_or_default() >= 1.0, "{outcome} is counted");
+    }
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_leads_to_a_look_and_is_not_believed() {
+    let agency = Agency::default();
+    let house = House::start("look", agency.clone(), "").await;
+    agency.put("c/1 é", 1);
+    agency.remove("c/1 é");
+    agency.put("c-1", 1);
+    let lie = json!({"id": "c-1", "firstName": "Not this"});
+    assert_eq!(house.send("ContactCreate", lie).await, 200);
+    house.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared"]).await;
+    let events = house.log.read(&crate::house::here(), 0, 10).await.unwrap();
+    let payload = String::from_utf8(events[0].payload.clone()).unwrap();
+    assert!(payload.contains("Name c-1") && !payload.contains("Not this"));
+    assert_eq!(events[0].cause.net.as_str(), "webhook");
+    assert_eq!(events[0].cause.ghl_trace_id.as_deref(), Some("trace-1"));
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_webhook_is_no_second_look() {
+    let agency = Agency::default();
+    let house = House::start("repeated", agency.clone(), "").await;
+    agency.put("c-1", 1);
+    let body = json!({"type": "ContactUpdate", "locationId": LOCATION, "id": "c-1", "webhookId": "w-1"}).to_string().into_bytes();
+    assert_eq!(house.send_raw(body.clone()).await, 200);
+    house.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared"]).await;
+    let looks = agency.asked("/contacts/c-1");
+    assert_eq!(house.send_raw(body).await, 200);
+    assert_eq!(house.send("ContactUpdate", json!({"id": "c-2"})).await, 200);
+    eventually("the other look", || async { (agency.asked("/contacts/c-2/notes") > 0).then_some(()) }).await;
+    assert_eq!(agency.asked("/contacts/c-1"), looks);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_is_confirmed_by_a_look() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    let house = House::start("deletion", agency.clone(), "").await;
+    house.until_backfilled().await;
+    let appeared = ["contact.appeared", "task.appeared", "note.appeared"];
+    house.until_history("c-1", &appeared).await;
+
+    assert_eq!(house.send("ContactDelete", json!({"id": "c-1"})).await, 200);
+    assert_eq!(house.send("TaskDelete", json!({"id": "t-c-1", "contactId": "c-1"})).await, 200);
+    eventually("looked", || async { (agency.asked("/contacts/c-1/notes") >= 2).then_some(()) }).await;
+    assert_eq!(house.history("c-1").await, appeared, "both are still there");
+
+    agency.world().parts.remove(&("c-1".to_owned(), "tasks"));
+    assert_eq!(house.send("TaskDelete", json!({"id": "t-c-1", "contactId": "c-1"})).await, 200);
+    house.until_history("c-1", &[&appeared[..], &["task.vanished"]].concat()).await;
+    agency.remove("c-1");
+    assert_eq!(house.send("ContactDelete", json!({"id": "c-1"})).await, 200);
+    house.until_history("c-1", &[&appeared[..], &["task.vanished", "contact.vanished", "note.vanished"]].concat()).await;
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_webhook_without_its_contact_finds_it() {
+    let agency = Agency::default();
+    let house = House::start("owner", agency.clone(), "").await;
+    agency.put("c-1", 1);
+    assert_eq!(house.send("TaskCreate", json!({"id": "t-c-1"})).await, 200);
+    house.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared"]).await;
+    assert_eq!(house.send("TaskCreate", json!({"id": "nobody's"})).await, 200);
+    eventually("counted", || async { house.metric("poller_hints_total{outcome=\"unplaced\"}").await }).await;
+    house.stop().await;
+}
