@@ -41,13 +41,7 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         let Some(database) = error.as_database_error() else {
-            return match error {
-                sqlx::Error::RowNotFound => Self::NotFound,
-                sqlx::Error::Configuration(_) => Self::Misconfigured("its address is not one of a PostgreSQL database".to_owned()),
-                sqlx::Error::ColumnDecode { index, .. } => Self::Misconfigured(format!("column {index} is of another type")),
-                sqlx::Error::ColumnNotFound(name) => Self::Misconfigured(format!("column {name} is missing")),
-                source => Self::Unavailable { source },
-            };
+            return without_answer(error);
         };
         let code = database.code().unwrap_or_default().into_owned();
         if is_passing(&code) {
@@ -63,6 +57,19 @@ impl From<sqlx::Error> for Error {
                 Self::Refused { code, place }
             }
         }
+    }
+}
+
+/// What went wrong without the database having answered: nearly always the way to it.
+fn without_answer(error: sqlx::Error) -> Error {
+    if matches!(error, sqlx::Error::RowNotFound) {
+        Error::NotFound
+    } else if matches!(error, sqlx::Error::Configuration(_)) {
+        Error::Misconfigured("its address is not one of a PostgreSQL database".to_owned())
+    } else if let sqlx::Error::ColumnDecode { index, .. } = error {
+        Error::Misconfigured(format!("column {index} is of another type"))
+    } else {
+        Error::Unavailable { source: error }
     }
 }
 

@@ -1,9 +1,17 @@
 //! What was brought to Pagico.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Applied, ContactId, DeliveryOutcome, LocationId, ObjectKey, ObjectKind, Policy, Revision, RulesRevision, Workspace};
+use domain::{
+    Applied, Body, Cause, ContactId, Delivery, DeliveryFact, DeliveryOutcome, LocationId, Net, ObjectKey, ObjectKind, Policy, Revision,
+    RulesRevision, Workspace,
+};
+use jiff::Timestamp;
+use sqlx::{PgConnection, PgExecutor, Row};
 
+use crate::columns::{At, epoch, epoch_column, signed, text, unsigned};
+use crate::log::{Entry, Head, Prepared};
+use crate::parked::{Parking, Stage, upsert};
 use crate::{EventLog, Result};
 
 /// How the delivery of one object ended.
@@ -19,7 +27,7 @@ pub struct Settlement {
     /// The object is gone from the workspace, as it should be.
     pub removed: bool,
     pub outcome: DeliveryOutcome,
-    /// What the workspace answered, in a word; nothing personal.
+    /// What the workspace answered, in a word, or why it is parked; nothing personal.
     pub answer: String,
     pub traceparent: Option<String>,
     /// What is needed to try again; for `Parked` alone.
@@ -29,17 +37,56 @@ pub struct Settlement {
 /// The message whose delivery waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkedMessage {
+    /// Where the message goes when it is sent again.
+    pub subject: String,
     pub message: Vec<u8>,
     /// HTTP status of the last answer, where there was one.
     pub status: Option<u16>,
     pub attempts: u32,
 }
 
+type Place<'a> = (&'a Workspace, &'a ObjectKey);
+
 impl EventLog {
     /// Records how deliveries ended: appends `delivery.*`, moves the ledger (never back), parks what must wait, and resolves what
-    /// waited for an object that has now been delivered. Repeating a settlement changes nothing.
+    /// waited for an object that has now been delivered. What was refused or parked leaves the ledger where it is. Repeating a
+    /// delivered or parked settlement changes nothing.
+    ///
+    /// A long slice becomes several transactions: after an error some may be settled, and settling all again is right.
+    ///
+    /// # Errors
+    /// `NotFound` when the location was never connected.
     pub async fn settle(&self, location_id: &LocationId, settlements: &[Settlement]) -> Result<()> {
-        todo!("{location_id} {}", settlements.len())
+        for batch in settlements.chunks(self.transaction_records_max) {
+            self.settle_batch(location_id, batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_batch(&self, location_id: &LocationId, settlements: &[Settlement]) -> Result<()> {
+        let mut transaction = self.pool.begin().await?;
+        let mut head = Head::lock(&mut *transaction, location_id).await?;
+        let ledger = positions(&mut transaction, location_id, settlements).await?;
+        let mut news = Vec::with_capacity(settlements.len());
+        for settlement in settlements {
+            if is_news(&mut transaction, location_id, settlement, &ledger).await? {
+                news.push(settlement);
+            }
+        }
+        let fresh = events(&news)?;
+        let appended = fresh.len();
+        if appended > 0 {
+            head.insert(&mut transaction, location_id, fresh).await?;
+            head.save(&mut transaction, location_id).await?;
+        }
+        let delivered = newest(settlements.iter().filter(|settlement| settlement.outcome == DeliveryOutcome::Delivered));
+        if !delivered.is_empty() {
+            move_ledger(&mut transaction, location_id, &delivered).await?;
+            resolve(&mut transaction, location_id, &delivered).await?;
+        }
+        transaction.commit().await?;
+        self.notify(appended);
+        Ok(())
     }
 
     /// What the ledger holds of these objects.
@@ -49,6 +96,185 @@ impl EventLog {
         workspace: &Workspace,
         objects: &[ObjectKey],
     ) -> Result<BTreeMap<ObjectKey, Applied>> {
-        todo!("{location_id} {workspace} {}", objects.len())
+        let objects: Vec<&str> = objects.iter().map(ObjectKey::as_str).filter(|object| !object.contains('\0')).collect();
+        let rows = rows(&self.pool, location_id, workspace, &objects).await?;
+        Ok(rows.into_iter().map(|(object, applied)| (ObjectKey::from(object), applied)).collect())
     }
+}
+
+async fn rows(
+    executor: impl PgExecutor<'_>,
+    location_id: &LocationId,
+    workspace: &Workspace,
+    objects: &[&str],
+) -> Result<Vec<(String, Applied)>> {
+    let rows = sqlx::query("SELECT object, epoch, seq, policy FROM ledger WHERE location_id = $1 AND workspace = $2 AND object = ANY($3)")
+        .bind(location_id.as_str())
+        .bind(workspace.as_str())
+        .bind(objects)
+        .fetch_all(executor)
+        .await?;
+    let read = |row: sqlx::postgres::PgRow| {
+        let revision = Revision { epoch: epoch(row.try_get(1)?), seq: unsigned(row.try_get(2)?) };
+        Ok((row.try_get(0)?, Applied { revision, policy: policy(row.try_get(3)?) }))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Where the ledger stands for the objects of these settlements.
+async fn positions<'a>(
+    connection: &mut PgConnection,
+    location_id: &LocationId,
+    settlements: &'a [Settlement],
+) -> Result<BTreeMap<Place<'a>, Revision>> {
+    let mut places: BTreeMap<&Workspace, BTreeMap<&str, &ObjectKey>> = BTreeMap::new();
+    for settlement in settlements.iter().filter(|settlement| !settlement.object.as_str().contains('\0')) {
+        places.entry(&settlement.workspace).or_default().insert(settlement.object.as_str(), &settlement.object);
+    }
+    let mut positions = BTreeMap::new();
+    for (workspace, objects) in places {
+        let keys: Vec<&str> = objects.keys().copied().collect();
+        for (object, applied) in rows(&mut *connection, location_id, workspace, &keys).await? {
+            if let Some(object) = objects.get(object.as_str()) {
+                positions.insert((workspace, *object), applied.revision);
+            }
+        }
+    }
+    Ok(positions)
+}
+
+/// Whether the log does not hold it yet. Parks on the way what is to be parked.
+async fn is_news(
+    connection: &mut PgConnection,
+    location_id: &LocationId,
+    settlement: &Settlement,
+    ledger: &BTreeMap<Place<'_>, Revision>,
+) -> Result<bool> {
+    let done = ledger.get(&(&settlement.workspace, &settlement.object)).is_some_and(|applied| *applied >= settlement.revision);
+    match settlement.outcome {
+        DeliveryOutcome::Delivered => Ok(!done),
+        // Something as new is there by now: nothing to wait for.
+        DeliveryOutcome::Parked if done => Ok(false),
+        DeliveryOutcome::Parked => Ok(upsert(connection, &parking(location_id, settlement), Some(&settlement.workspace)).await?.1),
+        DeliveryOutcome::Refused | DeliveryOutcome::Redriven => Ok(true),
+    }
+}
+
+fn parking(location_id: &LocationId, settlement: &Settlement) -> Parking {
+    let parked = settlement.parked.as_ref();
+    Parking {
+        stage: Stage::Writer,
+        location_id: location_id.clone(),
+        contact_id: Some(settlement.contact_id.clone()),
+        object: Some(settlement.object.clone()),
+        revision: Some(settlement.revision),
+        subject: parked.map(|parked| parked.subject.clone()).unwrap_or_default(),
+        message: parked.map(|parked| parked.message.clone()).unwrap_or_default(),
+        reason: settlement.answer.clone(),
+        status: parked.and_then(|parked| parked.status),
+        attempts: parked.map_or(1, |parked| parked.attempts),
+        traceparent: settlement.traceparent.clone(),
+    }
+}
+
+/// One event for each contact and outcome.
+fn events(settlements: &[&Settlement]) -> Result<Vec<Prepared>> {
+    let mut groups: BTreeMap<(&ContactId, &str), Vec<&Settlement>> = BTreeMap::new();
+    for settlement in settlements {
+        groups.entry((&settlement.contact_id, settlement.outcome.as_str())).or_default().push(settlement);
+    }
+    let now = Timestamp::now();
+    groups.into_values().filter_map(|group| event(&group, now)).collect()
+}
+
+fn event(group: &[&Settlement], now: Timestamp) -> Option<Result<Prepared>> {
+    let first = group.first()?;
+    let deliveries = group.iter().map(|settlement| Delivery {
+        workspace: settlement.workspace.clone(),
+        kind: settlement.kind,
+        object: settlement.object.clone(),
+        revision: settlement.revision,
+        answer: settlement.answer.clone(),
+    });
+    Some(Prepared::new(Entry {
+        contact_id: Some(first.contact_id.clone()),
+        record: None,
+        occurred_at: now,
+        cause: Cause::from(Net::Writer),
+        traceparent: group.iter().find_map(|settlement| settlement.traceparent.clone()),
+        body: Body::Delivery(DeliveryFact { outcome: first.outcome, deliveries: deliveries.collect() }),
+    }))
+}
+
+/// Of several settlements of one object the newest: one statement cannot move a row twice.
+fn newest<'a>(settlements: impl Iterator<Item = &'a Settlement>) -> Vec<&'a Settlement> {
+    let mut newest: BTreeMap<Place<'_>, &Settlement> = BTreeMap::new();
+    for settlement in settlements {
+        let best = newest.entry((&settlement.workspace, &settlement.object)).or_insert(settlement);
+        if settlement.revision > best.revision {
+            *best = settlement;
+        }
+    }
+    let mut keys = BTreeSet::new();
+    newest.into_values().filter(|settlement| keys.insert((&settlement.workspace, text(settlement.object.as_str())))).collect()
+}
+
+async fn move_ledger(connection: &mut PgConnection, location_id: &LocationId, delivered: &[&Settlement]) -> Result<()> {
+    fn column<'a, T>(delivered: &[&'a Settlement], value: impl Fn(&'a Settlement) -> T) -> Vec<T> {
+        delivered.iter().map(|settlement| value(settlement)).collect()
+    }
+    sqlx::query(
+        "INSERT INTO ledger AS l (location_id, delivered_at, workspace, object, kind, contact_id, epoch, seq, policy, rules, removed, answer) \
+         SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::bigint[], $9::text[], $10::text[], \
+         $11::bool[], $12::text[]) \
+         ON CONFLICT (location_id, workspace, object) DO UPDATE SET delivered_at = excluded.delivered_at, kind = excluded.kind, \
+         contact_id = excluded.contact_id, epoch = excluded.epoch, seq = excluded.seq, policy = excluded.policy, rules = excluded.rules, \
+         removed = excluded.removed, answer = excluded.answer \
+         WHERE (l.epoch, l.seq) < (excluded.epoch, excluded.seq)",
+    )
+    .bind(location_id.as_str())
+    .bind(At(Timestamp::now()))
+    .bind(column(delivered, |settlement| settlement.workspace.as_str()))
+    .bind(column(delivered, |settlement| text(settlement.object.as_str())))
+    .bind(column(delivered, |settlement| settlement.kind.as_str()))
+    .bind(column(delivered, |settlement| settlement.contact_id.as_str()))
+    .bind(column(delivered, |settlement| epoch_column(settlement.revision.epoch)))
+    .bind(column(delivered, |settlement| signed(settlement.revision.seq)))
+    .bind(column(delivered, |settlement| policy_name(settlement.policy)))
+    .bind(column(delivered, |settlement| settlement.rules.as_str()))
+    .bind(column(delivered, |settlement| settlement.removed))
+    .bind(column(delivered, |settlement| text(&settlement.answer)))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What waited for an object no longer waits once something as new or newer is delivered.
+async fn resolve(connection: &mut PgConnection, location_id: &LocationId, delivered: &[&Settlement]) -> Result<()> {
+    sqlx::query(
+        "UPDATE parked p SET resolved_at = $2 FROM unnest($3::text[], $4::text[], $5::int[], $6::bigint[]) AS d (workspace, object, epoch, seq) \
+         WHERE p.location_id = $1 AND p.resolved_at IS NULL AND p.object = d.object AND p.workspace = d.workspace \
+         AND (coalesce(p.epoch, 0), coalesce(p.seq, 0)) <= (d.epoch, d.seq)",
+    )
+    .bind(location_id.as_str())
+    .bind(At(Timestamp::now()))
+    .bind(delivered.iter().map(|settlement| settlement.workspace.as_str()).collect::<Vec<_>>())
+    .bind(delivered.iter().map(|settlement| text(settlement.object.as_str())).collect::<Vec<_>>())
+    .bind(delivered.iter().map(|settlement| epoch_column(settlement.revision.epoch)).collect::<Vec<_>>())
+    .bind(delivered.iter().map(|settlement| signed(settlement.revision.seq)).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn policy_name(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Mirror => "mirror",
+        Policy::Once => "once",
+    }
+}
+
+/// What is not mirrored belongs to the user: in doubt nothing of theirs is overwritten.
+fn policy(name: &str) -> Policy {
+    if name == "mirror" { Policy::Mirror } else { Policy::Once }
 }

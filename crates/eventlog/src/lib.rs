@@ -2,7 +2,10 @@
 //!
 //! Does not know how GHL or Pagico speak, nor what travels over the bus.
 
+mod chain;
+mod columns;
 mod error;
+mod known;
 mod ledger;
 mod locations;
 mod log;

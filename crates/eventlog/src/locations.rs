@@ -2,8 +2,12 @@
 
 use domain::LocationId;
 use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+use sqlx::{Postgres, Row, Transaction};
 
-use crate::{EventLog, Result};
+use crate::chain::BEGINNING;
+use crate::columns::{At, as_stored, epoch, unsigned};
+use crate::{Error, EventLog, Result};
 
 /// A connected location and where its log stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,10 +23,65 @@ pub struct Location {
 impl EventLog {
     /// Begins the log of a location; does nothing but answer when it was begun before.
     pub async fn connect_location(&self, location_id: &LocationId, now: Timestamp) -> Result<Location> {
-        todo!("{location_id} {now}")
+        if let Some(known) = self.location(location_id).await? {
+            return Ok(known);
+        }
+        let mut transaction = self.pool.begin().await?;
+        begin(&mut transaction, location_id, now).await?;
+        transaction.commit().await?;
+        self.location(location_id).await?.ok_or(Error::NotFound)
     }
 
     pub async fn locations(&self) -> Result<Vec<Location>> {
-        todo!()
+        let rows = sqlx::query(
+            "SELECT location_id, connected_at, epoch, seq FROM locations JOIN log_head USING (location_id) ORDER BY location_id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(location).collect()
     }
+
+    async fn location(&self, location_id: &LocationId) -> Result<Option<Location>> {
+        let row = sqlx::query(
+            "SELECT location_id, connected_at, epoch, seq FROM locations JOIN log_head USING (location_id) WHERE location_id = $1",
+        )
+        .bind(location_id.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.as_ref().map(location).transpose()
+    }
+}
+
+async fn begin(transaction: &mut Transaction<'static, Postgres>, location_id: &LocationId, now: Timestamp) -> Result<()> {
+    sqlx::query("INSERT INTO locations (location_id, connected_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(location_id.as_str())
+        .bind(At(as_stored(now)))
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query("INSERT INTO log_head (location_id, hash) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(location_id.as_str())
+        .bind(BEGINNING.as_slice())
+        .execute(&mut **transaction)
+        .await?;
+    for table in [
+        "INSERT INTO relay (location_id) VALUES ($1) ON CONFLICT DO NOTHING",
+        "INSERT INTO progress (location_id) VALUES ($1) ON CONFLICT DO NOTHING",
+    ] {
+        sqlx::query(table).bind(location_id.as_str()).execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
+fn location(row: &PgRow) -> Result<Location> {
+    Ok(Location {
+        location_id: id(row.try_get(0)?)?,
+        connected_at: row.try_get::<At, _>(1)?.0,
+        epoch: epoch(row.try_get(2)?),
+        head: unsigned(row.try_get(3)?),
+    })
+}
+
+/// A location id that was stored; none was ever stored that is not one.
+pub(crate) fn id(text: String) -> Result<LocationId> {
+    LocationId::new(text).map_err(|_| Error::Misconfigured("a stored location id is none".to_owned()))
 }

@@ -1,12 +1,23 @@
 //! Appending: every event gets the next place of its location and a hash over itself and its predecessor.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Body, Cause, ContactId, LocationId, Moment, Observation, OperatorFact, RecordId, RecordKind, Recorded};
+use domain::{
+    Body, Cause, ContactId, EventId, Hash, Listing, LocationId, Moment, Net, Observation, OperatorFact, RecordId, RecordKind, Recorded,
+    Revision, event_id, observe,
+};
 use jiff::Timestamp;
+use sqlx::{PgConnection, PgExecutor, Row};
 use tokio::sync::watch;
 
-use crate::{EventLog, Result};
+use crate::chain::Link;
+use crate::columns::{At, as_stored, epoch, epoch_column, signed, traceparent, unsigned};
+use crate::known::Known;
+use crate::{Error, EventLog, Result, parked};
+
+/// How many rows, and how many bytes of payload, one statement carries at most.
+pub(crate) const STATEMENT_ROWS_MAX: usize = 1_000;
+const STATEMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// An event that has no place yet.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,20 +52,76 @@ impl EventLog {
     /// Appends what the observations say has changed; what is unchanged appends nothing. Gives the new events in order.
     ///
     /// A long slice becomes several transactions: after an error some may have been appended, and observing the same again
-    /// appends only the rest. A contact whose known records cannot be read is parked, the others are observed.
+    /// appends only the rest. A contact whose known records can be read neither in the projection nor in the log is parked, the
+    /// others are observed.
     ///
     /// # Errors
     /// `NotFound` when the location was never connected.
     pub async fn observe(&self, location_id: &LocationId, observations: &[Observation]) -> Result<Vec<Recorded>> {
-        todo!("{location_id} {}", observations.len())
+        let mut recorded = Vec::new();
+        for batch in batches(observations, self.transaction_records_max) {
+            recorded.append(&mut self.observe_batch(location_id, batch).await?);
+        }
+        Ok(recorded)
     }
 
-    /// Appends these entries as they are, in one transaction.
+    async fn observe_batch(&self, location_id: &LocationId, observations: &[Observation]) -> Result<Vec<Recorded>> {
+        let mut transaction = self.pool.begin().await?;
+        let mut head = Head::lock(&mut *transaction, location_id).await?;
+        let contacts: BTreeSet<&ContactId> = observations.iter().map(|seen| &seen.contact_id).collect();
+        let mut known = Known::load(&mut transaction, location_id, &contacts).await?;
+        let mut fresh = Vec::new();
+        for seen in observations.iter().filter(|seen| seen.location_id == *location_id) {
+            if known.unreadable.contains_key(&seen.contact_id) {
+                continue;
+            }
+            let observed = observe(known.of(&seen.contact_id), seen);
+            known.take(seen, &observed, head.after(fresh.len()));
+            for draft in observed.drafts {
+                fresh.push(Prepared::new(Entry {
+                    contact_id: Some(seen.contact_id.clone()),
+                    record: Some((draft.fact.record.kind(), draft.record_id)),
+                    occurred_at: draft.occurred_at,
+                    cause: seen.cause.clone(),
+                    traceparent: seen.traceparent.clone(),
+                    body: Body::Record(Box::new(draft.fact)),
+                })?);
+            }
+        }
+        let mut recorded = head.insert(&mut transaction, location_id, fresh).await?;
+        known.save(&mut transaction, location_id).await?;
+        for (contact_id, revision) in &known.unreadable {
+            let parking = parked::unreadable_contact(location_id, contact_id, *revision);
+            recorded.extend(parked::park(&mut transaction, &mut head, &parking).await?.1);
+        }
+        if !recorded.is_empty() {
+            head.save(&mut transaction, location_id).await?;
+        }
+        transaction.commit().await?;
+        self.notify(recorded.len());
+        Ok(recorded)
+    }
+
+    /// Appends these entries as they are, in one transaction, and gives the events in order.
+    ///
+    /// # Errors
+    /// `NotFound` when the location was never connected.
     pub async fn append(&self, location_id: &LocationId, entries: Vec<Entry>) -> Result<Vec<Recorded>> {
-        todo!("{location_id} {}", entries.len())
+        // Encoded before the lock is taken: other appenders of the location wait for it.
+        let fresh = entries.into_iter().map(Prepared::new).collect::<Result<Vec<_>>>()?;
+        let mut transaction = self.pool.begin().await?;
+        let mut head = Head::lock(&mut *transaction, location_id).await?;
+        let recorded = head.insert(&mut transaction, location_id, fresh).await?;
+        head.save(&mut transaction, location_id).await?;
+        transaction.commit().await?;
+        self.notify(recorded.len());
+        Ok(recorded)
     }
 
     /// Appends what a person did.
+    ///
+    /// # Errors
+    /// `NotFound` when the location was never connected.
     pub async fn append_operator(
         &self,
         location_id: &LocationId,
@@ -62,11 +129,242 @@ impl EventLog {
         fact: OperatorFact,
         who: &str,
     ) -> Result<Recorded> {
-        todo!("{location_id} {contact_id:?} {fact:?} {who}")
+        let entry = Entry {
+            contact_id: contact_id.cloned(),
+            record: None,
+            occurred_at: Timestamp::now(),
+            cause: Cause::from(Net::Operator { who: who.to_owned() }),
+            traceparent: None,
+            body: Body::Operator(fact),
+        };
+        self.append(location_id, vec![entry]).await?.pop().ok_or(Error::NotFound)
     }
 
     /// `dateUpdated` of each contact when it was last looked at, where it had one.
     pub async fn known_updated_at(&self, location_id: &LocationId, contacts: &[ContactId]) -> Result<BTreeMap<ContactId, Moment>> {
-        todo!("{location_id} {}", contacts.len())
+        let rows = sqlx::query(
+            "SELECT contact_id, updated_at FROM known_contacts \
+             WHERE location_id = $1 AND contact_id = ANY($2) AND updated_at IS NOT NULL",
+        )
+        .bind(location_id.as_str())
+        .bind(contacts.iter().map(ContactId::as_str).collect::<Vec<_>>())
+        .fetch_all(&self.pool)
+        .await?;
+        let mut updated_at = BTreeMap::new();
+        for row in rows {
+            if let Ok(contact_id) = ContactId::new(row.try_get::<String, _>(0)?) {
+                updated_at.insert(contact_id, Moment::read(row.try_get::<String, _>(1)?));
+            }
+        }
+        Ok(updated_at)
     }
+
+    pub(crate) fn notify(&self, events: usize) {
+        if events > 0 {
+            self.appended.send_modify(|appends| *appends = appends.wrapping_add(1));
+        }
+    }
+}
+
+/// Cuts observations into runs of at most `records_max` records each; one observation is never cut.
+fn batches(observations: &[Observation], records_max: usize) -> Vec<&[Observation]> {
+    let mut batches = Vec::new();
+    let (mut rest, mut length, mut records) = (observations, 0, 0);
+    for seen in observations {
+        let more = records_in(seen);
+        if length > 0 && records + more > records_max {
+            let (batch, after) = rest.split_at(length);
+            batches.push(batch);
+            (rest, length, records) = (after, 0, 0);
+        }
+        length += 1;
+        records += more;
+    }
+    if length > 0 {
+        batches.push(rest);
+    }
+    batches
+}
+
+fn records_in(seen: &Observation) -> usize {
+    let listed = |listing: &Listing| match listing {
+        Listing::NotAsked => 0,
+        Listing::Partial(records) => records.len(),
+        Listing::Complete(records) => records.len(),
+    };
+    1 + listed(&seen.tasks) + listed(&seen.notes) + listed(&seen.appointments)
+}
+
+/// The end of a location's chain. Whoever has locked it is alone in appending to the location.
+pub(crate) struct Head {
+    pub(crate) epoch: u32,
+    pub(crate) seq: u64,
+    pub(crate) hash: Hash,
+}
+
+impl Head {
+    /// Lock order: a relay row, if any, before the head; nothing else is locked before it.
+    pub(crate) async fn lock(executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<Self> {
+        const LOCK: &str = "SELECT epoch, seq, hash FROM log_head WHERE location_id = $1 FOR UPDATE";
+        Self::from_query(LOCK, executor, location_id).await
+    }
+
+    pub(crate) async fn look(executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<Self> {
+        Self::from_query("SELECT epoch, seq, hash FROM log_head WHERE location_id = $1", executor, location_id).await
+    }
+
+    async fn from_query(query: &'static str, executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<Self> {
+        let row = sqlx::query(query).bind(location_id.as_str()).fetch_optional(executor).await?.ok_or(Error::NotFound)?;
+        let (seq, hash) = (unsigned(row.try_get(1)?), row.try_get::<&[u8], _>(2)?);
+        let hash =
+            hash.try_into().map_err(|_| Error::Corrupt { location_id: location_id.clone(), seq, problem: "the head's hash is none" })?;
+        Ok(Self { epoch: epoch(row.try_get(0)?), seq, hash })
+    }
+
+    /// The place that comes after `fresh` more events.
+    pub(crate) fn after(&self, fresh: usize) -> Revision {
+        Revision { epoch: self.epoch, seq: self.seq + fresh as u64 + 1 }
+    }
+
+    /// Chains the events to the head and inserts them; the head itself is saved by `save`.
+    pub(crate) async fn insert(
+        &mut self,
+        connection: &mut PgConnection,
+        location_id: &LocationId,
+        fresh: Vec<Prepared>,
+    ) -> Result<Vec<Recorded>> {
+        let recorded_at = as_stored(Timestamp::now());
+        let placed: Vec<Placed> = fresh.into_iter().map(|prepared| self.place(location_id, prepared, recorded_at)).collect();
+        let mut rest = placed.as_slice();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rows_for_a_statement(rest));
+            insert(connection, location_id, now, recorded_at).await?;
+            rest = later;
+        }
+        Ok(placed.into_iter().map(|placed| placed.recorded(location_id, recorded_at)).collect())
+    }
+
+    fn place(&mut self, location_id: &LocationId, prepared: Prepared, recorded_at: Timestamp) -> Placed {
+        self.seq += 1;
+        let event_id = event_id(location_id, self.epoch, self.seq);
+        let entry = &prepared.entry;
+        let link = Link {
+            location_id: location_id.as_str(),
+            epoch: self.epoch,
+            seq: self.seq,
+            event_id: event_id.0,
+            contact_id: entry.contact_id.as_ref().map(ContactId::as_str),
+            record_kind: entry.record.as_ref().map(|(kind, _)| kind.as_str()),
+            record_id: entry.record.as_ref().map(|(_, id)| id.as_str()),
+            type_name: &prepared.type_name,
+            occurred_at: entry.occurred_at.as_microsecond(),
+            recorded_at: recorded_at.as_microsecond(),
+            cause: &prepared.cause,
+            traceparent: entry.traceparent.as_deref(),
+            key_id: None,
+            payload: &prepared.payload,
+        };
+        self.hash = link.hash(&self.hash);
+        Placed { prepared, epoch: self.epoch, seq: self.seq, event_id, hash: self.hash }
+    }
+
+    pub(crate) async fn save(&self, connection: &mut PgConnection, location_id: &LocationId) -> Result<()> {
+        sqlx::query("UPDATE log_head SET seq = $2, hash = $3 WHERE location_id = $1")
+            .bind(location_id.as_str())
+            .bind(signed(self.seq))
+            .bind(self.hash.as_slice())
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}
+
+/// An event in the bytes that will be stored.
+pub(crate) struct Prepared {
+    entry: Entry,
+    type_name: String,
+    cause: String,
+    payload: Vec<u8>,
+}
+
+impl Prepared {
+    /// What is given back is what will be read: instants in whole microseconds, a traceparent that is one.
+    pub(crate) fn new(entry: Entry) -> Result<Self> {
+        let entry = Entry { occurred_at: as_stored(entry.occurred_at), traceparent: traceparent(entry.traceparent.as_deref()), ..entry };
+        Ok(Self {
+            type_name: crate::columns::text(&entry.body.type_name()).into_owned(),
+            cause: serde_json::to_string(&entry.cause).map_err(domain::Decode::from)?,
+            payload: entry.body.encode().map_err(domain::Decode::from)?,
+            entry,
+        })
+    }
+}
+
+/// An event with its place.
+struct Placed {
+    prepared: Prepared,
+    epoch: u32,
+    seq: u64,
+    event_id: EventId,
+    hash: Hash,
+}
+
+impl Placed {
+    fn recorded(self, location_id: &LocationId, recorded_at: Timestamp) -> Recorded {
+        let Entry { contact_id, record, occurred_at, cause, traceparent, body } = self.prepared.entry;
+        Recorded {
+            location_id: location_id.clone(),
+            epoch: self.epoch,
+            seq: self.seq,
+            event_id: self.event_id,
+            contact_id,
+            record,
+            occurred_at,
+            recorded_at,
+            cause,
+            traceparent,
+            body,
+        }
+    }
+}
+
+/// At least one, so that an event of any size gets through.
+fn rows_for_a_statement(placed: &[Placed]) -> usize {
+    let mut bytes = 0;
+    let fitting = placed.iter().take(STATEMENT_ROWS_MAX).take_while(|placed| {
+        bytes += placed.prepared.payload.len();
+        bytes <= STATEMENT_BYTES_MAX
+    });
+    fitting.count().max(1)
+}
+
+async fn insert(connection: &mut PgConnection, location_id: &LocationId, placed: &[Placed], recorded_at: Timestamp) -> Result<()> {
+    fn column<'a, T>(placed: &'a [Placed], value: impl Fn(&'a Placed) -> T) -> Vec<T> {
+        placed.iter().map(value).collect()
+    }
+    sqlx::query(
+        "INSERT INTO events (location_id, recorded_at, epoch, seq, event_id, contact_id, record_kind, record_id, type, occurred_at, \
+         cause, traceparent, payload, hash) \
+         SELECT $1, $2, $3, seq, event_id, contact_id, record_kind, record_id, type, occurred_at, cause::json, traceparent, payload, hash \
+         FROM unnest($4::bigint[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::text[], \
+         $12::text[], $13::bytea[], $14::bytea[]) \
+         AS fresh (seq, event_id, contact_id, record_kind, record_id, type, occurred_at, cause, traceparent, payload, hash)",
+    )
+    .bind(location_id.as_str())
+    .bind(At(recorded_at))
+    .bind(placed.first().map(|placed| epoch_column(placed.epoch)))
+    .bind(column(placed, |placed| signed(placed.seq)))
+    .bind(column(placed, |placed| placed.event_id.0))
+    .bind(column(placed, |placed| placed.prepared.entry.contact_id.as_ref().map(ContactId::as_str)))
+    .bind(column(placed, |placed| placed.prepared.entry.record.as_ref().map(|(kind, _)| kind.as_str())))
+    .bind(column(placed, |placed| placed.prepared.entry.record.as_ref().map(|(_, id)| id.as_str())))
+    .bind(column(placed, |placed| placed.prepared.type_name.as_str()))
+    .bind(column(placed, |placed| At(placed.prepared.entry.occurred_at)))
+    .bind(column(placed, |placed| placed.prepared.cause.as_str()))
+    .bind(column(placed, |placed| placed.prepared.entry.traceparent.as_deref()))
+    .bind(column(placed, |placed| placed.prepared.payload.as_slice()))
+    .bind(column(placed, |placed| placed.hash.as_slice()))
+    .execute(connection)
+    .await?;
+    Ok(())
 }

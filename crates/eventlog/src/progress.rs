@@ -2,7 +2,10 @@
 
 use domain::LocationId;
 use jiff::Timestamp;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
 
+use crate::columns::{At, signed, unsigned};
 use crate::{EventLog, Result};
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,16 +29,56 @@ pub struct Backfill {
 }
 
 impl EventLog {
+    /// How far polling of a location has come; nothing yet for one that was never polled.
     pub async fn progress(&self, location_id: &LocationId) -> Result<Progress> {
-        todo!("{location_id}")
+        let row = sqlx::query("SELECT watermark, cursor::text, seen, total, started_at, finished_at FROM progress WHERE location_id = $1")
+            .bind(location_id.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        row.map_or_else(|| Ok(Progress::default()), |row| read(&row, 0))
     }
 
     pub async fn save_progress(&self, location_id: &LocationId, progress: &Progress) -> Result<()> {
-        todo!("{location_id} {progress:?}")
+        let Backfill { cursor, seen, total, started_at, finished_at } = &progress.backfill;
+        sqlx::query(
+            "INSERT INTO progress (location_id, watermark, cursor, seen, total, started_at, finished_at) \
+             VALUES ($1, $2, $3::json, $4, $5, $6, $7) ON CONFLICT (location_id) DO UPDATE SET watermark = excluded.watermark, \
+             cursor = excluded.cursor, seen = excluded.seen, total = excluded.total, started_at = excluded.started_at, \
+             finished_at = excluded.finished_at",
+        )
+        .bind(location_id.as_str())
+        .bind(progress.watermark.map(At))
+        .bind(cursor.as_ref().map(ToString::to_string))
+        .bind(signed(*seen))
+        .bind(total.map(signed))
+        .bind(started_at.map(At))
+        .bind(finished_at.map(At))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 
     /// Has every location looked at again from the beginning.
     pub async fn restart_backfills(&self) -> Result<()> {
-        todo!()
+        sqlx::query("UPDATE progress SET cursor = NULL, seen = 0, total = NULL, started_at = NULL, finished_at = NULL")
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
+}
+
+/// Reads the six columns that begin at `first`.
+pub(crate) fn read(row: &PgRow, first: usize) -> Result<Progress> {
+    let at = |column| Ok::<_, crate::Error>(row.try_get::<Option<At>, _>(column)?.map(|At(at)| at));
+    let cursor = row.try_get::<Option<&str>, _>(first + 1)?;
+    Ok(Progress {
+        watermark: at(first)?,
+        backfill: Backfill {
+            cursor: cursor.map(serde_json::from_str).transpose().map_err(domain::Decode::from)?,
+            seen: row.try_get::<Option<i64>, _>(first + 2)?.map_or(0, unsigned),
+            total: row.try_get::<Option<i64>, _>(first + 3)?.map(unsigned),
+            started_at: at(first + 4)?,
+            finished_at: at(first + 5)?,
+        },
+    })
 }

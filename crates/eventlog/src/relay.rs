@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use domain::{LocationId, Stored};
+use domain::{Decode, LocationId, Revision, Stored};
 use jiff::Timestamp;
-use sqlx::{Postgres, Transaction};
+use sqlx::{Postgres, Row, Transaction};
 
-use crate::{EventLog, Result};
+use crate::columns::{At, signed, unsigned};
+use crate::parked::{Parking, Stage};
+use crate::read::{Line, select_events};
+use crate::{EventLog, Result, locations, parked};
 
 /// One attempt to relay.
 pub enum RelayTurn {
@@ -22,6 +25,7 @@ pub enum RelayTurn {
 pub struct RelayBatch {
     /// In order of the log.
     pub events: Vec<Stored>,
+    unreadable: Vec<Parking>,
     round: u32,
     through: u64,
     location_id: LocationId,
@@ -37,9 +41,16 @@ impl RelayBatch {
     }
 
     /// Moves the cursor past the batch. Call it when every event is acknowledged by the bus.
-    pub async fn done(self) -> Result<()> {
-        drop(self.transaction);
-        todo!("{} {}", self.through, self.location_id)
+    pub async fn done(mut self) -> Result<()> {
+        for parking in &self.unreadable {
+            parked::upsert(&mut self.transaction, parking, None).await?;
+        }
+        sqlx::query("UPDATE relay SET published = $2 WHERE location_id = $1")
+            .bind(self.location_id.as_str())
+            .bind(signed(self.through))
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(self.transaction.commit().await?)
     }
 }
 
@@ -53,34 +64,112 @@ pub struct StreamSeen {
 impl EventLog {
     /// The locations with events that are not yet published.
     pub async fn behind(&self) -> Result<Vec<LocationId>> {
-        todo!()
+        let rows =
+            sqlx::query("SELECT location_id FROM relay JOIN log_head USING (location_id) WHERE published < seq ORDER BY location_id")
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter().map(|row| locations::id(row.try_get(0)?)).collect()
     }
 
-    /// Takes the next events to publish.
+    /// Takes the next events to publish, and with them the lease on the location. An event that cannot even be read as a row of the
+    /// log is left out of the batch and parked when the batch is done.
     pub async fn relay(&self, location_id: &LocationId, limit: u32) -> Result<RelayTurn> {
-        todo!("{location_id} {limit}")
+        let mut transaction = self.pool.begin().await?;
+        // A cursor that falls back after a crash publishes twice, which is harmless: no need to wait for the disk.
+        let row = sqlx::query(
+            "SELECT published, round, set_config('synchronous_commit', 'off', true) FROM relay \
+             WHERE location_id = $1 FOR UPDATE SKIP LOCKED",
+        )
+        .bind(location_id.as_str())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(row) = row else { return Ok(RelayTurn::Busy) };
+        let rows = sqlx::query(select_events!("WHERE location_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"))
+            .bind(location_id.as_str())
+            .bind(row.try_get::<i64, _>(0)?)
+            .bind(i64::from(limit))
+            .fetch_all(&mut *transaction)
+            .await?;
+        let round = u32::try_from(row.try_get::<i32, _>(1)?).unwrap_or(0);
+        let mut batch = RelayBatch {
+            events: Vec::with_capacity(rows.len()),
+            unreadable: Vec::new(),
+            round,
+            through: 0,
+            location_id: location_id.clone(),
+            transaction,
+        };
+        for row in &rows {
+            let line = Line::read(row)?;
+            let revision = Revision { epoch: line.epoch, seq: line.seq };
+            batch.through = line.seq;
+            match line.stored() {
+                Ok(event) => batch.events.push(event),
+                Err(error) => batch.unreadable.push(unreadable(location_id, revision, &error)),
+            }
+        }
+        Ok(if rows.is_empty() { RelayTurn::Idle } else { RelayTurn::Batch(batch) })
     }
 
     /// How far each location is published.
     pub async fn relay_positions(&self) -> Result<BTreeMap<LocationId, u64>> {
-        todo!()
+        let rows = sqlx::query("SELECT location_id, published FROM relay").fetch_all(&self.pool).await?;
+        rows.iter().map(|row| Ok((locations::id(row.try_get(0)?)?, unsigned(row.try_get(1)?)))).collect()
     }
 
     /// Remembers positions whose consequences have all arrived: nothing before them needs publishing again. Never moves back.
     pub async fn save_settled(&self, positions: &BTreeMap<LocationId, u64>) -> Result<()> {
-        todo!("{}", positions.len())
+        sqlx::query(
+            "UPDATE relay r SET settled = u.settled FROM unnest($1::text[], $2::bigint[]) AS u (location_id, settled) \
+             WHERE r.location_id = u.location_id AND r.settled < u.settled",
+        )
+        .bind(positions.keys().map(LocationId::as_str).collect::<Vec<_>>())
+        .bind(positions.values().copied().map(signed).collect::<Vec<_>>())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 
-    /// Sends the relay of every location back to its settled mark, because the bus has lost something.
+    /// Sends the relay of every location back to its settled mark, because the bus has lost something. Waits for batches in hand.
     pub async fn rewind_relay(&self) -> Result<()> {
-        todo!()
+        sqlx::query("UPDATE relay SET published = settled, round = round + 1 WHERE published > settled").execute(&self.pool).await?;
+        self.notify(1);
+        Ok(())
     }
 
     pub async fn remembered_stream(&self, name: &str) -> Result<Option<StreamSeen>> {
-        todo!("{name}")
+        let row =
+            sqlx::query("SELECT created_at, last_sequence FROM streams WHERE name = $1").bind(name).fetch_optional(&self.pool).await?;
+        row.map(|row| Ok(StreamSeen { created_at: row.try_get::<At, _>(0)?.0, last_sequence: unsigned(row.try_get(1)?) })).transpose()
     }
 
+    /// Instants are kept in whole microseconds: compare with what `remembered_stream` gives, not with what was passed here.
     pub async fn remember_stream(&self, name: &str, seen: &StreamSeen) -> Result<()> {
-        todo!("{name} {seen:?}")
+        sqlx::query(
+            "INSERT INTO streams (name, created_at, last_sequence) VALUES ($1, $2, $3) \
+             ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at, last_sequence = excluded.last_sequence",
+        )
+        .bind(name)
+        .bind(At(seen.created_at))
+        .bind(signed(seen.last_sequence))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}
+
+fn unreadable(location_id: &LocationId, revision: Revision, error: &Decode) -> Parking {
+    Parking {
+        stage: Stage::Poller,
+        location_id: location_id.clone(),
+        contact_id: None,
+        object: None,
+        revision: Some(revision),
+        subject: String::new(),
+        message: Vec::new(),
+        reason: format!("event {revision} was not published, it cannot be read: {error}"),
+        status: None,
+        attempts: 1,
+        traceparent: None,
     }
 }

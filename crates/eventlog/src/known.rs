@@ -1,0 +1,215 @@
+//! What is known of GHL: loaded under the head's lock, changed in the same transaction as the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    Body, ContactId, KnownContact, KnownRecord, LocationId, Moment, Observation, Observed, Record, RecordId, RecordKind, Revision,
+};
+use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use crate::columns::{At, as_stored, epoch_column, signed, text, unsigned};
+use crate::{Error, Result};
+
+/// The known state of the contacts of one transaction, and which of it has changed.
+#[derive(Default)]
+pub(crate) struct Known {
+    contacts: BTreeMap<ContactId, KnownContact>,
+    /// Contacts with a record that can be read neither here nor in the log.
+    pub(crate) unreadable: BTreeMap<ContactId, Revision>,
+    changed: BTreeMap<RecordPlace, Revision>,
+    confirmed: BTreeMap<RecordPlace, Timestamp>,
+    /// The contacts looked at, with the last event of each, where there is a new one.
+    looked_at: BTreeMap<ContactId, Option<u64>>,
+}
+
+type RecordPlace = (ContactId, RecordKind, RecordId);
+
+impl Known {
+    /// Loads what is known of these contacts and of nobody else.
+    pub(crate) async fn load(connection: &mut PgConnection, location_id: &LocationId, contacts: &BTreeSet<&ContactId>) -> Result<Self> {
+        let ids: Vec<&str> = contacts.iter().map(|id| id.as_str()).collect();
+        let mut known = Self::default();
+        let looks = sqlx::query(
+            "SELECT contact_id, contact_asked_at, tasks_asked_at, notes_asked_at, appointments_asked_at, updated_at \
+             FROM known_contacts WHERE location_id = $1 AND contact_id = ANY($2)",
+        )
+        .bind(location_id.as_str())
+        .bind(&ids)
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in &looks {
+            known.take_looks(row)?;
+        }
+        // Without a row here there is none there: the two are written together.
+        if looks.is_empty() {
+            return Ok(known);
+        }
+        let records = sqlx::query(
+            "SELECT contact_id, kind, record_id, present, asked_at, epoch, seq, content \
+             FROM known_records WHERE location_id = $1 AND contact_id = ANY($2)",
+        )
+        .bind(location_id.as_str())
+        .bind(&ids)
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in &records {
+            known.take_record(connection, location_id, row).await?;
+        }
+        Ok(known)
+    }
+
+    fn take_looks(&mut self, row: &PgRow) -> Result<()> {
+        let Ok(contact_id) = ContactId::new(row.try_get::<String, _>(0)?) else { return Ok(()) };
+        let known = self.contacts.entry(contact_id).or_default();
+        for (column, kind) in RecordKind::ALL.into_iter().enumerate() {
+            if let Some(At(at)) = row.try_get::<Option<At>, _>(column + 1)? {
+                known.looks.asked_at.insert(kind, at);
+            }
+        }
+        known.looks.updated_at = row.try_get::<Option<String>, _>(5)?.map(Moment::read);
+        Ok(())
+    }
+
+    async fn take_record(&mut self, connection: &mut PgConnection, location_id: &LocationId, row: &PgRow) -> Result<()> {
+        let Ok(contact_id) = ContactId::new(row.try_get::<String, _>(0)?) else { return Ok(()) };
+        let revision = Revision { epoch: crate::columns::epoch(row.try_get(5)?), seq: unsigned(row.try_get(6)?) };
+        let kind = RecordKind::parse(row.try_get(1)?);
+        let record_id = RecordId::new(row.try_get::<String, _>(2)?).ok();
+        let record = match serde_json::from_slice::<Record>(row.try_get(7)?) {
+            Ok(record) => Some(record),
+            Err(_) => record_in_log(connection, location_id, revision.seq).await?,
+        };
+        let (Some(kind), Some(record_id), Some(record)) = (kind, record_id, record) else {
+            self.unreadable.insert(contact_id, revision);
+            return Ok(());
+        };
+        let At(asked_at) = row.try_get(4)?;
+        let known = KnownRecord { present: row.try_get(3)?, record, asked_at };
+        self.contacts.entry(contact_id).or_default().records.insert((kind, record_id), known);
+        Ok(())
+    }
+
+    /// What is known of a contact; nothing at all when it was never seen.
+    pub(crate) fn of(&mut self, contact_id: &ContactId) -> &mut KnownContact {
+        self.contacts.entry(contact_id.clone()).or_default()
+    }
+
+    /// Takes in what an observation amounted to. Its drafts get the places that begin at `first`.
+    pub(crate) fn take(&mut self, seen: &Observation, observed: &Observed, first: Revision) {
+        self.of(&seen.contact_id).apply(seen, observed);
+        let mut seq = first.seq;
+        for draft in &observed.drafts {
+            let place = (seen.contact_id.clone(), draft.fact.record.kind(), draft.record_id.clone());
+            self.changed.insert(place, Revision { epoch: first.epoch, seq });
+            seq += 1;
+        }
+        for (kind, record_id) in &observed.confirmed {
+            self.confirmed.insert((seen.contact_id.clone(), *kind, record_id.clone()), as_stored(seen.asked_at));
+        }
+        let last = (seq > first.seq).then(|| seq - 1);
+        let entry = self.looked_at.entry(seen.contact_id.clone()).or_insert(last);
+        *entry = (*entry).max(last);
+    }
+
+    /// Writes what has changed.
+    pub(crate) async fn save(&self, connection: &mut PgConnection, location_id: &LocationId) -> Result<()> {
+        self.save_changed(connection, location_id).await?;
+        self.save_confirmed(connection, location_id).await?;
+        self.save_looks(connection, location_id).await
+    }
+
+    async fn save_changed(&self, connection: &mut PgConnection, location_id: &LocationId) -> Result<()> {
+        let mut rows = Vec::with_capacity(self.changed.len());
+        for ((contact_id, kind, record_id), revision) in &self.changed {
+            let known = self.contacts.get(contact_id).and_then(|known| known.records.get(&(*kind, record_id.clone())));
+            let Some(known) = known else { continue };
+            rows.push((contact_id, kind, record_id, known, revision, encoded(&known.record)?));
+        }
+        for rows in rows.chunks(crate::log::STATEMENT_ROWS_MAX) {
+            sqlx::query(
+                "INSERT INTO known_records (location_id, contact_id, kind, record_id, present, asked_at, epoch, seq, content) \
+                 SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bool[], $6::timestamptz[], $7::int[], $8::bigint[], $9::bytea[]) \
+                 ON CONFLICT (location_id, contact_id, kind, record_id) DO UPDATE SET present = excluded.present, \
+                 asked_at = excluded.asked_at, epoch = excluded.epoch, seq = excluded.seq, content = excluded.content",
+            )
+            .bind(location_id.as_str())
+            .bind(rows.iter().map(|row| row.0.as_str()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.1.as_str()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.2.as_str()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.3.present).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| At(row.3.asked_at)).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| epoch_column(row.4.epoch)).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| signed(row.4.seq)).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.5.as_slice()).collect::<Vec<_>>())
+            .execute(&mut *connection)
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn save_confirmed(&self, connection: &mut PgConnection, location_id: &LocationId) -> Result<()> {
+        if self.confirmed.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "UPDATE known_records k SET asked_at = greatest(k.asked_at, u.asked_at) \
+             FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[]) AS u (contact_id, kind, record_id, asked_at) \
+             WHERE k.location_id = $1 AND k.contact_id = u.contact_id AND k.kind = u.kind AND k.record_id = u.record_id",
+        )
+        .bind(location_id.as_str())
+        .bind(self.confirmed.keys().map(|place| place.0.as_str()).collect::<Vec<_>>())
+        .bind(self.confirmed.keys().map(|place| place.1.as_str()).collect::<Vec<_>>())
+        .bind(self.confirmed.keys().map(|place| place.2.as_str()).collect::<Vec<_>>())
+        .bind(self.confirmed.values().copied().map(At).collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
+        Ok(())
+    }
+
+    async fn save_looks(&self, connection: &mut PgConnection, location_id: &LocationId) -> Result<()> {
+        let looks: Vec<_> = self.looked_at.keys().filter_map(|id| self.contacts.get(id)).map(|known| &known.looks).collect();
+        let asked_at = |kind| looks.iter().map(|looks| looks.asked_at.get(&kind).copied().map(At)).collect::<Vec<_>>();
+        let updated_at = looks.iter().map(|looks| looks.updated_at.as_ref().map(|at| text(&at.to_string()).into_owned()));
+        sqlx::query(
+            "INSERT INTO known_contacts AS k (location_id, contact_id, contact_asked_at, tasks_asked_at, notes_asked_at, \
+             appointments_asked_at, updated_at, last_seq) \
+             SELECT $1, * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::bigint[]) \
+             ON CONFLICT (location_id, contact_id) DO UPDATE SET contact_asked_at = excluded.contact_asked_at, \
+             tasks_asked_at = excluded.tasks_asked_at, notes_asked_at = excluded.notes_asked_at, \
+             appointments_asked_at = excluded.appointments_asked_at, updated_at = excluded.updated_at, \
+             last_seq = greatest(k.last_seq, excluded.last_seq)",
+        )
+        .bind(location_id.as_str())
+        .bind(self.looked_at.keys().map(ContactId::as_str).collect::<Vec<_>>())
+        .bind(asked_at(RecordKind::Contact))
+        .bind(asked_at(RecordKind::Task))
+        .bind(asked_at(RecordKind::Note))
+        .bind(asked_at(RecordKind::Appointment))
+        .bind(updated_at.collect::<Vec<_>>())
+        .bind(self.looked_at.values().map(|seq| signed(seq.unwrap_or(0))).collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
+        Ok(())
+    }
+}
+
+fn encoded(record: &Record) -> Result<Vec<u8>> {
+    Ok(serde_json::to_vec(record).map_err(domain::Decode::from)?)
+}
+
+/// The log holds the whole content too: what cannot be read in the projection is taken from there, if it can be read there.
+async fn record_in_log(connection: &mut PgConnection, location_id: &LocationId, seq: u64) -> Result<Option<Record>> {
+    match crate::read::one(connection, location_id, seq).await {
+        Ok(Some(stored)) => match stored.open() {
+            Ok(recorded) => match recorded.body {
+                Body::Record(fact) => Ok(Some(fact.record)),
+                Body::Delivery(_) | Body::Operator(_) => Ok(None),
+            },
+            Err(_) => Ok(None),
+        },
+        Ok(None) | Err(Error::Unreadable(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
