@@ -1,0 +1,164 @@
+//! One batch of events: mapped, published, acknowledged.
+
+use std::time::Duration;
+
+use bus::{Message, Outgoing};
+use chassis::Shutdown;
+use domain::LocationId;
+use eventlog::{Parking, Stage};
+use jiff::Timestamp;
+
+use crate::mapping::{Mapped, Stuck, mapped, outgoing};
+use crate::tools::{Tools, rest};
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Its intents are published, or it waits for a person.
+    Done,
+    /// Again after this delay.
+    Again(Duration),
+    /// Left as it is: there was no time to finish.
+    Left,
+}
+
+/// A batch while it is worked on. Messages are named by their place in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    pub(crate) tools: &'a Tools,
+    pub(crate) messages: &'a [Message],
+    pub(crate) stop: &'a Shutdown,
+}
+
+/// An event that is understood, with the messages that carry its intents.
+struct Ready {
+    mapped: Mapped,
+    outgoing: Vec<Outgoing>,
+}
+
+impl Batch<'_> {
+    /// Works until every message has a fate. Nothing is lost when this is dropped: what was published is published again under
+    /// the same ids.
+    pub(crate) async fn work(self) -> Vec<Fate> {
+        let read: Vec<Result<Ready, Stuck>> = self.messages.iter().map(|message| self.read(message)).collect();
+        let all = read.iter().filter_map(|read| read.as_ref().ok()).flat_map(|ready| ready.outgoing.iter().cloned()).collect();
+        let published = self.publish(all).await;
+        let mut fates = Vec::with_capacity(self.messages.len());
+        for (message, read) in self.messages.iter().zip(read) {
+            fates.push(match (read, published) {
+                (Err(stuck), _) => self.park(message, stuck).await,
+                (Ok(_), Published::Stopped) => Fate::Left,
+                (Ok(ready), Published::All) => self.count(&ready),
+                (Ok(ready), Published::TooLarge) => self.publish_alone(message, ready).await,
+            });
+        }
+        fates
+    }
+
+    fn read(self, message: &Message) -> Result<Ready, Stuck> {
+        let deliveries_max = self.tools.config.retry.deliveries_max;
+        if message.attempt() > deliveries_max {
+            return Err(Stuck(format!("not mapped in {deliveries_max} deliveries")));
+        }
+        let mapped = mapped(message.body(), &self.tools.rules)?;
+        let recorded = &mapped.recorded;
+        let received = message.traceparent().or(recorded.traceparent.as_deref());
+        let span = tracing::info_span!(
+            parent: None,
+            "map",
+            otel.kind = "internal",
+            location.id = %recorded.location_id,
+            contact.id = recorded.contact_id.as_ref().map(tracing::field::display),
+            event.seq = recorded.seq,
+            "event.type" = recorded.body.type_name(),
+            intents = mapped.intents.len(),
+        );
+        chassis::trace::set_parent(&span, received);
+        let traceparent = span.in_scope(chassis::trace::traceparent).or_else(|| received.map(str::to_owned));
+        let outgoing = outgoing(&mapped, traceparent.as_deref(), self.tools.config.batches.intent_bytes_max)?;
+        Ok(Ready { mapped, outgoing })
+    }
+
+    /// Publishes, as long as it takes: while the bus is away or full, the events wait where they are.
+    async fn publish(self, outgoing: Vec<Outgoing>) -> Published {
+        let mut failures = 0;
+        while !outgoing.is_empty() {
+            let error = match self.tools.bus.publish_all(outgoing.clone()).await {
+                Ok(()) => break,
+                Err(bus::Error::TooLarge) => return Published::TooLarge,
+                Err(error) => error,
+            };
+            failures += 1;
+            tracing::warn!(%error, failures, intents = outgoing.len(), "intents are not published yet");
+            self.tools.chassis.ready("intents", Err(error.to_string()));
+            if !rest(self.stop, self.tools.delay(failures)).await {
+                return Published::Stopped;
+            }
+        }
+        self.tools.chassis.ready("intents", Ok(()));
+        Published::All
+    }
+
+    /// Finds out whether it is this event whose intents are too large for the bus; if so it parks alone.
+    async fn publish_alone(self, message: &Message, ready: Ready) -> Fate {
+        match self.publish(ready.outgoing.clone()).await {
+            Published::All => self.count(&ready),
+            Published::Stopped => Fate::Left,
+            Published::TooLarge => self.park(message, Stuck("an intent is larger than the bus takes".to_owned())).await,
+        }
+    }
+
+    fn count(self, ready: &Ready) -> Fate {
+        let Mapped { recorded, intents } = &ready.mapped;
+        self.tools.metrics.event(recorded.body.type_name());
+        intents.iter().for_each(|intent| self.tools.metrics.intent(intent));
+        if let Ok(took) = Duration::try_from(Timestamp::now().duration_since(recorded.recorded_at)) {
+            self.tools.metrics.published_after(took);
+        }
+        Fate::Done
+    }
+
+    /// An event that cannot be mapped waits for a person, and does not hold up the others.
+    async fn park(self, message: &Message, Stuck(reason): Stuck) -> Fate {
+        let Some(location_id) = message.location_id().or_else(|| LocationId::new("unknown").ok()) else { return Fate::Left };
+        tracing::warn!(location.id = %location_id, sequence = message.stream_sequence(), reason, "parked");
+        let parking = Parking {
+            stage: Stage::Mapper,
+            location_id,
+            contact_id: message.contact_id(),
+            object: None,
+            revision: None,
+            subject: message.subject().to_owned(),
+            message: message.body().to_vec(),
+            reason,
+            status: None,
+            attempts: message.attempt(),
+            traceparent: message.traceparent().map(str::to_owned),
+        };
+        let mut failures = 0;
+        loop {
+            let error = match self.tools.log.park(parking.clone()).await {
+                Ok(_) => break,
+                Err(error) => error,
+            };
+            failures += 1;
+            tracing::warn!(%error, failures, "not parked yet");
+            if !error.is_transient() {
+                return Fate::Again(self.tools.config.retry.longest);
+            }
+            if !rest(self.stop, self.tools.delay(failures)).await {
+                return Fate::Left;
+            }
+        }
+        self.tools.metrics.parked();
+        Fate::Done
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Published {
+    All,
+    /// One of them is, and then none may have arrived.
+    TooLarge,
+    Stopped,
+}

@@ -1,0 +1,39 @@
+//! Whether the service can work, and the figures that people see of it.
+
+use std::sync::Arc;
+
+use bus::Stream;
+use chassis::Shutdown;
+
+use crate::tools::{Tools, rest};
+
+/// Tries the database and the bus from time to time. Either being away makes the service not ready; it stays alive and goes on when
+/// both are back.
+pub(crate) async fn run(tools: Arc<Tools>, stop: Shutdown) -> anyhow::Result<()> {
+    loop {
+        tools.chassis.ready("log", tools.log.ping().await.map_err(|error| error.to_string()));
+        let connected = tools.bus.connected();
+        tools.chassis.ready("bus", if connected { Ok(()) } else { Err("the bus is not connected".to_owned()) });
+        figures(&tools, connected).await;
+        if !rest(&stop, tools.config.health.interval).await {
+            return Ok(());
+        }
+    }
+}
+
+async fn figures(tools: &Tools, connected: bool) {
+    let control = tools.chassis.control();
+    control.set_figure("events", tools.metrics.events_mapped());
+    control.set_figure("intents", tools.metrics.intents_published());
+    control.set_figure("parked", tools.metrics.events_parked());
+    if !connected {
+        return;
+    }
+    match tools.bus.backlog(Stream::Events).await {
+        Ok(backlog) => {
+            tools.metrics.backlog(backlog);
+            control.set_figure("lag_events", backlog);
+        }
+        Err(error) => tracing::debug!(%error, "no figures"),
+    }
+}

@@ -1,0 +1,108 @@
+//! What a message says and what is to be published because of it: pure.
+
+use bus::{Lane, Outgoing, Subject};
+use domain::{Decode, Intent, Recorded, Rules, Stored, map};
+
+/// Why an event waits for a person; the words hold nothing personal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stuck(pub(crate) String);
+
+/// An event that was understood, with what it asks for.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    pub(crate) recorded: Recorded,
+    pub(crate) intents: Vec<Intent>,
+}
+
+/// Reads an event as it travelled, and maps it.
+///
+/// # Errors
+/// Says why it cannot be read: broken, of an unknown type, or of a newer version.
+pub(crate) fn mapped(body: &[u8], rules: &Rules) -> Result<Mapped, Stuck> {
+    let read = |error: Decode| Stuck(format!("not an event that this mapper understands: {error}"));
+    let recorded = Stored::received(body).and_then(Stored::open).map_err(read)?;
+    let intents = map(&recorded, rules);
+    Ok(Mapped { recorded, intents })
+}
+
+/// The messages that carry an event's intents. Their ids name the fact and the object, so that mapping an event twice is no
+/// second intent.
+///
+/// # Errors
+/// An intent that is longer than the bus takes.
+pub(crate) fn outgoing(mapped: &Mapped, traceparent: Option<&str>, intent_bytes_max: usize) -> Result<Vec<Outgoing>, Stuck> {
+    let one = |intent: &Intent| {
+        let body = intent.encode().map_err(|_| Stuck(format!("the intent for {} does not become JSON", intent.object)))?;
+        if body.len() > intent_bytes_max {
+            return Err(Stuck(format!("the intent for {} has {} bytes, at most {intent_bytes_max} travel", intent.object, body.len())));
+        }
+        Ok(Outgoing {
+            subject: Subject::intents(Lane::Live, &intent.location_id, &intent.contact_id),
+            id: Some(format!("{}/{}", intent.event_id, bus::encode_token(intent.object.as_str()))),
+            traceparent: traceparent.map(str::to_owned),
+            body,
+        })
+    };
+    mapped.intents.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Body, Cause, Change, Contact, ContactId, LocationId, Names, Net, Record, RecordFact, RecordId, RecordKind, event_id};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn stored(record: Record, new_in_ghl: bool) -> Stored {
+        let location_id = LocationId::new("loc.1").unwrap();
+        let fact = RecordFact { change: Change::Appeared, record, changes: Vec::new(), names: Names::default(), new_in_ghl };
+        let body = Body::Record(Box::new(fact));
+        Stored {
+            event_id: event_id(&location_id, 1, 7),
+            location_id,
+            epoch: 1,
+            seq: 7,
+            contact_id: Some(ContactId::new("a n*n>").unwrap()),
+            record: Some((RecordKind::Contact, RecordId::new("a n*n>").unwrap())),
+            type_name: body.type_name(),
+            occurred_at: Timestamp::UNIX_EPOCH,
+            recorded_at: Timestamp::UNIX_EPOCH,
+            cause: Cause::from(Net::Poll),
+            traceparent: None,
+            payload: body.encode().unwrap(),
+        }
+    }
+
+    fn new_contact(name: &str) -> Vec<u8> {
+        let contact = Contact { name: Some(name.to_owned()), ..Contact::default() };
+        stored(Record::Contact(Box::new(contact)), true).carry().unwrap()
+    }
+
+    #[test]
+    fn an_event_becomes_one_message_for_each_object() {
+        let rules = Rules::builtin().unwrap();
+        let mapped = mapped(&new_contact("Ann"), &rules).unwrap();
+        let sent = outgoing(&mapped, Some("00-01-02-01"), 10_000).unwrap();
+        assert_eq!(sent.len(), 6);
+        for (sent, intent) in sent.iter().zip(&mapped.intents) {
+            assert_eq!(sent.subject.as_str(), "intents.v1.live.loc%2E1.a%20n%2An%3E");
+            assert_eq!(sent.traceparent.as_deref(), Some("00-01-02-01"));
+            assert_eq!(&Intent::decode(&sent.body).unwrap(), intent);
+            assert!(sent.id.as_ref().unwrap().starts_with(&mapped.recorded.event_id.to_string()));
+        }
+        let ids: std::collections::BTreeSet<_> = sent.iter().map(|sent| &sent.id).collect();
+        assert_eq!(ids.len(), 6);
+        assert_eq!(outgoing(&mapped, Some("00-01-02-01"), 10_000).unwrap(), sent, "mapping twice is the same messages");
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_carried_is_said_without_its_content() {
+        let rules = Rules::builtin().unwrap();
+        assert!(mapped(b"{\"Ann\":", &rules).unwrap_err().0.starts_with("not an event that this mapper understands: "));
+        let newer = Stored { payload: br#"{"v":2,"name":"Ann"}"#.to_vec(), ..stored(Record::Contact(Box::default()), false) };
+        let stuck = mapped(&newer.carry().unwrap(), &rules).unwrap_err().0;
+        assert!(stuck.contains("newer") && !stuck.contains("Ann"), "{stuck}");
+        let long = mapped(&new_contact(&"Ann".repeat(1_000)), &rules).unwrap();
+        assert!(outgoing(&long, None, 2_000).unwrap_err().0.contains("at most 2000 travel"));
+    }
+}

@@ -1,0 +1,57 @@
+//! What every task of the mapper works with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, Message};
+use chassis::{Chassis, Shutdown};
+use domain::Rules;
+use eventlog::EventLog;
+use futures::future::{Either, select};
+use futures::pin_mut;
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+
+pub(crate) struct Tools {
+    pub(crate) config: Config,
+    pub(crate) rules: Rules,
+    pub(crate) log: EventLog,
+    pub(crate) bus: Bus,
+    pub(crate) chassis: Arc<Chassis>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Tools {
+    pub(crate) fn delay(&self, failures: u32) -> Duration {
+        self.config.retry.backoff().delay(failures, rand::random(), None)
+    }
+}
+
+/// Rests; false when it is time to stop.
+pub(crate) async fn rest(stop: &Shutdown, duration: Duration) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(duration) => true,
+    }
+}
+
+/// Does the work, and tells the bus meanwhile that the messages are still in hand.
+pub(crate) async fn in_hand<T>(messages: &[Message], every: Duration, work: impl Future<Output = T>) -> T {
+    let telling = async {
+        loop {
+            tokio::time::sleep(every).await;
+            for message in messages {
+                if let Err(error) = message.extend().await {
+                    tracing::debug!(%error, "could not keep a message in hand");
+                    break;
+                }
+            }
+        }
+    };
+    pin_mut!(telling, work);
+    match select(work, telling).await {
+        Either::Left((done, _)) => done,
+        Either::Right((never, _)) => never,
+    }
+}
