@@ -1,0 +1,264 @@
+//! One batch of messages on its way: ledger, gate, bridge, log.
+
+use std::time::Instant;
+
+use bus::Message;
+use chassis::Shutdown;
+use domain::{Intent, LocationId, ObjectKey, Workspace};
+use eventlog::{Parking, Settlement, Stage};
+use futures::StreamExt;
+use tracing::Span;
+
+use crate::bridge::{self, Answer, Error};
+use crate::fate::{Carrier, Ended, Fate, Remedy, settlement};
+use crate::plan::{Item, gated, halves, pieces, plan};
+use crate::tools::{Tools, rest};
+
+/// A batch while it is worked on. Messages are named by their place in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    pub(crate) tools: &'a Tools,
+    pub(crate) messages: &'a [Message],
+    pub(crate) stop: &'a Shutdown,
+}
+
+/// An item as it goes out, with the span that follows it.
+struct Outgoing {
+    item: Item,
+    wire: Vec<u8>,
+    span: Span,
+    traceparent: Option<String>,
+}
+
+type Fates = Vec<(usize, Fate)>;
+
+impl Batch<'_> {
+    /// Works until every message has a fate. Nothing is lost when this is dropped: what was written is written again, to no effect.
+    pub(crate) async fn work(self) -> Vec<Fate> {
+        let plan = plan(self.messages.iter().map(|message| Intent::decode(message.body())).collect());
+        self.tools.metrics.intents("coalesced", plan.displaced);
+        let groups: Vec<_> = plan.work.into_iter().map(|(location_id, items)| self.location(location_id, items)).collect();
+        let decided: Vec<Fates> = futures::stream::iter(groups).buffer_unordered(self.tools.config.batches.locations_max).collect().await;
+        let mut fates = vec![Fate::Left; self.messages.len()];
+        let mut decide = |message: usize, fate: Fate| {
+            if let Some(slot) = fates.get_mut(message) {
+                *slot = fate;
+            }
+        };
+        decided.into_iter().flatten().for_each(|(message, fate)| decide(message, fate));
+        for (message, error) in plan.unreadable {
+            decide(message, self.park_unreadable(message, &error).await);
+        }
+        fates
+    }
+
+    /// The items of one location, through ledger and gate to its workspace.
+    async fn location(self, location_id: LocationId, items: Vec<Item>) -> Fates {
+        let workspace = Workspace::live_of(&location_id);
+        let objects: Vec<ObjectKey> = items.iter().map(|item| item.intent.object.clone()).collect();
+        let applied =
+            self.tools.insist("reading the ledger", self.stop, || self.tools.log.applied(&location_id, &workspace, &objects)).await;
+        let applied = match applied {
+            Ok(applied) => applied,
+            Err(fate) => return all(&items, fate),
+        };
+        let (apply, skip) = gated(items, &applied);
+        self.tools.metrics.intents("skipped", skip.len());
+        let mut fates = all(&skip, Fate::Done);
+        let deliveries_max = self.tools.config.retry.deliveries_max;
+        let (worn_out, apply): (Vec<Item>, Vec<Item>) = apply.into_iter().partition(|item| self.attempt(item) > deliveries_max);
+        let (worn_out, apply) = (self.outgoing(worn_out), self.outgoing(apply));
+        let ended = worn_out.into_iter().map(|out| (Some(Ended::worn_out(deliveries_max)), out)).collect();
+        fates.extend(self.settle(&location_id, &workspace, ended).await);
+        let limits = &self.tools.config.bridge;
+        for piece in pieces(apply, |out| out.wire.len() + 1, limits.items_max, limits.body_bytes_max) {
+            fates.extend(self.deliver(&location_id, &workspace, piece).await);
+        }
+        fates
+    }
+
+    /// Writes one request's worth, however long it takes, and settles it part by part.
+    async fn deliver(self, location_id: &LocationId, workspace: &Workspace, piece: Vec<Outgoing>) -> Fates {
+        let (mut fates, mut parts, mut failures) = (Vec::new(), vec![piece], 0);
+        while let Some(part) = parts.pop() {
+            let error = match self.write(workspace, &part).await {
+                Ok(answers) => {
+                    failures = 0;
+                    let ended = answers.iter().map(Ended::by).zip(part).collect();
+                    fates.extend(self.settle(location_id, workspace, ended).await);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            failures += 1;
+            match self.overcome(workspace, error, failures).await {
+                Overcome::Again => parts.push(part),
+                Overcome::Stopped => fates.extend(part.iter().flat_map(|out| all_of(&out.item, Fate::Left))),
+                Overcome::Split(answer) => match halves(part) {
+                    Ok((first, second)) => {
+                        self.tools.metrics.split();
+                        parts.extend([second, first]);
+                    }
+                    Err(blamed) => {
+                        let ended = blamed.into_iter().map(|out| (Ended::by(&answer), out)).collect();
+                        fates.extend(self.settle(location_id, workspace, ended).await);
+                    }
+                },
+            }
+        }
+        fates
+    }
+
+    async fn write(self, workspace: &Workspace, part: &[Outgoing]) -> Result<Vec<Answer>, Error> {
+        let started = Instant::now();
+        let items: Vec<&[u8]> = part.iter().map(|out| out.wire.as_slice()).collect();
+        let answered = self.tools.bridge.write(workspace, &items).await;
+        let status = match &answered {
+            Ok(_) => Some(200),
+            Err(error) => error.status(),
+        };
+        self.tools.metrics.request(status, started.elapsed());
+        let answers = answered?;
+        let fits = |(answer, out): (&Answer, &Outgoing)| answer.key.as_deref().is_none_or(|key| key == out.item.intent.object.as_str());
+        if !answers.iter().zip(part).all(fits) {
+            return Err(Error::Foreign { status: 200 });
+        }
+        self.tools.chassis.ready("bridge", Ok(()));
+        Ok(answers)
+    }
+
+    async fn overcome(self, workspace: &Workspace, error: Error, failures: u32) -> Overcome {
+        let mut error = error;
+        if error == Error::WorkspaceUnknown && failures <= 2 {
+            tracing::info!(workspace = %workspace, "creating the workspace");
+            match self.tools.bridge.create(workspace).await {
+                Ok(()) => return Overcome::Again,
+                Err(refused) => error = refused,
+            }
+        }
+        let delay = match Remedy::of(&error, failures, self.tools.config.retry.backoff(), rand::random()) {
+            Remedy::Split(answer) => {
+                tracing::warn!(workspace = %workspace, %error, "a request was refused as a whole");
+                return Overcome::Split(answer);
+            }
+            Remedy::Wait(delay) => delay,
+            Remedy::CreateWorkspace => self.tools.delay(failures),
+        };
+        tracing::warn!(workspace = %workspace, %error, failures, delay_ms = delay.as_millis(), "waiting for the bridge");
+        self.tools.chassis.ready("bridge", Err(error.to_string()));
+        if rest(self.stop, delay).await { Overcome::Again } else { Overcome::Stopped }
+    }
+
+    /// Records how deliveries ended; what has not ended is tried again later.
+    async fn settle(self, location_id: &LocationId, workspace: &Workspace, ended: Vec<(Option<Ended>, Outgoing)>) -> Fates {
+        let mut settlements: Vec<Settlement> = Vec::new();
+        let mut fates = Vec::new();
+        for (ended, out) in &ended {
+            let Some(ended) = ended else {
+                self.tools.metrics.intents("failed", 1);
+                fates.extend(all_of(&out.item, Fate::Again(self.tools.delay(self.attempt(&out.item)))));
+                continue;
+            };
+            out.span.record("outcome", ended.counted());
+            let carrier = Carrier {
+                subject: self.messages.get(out.item.message).map_or("", Message::subject),
+                body: self.messages.get(out.item.message).map_or(&[], Message::body),
+                attempts: self.attempt(&out.item),
+                traceparent: out.traceparent.as_deref(),
+            };
+            settlements.push(settlement(&out.item.intent, workspace, ended, carrier));
+        }
+        let settled = match settlements.is_empty() {
+            true => Ok(()),
+            false => self.tools.insist("settling", self.stop, || self.tools.log.settle(location_id, &settlements)).await,
+        };
+        for (ended, out) in ended.iter().filter_map(|(ended, out)| Some((ended.as_ref()?, out))) {
+            if settled.is_ok() {
+                self.count(ended, &out.item);
+            }
+            fates.extend(all_of(&out.item, settled.err().unwrap_or(Fate::Done)));
+        }
+        fates
+    }
+
+    fn count(self, ended: &Ended, item: &Item) {
+        match ended.outcome {
+            domain::DeliveryOutcome::Delivered => self.tools.metrics.delivered(ended.counted()),
+            domain::DeliveryOutcome::Refused => self.tools.metrics.intents("refused", 1),
+            domain::DeliveryOutcome::Parked | domain::DeliveryOutcome::Redriven => {
+                let intent = &item.intent;
+                let (location, contact) = (&intent.location_id, &intent.contact_id);
+                tracing::warn!(location.id = %location, contact.id = %contact, intent.key = %intent.object, reason = ended.answer, "parked");
+                self.tools.metrics.parked();
+            }
+        }
+    }
+
+    /// A message that is no intent waits for a person, and does not hold up the others.
+    async fn park_unreadable(self, message: usize, error: &domain::Decode) -> Fate {
+        let Some(message) = self.messages.get(message) else { return Fate::Left };
+        let Some(location_id) = message.location_id().or_else(|| LocationId::new("unknown").ok()) else { return Fate::Left };
+        tracing::warn!(location.id = %location_id, sequence = message.stream_sequence(), %error, "parked what is no intent");
+        let parking = Parking {
+            stage: Stage::Writer,
+            location_id,
+            contact_id: message.contact_id(),
+            object: None,
+            revision: None,
+            subject: message.subject().to_owned(),
+            message: message.body().to_vec(),
+            reason: format!("not an intent that this writer understands: {error}"),
+            status: None,
+            attempts: message.attempt(),
+            traceparent: message.traceparent().map(str::to_owned),
+        };
+        match self.tools.insist("parking", self.stop, || self.tools.log.park(parking.clone())).await {
+            Ok(_) => {
+                self.tools.metrics.parked();
+                Fate::Done
+            }
+            Err(fate) => fate,
+        }
+    }
+
+    fn outgoing(self, items: Vec<Item>) -> Vec<Outgoing> {
+        items.into_iter().filter_map(|item| self.one_outgoing(item)).collect()
+    }
+
+    fn one_outgoing(self, item: Item) -> Option<Outgoing> {
+        let received = self.messages.get(item.message).and_then(Message::traceparent);
+        let intent = &item.intent;
+        let span = tracing::info_span!(
+            parent: None,
+            "apply",
+            otel.kind = "client",
+            location.id = %intent.location_id,
+            contact.id = %intent.contact_id,
+            intent.key = %intent.object,
+            intent.revision = %intent.revision,
+            outcome = tracing::field::Empty,
+        );
+        chassis::trace::set_parent(&span, received);
+        let traceparent = span.in_scope(chassis::trace::traceparent).or_else(|| received.map(str::to_owned));
+        let wire = bridge::item(intent, traceparent.as_deref()).inspect_err(|_| tracing::error!("an intent did not become JSON")).ok()?;
+        Some(Outgoing { wire, span, traceparent, item })
+    }
+
+    fn attempt(self, item: &Item) -> u32 {
+        self.messages.get(item.message).map_or(1, Message::attempt)
+    }
+}
+
+enum Overcome {
+    Again,
+    Split(Answer),
+    Stopped,
+}
+
+fn all_of(item: &Item, fate: Fate) -> impl Iterator<Item = (usize, Fate)> {
+    item.messages().map(move |message| (message, fate))
+}
+
+fn all(items: &[Item], fate: Fate) -> Fates {
+    items.iter().flat_map(|item| all_of(item, fate)).collect()
+}
