@@ -12,16 +12,16 @@ const ID_BYTES_MAX: usize = 255;
 pub enum BadId {
     #[error("id is empty")]
     Empty,
-    #[error("id is longer than {ID_BYTES_MAX} bytes")]
+    #[error("id is too long")]
     TooLong,
     #[error("id contains a control character")]
     ControlCharacter,
 }
 
-fn checked(id: &str) -> Result<(), BadId> {
+fn checked(id: &str, bytes_max: usize) -> Result<(), BadId> {
     if id.is_empty() {
         Err(BadId::Empty)
-    } else if id.len() > ID_BYTES_MAX {
+    } else if id.len() > bytes_max {
         Err(BadId::TooLong)
     } else if id.chars().any(char::is_control) {
         Err(BadId::ControlCharacter)
@@ -42,7 +42,7 @@ macro_rules! id {
             /// Refuses an empty id, one of more than 255 bytes and one with control characters.
             pub fn new(id: impl Into<String>) -> Result<Self, BadId> {
                 let id = id.into();
-                checked(&id)?;
+                checked(&id, ID_BYTES_MAX)?;
                 Ok(Self(id))
             }
 
@@ -98,9 +98,12 @@ impl Workspace {
 
 /// The external key of a Pagico object, unique within a workspace: `ghl:task/<id>` for what mirrors a record,
 /// `rule:<rule>/<uuid>` for what a trigger started.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ObjectKey(String);
+
+/// The longest key accepted from outside, in bytes: an id with a prefix.
+const KEY_BYTES_MAX: usize = 2 * ID_BYTES_MAX;
 
 impl ObjectKey {
     pub fn of_record(kind: RecordKind, id: &RecordId) -> Self {
@@ -119,6 +122,15 @@ impl ObjectKey {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A key that arrives is as good as an id: what could break a subject, a URL or a column is none.
+impl<'de> Deserialize<'de> for ObjectKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        checked(&key, KEY_BYTES_MAX).map_err(serde::de::Error::custom)?;
+        Ok(Self(key))
     }
 }
 
@@ -198,6 +210,10 @@ mod tests {
         assert_eq!(ContactId::new("x".repeat(256)), Err(BadId::TooLong));
         assert_eq!(ContactId::new("a\nb"), Err(BadId::ControlCharacter));
         assert!(serde_json::from_str::<ContactId>("\"a\\u0000\"").is_err());
+        assert!(serde_json::from_str::<ObjectKey>("\"a\\u0000\"").is_err());
+        let longest = RecordId::new("x".repeat(255)).unwrap();
+        let key = ObjectKey::of_record(RecordKind::Appointment, &longest);
+        assert_eq!(serde_json::from_str::<ObjectKey>(&serde_json::to_string(&key).unwrap()).unwrap(), key);
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn body() -> impl Strategy<Value = Body> {
         DeliveryOutcome::Parked,
         DeliveryOutcome::Redriven,
     ]);
-    let delivery = (id(), prop::sample::select(ObjectKind::ALL.to_vec()), text(), revision(), text()).prop_map(
+    let delivery = (id(), prop::sample::select(ObjectKind::ALL.to_vec()), id(), revision(), text()).prop_map(
         |(workspace, kind, object, revision, answer)| Delivery {
             workspace: Workspace::new(workspace).unwrap(),
             kind,
@@ -160,7 +160,7 @@ fn stored() -> impl Strategy<Value = Stored> {
 }
 
 fn content() -> impl Strategy<Value = Content> {
-    let key = || maybe(text().prop_map(ObjectKey::from));
+    let key = || maybe(id().prop_map(ObjectKey::from));
     let field = (text(), text()).prop_map(|(name, value)| CustomField { name, value });
     let contact = (text(), maybe(text()), maybe(any::<bool>()), prop::collection::vec(text(), 0..3), prop::collection::vec(field, 0..3))
         .prop_map(|(name, email, do_not_disturb, tags, custom_fields)| {
@@ -196,7 +196,7 @@ fn content() -> impl Strategy<Value = Content> {
 fn intent() -> impl Strategy<Value = Intent> {
     let action = prop_oneof![4 => content().prop_map(|content| Action::Put(Box::new(content))), 1 => Just(Action::Remove)];
     let policy = prop::sample::select(vec![Policy::Mirror, Policy::Once]);
-    (id(), id(), prop::sample::select(ObjectKind::ALL.to_vec()), text(), revision(), policy, action).prop_map(
+    (id(), id(), prop::sample::select(ObjectKind::ALL.to_vec()), id(), revision(), policy, action).prop_map(
         |(location, contact, kind, object, revision, policy, action)| {
             let location_id = LocationId::new(location).unwrap();
             Intent {
