@@ -1,1 +1,19 @@
+//! Lives: what every service needs to run and be operated: config, telemetry, HTTP and gRPC servers, health, control and shutdown.
+//!
+//! Knows no service: neither what it does nor whom it speaks to. Nothing here is global but the tracing subscriber, so that several
+//! services can live in one process.
 
+mod config;
+mod control;
+mod guard;
+mod program;
+mod server;
+pub mod telemetry;
+pub mod trace;
+
+pub use config::{ConfigError, ServerSettings, Settings, hidden, load};
+pub use control::{Control, InHand};
+pub use program::{main, run_until_stopped};
+pub use server::Chassis;
+pub use telemetry::{LogFormat, TelemetrySettings};
+pub use tokio_util::sync::CancellationToken as Shutdown;

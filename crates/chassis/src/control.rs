@@ -1,0 +1,173 @@
+//! Pausing, draining and telling how it goes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use proto::control::v1 as api;
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+use crate::Shutdown;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    Paused,
+    Draining,
+}
+
+/// The switch of a service, and what it says of itself.
+pub struct Control {
+    service: &'static str,
+    started: Instant,
+    state: watch::Sender<State>,
+    in_hand: watch::Sender<u64>,
+    figures: Mutex<BTreeMap<&'static str, String>>,
+    parts: Mutex<BTreeMap<&'static str, Result<(), String>>>,
+    refusals: AtomicU64,
+}
+
+/// A piece of work begun; finished when dropped.
+pub struct InHand<'a> {
+    control: &'a Control,
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        self.control.in_hand.send_modify(|in_hand| *in_hand = in_hand.saturating_sub(1));
+    }
+}
+
+impl Control {
+    pub(crate) fn new(service: &'static str) -> Self {
+        Self {
+            service,
+            started: Instant::now(),
+            state: watch::Sender::new(State::Running),
+            in_hand: watch::Sender::new(0),
+            figures: Mutex::default(),
+            parts: Mutex::default(),
+            refusals: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns when work may be taken up, or when the service stops. A service that drains takes up nothing any more. Cancel-safe.
+    pub async fn wait_while_paused(&self, shutdown: &Shutdown) {
+        let mut state = self.state.subscribe();
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            running = state.wait_for(|state| *state == State::Running) => {
+                if running.is_err() {
+                    tracing::debug!("the control of a service was dropped before the service");
+                }
+            }
+        }
+    }
+
+    /// True while no work is to be taken up, for the moment or for good.
+    pub fn is_paused(&self) -> bool {
+        *self.state.borrow() != State::Running
+    }
+
+    pub fn is_draining(&self) -> bool {
+        *self.state.borrow() == State::Draining
+    }
+
+    /// Counts a piece of work until the guard is dropped.
+    pub fn in_hand(&self) -> InHand<'_> {
+        self.in_hand.send_modify(|in_hand| *in_hand += 1);
+        InHand { control: self }
+    }
+
+    /// A figure that people see in the service's status.
+    pub fn set_figure(&self, name: &'static str, value: impl ToString) {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).insert(name, value.to_string());
+    }
+
+    pub(crate) fn set_part(&self, name: &'static str, state: Result<(), String>) -> bool {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.insert(name, state.clone()) != Some(state)
+    }
+
+    /// What the service needs and does not have.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.iter().filter_map(|(name, state)| state.as_ref().err().map(|problem| format!("{name}: {problem}"))).collect()
+    }
+
+    pub(crate) fn refused(&self) {
+        self.refusals.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn state(&self) -> api::State {
+        match *self.state.borrow() {
+            State::Running => api::State::Running,
+            State::Paused => api::State::Paused,
+            State::Draining => api::State::Draining,
+        }
+    }
+
+    fn status(&self) -> api::StatusResponse {
+        let mut figures: BTreeMap<_, _> = self.figures.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        figures.insert("calls_without_token", self.refusals.load(Ordering::Relaxed).to_string());
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        api::StatusResponse {
+            service: self.service.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state: self.state().into(),
+            in_hand: *self.in_hand.borrow(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            parts: parts
+                .into_iter()
+                .map(|(name, state)| api::Part { name: name.to_owned(), ready: state.is_ok(), problem: state.err().unwrap_or_default() })
+                .collect(),
+            figures: figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        }
+    }
+}
+
+/// The gRPC side.
+pub(crate) struct ControlService(pub(crate) std::sync::Arc<crate::Chassis>);
+
+#[tonic::async_trait]
+impl api::control_server::Control for ControlService {
+    async fn status(&self, _: Request<api::StatusRequest>) -> Result<Response<api::StatusResponse>, Status> {
+        Ok(Response::new(self.0.control().status()))
+    }
+
+    async fn pause(&self, _: Request<api::PauseRequest>) -> Result<Response<api::PauseResponse>, Status> {
+        let control = self.0.control();
+        control.state.send_if_modified(|state| {
+            let running = *state == State::Running;
+            if running {
+                *state = State::Paused;
+            }
+            running
+        });
+        tracing::info!(service = control.service, "paused");
+        Ok(Response::new(api::PauseResponse { in_hand: *control.in_hand.borrow() }))
+    }
+
+    async fn resume(&self, _: Request<api::ResumeRequest>) -> Result<Response<api::ResumeResponse>, Status> {
+        let control = self.0.control();
+        if control.is_draining() {
+            return Err(Status::failed_precondition("the service is draining and takes up no work any more; start it again"));
+        }
+        control.state.send_if_modified(|state| std::mem::replace(state, State::Running) != State::Running);
+        tracing::info!(service = control.service, "resumed");
+        Ok(Response::new(api::ResumeResponse {}))
+    }
+
+    async fn drain(&self, _: Request<api::DrainRequest>) -> Result<Response<api::DrainResponse>, Status> {
+        let control = self.0.control();
+        control.state.send_replace(State::Draining);
+        tracing::info!(service = control.service, "draining");
+        let mut in_hand = control.in_hand.subscribe();
+        match in_hand.wait_for(|in_hand| *in_hand == 0).await {
+            Ok(_) => Ok(Response::new(api::DrainResponse {})),
+            Err(_) => Err(Status::unavailable("the service is stopping")),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The two servers of a service: HTTP and gRPC.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use prometheus_client::registry::Registry;
+use proto::control::v1::control_server::ControlServer;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::control::ControlService;
+use crate::guard::{Guard, with_token};
+use crate::{Control, ServerSettings, Shutdown};
+
+/// What a service lives in: its switch, its health and its metrics.
+pub struct Chassis {
+    service: &'static str,
+    control: Control,
+    registry: Mutex<Registry>,
+}
+
+impl Chassis {
+    pub fn new(service: &'static str) -> Arc<Self> {
+        let registry = Registry::with_prefix_and_labels("mirror", [("service".into(), service.into())].into_iter());
+        Arc::new(Self { service, control: Control::new(service), registry: Mutex::new(registry) })
+    }
+
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Says whether something that the service needs is there. The service is ready when all of it is.
+    pub fn ready(&self, part: &'static str, state: Result<(), String>) {
+        let problem = state.as_ref().err().cloned();
+        if self.control.set_part(part, state) {
+            match problem {
+                Some(problem) => tracing::warn!(service = self.service, part, problem, "not ready"),
+                None => tracing::info!(service = self.service, part, "ready"),
+            }
+        }
+    }
+
+    /// Adds metrics to what `/metrics` shows.
+    pub fn register(&self, add: impl FnOnce(&mut Registry)) {
+        add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Serves until `shutdown`: over HTTP the given router with `/livez`, `/readyz` and `/metrics`; over gRPC health, reflection
+    /// (v1 and v1alpha), control and the given services. Calls in hand are finished.
+    ///
+    /// # Errors
+    /// Names the address that is taken.
+    pub async fn serve(
+        self: &Arc<Self>,
+        settings: &ServerSettings,
+        http: Router,
+        grpc: Option<Routes>,
+        file_descriptor_sets: &[&[u8]],
+        shutdown: Shutdown,
+    ) -> anyhow::Result<()> {
+        let http_listener = self.bind("http", settings.http).await?;
+        let grpc_listener = self.bind("grpc", settings.grpc).await?;
+        tracing::info!(service = self.service, http = %settings.http, grpc = %settings.grpc, "listening");
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let routes = self.routes(grpc.unwrap_or_default(), file_descriptor_sets)?.add_service(health);
+        let guard = Arc::new(Guard { chassis: Arc::clone(self), token: settings.token.clone() });
+        let routes = Routes::from(routes.into_axum_router().layer(axum::middleware::from_fn_with_state(guard, with_token)));
+        let grpc = tonic::transport::Server::builder()
+            .timeout(settings.request_timeout)
+            .concurrency_limit_per_connection(settings.calls_per_connection_max)
+            .http2_keepalive_interval(Some(Duration::from_secs(30)))
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(TcpIncoming::from(grpc_listener).with_nodelay(Some(true)), shutdown.clone().cancelled_owned());
+        let http =
+            axum::serve(tokio_nodelay(http_listener), http.merge(self.ops())).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        tokio::try_join!(async { http.await.context("the HTTP server") }, async { grpc.await.context("the gRPC server") }, async {
+            self.report_health(reporter, &shutdown).await;
+            Ok(())
+        },)?;
+        Ok(())
+    }
+
+    async fn bind(&self, what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+        TcpListener::bind(address).await.map_err(|error| {
+            if error.kind() == std::io::ErrorKind::AddrInUse {
+                anyhow::anyhow!("{}: {what} address {address} is taken", self.service)
+            } else {
+                anyhow::anyhow!("{}: cannot listen on {what} address {address}: {error}", self.service)
+            }
+        })
+    }
+
+    fn routes(self: &Arc<Self>, routes: Routes, sets: &[&[u8]]) -> anyhow::Result<Routes> {
+        let control = ControlServer::new(ControlService(Arc::clone(self)));
+        let describe = || {
+            let builder = tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+            sets.iter().fold(builder, |builder, set| builder.register_encoded_file_descriptor_set(set))
+        };
+        let (v1, v1alpha) = (describe().build_v1()?, describe().build_v1alpha()?);
+        Ok(routes.add_service(control).add_service(v1).add_service(v1alpha))
+    }
+
+    fn ops(self: &Arc<Self>) -> Router {
+        let (ready, metrics) = (Arc::clone(self), Arc::clone(self));
+        Router::new()
+            .route("/livez", get(async || "alive\n"))
+            .route("/readyz", get(async move || ready.readiness()))
+            .route("/metrics", get(async move || metrics.metrics()))
+    }
+
+    fn readiness(&self) -> (StatusCode, String) {
+        let problems = self.control.problems();
+        if problems.is_empty() {
+            (StatusCode::OK, "ready\n".to_owned())
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, problems.join("\n") + "\n")
+        }
+    }
+
+    fn metrics(&self) -> axum::response::Response {
+        let mut text = String::new();
+        match prometheus_client::encoding::text::encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner)) {
+            Ok(()) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response(),
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    }
+
+    /// Keeps what the gRPC health service says true.
+    async fn report_health(&self, reporter: HealthReporter, shutdown: &Shutdown) {
+        const INTERVAL: Duration = Duration::from_millis(500);
+        loop {
+            let serving = self.control.problems().is_empty();
+            let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+            reporter.set_service_status("", status).await;
+            reporter.set_service_status("mirror.control.v1.Control", status).await;
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(INTERVAL) => {}
+            }
+        }
+    }
+}
+
+/// Answers leave at once, however small.
+fn tokio_nodelay(listener: TcpListener) -> impl axum::serve::Listener<Io = tokio::net::TcpStream, Addr = SocketAddr> {
+    use axum::serve::ListenerExt as _;
+    listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+    })
+}

@@ -1,0 +1,181 @@
+//! Logs and traces of a process.
+
+use std::fmt;
+use std::time::Duration;
+
+use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
+use serde::{Deserialize, Serialize};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::{Format, Full, Json, JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+/// How a process speaks of itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetrySettings {
+    pub log: LogFormat,
+    /// Which lines are logged, as `info` or `info,writer=debug`.
+    pub filter: String,
+    /// Which spans are traced, in the same form.
+    pub spans: String,
+    /// Where traces go, OTLP over gRPC. The standard `OTEL_EXPORTER_OTLP_ENDPOINT` counts where this is empty; without both nothing
+    /// is exported.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub otlp_endpoint: String,
+    /// Whether trace ids are kept in the log and in messages even when nothing is exported.
+    pub trace_ids: bool,
+    /// How long an export may take, and how long the last one is waited for at the end.
+    #[serde(with = "humantime_serde")]
+    pub export_timeout: Duration,
+    /// How long spans are gathered before they are exported.
+    #[serde(with = "humantime_serde")]
+    pub export_interval: Duration,
+    /// Spans that wait for export at most; more are dropped.
+    pub spans_max: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Default for TelemetrySettings {
+    fn default() -> Self {
+        Self {
+            log: LogFormat::Text,
+            filter: "info".to_owned(),
+            spans: "info".to_owned(),
+            otlp_endpoint: String::new(),
+            trace_ids: true,
+            export_timeout: Duration::from_secs(5),
+            export_interval: Duration::from_secs(2),
+            spans_max: 65_536,
+        }
+    }
+}
+
+impl TelemetrySettings {
+    /// Mistakes that types cannot catch, each naming its key.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (key, filter) in [("telemetry.filter", &self.filter), ("telemetry.spans", &self.spans)] {
+            if EnvFilter::try_new(filter).is_err() {
+                problems.push(format!("{key} is not a filter such as `info,writer=debug`"));
+            }
+        }
+        problems
+    }
+
+    fn endpoint(&self) -> Option<String> {
+        let standard = || std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok();
+        Some(self.otlp_endpoint.clone()).filter(|endpoint| !endpoint.is_empty()).or_else(standard).filter(|endpoint| !endpoint.is_empty())
+    }
+}
+
+/// What must be stopped in the end, so that the last spans leave the process.
+#[must_use]
+pub struct Telemetry {
+    provider: Option<SdkTracerProvider>,
+    timeout: Duration,
+}
+
+/// Starts logging to standard error and, where asked for, tracing. To be called once in a process, inside the runtime.
+///
+/// # Errors
+/// Says which setting cannot be used.
+pub fn start(service: &'static str, settings: &TelemetrySettings) -> anyhow::Result<Telemetry> {
+    let filter = EnvFilter::try_new(&settings.filter)?;
+    let text = (settings.log == LogFormat::Text).then(|| {
+        tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .event_format(WithTraceId(Format::default()))
+            .with_filter(filter.clone())
+    });
+    let json = (settings.log == LogFormat::Json).then(|| {
+        let format = WithTraceId(Format::default().json().with_span_list(false));
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).fmt_fields(JsonFields::new()).event_format(format).with_filter(filter)
+    });
+    let endpoint = settings.endpoint();
+    let provider = (endpoint.is_some() || settings.trace_ids).then(|| provider(service, settings, endpoint)).transpose()?;
+    let spans = match &provider {
+        Some(provider) => {
+            let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_threads(false).with_location(false);
+            Some(layer.with_target(true).with_tracked_inactivity(false).with_filter(EnvFilter::try_new(&settings.spans)?))
+        }
+        None => None,
+    };
+    tracing_subscriber::registry().with(text).with(json).with(spans).try_init()?;
+    Ok(Telemetry { provider, timeout: settings.export_timeout })
+}
+
+fn provider(service: &'static str, settings: &TelemetrySettings, endpoint: Option<String>) -> anyhow::Result<SdkTracerProvider> {
+    let resource = Resource::builder().with_service_name(service).build();
+    let builder = SdkTracerProvider::builder().with_resource(resource);
+    let Some(endpoint) = endpoint else { return Ok(builder.build()) };
+    let exporter =
+        opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(settings.export_timeout).build()?;
+    let batches =
+        BatchConfigBuilder::default().with_max_queue_size(settings.spans_max).with_scheduled_delay(settings.export_interval).build();
+    Ok(builder.with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build()).build())
+}
+
+impl Telemetry {
+    /// Exports what is left, for no longer than the export timeout.
+    pub async fn stop(self) {
+        let Self { provider: Some(provider), timeout } = self else { return };
+        // The exporter's own thread needs this runtime, so waiting for it must not block it.
+        let flushed = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(timeout)).await;
+        if let Ok(Err(error)) = flushed {
+            tracing::warn!(%error, "not every span was exported");
+        }
+    }
+}
+
+/// Puts the trace id on each line.
+struct WithTraceId<F>(F);
+
+fn current_trace_id() -> Option<String> {
+    let context = opentelemetry::Context::current();
+    let span = context.span();
+    let span = span.span_context();
+    span.is_valid().then(|| span.trace_id().to_string())
+}
+
+impl<S, N> FormatEvent<S, N> for WithTraceId<Format<Full>>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut line = String::new();
+        self.0.format_event(ctx, Writer::new(&mut line), event)?;
+        match current_trace_id() {
+            Some(trace_id) => writeln!(writer, "{} trace_id={trace_id}", line.trim_end()),
+            None => writer.write_str(&line),
+        }
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for WithTraceId<Format<Json>>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut line = String::new();
+        self.0.format_event(ctx, Writer::new(&mut line), event)?;
+        match (current_trace_id(), line.strip_prefix('{')) {
+            (Some(trace_id), Some(rest)) => write!(writer, "{{\"trace_id\":\"{trace_id}\",{rest}"),
+            (Some(_) | None, _) => writer.write_str(&line),
+        }
+    }
+}
