@@ -1,1 +1,5 @@
+//! What the stories stand on: the whole system with real servers, changed and broken at will, and watched until it agrees with GHL.
+//!
+//! Knows no story; those are in `it`.
 
+pub mod collector;
