@@ -1,5 +1,8 @@
 //! What can go wrong, by what the caller must do about it.
 
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -33,4 +36,34 @@ impl Error {
     pub(crate) fn unavailable(doing: &'static str, source: impl Into<Source>) -> Self {
         Self::Unavailable { doing, source: source.into() }
     }
+}
+
+impl From<PublishError> for Error {
+    fn from(error: PublishError) -> Self {
+        if error.kind() == PublishErrorKind::MaxPayloadExceeded {
+            return Self::TooLarge;
+        }
+        match refusal(&error) {
+            Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM | ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM) => Self::TooLarge,
+            Some(
+                ErrorCode::STREAM_STORE_FAILED
+                | ErrorCode::STORAGE_RESOURCES_EXCEEDED
+                | ErrorCode::INSUFFICIENT_RESOURCES
+                | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED,
+            ) => Self::Full,
+            _ => Self::unavailable("publishing", error),
+        }
+    }
+}
+
+/// What the server said, where it was the server that refused.
+pub(crate) fn refusal(error: &(dyn std::error::Error + 'static)) -> Option<ErrorCode> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(refused) = error.downcast_ref::<async_nats::jetstream::Error>() {
+            return Some(refused.error_code());
+        }
+        next = error.source();
+    }
+    None
 }

@@ -2,6 +2,7 @@
 //!
 //! Does not know what a message says: bytes in, bytes out.
 
+mod connect;
 mod error;
 mod inbox;
 mod message;
@@ -11,6 +12,7 @@ mod streams;
 mod subject;
 
 use async_nats::jetstream;
+use tokio::sync::watch;
 
 pub use error::{Error, Result};
 pub use inbox::Inbox;
@@ -26,4 +28,6 @@ pub struct Bus {
     settings: Settings,
     client: async_nats::Client,
     jetstream: jetstream::Context,
+    /// Counts the connections made so far: after each, streams and consumers may be other ones.
+    connections: watch::Receiver<u64>,
 }

@@ -2,16 +2,32 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream::{self, AckKind};
 use domain::{ContactId, LocationId};
+use tokio::runtime::Handle;
 
-use crate::{Result, subject};
+use crate::publish::TRACEPARENT;
+use crate::{Error, Result, subject};
+
+/// After how long a message that was dropped unsettled comes again.
+const DROPPED_DELAY: Duration = Duration::from_millis(500);
 
 /// A message that is ours until it is settled. Dropping it unsettled has it delivered again after a short delay.
 pub struct Message {
-    message: async_nats::jetstream::Message,
+    message: jetstream::Message,
+    attempt: u32,
+    stream_sequence: u64,
+    timeout: Duration,
+    settled: bool,
 }
 
 impl Message {
+    pub(crate) fn new(message: jetstream::Message, timeout: Duration) -> Self {
+        let (attempt, stream_sequence) =
+            message.info().map_or((1, 0), |info| (u32::try_from(info.delivered).unwrap_or(1), info.stream_sequence));
+        Self { message, attempt, stream_sequence, timeout, settled: false }
+    }
+
     pub fn subject(&self) -> &str {
         self.message.subject.as_str()
     }
@@ -30,35 +46,70 @@ impl Message {
 
     /// The trace that the message belongs to.
     pub fn traceparent(&self) -> Option<&str> {
-        todo!()
+        Some(self.message.headers.as_ref()?.get(TRACEPARENT)?.as_str())
     }
 
     /// How often it has been delivered, this time included.
     pub fn attempt(&self) -> u32 {
-        todo!()
+        self.attempt
     }
 
     pub fn stream_sequence(&self) -> u64 {
-        todo!()
+        self.stream_sequence
     }
 
     /// It is dealt with, or safely kept elsewhere. Should the acknowledgement get lost, the message comes again.
-    pub async fn ack(self) -> Result<()> {
-        todo!()
+    pub async fn ack(mut self) -> Result<()> {
+        self.answer(AckKind::Ack).await?;
+        self.settled = true;
+        Ok(())
     }
 
     /// Have it delivered again after this delay.
-    pub async fn nak(self, delay: Duration) -> Result<()> {
-        todo!("{delay:?}")
+    pub async fn nak(mut self, delay: Duration) -> Result<()> {
+        self.answer(AckKind::Nak(Some(delay))).await?;
+        self.settled = true;
+        Ok(())
     }
 
     /// It is still being worked on: the time to settle it starts anew.
     pub async fn extend(&self) -> Result<()> {
-        todo!()
+        self.answer(AckKind::Progress).await
+    }
+
+    async fn answer(&self, kind: AckKind) -> Result<()> {
+        const DOING: &str = "settling a message";
+        match tokio::time::timeout(self.timeout, self.message.ack_with(kind)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Error::unavailable(DOING, error)),
+            Err(elapsed) => Err(Error::unavailable(DOING, elapsed)),
+        }
     }
 }
 
-/// Acknowledges all of them.
+impl Drop for Message {
+    fn drop(&mut self) {
+        if !self.settled {
+            give_back(self.message.clone());
+        }
+    }
+}
+
+/// Has a message delivered again soon. Without a runtime, as at the end of a process, it is left to the server's own patience.
+pub(crate) fn give_back(message: jetstream::Message) {
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(async move {
+            if message.ack_with(AckKind::Nak(Some(DROPPED_DELAY))).await.is_err() {
+                tracing::debug!("a message could not be given back");
+            }
+        });
+    }
+}
+
+/// Acknowledges all of them. After an error some may be delivered again.
 pub async fn ack_all(messages: Vec<Message>) -> Result<()> {
-    todo!("{}", messages.len())
+    for message in messages {
+        message.ack().await?;
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_nats::ServerAddr;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -82,7 +83,10 @@ impl Settings {
                 problems.push(what.to_owned());
             }
         };
-        wrong(self.url.parse::<async_nats::ServerAddr>().is_err() && !self.url.contains(','), "url must be nats://host:port");
+        let addresses = self.addresses();
+        wrong(addresses.is_none(), "url must be nats://host:port, or several with commas between");
+        let secret = addresses.is_some_and(|addresses| addresses.iter().any(|address| address.has_user_pass()));
+        wrong(secret, "url must hold no credentials: they go into token or credentials");
         wrong(self.token.is_some() && self.credentials.is_some(), "token and credentials exclude each other");
         wrong(!matches!(self.replicas, 1 | 3 | 5), "replicas must be 1, 3 or 5");
         wrong(self.ack_wait < Duration::from_secs(1), "ack_wait must be at least 1s");
@@ -95,9 +99,16 @@ impl Settings {
             let limits = self.limits(stream);
             let key = stream.name().to_lowercase();
             wrong(limits.bytes_max < MIB, &format!("{key}.bytes_max must be at least 1 MiB"));
+            let loses = matches!(stream, Stream::Events | Stream::Intents) && limits.age_max.is_some();
+            wrong(loses, &format!("{key}.age_max must be left out: what is too old would be lost"));
             wrong(limits.age_max.is_some_and(|age| age < Duration::from_secs(120)), &format!("{key}.age_max must be at least 2m"));
         }
         problems
+    }
+
+    /// Every address in `url`; nothing when one of them is none.
+    pub(crate) fn addresses(&self) -> Option<Vec<ServerAddr>> {
+        self.url.split(',').map(|address| address.trim().parse().ok()).collect()
     }
 
     pub(crate) fn limits(&self, stream: Stream) -> Limits {

@@ -1,14 +1,28 @@
 //! The streams and their consumers.
 
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
+use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
+use async_nats::jetstream::{self, ErrorCode};
 use jiff::Timestamp;
 
-use crate::{Bus, Result, Settings};
+use crate::error::refusal;
+use crate::{Bus, Error, Result, Settings};
+
+/// How long a message id is remembered.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {
+    /// From webhooks: which contact to look at.
     Hints,
+    /// From the log: what happened in GHL.
     Events,
+    /// From the mapper: what Pagico should hold.
     Intents,
+    /// From the log: what happened to intents, for whoever wants to watch. Old ones are dropped.
     Deliveries,
 }
 
@@ -23,44 +37,179 @@ impl Stream {
             Self::Deliveries => "DELIVERIES",
         }
     }
+
+    fn subjects(self) -> &'static str {
+        match self {
+            Self::Hints => "hints.v1.*",
+            Self::Events => "events.v1.*.*",
+            Self::Intents => "intents.v1.*.*.*",
+            Self::Deliveries => "deliveries.v1.*.*",
+        }
+    }
+
+    /// The durable consumer and what it takes; deliveries have none.
+    fn consumer(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Hints => Some(("poller", "hints.v1.*")),
+            Self::Events => Some(("mapper", "events.v1.*.*")),
+            Self::Intents => Some(("writer", "intents.v1.live.*.*")),
+            Self::Deliveries => None,
+        }
+    }
+
+    fn config(self, settings: &Settings) -> Config {
+        // A full stream refuses more, so that its publisher waits; only what is watched and not worked on may be dropped.
+        let (retention, discard) = match self {
+            Self::Hints | Self::Events | Self::Intents => (RetentionPolicy::WorkQueue, DiscardPolicy::New),
+            Self::Deliveries => (RetentionPolicy::Limits, DiscardPolicy::Old),
+        };
+        let limits = settings.limits(self);
+        Config {
+            name: self.name().to_owned(),
+            subjects: vec![self.subjects().to_owned()],
+            retention,
+            discard,
+            storage: StorageType::File,
+            num_replicas: settings.replicas,
+            max_bytes: limits.bytes_max,
+            max_age: limits.age_max.unwrap_or_default(),
+            duplicate_window: DUPLICATE_WINDOW,
+            ..Config::default()
+        }
+    }
+
+    fn consumer_config(self, settings: &Settings) -> Option<pull::Config> {
+        let (name, filter) = self.consumer()?;
+        Some(pull::Config {
+            durable_name: Some(name.to_owned()),
+            filter_subject: filter.to_owned(),
+            deliver_policy: DeliverPolicy::All,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: settings.ack_wait,
+            max_deliver: settings.deliver_max,
+            max_ack_pending: settings.in_flight_max,
+            ..pull::Config::default()
+        })
+    }
 }
 
 /// A stream as it is now: one that is younger or shorter than it was has lost something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamSeen {
+    /// In whole microseconds, as a database keeps it.
     pub created_at: Timestamp,
     pub last_sequence: u64,
 }
 
 impl Bus {
-    /// Prepares a connection. A server that is away now is no error: it is looked for in the background.
-    pub async fn connect(settings: &Settings) -> Result<Self> {
-        todo!("{settings:?}")
-    }
-
-    pub fn connected(&self) -> bool {
-        self.client.connection_state() == async_nats::connection::State::Connected
-    }
-
     /// Creates or updates every stream and consumer.
     ///
     /// # Errors
     /// `Misconfigured` when the server is too old or holds a stream that is not as it should be and cannot be made so.
     pub async fn ensure_streams(&self) -> Result<()> {
-        todo!("{:?}", self.settings)
+        self.require_connection("creating streams")?;
+        if !self.client.is_server_compatible(2, 10, 0) {
+            let version = self.client.server_info().version;
+            return Err(Error::Misconfigured(format!("nats-server {version} is too old: 2.10 or newer is needed")));
+        }
+        for stream in Stream::ALL {
+            self.ensure(stream).await?;
+        }
+        Ok(())
     }
 
+    /// Creates or updates a stream and its consumer, and compares what the server made of it: an older server drops in silence what
+    /// it does not know.
+    pub(crate) async fn ensure(&self, stream: Stream) -> Result<Option<Consumer<pull::Config>>> {
+        let wanted = stream.config(&self.settings);
+        let info = self.jetstream.create_or_update_stream(wanted.clone()).await.map_err(|error| {
+            let CreateStreamErrorKind::JetStream(refused) = error.kind() else {
+                return Error::unavailable("creating a stream", error);
+            };
+            // 503: the server is there, but not all of JetStream is yet.
+            if refused.code() == 503 { Error::unavailable("creating a stream", error) } else { misfit(stream, &refused.to_string()) }
+        })?;
+        differences(&wanted, &info.config).map_or(Ok(()), |what| Err(misfit(stream, &format!("the server keeps another {what}"))))?;
+        let Some(wanted) = stream.consumer_config(&self.settings) else { return Ok(None) };
+        let created = self.jetstream.create_consumer_on_stream(wanted.clone(), stream.name()).await;
+        let consumer = created.map_err(|error| match refusal(&error) {
+            None | Some(ErrorCode::STREAM_NOT_FOUND) => Error::unavailable("creating a consumer", error),
+            Some(_) => misfit(stream, &error.to_string()),
+        })?;
+        let held = &consumer.cached_info().config;
+        if (held.ack_wait, held.max_deliver, held.max_ack_pending, &held.filter_subject)
+            != (wanted.ack_wait, wanted.max_deliver, wanted.max_ack_pending, &wanted.filter_subject)
+        {
+            return Err(misfit(stream, "the server keeps another consumer"));
+        }
+        Ok(Some(consumer))
+    }
+
+    /// A stream that is missing is created: it is then seen to be young.
     pub async fn stream_seen(&self, stream: Stream) -> Result<StreamSeen> {
-        todo!("{stream:?}")
+        let info = self.info(stream).await?;
+        let nanosecond = info.created.unix_timestamp_nanos();
+        let created_at = i64::try_from(nanosecond / 1_000).ok().and_then(|microsecond| Timestamp::from_microsecond(microsecond).ok());
+        let created_at = created_at.ok_or_else(|| misfit(stream, "it has no time of creation"))?;
+        Ok(StreamSeen { created_at, last_sequence: info.state.last_sequence })
     }
 
-    /// Everything up to this sequence of the stream has been settled by its consumer.
+    /// Everything up to this sequence of the stream has been settled by its consumer; for deliveries, which nobody settles, the last.
     pub async fn ack_floor(&self, stream: Stream) -> Result<u64> {
-        todo!("{stream:?}")
+        // The order matters: what is published after this line does not make the last sequence pass for settled.
+        let last = self.info(stream).await?.state.last_sequence;
+        let Some(consumer) = self.consumer_info(stream).await? else { return Ok(last) };
+        let idle = consumer.num_pending == 0 && consumer.num_ack_pending == 0;
+        Ok(if idle { last.max(consumer.ack_floor.stream_sequence) } else { consumer.ack_floor.stream_sequence })
     }
 
-    /// How many messages of the stream are not settled by its consumer.
+    /// How many messages of the stream are not settled by its consumer; none for deliveries, which nobody settles.
     pub async fn backlog(&self, stream: Stream) -> Result<u64> {
-        todo!("{stream:?}")
+        let consumer = self.consumer_info(stream).await?;
+        Ok(consumer.map_or(0, |consumer| consumer.num_pending + consumer.num_ack_pending as u64))
     }
+
+    async fn info(&self, stream: Stream) -> Result<Info> {
+        const DOING: &str = "asking about a stream";
+        self.require_connection(DOING)?;
+        match self.jetstream.get_stream(stream.name()).await {
+            Ok(found) => return Ok(found.cached_info().clone()),
+            Err(error) if is_missing(&error.kind()) => {}
+            Err(error) => return Err(Error::unavailable(DOING, error)),
+        }
+        self.ensure(stream).await?;
+        let found = self.jetstream.get_stream(stream.name()).await.map_err(|error| Error::unavailable(DOING, error))?;
+        Ok(found.cached_info().clone())
+    }
+
+    async fn consumer_info(&self, stream: Stream) -> Result<Option<jetstream::consumer::Info>> {
+        const DOING: &str = "asking about a consumer";
+        self.require_connection(DOING)?;
+        let Some((name, _)) = stream.consumer() else { return Ok(None) };
+        let found = self.jetstream.get_consumer_from_stream::<pull::Config, _, _>(name, stream.name()).await;
+        found.map(|consumer| Some(consumer.cached_info().clone())).map_err(|error| Error::unavailable(DOING, error))
+    }
+}
+
+fn is_missing(kind: &GetStreamErrorKind) -> bool {
+    matches!(kind, GetStreamErrorKind::JetStream(refused) if refused.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+fn misfit(stream: Stream, problem: &str) -> Error {
+    Error::Misconfigured(format!("stream {}: {problem}", stream.name()))
+}
+
+/// The first of our wishes that the server did not take over.
+fn differences(wanted: &Config, held: &Config) -> Option<&'static str> {
+    let checks = [
+        ("retention policy", wanted.retention == held.retention),
+        ("discard policy", wanted.discard == held.discard),
+        ("storage", wanted.storage == held.storage),
+        ("set of subjects", wanted.subjects == held.subjects),
+        ("size", wanted.max_bytes == held.max_bytes),
+        ("age", wanted.max_age == held.max_age),
+        ("number of replicas", wanted.num_replicas == held.num_replicas),
+        ("duplicate window", wanted.duplicate_window == held.duplicate_window),
+    ];
+    checks.into_iter().find_map(|(what, same)| (!same).then_some(what))
 }
