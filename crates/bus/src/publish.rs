@@ -48,10 +48,9 @@ impl Bus {
     }
 
     async fn send_all(&self, messages: &[(String, PublishMessage)]) -> Result<(), PublishError> {
-        let sends = futures::stream::iter(messages).map(|(subject, message)| async move {
-            // Both cheap to clone: bytes and headers are shared or small.
-            self.jetstream.send_publish(subject.clone(), message.clone()).await?.await.map(drop)
-        });
+        // Cheap to clone: bytes and headers are shared or small.
+        let sends = futures::stream::iter(messages.to_vec())
+            .map(|(subject, message)| async move { self.jetstream.send_publish(subject, message).await?.await.map(drop) });
         sends.buffer_unordered(self.settings.publish_in_flight_max.max(1)).try_collect::<()>().await
     }
 }
