@@ -2,19 +2,14 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream;
-use async_nats::jetstream::consumer::pull;
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::message::give_back;
+use crate::message::nak_soon;
+use crate::puller::Puller;
 use crate::{Bus, Error, Message, Result, Stream};
 
-/// How long one request for messages stands.
-const REQUEST_EXPIRES: Duration = Duration::from_secs(30);
-/// A server that is silent for two of these has lost the request.
-const HEARTBEAT: Duration = Duration::from_secs(3);
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LONGEST: Duration = Duration::from_secs(2);
 
@@ -22,7 +17,7 @@ const RETRY_LONGEST: Duration = Duration::from_secs(2);
 pub struct Inbox {
     bus: Bus,
     stream: Stream,
-    messages: Option<pull::Stream>,
+    puller: Option<Puller>,
     connections: watch::Receiver<u64>,
 }
 
@@ -32,7 +27,7 @@ impl Bus {
     /// # Errors
     /// `Misconfigured` for a stream that nobody works on, or that cannot be made as it should be.
     pub async fn consume(&self, stream: Stream) -> Result<Inbox> {
-        let mut inbox = Inbox { bus: self.clone(), stream, messages: None, connections: self.connections.clone() };
+        let mut inbox = Inbox { bus: self.clone(), stream, puller: None, connections: self.connections.clone() };
         match inbox.open().await {
             Ok(()) | Err(Error::Unavailable { .. }) => Ok(inbox),
             Err(error) => Err(error),
@@ -49,42 +44,50 @@ impl Inbox {
     pub async fn batch(&mut self, max: usize) -> Result<Vec<Message>> {
         loop {
             self.opened().await?;
-            let Some(messages) = self.messages.as_mut() else { continue };
+            let Some(puller) = self.puller.as_mut() else { continue };
             let first = tokio::select! {
                 biased;
-                first = messages.next() => first,
+                first = puller.next() => first,
                 // A connection made anew may lead to a server that has forgotten the consumer.
-                _ = self.connections.changed() => None,
+                _ = self.connections.changed() => Err(Error::unavailable("receiving", "the connection is a new one")),
             };
+            let timeout = self.bus.settings.publish_timeout;
             match first {
-                Some(Ok(first)) => return Ok(self.take_ready(first, max)),
-                Some(Err(error)) => tracing::debug!(stream = self.stream.name(), %error, "receiving begins anew"),
-                None => {}
+                Ok(first) => {
+                    let mut taken = vec![Message::new(first, timeout)];
+                    taken.extend(self.ready(max.saturating_sub(1)).into_iter().map(|message| Message::new(message, timeout)));
+                    return Ok(taken);
+                }
+                Err(error) => tracing::debug!(stream = self.stream.name(), %error, "receiving begins anew"),
             }
             self.close();
         }
     }
 
-    fn take_ready(&mut self, first: jetstream::Message, max: usize) -> Vec<Message> {
-        let timeout = self.bus.settings.publish_timeout;
-        let mut taken = vec![Message::new(first, timeout)];
-        while taken.len() < max {
-            match self.messages.as_mut().and_then(ready) {
-                Some(Some(Ok(message))) => taken.push(Message::new(message, timeout)),
-                Some(Some(Err(_)) | None) => {
-                    self.close();
-                    break;
-                }
-                None => break,
+    /// Without waiting: what has been taken could otherwise get lost in a cancellation.
+    fn ready(&mut self, max: usize) -> Vec<async_nats::jetstream::Message> {
+        let mut ready = Vec::new();
+        let Some(puller) = self.puller.as_mut() else { return ready };
+        let mut works = true;
+        while works && ready.len() < max {
+            match puller.ready() {
+                Ok(Some(message)) => ready.push(message),
+                Ok(None) => break,
+                Err(_) => works = false,
             }
         }
-        taken
+        // So that more comes while this is worked on; should it have to wait, the next batch asks.
+        works = works && !matches!(puller.ask().now_or_never(), Some(Err(_)));
+        if !works {
+            self.close();
+        }
+        ready
     }
 
-    /// Opens the stream of messages, however long it takes.
+    /// Begins to ask for messages, however long it takes.
     async fn opened(&mut self) -> Result<()> {
         let mut delay = RETRY_FIRST;
-        while self.messages.is_none() {
+        while self.puller.is_none() {
             match self.open().await {
                 Ok(()) => {}
                 Err(error @ Error::Misconfigured(_)) => return Err(error),
@@ -106,37 +109,19 @@ impl Inbox {
         self.bus.require_connection(DOING)?;
         let consumer = self.bus.ensure(self.stream).await?;
         let consumer = consumer.ok_or_else(|| Error::Misconfigured(format!("nobody works on {}", self.stream.name())))?;
-        let messages = consumer
-            .stream()
-            .max_messages_per_batch(self.bus.settings.prefetch.max(1))
-            .expires(REQUEST_EXPIRES)
-            .heartbeat(HEARTBEAT)
-            .messages()
-            .await
-            .map_err(|error| Error::unavailable(DOING, error))?;
-        self.messages = Some(messages);
+        let Bus { client, jetstream, settings, .. } = &self.bus;
+        self.puller = Some(Puller::open(client, &consumer, jetstream, settings.prefetch).await?);
         Ok(())
     }
 
     /// Gives back what was asked for ahead and not taken, so that nobody has to wait for it.
     fn close(&mut self) {
-        let Some(mut messages) = self.messages.take() else { return };
+        let Some(puller) = self.puller.take() else { return };
         // Without a runtime there is no way to the server any more.
-        if Handle::try_current().is_err() {
-            return;
-        }
-        while let Some(Some(next)) = ready(&mut messages) {
-            match next {
-                Ok(message) => give_back(message),
-                Err(_) => break,
-            }
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(puller.close(async |message| nak_soon(&message).await));
         }
     }
-}
-
-/// What is there already. Not held back by the runtime's budget for one task, which would cut every batch short.
-fn ready(messages: &mut pull::Stream) -> Option<Option<<pull::Stream as futures::Stream>::Item>> {
-    tokio::task::unconstrained(messages.next()).now_or_never()
 }
 
 impl Drop for Inbox {

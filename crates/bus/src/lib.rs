@@ -7,6 +7,7 @@ mod error;
 mod inbox;
 mod message;
 mod publish;
+mod puller;
 mod settings;
 mod streams;
 mod subject;

@@ -89,20 +89,21 @@ impl Message {
 
 impl Drop for Message {
     fn drop(&mut self) {
-        if !self.settled {
-            give_back(self.message.clone());
+        if self.settled {
+            return;
+        }
+        // Without a runtime, as at the end of a process, it is left to the server's own patience.
+        if let Ok(runtime) = Handle::try_current() {
+            let message = self.message.clone();
+            runtime.spawn(async move { nak_soon(&message).await });
         }
     }
 }
 
-/// Has a message delivered again soon. Without a runtime, as at the end of a process, it is left to the server's own patience.
-pub(crate) fn give_back(message: jetstream::Message) {
-    if let Ok(runtime) = Handle::try_current() {
-        runtime.spawn(async move {
-            if message.ack_with(AckKind::Nak(Some(DROPPED_DELAY))).await.is_err() {
-                tracing::debug!("a message could not be given back");
-            }
-        });
+/// Has a message delivered again soon; should that get lost, after the time to settle it.
+pub(crate) async fn nak_soon(message: &jetstream::Message) {
+    if message.ack_with(AckKind::Nak(Some(DROPPED_DELAY))).await.is_err() {
+        tracing::debug!("a message could not be given back");
     }
 }
 
