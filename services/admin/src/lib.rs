@@ -1,1 +1,61 @@
+//! Answers: the gRPC admin API over the event log, and a summary over HTTP.
+//!
+//! Does not know GHL or Pagico, and decides nothing; redriving is all it ever sends on its way.
 
+mod answers;
+mod config;
+mod health;
+mod refusal;
+mod service;
+mod watch;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bus::Bus;
+use chassis::{Chassis, Shutdown};
+use eventlog::EventLog;
+use proto::admin::v1::admin_server::AdminServer;
+use tokio::task::{JoinError, JoinSet};
+use tonic::service::Routes;
+
+pub use config::{Config, IntervalSettings, Limits};
+
+use crate::service::Service;
+
+/// Runs the service until it is told to stop. A database or bus that is away only makes it not ready.
+///
+/// # Errors
+/// Only what a person has to put right: an address that is taken, a bus or database of the wrong kind.
+pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    let stop = shutdown.child_token();
+    let chassis = Chassis::new("admin");
+    let log = EventLog::connect(&config.log).await?;
+    let bus = Bus::connect(&config.bus).await?;
+    let service = Service::new(log.clone(), bus.clone(), config.limits.clone(), stop.clone());
+    let http = health::summary(log.clone());
+    let mut tasks = JoinSet::new();
+    let (serving, server) = (Arc::clone(&chassis), config.server.clone());
+    let listening = stop.clone();
+    tasks.spawn(async move {
+        let routes = Routes::new(AdminServer::new(service));
+        serving.serve(&server, http, Some(routes), &[], listening).await.context("server")
+    });
+    let interval = config.health.interval;
+    let watching = stop.clone();
+    tasks.spawn(async move { health::run(chassis, log, bus, interval, watching).await.context("health") });
+    finish(tasks, &stop).await
+}
+
+/// Waits for all tasks; the first that fails stops the others.
+async fn finish(mut tasks: JoinSet<anyhow::Result<()>>, stop: &Shutdown) -> anyhow::Result<()> {
+    let mut outcome = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.unwrap_or_else(|error: JoinError| Err(anyhow::Error::new(error).context("a task ended unexpectedly")));
+        if ended.is_err() {
+            stop.cancel();
+        }
+        outcome = outcome.and(ended);
+    }
+    outcome
+}

@@ -1,0 +1,70 @@
+//! The settings, explained in `config.default.toml`.
+
+use std::time::Duration;
+
+use chassis::{ServerSettings, TelemetrySettings};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    #[serde(with = "humantime_serde")]
+    pub grace: Duration,
+    pub server: ServerSettings,
+    pub telemetry: TelemetrySettings,
+    pub log: eventlog::Settings,
+    pub bus: bus::Settings,
+    pub limits: Limits,
+    pub health: IntervalSettings,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub page_rows: u32,
+    pub page_rows_max: u32,
+    pub watchers_max: usize,
+    pub watch_rows: u32,
+    #[serde(with = "humantime_serde")]
+    pub watch_interval: Duration,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntervalSettings {
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+}
+
+impl chassis::Settings for Config {
+    const SERVICE: &'static str = "admin";
+    const DEFAULTS: &'static str = include_str!("../config.default.toml");
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = self.server.problems();
+        problems.extend(self.telemetry.problems());
+        problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
+        problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
+        let Limits { page_rows, page_rows_max, watchers_max, watch_rows, watch_interval } = &self.limits;
+        let nothing = [
+            ("limits.page_rows", *page_rows == 0),
+            ("limits.watchers_max", *watchers_max == 0),
+            ("limits.watch_rows", *watch_rows == 0),
+            ("limits.watch_interval", watch_interval.is_zero()),
+            ("health.interval", self.health.interval.is_zero()),
+        ];
+        problems.extend(nothing.into_iter().filter(|(_, nothing)| *nothing).map(|(key, _)| format!("{key} must be more than nothing")));
+        if page_rows > page_rows_max {
+            problems.push("limits.page_rows must not be more than limits.page_rows_max".to_owned());
+        }
+        problems
+    }
+
+    fn telemetry(&self) -> &TelemetrySettings {
+        &self.telemetry
+    }
+
+    fn grace(&self) -> Duration {
+        self.grace
+    }
+}

@@ -1,0 +1,24 @@
+//! What went wrong, as a code and a sentence that a person can act on.
+
+use tonic::Status;
+
+pub(crate) fn of_log(error: eventlog::Error) -> Status {
+    tracing::debug!(%error, "a call failed");
+    match error {
+        eventlog::Error::Unavailable { .. } => Status::unavailable("the log database does not answer; try again when it is back"),
+        eventlog::Error::NotFound => Status::not_found("there is no such thing in the log; check the ids"),
+        eventlog::Error::AlreadyResolved => {
+            Status::failed_precondition("it is resolved already; `mirrorctl parked` lists what still waits")
+        }
+        eventlog::Error::Corrupt { .. } => Status::data_loss(format!("{error}; restore the log from a backup and raise the epoch")),
+        eventlog::Error::Unreadable(_) => {
+            Status::internal(format!("{error}; a newer program may have written it: upgrade the admin service"))
+        }
+        eventlog::Error::Misconfigured(_) | eventlog::Error::Refused { .. } => Status::internal(error.to_string()),
+    }
+}
+
+pub(crate) fn of_bus(error: bus::Error) -> Status {
+    tracing::debug!(%error, "a publish failed");
+    Status::unavailable(format!("it could not be published: {error}; it still waits, redrive it again"))
+}
