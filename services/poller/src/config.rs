@@ -144,7 +144,8 @@ impl chassis::Settings for Config {
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
 
     fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
+        let mut problems = self.server.problems();
+        problems.extend(self.telemetry.problems());
         problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
         problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
         problems.extend(self.location_problems());
@@ -167,6 +168,10 @@ impl chassis::Settings for Config {
 
     fn telemetry(&self) -> &TelemetrySettings {
         &self.telemetry
+    }
+
+    fn grace(&self) -> Duration {
+        self.grace
     }
 }
 
@@ -247,4 +252,43 @@ impl WebhookSettings {
 #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
 fn hidden<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(if secret.as_ref().is_some_and(|secret| !secret.expose_secret().is_empty()) { "hidden" } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::Settings;
+
+    use super::*;
+
+    fn load(toml: &str) -> Result<Config, chassis::ConfigError> {
+        let file = std::env::temp_dir().join(format!("poller-config-{}.toml", uuid::Uuid::new_v4()));
+        std::fs::write(&file, toml).unwrap();
+        let config = chassis::load(Some(&file));
+        std::fs::remove_file(file).unwrap();
+        config
+    }
+
+    const GOOD: &str = "log.url = \"postgres://mirror:x@127.0.0.1/log\"\nserver.token = \"t\"\n";
+
+    #[test]
+    fn the_defaults_need_only_a_database_and_a_token() {
+        assert_eq!(load(GOOD).unwrap().problems(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let bad = "locations = [{id = \"a\"}, {id = \"a\", token = \"t\"}]\nhints.batch_max = 0\nretry.first = \"1h\"\nwebhooks.ed25519_pems = [\"x\"]";
+        let problems = load(bad).unwrap_err().problems.join("\n");
+        for key in ["log.url", "server.token", "locations[0]", "locations[1].id", "hints.batch_max", "retry.first", "webhooks.ed25519_pems"]
+        {
+            assert!(problems.contains(key), "{key} is not in:\n{problems}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_not_printed() {
+        let config = load(&format!("{GOOD}locations = [{{id = \"a\", token = \"pit-secret\"}}]")).unwrap();
+        let printed = serde_json::to_string(&config).unwrap();
+        assert!(!printed.contains("pit-secret") && printed.contains("hidden"), "{printed}");
+    }
 }

@@ -33,9 +33,8 @@ pub(crate) async fn run(tools: Arc<Tools>, shutdown: Shutdown) -> anyhow::Result
 
 async fn relay_all(tools: &Tools, shutdown: &Shutdown) -> anyhow::Result<()> {
     let behind = tools.log.behind().await?;
-    let mut relays = futures::stream::iter(behind)
-        .map(|location_id| async move { relay_location(tools, &location_id, shutdown).await })
-        .buffer_unordered(tools.config.relay.locations_max);
+    let relays: Vec<_> = behind.into_iter().map(|location_id| relay_location(tools, location_id, shutdown)).collect();
+    let mut relays = futures::stream::iter(relays).buffer_unordered(tools.config.relay.locations_max);
     let mut failed = None;
     while let Some(relayed) = relays.next().await {
         if let Err(error) = relayed {
@@ -45,11 +44,11 @@ async fn relay_all(tools: &Tools, shutdown: &Shutdown) -> anyhow::Result<()> {
     failed.map_or(Ok(()), Err)
 }
 
-async fn relay_location(tools: &Tools, location_id: &LocationId, shutdown: &Shutdown) -> anyhow::Result<()> {
+async fn relay_location(tools: &Tools, location_id: LocationId, shutdown: &Shutdown) -> anyhow::Result<()> {
     while !shutdown.is_cancelled() {
-        match tools.log.relay(location_id, tools.config.relay.batch_max.get()).await? {
+        match tools.log.relay(&location_id, tools.config.relay.batch_max.get()).await? {
             RelayTurn::Idle | RelayTurn::Busy => return Ok(()),
-            RelayTurn::Batch(batch) => publish(tools, location_id, batch).await?,
+            RelayTurn::Batch(batch) => publish(tools, &location_id, batch).await?,
         }
     }
     Ok(())

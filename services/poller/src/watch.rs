@@ -82,8 +82,13 @@ async fn round(tools: &Tools, connection: &Connection, shutdown: &Shutdown) -> R
     let in_hand = tools.chassis.control().in_hand();
     let settings = &tools.config.watch;
     let to = Timestamp::now();
-    let watermark = tools.log.progress(&connection.location_id).await?.watermark.unwrap_or(connection.connected_at);
-    let from = watermark.checked_sub(jiff::SignedDuration::try_from(settings.overlap).unwrap_or_default()).unwrap_or(watermark);
+    let progress = tools.log.progress(&connection.location_id).await?;
+    let watermark = progress.watermark.unwrap_or(connection.connected_at);
+    let mut from = watermark.checked_sub(jiff::SignedDuration::try_from(settings.overlap).unwrap_or_default()).unwrap_or(watermark);
+    if progress.backfill.finished_at.is_none() {
+        // What changed before the location was connected is the backfill's to see.
+        from = from.max(connection.connected_at);
+    }
     tools.metrics.watched(&connection.location_id, std::time::Duration::try_from(to.duration_since(from)).unwrap_or_default());
     let mut search = Search { window: Window::Updated { from, to }, rows_max: settings.page_rows.get(), after: None };
     let mut cursors = HashSet::new();

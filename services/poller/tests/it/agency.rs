@@ -24,6 +24,7 @@ pub(crate) struct World {
     pub(crate) parts: BTreeMap<(String, &'static str), Vec<Value>>,
     /// Paths that begin so answer with this status.
     pub(crate) failing: BTreeMap<String, u16>,
+    pub(crate) users: BTreeMap<String, String>,
     pub(crate) asked: Vec<String>,
     /// Rows a search gives at most, whatever was asked for.
     pub(crate) rows_max: Option<usize>,
@@ -49,9 +50,9 @@ impl Agency {
         self.world.lock().unwrap()
     }
 
-    /// A contact as of a second of the year 2030, with a task and a note.
+    /// A contact as of a second of the year 2020, with a task and a note.
     pub(crate) fn put(&self, id: &str, second: u32) {
-        let at = format!("2030-01-01T{:02}:{:02}:{:02}.000Z", second / 3_600, second / 60 % 60, second % 60);
+        let at = format!("2020-01-01T{:02}:{:02}:{:02}.000Z", second / 3_600, second / 60 % 60, second % 60);
         let contact = json!({"id": id, "locationId": LOCATION, "firstName": format!("Name {id}"), "email": null, "phone": null,
             "tags": [], "customFields": [], "dateAdded": "2020-01-01T00:00:00.000Z", "dateUpdated": at});
         let mut world = self.world();
@@ -108,7 +109,10 @@ impl Agency {
             ["locations", _] => json!({"location": {"id": LOCATION, "timezone": "Europe/Berlin", "companyId": "co"}}),
             ["locations", _, "tasks", "search"] => json!({"tasks": world.all_tasks()}),
             ["locations", _, "customFields"] => json!({"customFields": []}),
-            ["users", "search"] => json!({"users": [{"id": "u-1", "name": "Ann"}], "count": 1}),
+            ["users", "search"] => {
+                let users: Vec<Value> = world.users.iter().map(|(id, name)| json!({"id": id, "name": name})).collect();
+                json!({"users": users, "count": users.len()})
+            }
             ["calendars"] => json!({"calendars": []}),
             _ => return StatusCode::NOT_FOUND.into_response(),
         };

@@ -24,7 +24,7 @@ pub(crate) struct House {
     pub(crate) nats_data: PathBuf,
     pub(crate) log: EventLog,
     pub(crate) http: String,
-    postgres: Postgres,
+    postgres: Option<Postgres>,
     config_file: PathBuf,
     key: SigningKey,
     shutdown: Shutdown,
@@ -54,6 +54,8 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut
 impl House {
     /// Starts a poller over what the agency holds. `more` is added to its settings.
     pub(crate) async fn start(name: &str, agency: Agency, more: &str) -> Self {
+        // The one that is first decides, and all of them decide the same.
+        rustls::crypto::ring::default_provider().install_default().ok();
         let postgres = PostgresSettings { data: embedded::scratch(&format!("{name}-postgres")), ..PostgresSettings::default() };
         let postgres = Postgres::start(postgres).await.unwrap();
         postgres.create_database("log").await.unwrap();
@@ -81,7 +83,7 @@ impl House {
 
         let (shutdown, running) = run(&config_file);
         let http = format!("http://{http}");
-        let house = Self { nats, nats_data, log, http, postgres, config_file, key, shutdown, running };
+        let house = Self { nats, nats_data, log, http, postgres: Some(postgres), config_file, key, shutdown, running };
         house.until_ready().await;
         house
     }
@@ -98,7 +100,21 @@ impl House {
         self.shutdown.cancel();
         self.running.await.unwrap().unwrap();
         self.nats.stop().await.unwrap();
-        self.postgres.stop().await.unwrap();
+        if let Some(postgres) = self.postgres {
+            postgres.stop().await.unwrap();
+        }
+    }
+
+    /// Ends PostgreSQL without notice; gives what `revive_postgres` needs.
+    pub(crate) async fn kill_postgres(&mut self) -> PostgresSettings {
+        let mut postgres = self.postgres.take().unwrap();
+        postgres.kill().await;
+        PostgresSettings { data: postgres.data().to_owned(), port: Some(postgres.port()), ..PostgresSettings::default() }
+    }
+
+    /// Starts it again on the same port, over the same data.
+    pub(crate) async fn revive_postgres(&mut self, settings: PostgresSettings) {
+        self.postgres = Some(Postgres::start(settings).await.unwrap());
     }
 
     /// Ends nats-server without notice and starts another on the same port, with an empty store.
@@ -140,23 +156,32 @@ impl House {
 
     /// The types of the events of a contact, oldest first.
     pub(crate) async fn history(&self, contact: &str) -> Vec<String> {
-        let mut events: Vec<Stored> = self.log.history(&here(), &who(contact), None, 1_000).await.unwrap();
-        events.reverse();
-        events.into_iter().map(|event| event.type_name).collect()
+        self.try_history(contact).await.unwrap()
+    }
+
+    async fn try_history(&self, contact: &str) -> eventlog::Result<Vec<String>> {
+        let events: Vec<Stored> = self.log.history(&here(), &who(contact), None, 1_000).await?;
+        Ok(events.into_iter().rev().map(|event| event.type_name).collect())
     }
 
     pub(crate) async fn until_history(&self, contact: &str, wanted: &[&str]) {
-        eventually(&format!("{contact}: {wanted:?}"), || async { (self.history(contact).await == wanted).then_some(()) }).await;
+        eventually(&format!("{contact}: {wanted:?}"), || async {
+            // The database may just be coming back.
+            let history = self.try_history(contact).await.unwrap_or_default();
+            (history == wanted).then_some(())
+        })
+        .await;
     }
 
     pub(crate) async fn until_backfilled(&self) {
         eventually("backfilled", || async { self.log.progress(&here()).await.unwrap().backfill.finished_at }).await;
     }
 
-    /// One line of the metrics.
-    pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
+    /// One line of the metrics; `label` is one after that of the service.
+    pub(crate) async fn metric(&self, name: &str, label: &str) -> Option<f64> {
+        let name = format!("mirror_poller_{name}{{service=\"poller\",{label}}}");
         let text = reqwest::get(format!("{}/metrics", self.http)).await.unwrap().text().await.unwrap();
-        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+        text.lines().find_map(|line| line.strip_prefix(&name)?.trim().parse().ok())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What polling sees without any webhook, and that what is in the log reaches the bus.
 
 use bus::{Bus, Stream};
+use serde_json::json;
 
 use crate::agency::Agency;
 use crate::house::{House, eventually, here};
@@ -85,5 +86,24 @@ async fn every_event_reaches_the_bus_in_order() {
         }
     }
     assert_eq!(seqs, (1..=60).collect::<Vec<u64>>());
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_not_known_yet_is_asked_for() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    agency.world().users.insert("u-1".to_owned(), "Ann".to_owned());
+    let house = House::start("names", agency.clone(), "names.refresh_pause = \"0s\"").await;
+    house.until_backfilled().await;
+    {
+        let mut world = agency.world();
+        world.users.insert("u-2".to_owned(), "Bo".to_owned());
+        world.contacts.get_mut("c-1").unwrap()["assignedTo"] = json!("u-2");
+    }
+    assert_eq!(house.send("ContactUpdate", json!({"id": "c-1"})).await, 200);
+    house.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared", "contact.changed"]).await;
+    let last = house.log.read(&here(), 3, 10).await.unwrap().pop().unwrap();
+    assert!(String::from_utf8(last.payload).unwrap().contains("\"users\":{\"u-2\":\"Bo\"}"));
     house.stop().await;
 }

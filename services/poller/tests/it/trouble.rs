@@ -56,7 +56,7 @@ async fn a_contact_that_cannot_be_read_parks_alone() {
     assert_eq!(house.history("c-1").await, APPEARED);
     assert_eq!(house.history("c-3").await, APPEARED);
     assert_eq!(house.send("ContactUpdate", json!({"id": "c-2"})).await, 200);
-    eventually("parked", || async { house.metric("poller_hints_total{outcome=\"parked\"}").await }).await;
+    eventually("parked", || async { house.metric("hints_total", "outcome=\"parked\"").await }).await;
     let parked = house.log.parked(None, None, 10).await.unwrap();
     assert_eq!(parked.len(), 1, "the same contact is parked once");
     assert_eq!(parked[0].parking.status, Some(422));
@@ -71,12 +71,12 @@ async fn a_refused_token_pauses_the_location_until_it_is_accepted() {
     agency.fail("/", 401);
     let house = House::start("token", agency.clone(), "").await;
     assert_eq!(house.send("ContactCreate", json!({"id": "c-1"})).await, 200);
-    let refused = "poller_token_refused{location=\"loc-1\"}";
-    eventually("shown", || async { house.metric(refused).await.filter(|refused| *refused > 0.5) }).await;
+    let refused = || house.metric("token_refused", "location=\"loc-1\"");
+    eventually("shown", || async { refused().await.filter(|refused| *refused > 0.5) }).await;
     assert!(house.log.parked(None, None, 10).await.unwrap().is_empty(), "nothing is parked for it");
     agency.world().failing.clear();
     house.until_history("c-1", &APPEARED).await;
-    eventually("shown", || async { house.metric(refused).await.filter(|refused| *refused < 0.5) }).await;
+    eventually("shown", || async { refused().await.filter(|refused| *refused < 0.5) }).await;
     house.stop().await;
 }
 
@@ -93,5 +93,37 @@ async fn throttling_and_failures_of_ghl_skip_nothing() {
     eventually("tried", || async { (agency.asked("/contacts/c-1/tasks") > calls + 1).then_some(()) }).await;
     agency.world().failing.clear();
     house.until_history("c-1", &APPEARED).await;
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_webhooks_are_taken_and_afterwards_looked_into() {
+    let agency = Agency::default();
+    let mut house = House::start("baseless", agency.clone(), "").await;
+    house.until_backfilled().await;
+    let settings = house.kill_postgres().await;
+    agency.put("c-1", 1);
+    assert_eq!(house.send("ContactCreate", json!({"id": "c-1"})).await, 200);
+    eventually("not ready", || async { (!house.ready().await).then_some(()) }).await;
+    house.revive_postgres(settings).await;
+    eventually("ready", || async { house.ready().await.then_some(()) }).await;
+    house.until_history("c-1", &APPEARED).await;
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_too_large_for_the_bus_parks_alone() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    agency.put("c-2", 1);
+    let notes = vec![json!({"id": "long", "body": "x".repeat(8_500_000)})];
+    agency.world().parts.insert(("c-1".to_owned(), "notes"), notes);
+    // More than the server takes, so that it is the server who says no.
+    let house = House::start("large", agency, "relay.message_bytes_max = 20000000").await;
+    house.until_backfilled().await;
+    eventually("relayed", || async { (house.log.relay_positions().await.unwrap()[&here()] >= 6).then_some(()) }).await;
+    let parked = house.log.parked(None, None, 10).await.unwrap();
+    assert_eq!(parked.len(), 1);
+    assert_eq!(parked[0].parking.contact_id, Some(crate::house::who("c-1")));
     house.stop().await;
 }

@@ -20,8 +20,8 @@ async fn a_webhook_is_answered_for_what_it_is() {
     assert_eq!(house.send("ContactUpdate", json!({"id": "c-1", "locationId": "elsewhere"})).await, 200);
     assert_eq!(house.send("ContactUpdate", json!({"id": "c-1"})).await, 200);
     for outcome in ["unsigned", "wrong_signature", "too_large", "not_json", "other", "unknown_location", "accepted"] {
-        let name = format!("poller_webhooks_total{{outcome=\"{outcome}\"}}");
-        assert!(house.metric(&name).await.unwrap_or_default() >= 1.0, "{outcome} is counted");
+        let label = format!("outcome=\"{outcome}\"");
+        assert!(house.metric("webhooks_total", &label).await.unwrap_or_default() >= 1.0, "{outcome} is counted");
     }
     house.stop().await;
 }
@@ -48,6 +48,7 @@ async fn a_webhook_leads_to_a_look_and_is_not_believed() {
 async fn a_repeated_webhook_is_no_second_look() {
     let agency = Agency::default();
     let house = House::start("repeated", agency.clone(), "").await;
+    house.until_backfilled().await;
     agency.put("c-1", 1);
     let body = json!({"type": "ContactUpdate", "locationId": LOCATION, "id": "c-1", "webhookId": "w-1"}).to_string().into_bytes();
     assert_eq!(house.send_raw(body.clone()).await, 200);
@@ -91,6 +92,6 @@ async fn a_task_webhook_without_its_contact_finds_it() {
     assert_eq!(house.send("TaskCreate", json!({"id": "t-c-1"})).await, 200);
     house.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared"]).await;
     assert_eq!(house.send("TaskCreate", json!({"id": "nobody's"})).await, 200);
-    eventually("counted", || async { house.metric("poller_hints_total{outcome=\"unplaced\"}").await }).await;
+    eventually("counted", || async { house.metric("hints_total", "outcome=\"unplaced\"").await }).await;
     house.stop().await;
 }
