@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn the_hash_of_a_known_event_never_changes() {
         let hash = link().hash(&BEGINNING);
-        assert_eq!(hex::encode(hash), "");
+        assert_eq!(hex::encode(hash), "ff1d5d5c76a8b0233d4423bab4a4eff6c5e6fd810c707b4029ad3664e690f155");
     }
 
     #[test]

@@ -1,0 +1,12 @@
+//! The event log against a real PostgreSQL.
+
+#![cfg(test)]
+
+mod answers;
+mod append;
+mod guard;
+mod ledger;
+mod migrate;
+mod parked;
+mod relay;
+mod support;
