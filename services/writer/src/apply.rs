@@ -12,7 +12,7 @@ use tracing::Span;
 use crate::bridge::{self, Answer, Error};
 use crate::fate::{Carrier, Ended, Fate, Remedy, settlement};
 use crate::plan::{Item, gated, halves, pieces, plan};
-use crate::tools::{Tools, rest};
+use crate::tools::{Tools, Unheard, rest};
 
 /// A batch while it is worked on. Messages are named by their place in it.
 #[derive(Clone, Copy)]
@@ -47,7 +47,7 @@ impl Batch<'_> {
         };
         decided.into_iter().flatten().for_each(|(message, fate)| decide(message, fate));
         for (message, error) in plan.unreadable {
-            decide(message, self.park_unreadable(message, &error).await);
+            decide(message, self.park(message, format!("not an intent that this writer understands: {error}")).await);
         }
         fates
     }
@@ -60,7 +60,7 @@ impl Batch<'_> {
             self.tools.insist("reading the ledger", self.stop, || self.tools.log.applied(&location_id, &workspace, &objects)).await;
         let applied = match applied {
             Ok(applied) => applied,
-            Err(fate) => return all(&items, fate),
+            Err(unheard) => return all(&items, self.tools.fate(&unheard)),
         };
         let (apply, skip) = gated(items, &applied);
         self.tools.metrics.intents("skipped", skip.len());
@@ -79,19 +79,19 @@ impl Batch<'_> {
 
     /// Writes one request's worth, however long it takes, and settles it part by part.
     async fn deliver(self, location_id: &LocationId, workspace: &Workspace, piece: Vec<Outgoing>) -> Fates {
-        let (mut fates, mut parts, mut failures) = (Vec::new(), vec![piece], 0);
+        let (mut fates, mut parts, mut trouble) = (Vec::new(), vec![piece], Trouble::default());
         while let Some(part) = parts.pop() {
             let error = match self.write(workspace, &part).await {
                 Ok(answers) => {
-                    failures = 0;
+                    trouble = Trouble::default();
                     let ended = answers.iter().map(Ended::by).zip(part).collect();
                     fates.extend(self.settle(location_id, workspace, ended).await);
                     continue;
                 }
                 Err(error) => error,
             };
-            failures += 1;
-            match self.overcome(workspace, error, failures).await {
+            trouble.failures += 1;
+            match self.overcome(workspace, error, &mut trouble).await {
                 Overcome::Again => parts.push(part),
                 Overcome::Stopped => fates.extend(part.iter().flat_map(|out| all_of(&out.item, Fate::Left))),
                 Overcome::Split(answer) => match halves(part) {
@@ -127,13 +127,13 @@ impl Batch<'_> {
         Ok(answers)
     }
 
-    async fn overcome(self, workspace: &Workspace, error: Error, failures: u32) -> Overcome {
-        let mut error = error;
-        if error == Error::WorkspaceUnknown && failures <= 2 {
+    async fn overcome(self, workspace: &Workspace, mut error: Error, trouble: &mut Trouble) -> Overcome {
+        let failures = trouble.failures;
+        if error == Error::WorkspaceUnknown && !std::mem::replace(&mut trouble.created, true) {
             tracing::info!(workspace = %workspace, "creating the workspace");
             match self.tools.bridge.create(workspace).await {
                 Ok(()) => return Overcome::Again,
-                Err(refused) => error = refused,
+                Err(instead) => (error, trouble.created) = (instead, false),
             }
         }
         let delay = match Remedy::of(&error, failures, self.tools.config.retry.backoff(), rand::random()) {
@@ -173,10 +173,18 @@ impl Batch<'_> {
             false => self.tools.insist("settling", self.stop, || self.tools.log.settle(location_id, &settlements)).await,
         };
         for (ended, out) in ended.iter().filter_map(|(ended, out)| Some((ended.as_ref()?, out))) {
-            if settled.is_ok() {
-                self.count(ended, &out.item);
-            }
-            fates.extend(all_of(&out.item, settled.err().unwrap_or(Fate::Done)));
+            let fate = match &settled {
+                Ok(()) => {
+                    self.count(ended, &out.item);
+                    Fate::Done
+                }
+                // Not a location of this log: nothing of it can ever be settled here.
+                Err(Unheard::Refused(eventlog::Error::NotFound)) => {
+                    self.park(out.item.message, format!("the location is not connected; the bridge answered {}", ended.answer)).await
+                }
+                Err(unheard) => self.tools.fate(unheard),
+            };
+            fates.extend(all_of(&out.item, fate));
         }
         fates
     }
@@ -194,11 +202,11 @@ impl Batch<'_> {
         }
     }
 
-    /// A message that is no intent waits for a person, and does not hold up the others.
-    async fn park_unreadable(self, message: usize, error: &domain::Decode) -> Fate {
+    /// A message that cannot go on waits for a person, and does not hold up the others.
+    async fn park(self, message: usize, reason: String) -> Fate {
         let Some(message) = self.messages.get(message) else { return Fate::Left };
         let Some(location_id) = message.location_id().or_else(|| LocationId::new("unknown").ok()) else { return Fate::Left };
-        tracing::warn!(location.id = %location_id, sequence = message.stream_sequence(), %error, "parked what is no intent");
+        tracing::warn!(location.id = %location_id, sequence = message.stream_sequence(), reason, "parked");
         let parking = Parking {
             stage: Stage::Writer,
             location_id,
@@ -207,7 +215,7 @@ impl Batch<'_> {
             revision: None,
             subject: message.subject().to_owned(),
             message: message.body().to_vec(),
-            reason: format!("not an intent that this writer understands: {error}"),
+            reason,
             status: None,
             attempts: message.attempt(),
             traceparent: message.traceparent().map(str::to_owned),
@@ -217,7 +225,7 @@ impl Batch<'_> {
                 self.tools.metrics.parked();
                 Fate::Done
             }
-            Err(fate) => fate,
+            Err(unheard) => self.tools.fate(&unheard),
         }
     }
 
@@ -247,6 +255,14 @@ impl Batch<'_> {
     fn attempt(self, item: &Item) -> u32 {
         self.messages.get(item.message).map_or(1, Message::attempt)
     }
+}
+
+/// What has gone wrong since a request last succeeded.
+#[derive(Default)]
+struct Trouble {
+    failures: u32,
+    /// The workspace was created and is still unknown: there is no use in hurrying.
+    created: bool,
 }
 
 enum Overcome {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chassis::{ServerSettings, TelemetrySettings};
 use domain::Backoff;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Config {
 pub struct BridgeSettings {
     pub url: Url,
     /// Used where no file is named.
-    #[serde(serialize_with = "hidden")]
+    #[serde(serialize_with = "chassis::hidden")]
     pub key: SecretString,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
@@ -88,7 +88,7 @@ impl chassis::Settings for Config {
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
 
     fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
+        let mut problems = self.server.problems();
         problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
         problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
         if !matches!(self.bridge.url.scheme(), "http" | "https") {
@@ -107,6 +107,10 @@ impl chassis::Settings for Config {
 
     fn telemetry(&self) -> &TelemetrySettings {
         &self.telemetry
+    }
+
+    fn grace(&self) -> Duration {
+        self.grace
     }
 }
 
@@ -135,8 +139,4 @@ impl Config {
         .into_iter()
         .filter_map(|(key, value)| value.is_zero().then_some(key))
     }
-}
-
-fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(if secret.expose_secret().is_empty() { "" } else { "hidden" })
 }

@@ -23,18 +23,34 @@ pub(crate) struct Tools {
     pub(crate) metrics: Metrics,
 }
 
+/// Why the log did not take something.
+#[derive(Debug)]
+pub(crate) enum Unheard {
+    /// It was time to stop before it answered.
+    Stopped,
+    Refused(eventlog::Error),
+}
+
 impl Tools {
+    /// What becomes of messages that the log did not hear of: what it refuses is tried again much later.
+    pub(crate) fn fate(&self, unheard: &Unheard) -> Fate {
+        match unheard {
+            Unheard::Stopped => Fate::Left,
+            Unheard::Refused(_) => Fate::Again(self.config.retry.longest),
+        }
+    }
+
     pub(crate) fn delay(&self, attempt: u32) -> Duration {
         self.config.retry.backoff().delay(attempt, rand::random(), None)
     }
 
-    /// Asks the log until it answers. An outage is waited for; what the log will not take is left to another try much later.
+    /// Asks the log until it answers. An outage is waited for.
     pub(crate) async fn insist<T, F: Future<Output = eventlog::Result<T>> + Send>(
         &self,
         doing: &'static str,
         stop: &Shutdown,
         mut ask: impl FnMut() -> F + Send,
-    ) -> Result<T, Fate> {
+    ) -> Result<T, Unheard> {
         let mut attempt = 0;
         loop {
             let error = match ask().await {
@@ -44,10 +60,10 @@ impl Tools {
             attempt += 1;
             tracing::warn!(%error, attempt, doing, "the log did not answer");
             if !error.is_transient() {
-                return Err(Fate::Again(self.config.retry.longest));
+                return Err(Unheard::Refused(error));
             }
             if !rest(stop, self.delay(attempt)).await {
-                return Err(Fate::Left);
+                return Err(Unheard::Stopped);
             }
         }
     }
