@@ -26,9 +26,22 @@ pub(crate) struct House {
     pub(crate) http: String,
     postgres: Option<Postgres>,
     config_file: PathBuf,
-    key: SigningKey,
     shutdown: Shutdown,
     running: JoinHandle<anyhow::Result<()>>,
+}
+
+/// A GHL to poll.
+pub(crate) struct Ghl {
+    pub(crate) base_url: String,
+    pub(crate) location_id: String,
+    pub(crate) token: String,
+    /// Of the key that signs its webhooks.
+    pub(crate) pem: String,
+}
+
+/// What the agency's webhooks are signed with.
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[3; 32])
 }
 
 pub(crate) fn here() -> LocationId {
@@ -54,6 +67,13 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut
 impl House {
     /// Starts a poller over what the agency holds. `more` is added to its settings.
     pub(crate) async fn start(name: &str, agency: Agency, more: &str) -> Self {
+        let pem = key().verifying_key().to_public_key_pem(Default::default()).unwrap();
+        let (base_url, location_id, token) = (agency.start().await, LOCATION.to_owned(), "pit-test".to_owned());
+        Self::start_over(name, Ghl { base_url, location_id, token, pem }, more).await
+    }
+
+    /// Starts a poller over any GHL.
+    pub(crate) async fn start_over(name: &str, ghl: Ghl, more: &str) -> Self {
         // The one that is first decides, and all of them decide the same.
         rustls::crypto::ring::default_provider().install_default().ok();
         let postgres = PostgresSettings { data: embedded::scratch(&format!("{name}-postgres")), ..PostgresSettings::default() };
@@ -65,14 +85,13 @@ impl House {
         EventLog::migrate(&settings).await.unwrap();
         let log = EventLog::connect(&settings).await.unwrap();
 
-        let key = SigningKey::from_bytes(&[3; 32]);
-        let pem = key.verifying_key().to_public_key_pem(Default::default()).unwrap();
+        let Ghl { base_url, location_id, token, pem } = ghl;
         let http = format!("127.0.0.1:{}", embedded::free_port().unwrap());
         let mut config = String::new();
-        writeln!(config, "locations = [{{ id = \"{LOCATION}\", token = \"pit-test\" }}]").unwrap();
+        writeln!(config, "locations = [{{ id = \"{location_id}\", token = \"{token}\" }}]").unwrap();
         writeln!(config, "log.url = \"{}\"\nbus.url = \"{}\"", postgres.url("log"), nats.url()).unwrap();
         writeln!(config, "server.http = \"{http}\"\nserver.grpc = \"127.0.0.1:{}\"", embedded::free_port().unwrap()).unwrap();
-        writeln!(config, "server.token = \"control\"\nghl.base_url = \"{}\"", agency.start().await).unwrap();
+        writeln!(config, "server.token = \"control\"\nghl.base_url = \"{base_url}\"").unwrap();
         writeln!(config, "ghl.rate.calls_per_second = 1000.0\nghl.rate.window_calls_max = 100000").unwrap();
         writeln!(config, "webhooks.ed25519_pems = [\"\"\"{pem}\"\"\"]\nhints.debounce = \"0s\"\nsettled.interval = \"100ms\"").unwrap();
         writeln!(config, "retry.first = \"20ms\"\nretry.longest = \"200ms\"\nretry.token_pause = \"300ms\"\nretry.reconnect = \"50ms\"\nhealth.interval = \"100ms\"")
@@ -83,7 +102,7 @@ impl House {
 
         let (shutdown, running) = run(&config_file);
         let http = format!("http://{http}");
-        let house = Self { nats, nats_data, log, http, postgres: Some(postgres), config_file, key, shutdown, running };
+        let house = Self { nats, nats_data, log, http, postgres: Some(postgres), config_file, shutdown, running };
         house.until_ready().await;
         house
     }
@@ -136,7 +155,7 @@ impl House {
 
     /// Sends a body with a good signature; gives the status.
     pub(crate) async fn send_raw(&self, body: Vec<u8>) -> u16 {
-        let signature = base64::engine::general_purpose::STANDARD.encode(self.key.sign(&body).to_bytes());
+        let signature = base64::engine::general_purpose::STANDARD.encode(key().sign(&body).to_bytes());
         self.post(body, Some(("X-GHL-Signature", &signature))).await
     }
 

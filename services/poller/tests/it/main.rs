@@ -4,5 +4,6 @@
 mod agency;
 mod house;
 mod nets;
+mod simulator;
 mod trouble;
 mod webhooks;
