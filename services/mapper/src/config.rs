@@ -69,7 +69,7 @@ impl chassis::Settings for Config {
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
 
     fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
+        let mut problems = self.server.problems();
         problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
         problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
         if let Err(error) = self.rules() {
@@ -93,5 +93,9 @@ impl chassis::Settings for Config {
 
     fn telemetry(&self) -> &TelemetrySettings {
         &self.telemetry
+    }
+
+    fn grace(&self) -> Duration {
+        self.grace
     }
 }

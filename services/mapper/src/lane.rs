@@ -97,7 +97,7 @@ async fn batch(tools: Arc<Tools>, messages: Vec<Message>, stop: Shutdown) {
     for traceparent in messages.iter().filter_map(Message::traceparent) {
         chassis::trace::link(&span, traceparent);
     }
-    let work = Batch { tools: &tools, messages: &messages, stop: &stop }.work();
+    let work = Box::pin(Batch { tools: &tools, messages: &messages, stop: &stop }.work());
     let fates = in_hand(&messages, tools.config.bus.ack_wait / 3, work).instrument(span).await;
     settle(messages, fates).await;
     tools.metrics.batch_took(started.elapsed());

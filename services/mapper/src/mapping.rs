@@ -38,7 +38,7 @@ pub(crate) fn outgoing(mapped: &Mapped, traceparent: Option<&str>, intent_bytes_
         }
         Ok(Outgoing {
             subject: Subject::intents(Lane::Live, &intent.location_id, &intent.contact_id),
-            id: Some(format!("{}/{}", intent.event_id, bus::encode_token(intent.object.as_str()))),
+            id: Some(format!("{}/{}", intent.event_id, intent.object)),
             traceparent: traceparent.map(str::to_owned),
             body,
         })
