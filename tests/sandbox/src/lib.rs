@@ -1,1 +1,170 @@
+//! A simulator of GoHighLevel's API and webhooks, for tests and the demo, with handles to change its world, judge its callers and
+//! break things.
+//!
+//! It is written from the vendor's contract alone. It does not know the mirror: it shares no code with `crates/ghl`, so that the
+//! two check each other.
 
+mod answer;
+mod api;
+mod control;
+mod dice;
+mod draft;
+mod faults;
+mod gate;
+mod journal;
+mod limits;
+mod population;
+mod records;
+mod search;
+mod settings;
+mod state;
+pub mod story;
+mod webhook;
+mod wire;
+mod world;
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use axum::serve::ListenerExt as _;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+pub use crate::{
+    answer::Refusal,
+    faults::{AnswerChaos, Fault, FaultOrder},
+    settings::{Chaos, CursorManners, Limits, SearchSettings, Settings, Spelling, Touch, WebhookSettings},
+    webhook::{Webhook, keys::Keys, outbox::WebhookStats},
+    world::{ContactTruth, Snapshot, Stats, World},
+};
+
+/// What keeps a sandbox from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("sandbox: address {address} cannot be listened on: {source}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("sandbox: {path}: {source}", path = path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("sandbox: {path} is not a sandbox's world", path = path.display())]
+    NotAWorld { path: PathBuf },
+    #[error("sandbox: {path} is a world of another seed ({seed}) or version", path = path.display())]
+    OtherWorld { path: PathBuf, seed: u64 },
+    #[error("sandbox: there is no time zone {name}")]
+    TimeZone { name: String },
+    #[error("sandbox: the client for webhooks cannot be made")]
+    Client,
+    #[error("sandbox: webhooks go to plain http only")]
+    WebhookUrl,
+    #[error("sandbox: a signing key cannot be made or used")]
+    Key,
+}
+
+impl Error {
+    pub(crate) fn file(path: &Path, source: io::Error) -> Self {
+        Self::File { path: path.to_owned(), source }
+    }
+}
+
+/// A running simulator. Dropping it stops it without waiting; [`Sandbox::stop`] waits.
+pub struct Sandbox {
+    world: World,
+    address: SocketAddr,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+    grace: Duration,
+}
+
+impl Sandbox {
+    /// Must be called within a Tokio runtime.
+    pub async fn start(settings: Settings) -> Result<Self, Error> {
+        if settings.webhook_url.as_ref().is_some_and(|url| url.scheme() != "http") {
+            return Err(Error::WebhookUrl);
+        }
+        let (grace, requested) = (settings.grace, settings.listen);
+        let listen = |source| Error::Listen { address: requested, source };
+        let listener = TcpListener::bind(requested).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let stop = CancellationToken::new();
+        let keys = Keys::from_seed(settings.seed);
+        let outbox = webhook::outbox::Outbox::new(
+            settings.webhooks.clone(),
+            settings.webhook_url.clone(),
+            settings.chaos,
+            settings.seed,
+            keys.clone(),
+            stop.clone(),
+        )?;
+        let world = World::new(settings, keys, outbox)?;
+        let app = api::routes(&world).merge(control::routes(&world, &stop));
+        let listener = listener.tap_io(|connection| {
+            if let Err(problem) = connection.set_nodelay(true) {
+                tracing::debug!(error = %problem.kind(), "a connection keeps Nagle's algorithm");
+            }
+        });
+        let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let server = tokio::spawn(async move {
+            if let Err(problem) = serving.await {
+                tracing::error!(error = %problem.kind(), "the sandbox stopped serving");
+            }
+        });
+        Ok(Self { world, address, stop, server, grace })
+    }
+
+    /// What takes the place of `https://services.leadconnectorhq.com`; no slash at the end.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn location_id(&self) -> &str {
+        self.world.location_id()
+    }
+
+    pub fn company_id(&self) -> &str {
+        self.world.company_id()
+    }
+
+    pub fn token(&self) -> &str {
+        &self.world.settings().token
+    }
+
+    pub fn world(&self) -> World {
+        self.world.clone()
+    }
+
+    /// To sign webhooks of one's own.
+    pub fn keys(&self) -> &Keys {
+        self.world.keys()
+    }
+
+    pub fn ed25519_public_pem(&self) -> Result<String, Error> {
+        self.keys().ed25519_public_pem()
+    }
+
+    /// The first call makes the key, which blocks for a while.
+    pub fn rsa_public_pem(&self) -> Result<String, Error> {
+        self.keys().rsa_public_pem()
+    }
+
+    /// Stops sending webhooks, finishes open requests within the grace period, and gives the port back.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if tokio::time::timeout(self.grace, &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.server.abort();
+    }
+}

@@ -1,0 +1,94 @@
+//! The simulated endpoints, one file per family, under GHL's own paths.
+
+mod calendars;
+mod contacts;
+mod locations;
+mod notes;
+mod search;
+mod tags;
+mod tasks;
+mod users;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    middleware,
+    routing::{delete, get, post, put},
+};
+use serde_json::{Map, Value, json};
+
+use crate::{answer::Refusal, gate, settings::Spelling, wire::ApiVersion, world::World};
+
+pub(crate) fn routes(world: &World) -> Router {
+    let routes: Router<World> = Router::new()
+        .route("/contacts/", post(contacts::create))
+        .route("/contacts", post(contacts::create))
+        .route("/contacts/search", post(search::contacts))
+        .route("/contacts/search/duplicate", get(search::duplicate))
+        .route("/contacts/upsert", post(contacts::upsert))
+        .route("/contacts/{contactId}", get(contacts::read).put(contacts::update).delete(contacts::delete))
+        .route("/contacts/{contactId}/tasks", get(tasks::list).post(tasks::create))
+        .route("/contacts/{contactId}/tasks/{taskId}", get(tasks::read).put(tasks::update).delete(tasks::delete))
+        .route("/contacts/{contactId}/tasks/{taskId}/completed", put(tasks::complete))
+        .route("/contacts/{contactId}/notes", get(notes::list).post(notes::create))
+        .route("/contacts/{contactId}/notes/{id}", get(notes::read).put(notes::update).delete(notes::delete))
+        .route("/contacts/{contactId}/tags", post(tags::add).delete(tags::remove))
+        .route("/contacts/{contactId}/appointments", get(calendars::of_contact))
+        .route("/calendars/", get(calendars::list))
+        .route("/calendars", get(calendars::list))
+        .route("/calendars/events", get(calendars::events))
+        .route("/calendars/events/{eventId}", delete(calendars::delete))
+        .route("/calendars/events/appointments", post(calendars::create))
+        .route("/calendars/events/appointments/{eventId}", get(calendars::read).put(calendars::update))
+        .route("/users/search", get(users::search))
+        .route("/users/{userId}", get(users::read))
+        .route("/locations/{locationId}", get(locations::read))
+        .route("/locations/{locationId}/customFields", get(locations::custom_fields))
+        .route("/locations/{locationId}/customFields/{id}", get(locations::custom_field))
+        .route("/locations/{locationId}/tags", get(tags::of_location).post(tags::create))
+        .route("/locations/{locationId}/tags/{tagId}", get(tags::read))
+        .route("/locations/{locationId}/tasks/search", post(search::tasks));
+    routes
+        .fallback(unknown)
+        .method_not_allowed_fallback(unknown)
+        .layer(DefaultBodyLimit::max(world.settings().body_bytes_max))
+        .layer(middleware::from_fn_with_state(world.clone(), gate::gate))
+        .with_state(world.clone())
+}
+
+async fn unknown(request: Request) -> Refusal {
+    Refusal::no_such_route(request.method().as_str(), request.uri().path())
+}
+
+/// The body as JSON; what is not JSON is a 400.
+fn json_body(bytes: &[u8]) -> Result<Value, Refusal> {
+    serde_json::from_slice(bytes).map_err(|_quotes_content| Refusal::bad_request("Unexpected token in JSON"))
+}
+
+fn object_body(bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
+    let Value::Object(fields) = json_body(bytes)? else {
+        return Err(Refusal::bad_request("body must be a JSON object"));
+    };
+    Ok(fields)
+}
+
+/// The token is good for one location.
+fn own_location(world: &World, location_id: Option<&str>) -> Result<(), Refusal> {
+    match location_id {
+        None | Some("") => Err(Refusal::missing("locationId")),
+        Some(id) if id == world.location_id() => Ok(()),
+        Some(_) => Err(Refusal::forbidden()),
+    }
+}
+
+/// `{"succeded": true}`, in the spelling of the version or of the settings; v3's deletes carry both.
+fn succeeded(world: &World, version: ApiVersion, deleting: bool) -> Map<String, Value> {
+    let (old, new) = match (world.settings().succeeded, version) {
+        (Spelling::Both, _) => (true, true),
+        (Spelling::Succeded, _) | (Spelling::AsVersion, ApiVersion::V2) => (true, false),
+        (Spelling::Succeeded, _) => (false, true),
+        (Spelling::AsVersion, ApiVersion::V3) => (deleting, true),
+    };
+    let spellings = [("succeded", old), ("succeeded", new)];
+    spellings.into_iter().filter(|(_, used)| *used).map(|(spelling, _)| (spelling.to_owned(), json!(true))).collect()
+}

@@ -1,0 +1,166 @@
+//! People's changes: the same bodies as GHL's own API takes, and `?webhook=` to say what becomes of the news.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, Query, State},
+    routing::{get, post, put},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::read;
+use crate::{
+    answer::Refusal,
+    webhook::{FateName, Webhook},
+    world::World,
+};
+
+type Done = Result<Json<Value>, Refusal>;
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Fate {
+    webhook: FateName,
+    #[serde(with = "humantime_serde")]
+    delay: Duration,
+}
+
+impl Default for Fate {
+    fn default() -> Self {
+        Self { webhook: FateName::ByChance, delay: Duration::from_secs(2) }
+    }
+}
+
+impl Fate {
+    fn decided(&self) -> Webhook {
+        self.webhook.fate(self.delay)
+    }
+}
+
+pub(super) fn routes(world: &World) -> Router {
+    let routes: Router<World> = Router::new()
+        .route("/sandbox/contacts", get(contacts).post(create_contact))
+        .route("/sandbox/contacts/{contact}", put(update_contact).delete(delete_contact))
+        .route("/sandbox/contacts/{contact}/touch", post(touch_contact))
+        .route("/sandbox/contacts/{contact}/tags", post(change_tags))
+        .route("/sandbox/contacts/{contact}/tasks", post(create_task))
+        .route("/sandbox/contacts/{contact}/tasks/{task}", put(update_task).delete(delete_task))
+        .route("/sandbox/contacts/{contact}/notes", post(create_note))
+        .route("/sandbox/contacts/{contact}/notes/{note}", put(update_note).delete(delete_note))
+        .route("/sandbox/appointments", post(create_appointment))
+        .route("/sandbox/appointments/{appointment}", put(update_appointment).delete(delete_appointment));
+    routes.with_state(world.clone())
+}
+
+const LISTED_MAX: usize = 50;
+
+/// The first few, to have ids to work with.
+async fn contacts(State(world): State<World>) -> Json<Value> {
+    let state = world.state();
+    let rows = state.folders().take(LISTED_MAX).map(|folder| {
+        json!({
+            "id": folder.contact.id,
+            "name": folder.contact.name(),
+            "tasks": folder.tasks.iter().map(|row| &row.id).collect::<Vec<_>>(),
+            "notes": folder.notes.iter().map(|row| &row.id).collect::<Vec<_>>(),
+            "appointments": folder.appointments.iter().map(|row| &row.id).collect::<Vec<_>>(),
+        })
+    });
+    Json(json!({"contacts": rows.collect::<Vec<_>>(), "total": state.contact_count(), "calendars": world.calendar_ids()}))
+}
+
+fn with_id(id: String) -> Done {
+    Ok(Json(json!({ "id": id })))
+}
+
+fn done() -> Done {
+    Ok(Json(json!({"done": true})))
+}
+
+async fn create_contact(State(world): State<World>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+    with_id(world.create_contact(&read(&body)?, fate.decided())?)
+}
+
+async fn update_contact(State(world): State<World>, Path(id): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+    world.update_contact(&id, &read(&body)?, fate.decided())?;
+    done()
+}
+
+async fn touch_contact(State(world): State<World>, Path(id): Path<String>, Query(fate): Query<Fate>) -> Done {
+    world.touch_contact(&id, fate.decided())?;
+    done()
+}
+
+async fn delete_contact(State(world): State<World>, Path(id): Path<String>, Query(fate): Query<Fate>) -> Done {
+    world.delete_contact(&id, fate.decided())?;
+    done()
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct TagChange {
+    add: Vec<String>,
+    remove: Vec<String>,
+}
+
+async fn change_tags(State(world): State<World>, Path(id): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+    let wanted: TagChange = read(&body)?;
+    let tags = world.change_tags(&id, &wanted.add, &wanted.remove, fate.decided())?;
+    Ok(Json(json!({ "tags": tags })))
+}
+
+async fn create_task(State(world): State<World>, Path(contact): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+    with_id(world.create_task(&contact, &read(&body)?, fate.decided())?)
+}
+
+async fn update_task(
+    State(world): State<World>,
+    Path((contact, id)): Path<(String, String)>,
+    Query(fate): Query<Fate>,
+    body: Bytes,
+) -> Done {
+    world.update_task(&contact, &id, &read(&body)?, fate.decided())?;
+    done()
+}
+
+async fn delete_task(State(world): State<World>, Path((contact, id)): Path<(String, String)>, Query(fate): Query<Fate>) -> Done {
+    world.delete_task(&contact, &id, fate.decided())?;
+    done()
+}
+
+async fn create_note(State(world): State<World>, Path(contact): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+    with_id(world.create_note(&contact, &read(&body)?, fate.decided())?)
+}
+
+async fn update_note(
+    State(world): State<World>,
+    Path((contact, id)): Path<(String, String)>,
+    Query(fate): Query<Fate>,
+    body: Bytes,
+) -> Done {
+    world.update_note(&contact, &id, &read(&body)?, fate.decided())?;
+    done()
+}
+
+async fn delete_note(State(world): State<World>, Path((contact, id)): Path<(String, String)>, Query(fate): Query<Fate>) -> Done {
+    world.delete_note(&contact, &id, fate.decided())?;
+    done()
+}
+
+async fn create_appointment(State(world): State<World>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+    with_id(world.create_appointment(&read(&body)?, fate.decided())?)
+}
+
+async fn update_appointment(State(world): State<World>, Path(id): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+    world.update_appointment(&id, &read(&body)?, fate.decided())?;
+    done()
+}
+
+async fn delete_appointment(State(world): State<World>, Path(id): Path<String>, Query(fate): Query<Fate>) -> Done {
+    world.delete_appointment(&id, fate.decided())?;
+    done()
+}

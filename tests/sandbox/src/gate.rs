@@ -1,0 +1,85 @@
+//! What every call to the simulated API passes on its way in and out: token, rate limit, version, and what goes wrong on demand.
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use crate::{answer::Refusal, faults::Fault, wire::ApiVersion, world::World};
+
+pub(crate) async fn gate(State(world): State<World>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("(unknown)", MatchedPath::as_str);
+    world.count_call(&format!("{} {route}", request.method()));
+    if let Err(refusal) = authorized(request.headers(), &world.settings().token) {
+        return refusal.into_response();
+    }
+    let standing = world.admit();
+    let mut response = if standing.admitted { served(&world, request, next).await } else { Refusal::too_many_requests().into_response() };
+    standing.tell(response.headers_mut());
+    response
+}
+
+fn authorized(headers: &HeaderMap, token: &str) -> Result<(), Refusal> {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    match given.and_then(|value| value.strip_prefix("Bearer ")) {
+        Some(given) if given == token => Ok(()),
+        Some(given) if given.starts_with("pit-") => Err(Refusal::unauthorized("Invalid Private Integration token")),
+        _ => Err(Refusal::unauthorized("Invalid token: access token is invalid")),
+    }
+}
+
+async fn served(world: &World, mut request: Request, next: Next) -> Response {
+    let fault = world.fault(request.method().as_str(), request.uri().path());
+    if let Some(Fault::Status { status }) = fault {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        return Refusal::server_error(status).into_response();
+    }
+    let response = match version(request.uri().path(), request.headers()) {
+        Ok(version) => {
+            request.extensions_mut().insert(version);
+            next.run(request).await
+        }
+        Err(refusal) => refusal.into_response(),
+    };
+    tokio::time::sleep(world.settings().latency).await;
+    match fault {
+        None | Some(Fault::Status { .. }) => response,
+        Some(Fault::Slow { slow }) => {
+            tokio::time::sleep(slow).await;
+            response
+        }
+        Some(Fault::Cut) => cut(response).await,
+        Some(Fault::Garbage) => garbage(),
+    }
+}
+
+/// `2021-07-28`, for calendars `2021-04-15`, or `v3` for all.
+fn version(path: &str, headers: &HeaderMap) -> Result<ApiVersion, Refusal> {
+    let expected = if path.starts_with("/calendars") { "2021-04-15" } else { "2021-07-28" };
+    match headers.get("version").map(HeaderValue::as_bytes) {
+        Some(b"v3") => Ok(ApiVersion::V3),
+        Some(given) if given == expected.as_bytes() => Ok(ApiVersion::V2),
+        Some(_) => Err(Refusal::unprocessable(&[format!("Version header must be one of {expected}, v3")])),
+        None => Err(Refusal::unprocessable(&["Version header is required".to_owned()])),
+    }
+}
+
+/// Promises the whole answer, gives half of it, and breaks the connection.
+async fn cut(response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let length = whole.len();
+    let half = whole.slice(..length / 2);
+    let pieces: [Result<Bytes, std::io::Error>; 2] = [Ok(half), Err(std::io::ErrorKind::ConnectionReset.into())];
+    let mut response = Response::from_parts(parts, Body::from_stream(futures::stream::iter(pieces)));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    response
+}
+
+fn garbage() -> Response {
+    let page = "<html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>";
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
+}

@@ -1,0 +1,104 @@
+//! GHL's rate limit: so many calls in any interval, so many a day; and a record of how close the callers came.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, HeaderValue};
+
+use crate::settings::Limits;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub(crate) struct Limiter {
+    limits: Limits,
+    /// Calls that were let through within the interval.
+    admitted: VecDeque<Instant>,
+    /// All calls within the interval, refused ones too.
+    seen: VecDeque<Instant>,
+    most_seen: usize,
+    refused: u64,
+    day_began: Instant,
+    day_used: u32,
+}
+
+/// How a caller stands after a call.
+pub(crate) struct Standing {
+    pub(crate) admitted: bool,
+    limits: Limits,
+    remaining: u32,
+    daily_remaining: u32,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, admitted: VecDeque::new(), seen: VecDeque::new(), most_seen: 0, refused: 0, day_began: Instant::now(), day_used: 0 }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    pub(crate) fn call(&mut self, now: Instant) -> Standing {
+        forget(&mut self.seen, now, self.limits.interval);
+        forget(&mut self.admitted, now, self.limits.interval);
+        self.seen.push_back(now);
+        self.most_seen = self.most_seen.max(self.seen.len());
+        if now.duration_since(self.day_began) >= DAY {
+            self.day_began = now;
+            self.day_used = 0;
+        }
+        let used = u32::try_from(self.admitted.len()).unwrap_or(u32::MAX);
+        let admitted = used < self.limits.burst && self.day_used < self.limits.day;
+        if admitted {
+            self.admitted.push_back(now);
+            self.day_used += 1;
+        } else {
+            self.refused += 1;
+        }
+        let used = u32::try_from(self.admitted.len()).unwrap_or(u32::MAX);
+        Standing {
+            admitted,
+            limits: self.limits,
+            remaining: self.limits.burst.saturating_sub(used),
+            daily_remaining: self.limits.day.saturating_sub(self.day_used),
+        }
+    }
+
+    /// The most calls seen in any one interval, refused ones included.
+    pub(crate) fn most_seen(&self) -> usize {
+        self.most_seen
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    pub(crate) fn day_used(&self) -> u32 {
+        self.day_used
+    }
+}
+
+fn forget(calls: &mut VecDeque<Instant>, now: Instant, interval: Duration) {
+    while calls.pop_front_if(|at| now.duration_since(*at) >= interval).is_some() {}
+}
+
+impl Standing {
+    /// The five headers GHL documents. There is none that says when to come back.
+    pub(crate) fn tell(&self, headers: &mut HeaderMap) {
+        let interval = self.limits.interval.as_millis();
+        headers.insert("x-ratelimit-limit-daily", self.limits.day.into());
+        headers.insert("x-ratelimit-daily-remaining", self.daily_remaining.into());
+        headers.insert("x-ratelimit-interval-milliseconds", u64::try_from(interval).unwrap_or(u64::MAX).into());
+        headers.insert("x-ratelimit-max", self.limits.burst.into());
+        headers.insert("x-ratelimit-remaining", self.remaining.into());
+        if let (false, Some(after)) = (self.admitted, self.limits.retry_after) {
+            headers.insert("retry-after", HeaderValue::from(after.as_secs().max(1)));
+        }
+    }
+}

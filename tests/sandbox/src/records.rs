@@ -1,0 +1,139 @@
+//! What the simulated location holds. Serialized only for the world's own file; what goes over the wire is in [`crate::wire`].
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Contact {
+    pub(crate) id: String,
+    pub(crate) first_name: Option<String>,
+    pub(crate) last_name: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) phone: Option<String>,
+    pub(crate) company_name: Option<String>,
+    pub(crate) gender: Option<String>,
+    pub(crate) address1: Option<String>,
+    pub(crate) city: Option<String>,
+    pub(crate) state: Option<String>,
+    pub(crate) country: Option<String>,
+    pub(crate) postal_code: Option<String>,
+    pub(crate) website: Option<String>,
+    pub(crate) time_zone: Option<String>,
+    pub(crate) source: Option<String>,
+    /// `type` on the wire: `lead`, `customer`.
+    pub(crate) kind: Option<String>,
+    pub(crate) assigned_to: Option<String>,
+    /// `YYYY-MM-DD`.
+    pub(crate) date_of_birth: Option<String>,
+    pub(crate) dnd: bool,
+    /// By the names of version 2021-07-28: `Call`, `Email`, `SMS`, `WhatsApp`, `GMB`, `FB`.
+    pub(crate) dnd_settings: BTreeMap<String, Value>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) custom_fields: Vec<CustomValue>,
+    pub(crate) followers: Vec<String>,
+    pub(crate) date_added: Timestamp,
+    pub(crate) date_updated: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CustomValue {
+    pub(crate) id: String,
+    /// String, number, array or object, as the field's type has it.
+    pub(crate) value: Value,
+}
+
+impl Contact {
+    pub(crate) fn name(&self) -> Option<String> {
+        match (self.first_name.as_deref(), self.last_name.as_deref()) {
+            (Some(first), Some(last)) => Some(format!("{first} {last}")),
+            (Some(only), None) | (None, Some(only)) => Some(only.to_owned()),
+            (None, None) => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Task {
+    pub(crate) id: String,
+    pub(crate) contact_id: String,
+    pub(crate) title: Option<String>,
+    pub(crate) body: Option<String>,
+    pub(crate) assigned_to: Option<String>,
+    pub(crate) due_date: Option<Timestamp>,
+    pub(crate) completed: bool,
+    /// Only webhooks tell it.
+    pub(crate) date_added: Timestamp,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    pub(crate) id: String,
+    pub(crate) contact_id: String,
+    pub(crate) title: Option<String>,
+    pub(crate) body: Option<String>,
+    pub(crate) user_id: Option<String>,
+    pub(crate) color: Option<String>,
+    pub(crate) pinned: bool,
+    pub(crate) date_added: Timestamp,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Appointment {
+    pub(crate) id: String,
+    pub(crate) contact_id: String,
+    pub(crate) calendar_id: String,
+    pub(crate) group_id: Option<String>,
+    pub(crate) title: Option<String>,
+    pub(crate) address: Option<String>,
+    pub(crate) notes: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) status: String,
+    pub(crate) assigned_user_id: Option<String>,
+    pub(crate) source: Option<String>,
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
+    pub(crate) date_added: Timestamp,
+    pub(crate) date_updated: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct User {
+    pub(crate) id: String,
+    pub(crate) first_name: String,
+    pub(crate) last_name: String,
+    pub(crate) email: String,
+    pub(crate) phone: String,
+    pub(crate) role: String,
+}
+
+impl User {
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.first_name, self.last_name)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Calendar {
+    pub(crate) id: String,
+    pub(crate) group_id: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) slot_minutes: u32,
+    pub(crate) user_ids: Vec<String>,
+}
+
+/// The definition of a custom field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CustomField {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// `contact.shirt_size`
+    pub(crate) key: String,
+    /// `TEXT`, `NUMERICAL`, `CHECKBOX` …
+    pub(crate) data_type: String,
+    pub(crate) options: Vec<String>,
+    pub(crate) position: u32,
+}

@@ -1,0 +1,8 @@
+//! `POST /contacts/search`: filters, order, paging, and a view that lags behind.
+
+pub(crate) mod filter;
+mod index;
+mod query;
+
+pub(crate) use index::Index;
+pub(crate) use query::{Found, Query, run};

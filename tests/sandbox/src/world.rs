@@ -1,0 +1,190 @@
+//! The location and the people who work in it: a handle to change, read and judge it from Rust.
+
+mod children;
+mod contacts;
+mod truth;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use reqwest::Url;
+
+pub use self::truth::{ContactTruth, Snapshot, Stats};
+pub(crate) use self::{children::no_event, contacts::duplicate};
+use crate::{
+    Error, Settings, Webhook,
+    dice::Dice,
+    faults::{AnswerChaos, Fault, FaultOrder, Faults},
+    limits::{Limiter, Standing},
+    population,
+    settings::{Chaos, Limits},
+    state::{Premises, State, now},
+    webhook::{
+        keys::Keys,
+        outbox::Outbox,
+        payload::{self, Envelope, News},
+    },
+    wire,
+};
+
+/// Cheap to clone; all clones are the same world. Its calls never wait.
+#[derive(Clone)]
+pub struct World(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    premises: Premises,
+    app_id: String,
+    keys: Keys,
+    outbox: Outbox,
+    /// Taken before any of the locks below, never after one of them.
+    state: Mutex<State>,
+    limiter: Mutex<Limiter>,
+    faults: Mutex<Faults>,
+    calls: Mutex<BTreeMap<String, u64>>,
+}
+
+impl World {
+    pub(crate) fn new(settings: Settings, keys: Keys, outbox: Outbox) -> Result<Self, Error> {
+        let premises = population::premises(&settings)?;
+        let state = match &settings.data {
+            Some(path) => State::kept_in(path, settings.seed, settings.search_lag)?,
+            None => State::new(settings.seed, settings.search_lag),
+        };
+        Ok(Self(Arc::new(Inner {
+            app_id: Dice::for_purpose(settings.seed, "app").id(),
+            limiter: Mutex::new(Limiter::new(settings.limits)),
+            faults: Mutex::new(Faults::new(settings.seed)),
+            calls: Mutex::new(BTreeMap::new()),
+            state: Mutex::new(state),
+            premises,
+            keys,
+            outbox,
+            settings,
+        })))
+    }
+
+    pub fn location_id(&self) -> &str {
+        &self.0.premises.location_id
+    }
+
+    pub fn company_id(&self) -> &str {
+        &self.0.premises.company_id
+    }
+
+    /// The ids of users, to own and be assigned things.
+    pub fn user_ids(&self) -> Vec<String> {
+        self.0.premises.users.keys().cloned().collect()
+    }
+
+    pub fn calendar_ids(&self) -> Vec<String> {
+        self.0.premises.calendars.keys().cloned().collect()
+    }
+
+    /// Custom field key (`contact.shirt_size`) → id.
+    pub fn custom_field_ids(&self) -> BTreeMap<String, String> {
+        self.0.premises.custom_fields.values().map(|field| (field.key.clone(), field.id.clone())).collect()
+    }
+
+    pub fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    /// Fills the location with a believable agency of so many contacts more, as if they had been there for long: no webhooks.
+    pub fn populate(&self, seed: u64, contacts: usize) {
+        population::populate(&mut self.state(), &self.0.premises, seed, contacts);
+    }
+
+    // The weather.
+
+    pub fn send_webhooks_to(&self, url: Option<Url>) {
+        self.0.outbox.send_to(url);
+    }
+
+    pub fn set_chaos(&self, chaos: Chaos) {
+        self.0.outbox.set_chaos(chaos);
+    }
+
+    pub fn chaos(&self) -> Chaos {
+        self.0.outbox.chaos()
+    }
+
+    pub fn set_limits(&self, limits: Limits) {
+        lock(&self.0.limiter).set_limits(limits);
+    }
+
+    pub fn limits(&self) -> Limits {
+        lock(&self.0.limiter).limits()
+    }
+
+    /// The next calls that match go wrong.
+    pub fn order_fault(&self, order: FaultOrder) {
+        lock(&self.0.faults).order(order);
+    }
+
+    pub fn set_answer_chaos(&self, chaos: AnswerChaos) {
+        lock(&self.0.faults).set_chaos(chaos);
+    }
+
+    pub fn answer_chaos(&self) -> AnswerChaos {
+        lock(&self.0.faults).chaos()
+    }
+
+    pub fn clear_faults(&self) {
+        lock(&self.0.faults).clear();
+    }
+
+    /// Waits until no webhook is on its way.
+    pub async fn webhooks_settled(&self) {
+        self.0.outbox.settled().await;
+    }
+
+    /// Lets the search see everything at once, whatever its lag.
+    pub fn settle_search(&self) {
+        self.state().settle_search();
+    }
+
+    // For the API.
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn premises(&self) -> &Premises {
+        &self.0.premises
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.0.state)
+    }
+
+    pub(crate) fn count_call(&self, endpoint: &str) {
+        let mut calls = lock(&self.0.calls);
+        match calls.get_mut(endpoint) {
+            Some(count) => *count += 1,
+            None => drop(calls.insert(endpoint.to_owned(), 1)),
+        }
+    }
+
+    pub(crate) fn admit(&self) -> Standing {
+        lock(&self.0.limiter).call(Instant::now())
+    }
+
+    pub(crate) fn fault(&self, method: &str, path: &str) -> Option<Fault> {
+        lock(&self.0.faults).next(method, path)
+    }
+
+    /// Sends the news on its way to its fate. Called under the state's lock, so that webhooks start in the order of changes.
+    fn tell(&self, state: &mut State, fate: Webhook, news: &News<'_>) {
+        let envelope = Envelope { timestamp: wire::instant(now()), webhook_id: state.new_uuid(), app_id: self.0.app_id.clone() };
+        let body = payload::body(news, &self.0.premises, &envelope, self.0.outbox.settings());
+        self.0.outbox.post(fate, body);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,7 @@
+//! The simulator over real HTTP, as its users meet it.
+
+mod api;
+mod common;
+mod control;
+mod story;
+mod webhooks;
