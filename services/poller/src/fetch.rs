@@ -125,9 +125,21 @@ async fn ask(tools: &Tools, connection: &Connection, question: Question) -> Resu
             None => client.contact(&contact_id, &zone).await.map(|answer| (answer, BTreeSet::new())),
         }
     };
+    let children =
+        async || tokio::join!(client.tasks(&contact_id, &zone), client.notes(&contact_id, &zone), client.appointments(&contact_id, &zone));
     let before = Timestamp::now();
-    let (contact, tasks, notes, appointments) =
-        tokio::join!(contact, client.tasks(&contact_id, &zone), client.notes(&contact_id, &zone), client.appointments(&contact_id, &zone));
+    let asked = match net {
+        Net::Webhook { .. } | Net::Operator { .. } => {
+            let (contact, children) = tokio::join!(contact, children());
+            contact.map(|contact| (contact, children))
+        }
+        // The contact first: should one of its records change meanwhile, the update time seen here is the older one, and the watch looks
+        // again. Where a webhook told, waiting one more answer would cost more than it is worth.
+        Net::Poll | Net::Sweep | Net::Backfill | Net::Writer => match contact.await {
+            Ok(contact) => Ok((contact, children().await)),
+            Err(error) => Err(error),
+        },
+    };
     let mut seen = Observation {
         location_id: connection.location_id.clone(),
         contact_id,
@@ -141,8 +153,8 @@ async fn ask(tools: &Tools, connection: &Connection, question: Question) -> Resu
         cause: Cause::from(net),
         traceparent,
     };
-    match contact {
-        Ok((answer, silent)) => {
+    match asked {
+        Ok(((answer, silent), (tasks, notes, appointments))) => {
             // Of four answers the oldest decides: what changed in between is seen by the next look.
             let mut asked_at = answer.asked_at;
             seen.cause.ghl_trace_id = answer.trace_id;
