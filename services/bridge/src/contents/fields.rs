@@ -1,0 +1,111 @@
+//! The fields of each kind, in the order of their names.
+
+use crate::kind::Kind;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) about: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Text that must be there and not empty.
+    Title,
+    Text,
+    /// Text that is empty when left out.
+    Body,
+    /// RFC 3339 where it could be understood, any text otherwise.
+    Moment,
+    /// The key of another object.
+    Key,
+    /// True, false or left out.
+    Flag,
+    /// False when left out.
+    FlagAlways,
+    Tags,
+    CustomFields,
+}
+
+const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field { name, shape, about }
+}
+
+pub(crate) fn fields(kind: Kind) -> &'static [Field] {
+    match kind {
+        Kind::Contact => &CONTACT,
+        Kind::Project => &PROJECT,
+        Kind::Task => &TASK,
+        Kind::Note => &NOTE,
+        Kind::Appointment => &APPOINTMENT,
+    }
+}
+
+const CONTAINER: &str = "The key of the contact or project that holds it; it may arrive later. Left out: the object's contact.";
+
+const CONTACT: [Field; 13] = [
+    field("address", Shape::Text, "Lines as on an envelope."),
+    field("birthday", Shape::Text, "A date."),
+    field("company", Shape::Text, "The company."),
+    field("custom_fields", Shape::CustomFields, "Further fields, as a person reads them."),
+    field("do_not_disturb", Shape::Flag, "Whether the person asked not to be contacted."),
+    field("email", Shape::Text, "The e-mail address."),
+    field("name", Shape::Title, "What a person calls the contact."),
+    field("owner", Shape::Text, "The name of the user who looks after the contact."),
+    field("phone", Shape::Text, "The phone number."),
+    field("source", Shape::Text, "Where the contact came from."),
+    field("tags", Shape::Tags, "Keywords."),
+    field("time_zone", Shape::Text, "The contact's IANA time zone."),
+    field("website", Shape::Text, "The website."),
+];
+
+const PROJECT: [Field; 3] = [
+    field("container", Shape::Key, "The key of the contact that the project is about. Left out: the object's contact."),
+    field("notes", Shape::Text, "Text."),
+    field("title", Shape::Title, "The title."),
+];
+
+const TASK: [Field; 6] = [
+    field("assignee", Shape::Text, "The name of the user who does it."),
+    field("container", Shape::Key, CONTAINER),
+    field("done", Shape::FlagAlways, "Whether it is done."),
+    field("due", Shape::Moment, "When it is due. Left out: someday."),
+    field("notes", Shape::Text, "Text."),
+    field("title", Shape::Title, "The title."),
+];
+
+const NOTE: [Field; 6] = [
+    field("author", Shape::Text, "The name of the user who wrote it."),
+    field("body", Shape::Body, "Text."),
+    field("container", Shape::Key, CONTAINER),
+    field("pinned", Shape::FlagAlways, "Whether it stands above the others."),
+    field("title", Shape::Title, "The title."),
+    field("written_at", Shape::Moment, "When it was written."),
+];
+
+const APPOINTMENT: [Field; 10] = [
+    field("assignee", Shape::Text, "The name of the user who attends."),
+    field("calendar", Shape::Text, "The name of the calendar."),
+    field("container", Shape::Key, CONTAINER),
+    field("ends_at", Shape::Moment, "When it ends."),
+    field("notes", Shape::Text, "Text."),
+    field("place", Shape::Text, "Where: an address, a phone number or a link."),
+    field("starts_at", Shape::Moment, "When it starts."),
+    field("status", Shape::Text, "For instance confirmed or cancelled."),
+    field("time_zone", Shape::Text, "The IANA time zone it is shown in."),
+    field("title", Shape::Title, "The title."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_in_the_order_of_their_names() {
+        for kind in Kind::ALL {
+            let names: Vec<&str> = fields(kind).iter().map(|field| field.name).collect();
+            assert!(names.is_sorted(), "{kind:?}");
+        }
+    }
+}

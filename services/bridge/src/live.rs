@@ -1,0 +1,71 @@
+//! Tells pages that a workspace changed: at once for what this process wrote, soon for what others wrote.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+/// The last known position of each workspace that somebody follows.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    followed: Mutex<HashMap<String, watch::Sender<u64>>>,
+}
+
+impl Live {
+    /// Follows a workspace that was seen at this position.
+    pub(crate) fn follow(&self, workspace: &str, position: u64) -> watch::Receiver<u64> {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = followed.entry(workspace.to_owned()).or_insert_with(|| watch::Sender::new(position));
+        let receiver = sender.subscribe();
+        raise(sender, position);
+        receiver
+    }
+
+    pub(crate) fn advance(&self, workspace: &str, position: u64) {
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = followed.get(workspace) {
+            raise(sender, position);
+        }
+    }
+
+    /// Who is followed; forgets whom nobody follows any more.
+    pub(crate) fn followed(&self) -> Vec<String> {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.retain(|_, sender| sender.receiver_count() > 0);
+        followed.keys().cloned().collect()
+    }
+}
+
+fn raise(sender: &watch::Sender<u64>, position: u64) {
+    sender.send_if_modified(|known| {
+        let newer = position > *known;
+        *known = position.max(*known);
+        newer
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_only_go_forward_and_nobody_is_told_twice() {
+        let live = Live::default();
+        let mut follower = live.follow("w", 5);
+        follower.mark_unchanged();
+        live.advance("w", 4);
+        live.advance("other", 9);
+        assert!(!follower.has_changed().unwrap());
+        live.advance("w", 6);
+        assert_eq!(*follower.borrow_and_update(), 6);
+    }
+
+    #[test]
+    fn a_workspace_without_followers_is_forgotten() {
+        let live = Live::default();
+        let follower = live.follow("w", 5);
+        assert_eq!(live.followed(), ["w"]);
+        drop(follower);
+        assert!(live.followed().is_empty());
+    }
+}

@@ -1,0 +1,157 @@
+//! What the page was asked for, and links that ask for something else.
+
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use url::form_urlencoded;
+
+use crate::api::Refused;
+use crate::app::Parts;
+use crate::contents::{folded, tag_term};
+use crate::kind::Kind;
+use crate::request::check_workspace;
+use crate::store::page::{Place, Search, Section};
+
+pub(super) type InPath = Result<Path<String>, PathRejection>;
+
+/// The query of the page. What cannot be understood is as if it were not there: people edit addresses.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Ask {
+    /// Search words.
+    pub(super) q: String,
+    pub(super) tag: Option<String>,
+    /// `projects`, or contacts.
+    pub(super) list: Option<String>,
+    /// Where the list goes on.
+    pub(super) after: Option<String>,
+    /// The container that is shown.
+    pub(super) open: Option<String>,
+    /// `inbox`: what has no known container.
+    pub(super) view: Option<String>,
+    /// One object of the container, alone and in full.
+    pub(super) object: Option<String>,
+    /// The section that is turned to another page than its first, and that page.
+    pub(super) section: Option<String>,
+    pub(super) page: Option<u32>,
+    /// Only the parts that change.
+    pub(super) fragment: Option<String>,
+}
+
+/// More words than this are not looked for.
+const TERMS_MAX: usize = 8;
+const TERM_CHARS_MAX: usize = 100;
+
+impl Ask {
+    pub(super) fn lists(&self) -> Kind {
+        if self.list.as_deref() == Some("projects") { Kind::Project } else { Kind::Contact }
+    }
+
+    pub(super) fn shows_inbox(&self) -> bool {
+        self.view.as_deref() == Some("inbox")
+    }
+
+    pub(super) fn search(&self) -> Search {
+        let words = self.q.split_whitespace().map(|word| folded(&word.chars().take(TERM_CHARS_MAX).collect::<String>()));
+        let tag = self.tag.as_deref().map(tag_term);
+        Search { terms: words.filter(|word| !word.is_empty()).take(TERMS_MAX).chain(tag).map(|term| term.replace('\0', "")).collect() }
+    }
+
+    pub(super) fn place(&self) -> Option<Place> {
+        let bytes = URL_SAFE_NO_PAD.decode(self.after.as_deref()?).ok()?;
+        let (sort, key) = serde_json::from_slice::<(String, String)>(&bytes).ok()?;
+        (!sort.contains('\0') && !key.contains('\0')).then_some(Place { sort, key })
+    }
+
+    /// From 1.
+    pub(super) fn page_of(&self, section: Section) -> u32 {
+        let turned = self.section.as_deref() == Some(name(section));
+        self.page.filter(|_| turned).unwrap_or(1).max(1)
+    }
+}
+
+pub(super) fn name(section: Section) -> &'static str {
+    match section {
+        Section::Projects => "projects",
+        Section::OpenTasks => "tasks",
+        Section::DoneTasks => "done",
+        Section::Notes => "notes",
+        Section::Upcoming => "upcoming",
+        Section::Past => "past",
+    }
+}
+
+pub(super) fn place_after(sort: &str, key: &str) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&(sort, key)).unwrap_or_default())
+}
+
+pub(super) fn workspace(app: &Parts, path: InPath) -> Result<String, Refused> {
+    let unknown = || Refused::new(StatusCode::NOT_FOUND, "workspace_unknown", "There is no workspace of that name.");
+    let Path(workspace) = path.map_err(|_| unknown())?;
+    check_workspace(&workspace, &app.limits).map_err(|_| unknown())?;
+    Ok(workspace)
+}
+
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The address of a workspace's page. `.` and `..` cannot stand in a path: there is no workspace that a browser would ask for so.
+pub(super) fn workspace_path(workspace: &str) -> String {
+    format!("/w/{}", utf8_percent_encode(workspace, SEGMENT))
+}
+
+/// An address on the page, from what is asked now and what shall differ.
+pub(super) fn link(workspace: &str, parameters: &[(&str, Option<&str>)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parameters {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            query.append_pair(name, value);
+        }
+    }
+    let query = query.finish();
+    let path = workspace_path(workspace);
+    if query.is_empty() { path } else { format!("{path}?{query}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_carry_hostile_keys_whole() {
+        let address = link("a/b c", &[("open", Some("ghl:task/a&b=\"'<>#%?.*")), ("q", Some("")), ("tag", None)]);
+        assert_eq!(address, "/w/a%2Fb%20c?open=ghl%3Atask%2Fa%26b%3D%22%27%3C%3E%23%25%3F.*");
+        let query = address.split_once('?').unwrap().1;
+        let read: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+        assert_eq!(read, [("open".into(), "ghl:task/a&b=\"'<>#%?.*".into())]);
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_as_if_it_were_not_there() {
+        let ask = Ask {
+            after: Some("!!".to_owned()),
+            list: Some("x".to_owned()),
+            section: Some("notes".to_owned()),
+            page: Some(0),
+            ..Ask::default()
+        };
+        assert!(ask.place().is_none());
+        assert_eq!((ask.lists(), ask.page_of(Section::Notes), ask.page_of(Section::Past)), (Kind::Contact, 1, 1));
+    }
+
+    #[test]
+    fn a_place_in_the_list_survives_the_address() {
+        let ask = Ask { after: Some(place_after("ängela \"x\"", "k/1")), ..Ask::default() };
+        let place = ask.place().unwrap();
+        assert_eq!((place.sort.as_str(), place.key.as_str()), ("ängela \"x\"", "k/1"));
+    }
+
+    #[test]
+    fn words_and_a_tag_are_searched_together() {
+        let ask = Ask { q: "  Ann  GmbH\0 ".to_owned(), tag: Some("VIP".to_owned()), ..Ask::default() };
+        assert_eq!(ask.search().terms, ["ann".to_owned(), "gmbh".to_owned(), tag_term("vip")]);
+    }
+}

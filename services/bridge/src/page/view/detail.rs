@@ -1,0 +1,235 @@
+//! The right side of the page.
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::object::{LinkView, Look, ObjectView, RecentView, object, recent};
+use super::{Links, TagView};
+use crate::app::Parts;
+use crate::contents::Content;
+use crate::decide::Policy;
+use crate::kind::Kind;
+use crate::page::ask::name;
+use crate::page::clock::{zone, zone_name};
+use crate::page::data::{Main, Part, Seen, container_of};
+use crate::page::text::{Prose, hue, initials, mail_link, phone_link, prose, web_link};
+use crate::store::Object;
+use crate::store::page::Section;
+
+#[derive(Serialize)]
+pub(in crate::page) struct Detail {
+    /// `overview`, `contact`, `project`, `single`, `inbox` or `missing`.
+    pub(super) shape: &'static str,
+    pub(super) title: Option<String>,
+    profile: Option<Profile>,
+    sections: Vec<SectionView>,
+    single: Option<ObjectView>,
+    overview: Option<Overview>,
+    /// Where the times of what has no zone of its own are shown.
+    zone: String,
+    back: String,
+}
+
+#[derive(Serialize)]
+struct Overview {
+    figures: Vec<Figure>,
+    due: Vec<ObjectView>,
+    starting: Vec<ObjectView>,
+    recent: Vec<RecentView>,
+}
+
+#[derive(Serialize)]
+struct Figure {
+    label: &'static str,
+    count: u64,
+}
+
+/// The head of a container.
+#[derive(Serialize)]
+struct Profile {
+    name: String,
+    initials: String,
+    hue: u8,
+    yours: bool,
+    about: Option<String>,
+    do_not_disturb: bool,
+    contact: Option<LinkView>,
+    tags: Vec<TagView>,
+    facts: Vec<Fact>,
+    custom: Vec<Fact>,
+    notes: Option<Prose>,
+}
+
+#[derive(Serialize)]
+struct Fact {
+    label: String,
+    value: String,
+    href: Option<String>,
+    /// Leads out of here.
+    outside: bool,
+}
+
+#[derive(Serialize)]
+struct SectionView {
+    name: &'static str,
+    title: &'static str,
+    objects: Vec<ObjectView>,
+    total: u64,
+    /// "51–100 of 5,000", when not everything is shown.
+    range: Option<String>,
+    before: Option<String>,
+    after: Option<String>,
+    /// What is said when there is nothing; none hides the section.
+    empty: Option<&'static str>,
+    /// Whether the section is folded.
+    folded: bool,
+}
+
+pub(super) fn detail(app: &Parts, links: &Links<'_>, seen: &Seen) -> Detail {
+    let utc = TimeZone::UTC;
+    let look = |zone| Look { links, seen, zone, chars_max: app.page.text_chars_max, alone: false };
+    let blank = Detail {
+        shape: "missing",
+        title: None,
+        profile: None,
+        sections: Vec::new(),
+        single: None,
+        overview: None,
+        zone: zone_name(&utc),
+        back: links.kept(&[]),
+    };
+    match &seen.main {
+        Main::Missing => Detail { title: Some("Not there".to_owned()), ..blank },
+        Main::Overview { .. } => Detail { shape: "overview", overview: overview(&look(utc)), ..blank },
+        Main::Inbox(parts) => {
+            Detail { shape: "inbox", title: Some("Inbox".to_owned()), sections: sections(app, &look(utc), parts, None), ..blank }
+        }
+        Main::Single(single) => {
+            let zone = zone_of(seen, single);
+            let view = object(&Look { alone: true, chars_max: usize::MAX, ..look(zone.clone()) }, single);
+            Detail { shape: "single", title: Some(view.title.clone()), zone: zone_name(&zone), single: Some(view), ..blank }
+        }
+        Main::Container { object, sections: parts } => {
+            let zone = zone_of(seen, object);
+            let profile = profile(app, links, seen, object);
+            let sections = sections(app, &look(zone.clone()), parts, Some(object));
+            let shape = if object.kind == Kind::Project { "project" } else { "contact" };
+            Detail { shape, title: Some(profile.name.clone()), profile: Some(profile), sections, zone: zone_name(&zone), ..blank }
+        }
+    }
+}
+
+/// The time zone of the contact that the object is about.
+fn zone_of(seen: &Seen, object: &Object) -> TimeZone {
+    let contact = object.contact.as_ref().and_then(|contact| seen.names.get(contact));
+    zone(contact.and_then(|contact| Content::stored(Kind::Contact, &contact.content).text("time_zone").map(str::to_owned)).as_deref())
+}
+
+fn overview(look: &Look<'_>) -> Option<Overview> {
+    let Main::Overview { due, starting, recent: changes } = &look.seen.main else { return None };
+    let labels = ["Contacts", "Projects", "Tasks", "Notes", "Appointments"];
+    Some(Overview {
+        figures: labels.into_iter().zip(look.seen.head.counts).map(|(label, count)| Figure { label, count }).collect(),
+        due: due.iter().map(|task| object(look, task)).collect(),
+        starting: starting.iter().map(|appointment| object(look, appointment)).collect(),
+        recent: changes.iter().map(|change| recent(look, change)).collect(),
+    })
+}
+
+fn profile(app: &Parts, links: &Links<'_>, seen: &Seen, object: &Object) -> Profile {
+    let content = Content::stored(object.kind, &object.content);
+    let contact = container_of(object).filter(|_| object.kind == Kind::Project);
+    let contact = contact.and_then(|key| seen.names.get(&key)).map(|contact| LinkView::to(links, contact));
+    Profile {
+        name: content.title().to_owned(),
+        initials: initials(content.title()),
+        hue: hue(&object.key),
+        yours: object.policy == Policy::Once,
+        about: content.text("company").map(str::to_owned),
+        do_not_disturb: content.flag("do_not_disturb"),
+        contact,
+        tags: content.tags().map(|tag| TagView { name: tag.to_owned(), href: links.tag(tag) }).collect(),
+        facts: facts(&content),
+        custom: content
+            .custom_fields()
+            .map(|(label, value)| Fact { label: label.to_owned(), value: value.to_owned(), href: None, outside: false })
+            .collect(),
+        notes: prose(content.text("notes"), app.page.text_chars_max),
+    }
+}
+
+fn facts(content: &Content) -> Vec<Fact> {
+    let labels = [
+        ("email", "E-mail"),
+        ("phone", "Phone"),
+        ("website", "Website"),
+        ("address", "Address"),
+        ("birthday", "Birthday"),
+        ("owner", "Owner"),
+        ("source", "Source"),
+        ("time_zone", "Time zone"),
+    ];
+    let fact = |(field, label): (&str, &str)| {
+        let value = content.text(field)?.to_owned();
+        let href = match field {
+            "email" => mail_link(&value),
+            "phone" => phone_link(&value),
+            "website" => web_link(&value),
+            _ => None,
+        };
+        Some(Fact { label: label.to_owned(), outside: field == "website", value, href })
+    };
+    labels.into_iter().filter_map(fact).collect()
+}
+
+fn title(section: Section) -> &'static str {
+    match section {
+        Section::Projects => "Projects",
+        Section::OpenTasks => "Tasks",
+        Section::DoneTasks => "Done",
+        Section::Notes => "Notes",
+        Section::Upcoming => "Appointments",
+        Section::Past => "Past appointments",
+    }
+}
+
+fn sections(app: &Parts, look: &Look<'_>, parts: &[Part], container: Option<&Object>) -> Vec<SectionView> {
+    let in_contact = container.is_some_and(|container| container.kind == Kind::Contact);
+    let view = |part: &Part| {
+        let empty = match part.section {
+            Section::OpenTasks if container.is_some() => Some("Nothing to do."),
+            Section::Notes if container.is_some() => Some("No notes."),
+            Section::Upcoming if in_contact => Some("No appointments ahead."),
+            Section::Projects | Section::OpenTasks | Section::DoneTasks | Section::Notes | Section::Upcoming | Section::Past => None,
+        };
+        (part.shown.total > 0 || empty.is_some()).then(|| section(app, look, part, container, empty))
+    };
+    parts.iter().filter_map(view).collect()
+}
+
+fn section(app: &Parts, look: &Look<'_>, part: &Part, container: Option<&Object>, empty: Option<&'static str>) -> SectionView {
+    let size = u64::from(app.page.section_max);
+    let (total, page) = (part.shown.total, u64::from(part.page));
+    let first = (page - 1) * size + 1;
+    let last = (first + part.shown.objects.len() as u64).saturating_sub(1);
+    let turned = |page: u64| {
+        let page = page.to_string();
+        let place = match container {
+            Some(container) => ("open", Some(container.key.as_str())),
+            None => ("view", Some("inbox")),
+        };
+        let kept = [place, ("section", Some(name(part.section))), ("page", Some(page.as_str()))];
+        format!("{}#{}", look.links.kept(&kept), name(part.section))
+    };
+    SectionView {
+        name: name(part.section),
+        title: title(part.section),
+        objects: part.shown.objects.iter().map(|shown| object(look, shown)).collect(),
+        total,
+        range: (total > size).then(|| format!("{first}–{last} of {total}")),
+        before: (page > 1).then(|| turned(page - 1)),
+        after: (last < total && last >= first).then(|| turned(page + 1)),
+        empty,
+        folded: matches!(part.section, Section::DoneTasks | Section::Past) && page == 1,
+    }
+}

@@ -1,0 +1,108 @@
+//! What goes on beside the requests: making the tables, watching the database, noticing what others wrote, removing what is old.
+
+use std::time::Duration;
+
+use chassis::Shutdown;
+use secrecy::ExposeSecret;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use crate::app::{App, Parts};
+use crate::canonical::sha256;
+use crate::config::Config;
+use crate::store::{Result, Scope};
+
+const PREPARE_AGAIN_FIRST: Duration = Duration::from_millis(200);
+const PREPARE_AGAIN_LAST: Duration = Duration::from_secs(5);
+/// How often the database is asked whether it is there.
+const PING_EVERY: Duration = Duration::from_secs(2);
+/// How often the objects are counted for the metrics.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
+
+pub(crate) async fn run(app: App, config: Config, shutdown: Shutdown) {
+    shutdown.run_until_cancelled(work(&app, &config)).await;
+}
+
+async fn work(app: &Parts, config: &Config) {
+    prepare(app, config).await;
+    let limits = &app.limits;
+    let mut ping = every(PING_EVERY);
+    let mut look = every(app.page.look_every);
+    let mut count = every(COUNT_EVERY);
+    let mut prune = every(limits.prune_every);
+    loop {
+        // Each branch is a few statements with a time limit; one after the other is soon enough.
+        let outcome = tokio::select! {
+            _ = ping.tick() => watch(app).await,
+            _ = look.tick() => look_around(app).await,
+            _ = count.tick() => count_objects(app).await,
+            _ = prune.tick() => remove_old(app).await,
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "upkeep");
+        }
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Makes the tables and the configured keys, however long the database takes to come.
+async fn prepare(app: &Parts, config: &Config) {
+    let (mut pause, started) = (PREPARE_AGAIN_FIRST, Instant::now());
+    while let Err(error) = try_prepare(app, config).await {
+        tracing::warn!(%error, waited_s = started.elapsed().as_secs(), "the database could not be prepared, trying again");
+        app.chassis.ready("database", Err(error.to_string()));
+        sleep(pause).await;
+        pause = (pause * 2).min(PREPARE_AGAIN_LAST);
+    }
+    app.chassis.ready("database", Ok(()));
+}
+
+async fn try_prepare(app: &Parts, config: &Config) -> Result<()> {
+    app.store.migrate().await?;
+    let key = config.bootstrap_key.expose_secret();
+    if !key.is_empty() {
+        app.store.keep_key("bootstrap", sha256(key.as_bytes()), Scope::Write).await?;
+    }
+    for (name, key) in &config.reader_keys {
+        app.store.keep_key(name, sha256(key.expose_secret().as_bytes()), Scope::Read).await?;
+    }
+    Ok(())
+}
+
+async fn watch(app: &Parts) -> Result<()> {
+    let answer = app.store.ping().await;
+    app.chassis.ready("database", answer.as_ref().map(|&()| ()).map_err(ToString::to_string));
+    Ok(())
+}
+
+async fn look_around(app: &Parts) -> Result<()> {
+    let followed = app.live.followed();
+    if followed.is_empty() {
+        return Ok(());
+    }
+    for (workspace, position) in app.store.positions(&followed).await? {
+        app.live.advance(&workspace, position);
+    }
+    Ok(())
+}
+
+async fn count_objects(app: &Parts) -> Result<()> {
+    let totals = app.store.totals().await?;
+    app.metrics.counted(totals);
+    app.chassis.control().set_figure("objects", totals.iter().sum::<u64>());
+    Ok(())
+}
+
+async fn remove_old(app: &Parts) -> Result<()> {
+    let limits = &app.limits;
+    let answers = app.store.prune_answers(limits.idempotency_kept, limits.prune_rows_max).await?;
+    let changes = app.store.prune_changes(limits.changes_kept, limits.prune_rows_max).await?;
+    if answers + changes > 0 {
+        tracing::info!(answers, changes, "removed what is old");
+    }
+    Ok(())
+}
