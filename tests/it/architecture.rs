@@ -20,14 +20,30 @@ const INSIDE: [(&str, &[&str]); 16] = [
     ("bridge", &["chassis"]),
     ("admin", &["domain", "eventlog", "bus", "chassis", "proto"]),
     ("mirrorctl", &["proto"]),
-    ("standalone", &["domain", "eventlog", "bus", "ghl", "chassis", "embedded", "poller", "mapper", "writer", "bridge", "admin", "sandbox"]),
+    (
+        "standalone",
+        &["domain", "eventlog", "bus", "ghl", "chassis", "embedded", "poller", "mapper", "writer", "bridge", "admin", "sandbox"],
+    ),
     ("sandbox", &[]),
     ("tests", &EVERYTHING),
 ];
 
 const EVERYTHING: [&str; 15] = [
-    "domain", "embedded", "eventlog", "bus", "ghl", "chassis", "proto", "poller", "mapper", "writer", "bridge", "admin", "mirrorctl",
-    "standalone", "sandbox",
+    "domain",
+    "embedded",
+    "eventlog",
+    "bus",
+    "ghl",
+    "chassis",
+    "proto",
+    "poller",
+    "mapper",
+    "writer",
+    "bridge",
+    "admin",
+    "mirrorctl",
+    "standalone",
+    "sandbox",
 ];
 
 /// What only its owners may use outside: one outside system, one owner. The program that starts everything, the simulator and the
@@ -43,19 +59,26 @@ const OUTSIDE: [(&str, &[&str]); 8] = [
     ("clap", &["chassis", "mirrorctl", "standalone", "sandbox", "tests"]),
 ];
 
+#[expect(clippy::expect_used, reason = "without it there is nothing to check")]
 fn metadata() -> Metadata {
     MetadataCommand::new().manifest_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml")).exec().expect("cargo metadata")
 }
 
 fn depends(package: &Package) -> BTreeSet<&str> {
-    package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal).map(|dependency| dependency.name.as_str()).collect()
+    package
+        .dependencies
+        .iter()
+        .filter(|dependency| dependency.kind == DependencyKind::Normal)
+        .map(|dependency| dependency.name.as_str())
+        .collect()
 }
 
 #[test]
 fn every_member_is_listed_and_uses_only_what_it_may() {
     let metadata = metadata();
     let rules: BTreeMap<&str, &[&str]> = INSIDE.into_iter().collect();
-    let members: BTreeMap<&str, &Package> = metadata.workspace_packages().into_iter().map(|package| (package.name.as_str(), package)).collect();
+    let members: BTreeMap<&str, &Package> =
+        metadata.workspace_packages().into_iter().map(|package| (package.name.as_str(), package)).collect();
     let mut broken = Vec::new();
     for (name, package) in &members {
         let Some(allowed) = rules.get(name) else {

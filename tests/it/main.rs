@@ -1,3 +1,9 @@
 //! Proves that the parts work together, on real PostgreSQL, NATS, HTTP and gRPC.
 
+mod admin;
 mod architecture;
+mod failure;
+mod process;
+mod restart;
+mod sync;
+mod trace;

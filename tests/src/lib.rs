@@ -3,3 +3,5 @@
 //! Knows no story; those are in `it`.
 
 pub mod collector;
+pub mod grpc;
+pub mod mirror;

@@ -1,0 +1,54 @@
+//! Measures the mirror on its own servers: `just bench`. Figures are meant as ratios to what the machine can do, measured in the same
+//! run; the absolute ones hold for this machine on this day.
+
+mod log;
+mod path;
+mod report;
+
+use clap::{Parser, ValueEnum};
+
+use crate::report::Report;
+
+#[derive(Parser)]
+#[command(about = "Measures pagico-mirror on servers of its own.")]
+struct Arguments {
+    /// One JSON object a line: bench, metric, value, unit, reference, ratio, conditions.
+    #[arg(long)]
+    json: bool,
+    /// Only this bench.
+    #[arg(value_enum)]
+    only: Option<Bench>,
+    /// Events, changes or contacts of the larger benches.
+    #[arg(long, default_value_t = 100_000)]
+    size: usize,
+    /// How long the latency is measured, in seconds.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Bench {
+    /// Append, read, relay and map.
+    Log,
+    /// From a change to the workspace: throughput.
+    Changes,
+    /// From a webhook to the workspace: latency.
+    Latency,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let mut report = Report::new(arguments.json);
+    let wanted = |bench| arguments.only.is_none_or(|only| only == bench);
+    if wanted(Bench::Log) {
+        log::measure(&mut report, arguments.size).await?;
+    }
+    if wanted(Bench::Changes) {
+        path::changes(&mut report, arguments.size / 2).await?;
+    }
+    if wanted(Bench::Latency) {
+        path::latency(&mut report, arguments.seconds).await?;
+    }
+    report.finish()
+}

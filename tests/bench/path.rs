@@ -1,0 +1,116 @@
+//! The whole path, every part real and in this process: throughput and latency.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use sandbox::Webhook::Sent;
+use serde_json::{Value, json};
+use tests::mirror::{Mirror, Plan};
+use toml::toml;
+
+use crate::log::seen;
+use crate::report::{Figure, Report, percentile};
+
+/// How many changes come in at once.
+const BATCH: usize = 500;
+/// How long a bench may take at most.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How many objects were written: the position of the workspace's feed.
+async fn position(mirror: &Mirror) -> anyhow::Result<u64> {
+    let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
+    let answer: Value = get(mirror, &url).await?;
+    answer.get("position").and_then(Value::as_u64).context("a position")
+}
+
+async fn get(mirror: &Mirror, url: &str) -> anyhow::Result<Value> {
+    let answer = mirror.http.get(url).bearer_auth(tests::mirror::KEY).send().await?.error_for_status()?;
+    Ok(serde_json::from_slice(&answer.bytes().await?)?)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a bench are small")]
+pub(crate) async fn changes(report: &mut Report, size: usize) -> anyhow::Result<()> {
+    let mirror = Mirror::start(Plan::new("bench-changes").contacts(1)).await?;
+    mirror.in_sync().await?;
+    mirror.quiet().await?;
+    let (location_id, before) = (mirror.location()?, position(&mirror).await?);
+    let mut batches = Vec::new();
+    for start in (0..size).step_by(BATCH) {
+        batches
+            .push((start..size.min(start + BATCH)).map(|number| seen(&location_id, number, "Oslo")).collect::<anyhow::Result<Vec<_>>>()?);
+    }
+    let begin = Instant::now();
+    for batch in batches {
+        mirror.log.observe(&location_id, &batch).await?;
+    }
+    let appended = begin.elapsed();
+    let wanted = before + u64::try_from(size)?;
+    while position(&mirror).await? < wanted {
+        anyhow::ensure!(begin.elapsed() < PATIENCE, "not all changes arrived");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let took = begin.elapsed();
+    mirror.quiet().await?;
+    let settled = begin.elapsed();
+    let conditions = format!(
+        "{size} new contacts, each observed, logged, relayed, mapped, written and delivered; appended in {appended:.1?}; all services in one process"
+    );
+    report.add(Figure::new("changes", "seen in the bridge", size as f64 / took.as_secs_f64(), "changes/s", &conditions))?;
+    report.add(Figure::new("changes", "settled in the log", size as f64 / settled.as_secs_f64(), "changes/s", &conditions))?;
+    report.add(Figure::new("changes", "peak memory of the process", peak_memory()?, "MiB", "bench, sandbox and five services"))?;
+    mirror.stop().await
+}
+
+/// Changes a second that people make while the latency is measured.
+const PACE: u64 = 50;
+
+pub(crate) async fn latency(report: &mut Report, seconds: u64) -> anyhow::Result<()> {
+    let at_once = toml! { hints = { debounce = "0s" } };
+    let mirror = Mirror::start(Plan::new("bench-latency").contacts(300).with("poller", at_once)).await?;
+    mirror.in_sync().await?;
+    mirror.quiet().await?;
+    let contacts = mirror.world().contact_ids();
+    let feed = format!("{}/v1/workspaces/{}/changes", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
+    let mut after = position(&mirror).await?;
+    let total = PACE * seconds;
+    let mut sent: BTreeMap<String, Instant> = BTreeMap::new();
+    let mut samples: Vec<f64> = Vec::new();
+    let mut ticks = tokio::time::interval(Duration::from_millis(1_000 / PACE));
+    let begin = Instant::now();
+    let mut number = 0;
+    while samples.len() < usize::try_from(total)? {
+        anyhow::ensure!(begin.elapsed() < Duration::from_secs(seconds) + PATIENCE, "{} of {total} arrived", samples.len());
+        tokio::select! {
+            _ = ticks.tick(), if number < total => {
+                let id = contacts.get(usize::try_from(number)? % contacts.len()).context("a contact")?;
+                sent.insert(format!("ghl:contact/{id}"), Instant::now());
+                mirror.world().update_contact(id, &json!({"city": format!("City {number}")}), Sent)?;
+                number += 1;
+            }
+            () = tokio::time::sleep(Duration::from_millis(2)) => {
+                let page = get(&mirror, &format!("{feed}?after={after}&limit=500")).await?;
+                for change in page.get("items").or_else(|| page.get("changes")).and_then(Value::as_array).context("changes")? {
+                    after = change.get("position").and_then(Value::as_u64).context("a position")?;
+                    let key = change.get("key").and_then(Value::as_str).unwrap_or_default();
+                    if let Some(at) = sent.remove(key) {
+                        samples.push(at.elapsed().as_secs_f64() * 1_000.0);
+                    }
+                }
+            }
+        }
+    }
+    let conditions =
+        format!("{PACE} changes/s for {seconds} s, 300 contacts, debounce 0, four calls to GHL for each, seen by a poll every 2 ms");
+    report.add(Figure::new("latency", "webhook sent to object, p50", percentile(&mut samples, 0.5), "ms", &conditions))?;
+    report.add(Figure::new("latency", "webhook sent to object, p99", percentile(&mut samples, 0.99), "ms", &conditions))?;
+    mirror.stop().await
+}
+
+/// The most memory this process ever held, by the kernel's count.
+fn peak_memory() -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("VmHWM")?;
+    let kib: f64 = line.split_whitespace().nth(1).context("a number")?.parse()?;
+    Ok(kib / 1_024.0)
+}
