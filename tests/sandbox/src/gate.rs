@@ -1,5 +1,7 @@
 //! What every call to the simulated API passes on its way in and out: token, rate limit, version, and what goes wrong on demand.
 
+use std::time::Duration;
+
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{MatchedPath, Request, State},
@@ -7,6 +9,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+
+use futures::{StreamExt as _, stream};
 
 use crate::{answer::Refusal, faults::Fault, wire::ApiVersion, world::World};
 
@@ -73,8 +77,13 @@ async fn cut(response: Response) -> Response {
     let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let length = whole.len();
     let half = whole.slice(..length / 2);
-    let pieces: [Result<Bytes, std::io::Error>; 2] = [Ok(half), Err(std::io::ErrorKind::ConnectionReset.into())];
-    let mut response = Response::from_parts(parts, Body::from_stream(futures::stream::iter(pieces)));
+    let first = stream::once(std::future::ready(Ok(half)));
+    let then = stream::once(async {
+        // Until then the half must have gone out.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Err::<Bytes, std::io::Error>(std::io::ErrorKind::ConnectionReset.into())
+    });
+    let mut response = Response::from_parts(parts, Body::from_stream(first.chain(then)));
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     response
 }

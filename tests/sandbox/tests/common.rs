@@ -142,7 +142,8 @@ impl Receiver {
 
     /// In the order they came.
     pub(crate) fn types(&self) -> Vec<String> {
-        self.got().iter().map(|got| got.json()["type"].as_str().expect("it has a type").to_owned()).collect()
+        let kind = |got: &Got| got.json().get("type").and_then(Value::as_str).expect("it has a type").to_owned();
+        self.got().iter().map(kind).collect()
     }
 }
 
