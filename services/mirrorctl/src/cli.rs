@@ -1,0 +1,194 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::problem::EXIT_CODES;
+
+/// Asks pagico-mirror how far it is, what changed and where it went, and tells it what to do.
+#[derive(Parser)]
+#[command(name = "mirrorctl", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Prints one JSON object a line instead of tables.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct Connection {
+    /// The admin API.
+    #[arg(long, global = true, value_name = "URL", env = "MIRROR_ADMIN_ENDPOINT", default_value = "http://127.0.0.1:7142")]
+    pub(crate) endpoint: String,
+    /// The bearer token of the services.
+    #[arg(long, global = true, env = "MIRROR_TOKEN", hide_env_values = true, default_value = "", hide_default_value = true)]
+    pub(crate) token: String,
+    /// A file that holds the token; counts where no token is given.
+    #[arg(long, global = true, value_name = "FILE", env = "MIRROR_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A PEM file with the authority that vouches for https addresses.
+    #[arg(long, global = true, value_name = "FILE", env = "MIRROR_CA_FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// How long one call may take, in seconds.
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    /// The GHL location; may be left out where only one is connected.
+    #[arg(long, global = true, value_name = "ID", env = "MIRROR_LOCATION", default_value = "", hide_default_value = true)]
+    pub(crate) location: String,
+    #[command(flatten)]
+    pub(crate) control: Control,
+}
+
+/// Where each service is controlled.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Control addresses")]
+pub(crate) struct Control {
+    #[arg(long, global = true, value_name = "URL", env = "MIRROR_CONTROL_POLLER", default_value = "http://127.0.0.1:7102")]
+    pub(crate) control_poller: String,
+    #[arg(long, global = true, value_name = "URL", env = "MIRROR_CONTROL_MAPPER", default_value = "http://127.0.0.1:7112")]
+    pub(crate) control_mapper: String,
+    #[arg(long, global = true, value_name = "URL", env = "MIRROR_CONTROL_WRITER", default_value = "http://127.0.0.1:7122")]
+    pub(crate) control_writer: String,
+    #[arg(long, global = true, value_name = "URL", env = "MIRROR_CONTROL_BRIDGE", default_value = "http://127.0.0.1:7132")]
+    pub(crate) control_bridge: String,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Shows how far each location is and what each service is doing.
+    Status,
+    /// Lists contacts and how far each is.
+    Contacts(ContactsArgs),
+    /// Shows one contact object by object: what GHL holds and what Pagico holds.
+    Contact {
+        /// The GHL contact id.
+        contact_id: String,
+    },
+    /// Shows what happened to a contact and its records, newest first: fields before and after, cause, trace, deliveries.
+    History(HistoryArgs),
+    /// Prints events as they are recorded, and goes on after an interruption where it stopped.
+    Watch(WatchArgs),
+    /// Lists what waits for a person.
+    Parked {
+        /// How many at most.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Sends parked work again.
+    Redrive(RedriveArgs),
+    /// Makes services take up no work until they are resumed.
+    Pause(ServicesArgs),
+    /// Makes services take up work again.
+    Resume(ServicesArgs),
+    /// Makes services take up no work any more, and waits until nothing is in hand.
+    Drain(DrainArgs),
+    /// Prints a completion script.
+    Completions { shell: Shell },
+}
+
+#[derive(Args)]
+pub struct ContactsArgs {
+    /// Only those in this state.
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<Only>,
+    /// How many at most.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) limit: usize,
+    /// All of them, however many.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Only {
+    /// Pagico holds the newest state.
+    InSync,
+    /// It does not yet.
+    Behind,
+    /// Something of it waits for a person.
+    Parked,
+}
+
+#[derive(Args)]
+pub struct HistoryArgs {
+    /// The GHL contact id.
+    pub(crate) contact_id: String,
+    /// How many events at most.
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: usize,
+    /// The whole history.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+}
+
+#[derive(Args)]
+pub struct WatchArgs {
+    /// Starts after this position of the log (0: from the beginning) instead of with what is recorded from now on.
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) after: Option<u64>,
+    /// Ends after this many events.
+    #[arg(long)]
+    pub(crate) count: Option<u64>,
+}
+
+#[derive(Args)]
+pub struct RedriveArgs {
+    /// The ids that `parked` shows.
+    #[arg(required_unless_present = "all", value_name = "PARKED_ID")]
+    pub(crate) parked_ids: Vec<String>,
+    /// Everything that waits.
+    #[arg(long, conflicts_with = "parked_ids")]
+    pub(crate) all: bool,
+    /// Who asks, for the log.
+    #[arg(long, env = "MIRROR_WHO", default_value = "operator")]
+    pub(crate) who: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    Poller,
+    Mapper,
+    Writer,
+    Bridge,
+}
+
+impl Service {
+    pub(crate) const ALL: [Self; 4] = [Self::Poller, Self::Mapper, Self::Writer, Self::Bridge];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Poller => "poller",
+            Self::Mapper => "mapper",
+            Self::Writer => "writer",
+            Self::Bridge => "bridge",
+        }
+    }
+}
+
+#[derive(Args)]
+pub struct ServicesArgs {
+    /// Which services.
+    #[arg(value_enum, required = true, value_name = "SERVICE")]
+    pub(crate) services: Vec<Service>,
+}
+
+#[derive(Args)]
+pub struct DrainArgs {
+    /// Which services.
+    #[arg(value_enum, required = true, value_name = "SERVICE")]
+    pub(crate) services: Vec<Service>,
+    /// How long to wait for work in hand, in seconds. A service goes on draining also when this is over.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(crate) wait: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(|| "must be more than 0".to_owned())
+}

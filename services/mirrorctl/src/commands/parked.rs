@@ -1,0 +1,102 @@
+//! `parked` and `redrive`.
+
+use proto::admin::v1 as api;
+
+use super::{Output, all_or, page_size};
+use crate::cli::{Connection, RedriveArgs};
+use crate::link::Admin;
+use crate::problem::Problem;
+use crate::table::{Table, printable};
+use crate::{json, words};
+
+/// Gives what waits, up to `limit`, and whether there is more.
+async fn waiting(admin: &mut Admin, location_id: &str, limit: usize) -> Result<(Vec<api::Parked>, bool), Problem> {
+    let (mut all, mut token) = (Vec::new(), String::new());
+    while all.len() < limit {
+        let page_size = page_size(limit - all.len());
+        let request = api::ListParkedRequest { location_id: location_id.to_owned(), page_size, page_token: token };
+        let page = admin.list_parked(request).await?.into_inner();
+        all.extend(page.parked);
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    let more = all.len() > limit || !token.is_empty();
+    all.truncate(limit);
+    Ok((all, more))
+}
+
+pub(crate) async fn list(connection: &Connection, limit: usize, output: &mut Output<'_>) -> Result<(), Problem> {
+    let mut admin = connection.admin().await?;
+    let (parked, more) = waiting(&mut admin, &connection.location_id(), limit).await?;
+    if output.json {
+        return parked.iter().try_for_each(|parked| output.line(&json::parked(parked)));
+    }
+    if parked.is_empty() {
+        writeln!(output.out, "nothing waits for a person")?;
+        return Ok(());
+    }
+    let mut table = Table::new(&["PARKED", "SINCE", "STAGE", "LOCATION", "CONTACT", "OBJECT", ">REVISION", ">STATUS", ">TRIES", "REASON"]);
+    for parked in &parked {
+        table.row([
+            parked.parked_id.clone(),
+            words::second(parked.parked_at.as_ref()),
+            parked.stage.clone(),
+            parked.location_id.clone(),
+            words::or_dash(&parked.contact_id),
+            words::or_dash(&parked.object),
+            words::or_dash(&parked.revision),
+            if parked.status == 0 { "-".to_owned() } else { parked.status.to_string() },
+            parked.attempts.to_string(),
+            parked.reason.clone(),
+        ]);
+    }
+    table.write(output.out)?;
+    if more {
+        writeln!(output.out, "… and more; --limit shows them")?;
+    }
+    Ok(())
+}
+
+/// One after the other; one that is refused does not keep the others.
+pub(crate) async fn redrive(connection: &Connection, arguments: RedriveArgs, output: &mut Output<'_>) -> Result<(), Problem> {
+    let mut admin = connection.admin().await?;
+    let location_id = connection.location_id();
+    // Of what is listed, each says itself where it belongs.
+    let asked: Vec<(String, String)> = if arguments.all {
+        let (parked, _) = waiting(&mut admin, &location_id, usize::MAX).await?;
+        parked.into_iter().map(|parked| (parked.location_id, parked.parked_id)).collect()
+    } else {
+        arguments.parked_ids.into_iter().map(|parked_id| (location_id.clone(), parked_id)).collect()
+    };
+    let (count, mut failures) = (asked.len(), Vec::new());
+    for (location_id, parked_id) in asked {
+        let request = api::RedriveRequest { location_id, parked_id: parked_id.clone(), who: arguments.who.clone() };
+        match admin.redrive(request).await {
+            Ok(answer) => {
+                let parked = answer.into_inner().parked.unwrap_or_default();
+                if output.json {
+                    output.line(&json::parked(&parked))?;
+                } else {
+                    let what = if parked.object.is_empty() { &parked.stage } else { &parked.object };
+                    writeln!(output.out, "{parked_id}: {} is on its way again", printable(what))?;
+                }
+            }
+            Err(status) if count == 1 => return Err(status.into()),
+            Err(status) => {
+                let problem = Problem::from(status);
+                if output.json {
+                    output.line(&serde_json::json!({ "parked_id": parked_id, "problem": problem.to_string() }))?;
+                } else {
+                    writeln!(output.out, "{parked_id}: {}", printable(&problem.to_string()))?;
+                }
+                failures.push(problem);
+            }
+        }
+    }
+    if count == 0 && !output.json {
+        writeln!(output.out, "nothing waits for a person")?;
+    }
+    all_or(count, &failures)
+}

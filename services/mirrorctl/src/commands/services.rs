@@ -1,0 +1,101 @@
+//! `pause`, `resume` and `drain`.
+
+use std::time::Duration;
+
+use proto::control::v1 as api;
+use serde_json::json;
+use tokio::time::Instant;
+use tonic::Code;
+
+use super::{Output, all_or};
+use crate::cli::{Connection, DrainArgs, Service};
+use crate::link::Control;
+use crate::problem::Problem;
+
+/// Says of one service what came of it. What failed is told of and does not keep the others.
+struct Told<'a, 'b> {
+    output: &'a mut Output<'b>,
+    asked: usize,
+    failures: Vec<Problem>,
+}
+
+impl<'a, 'b> Told<'a, 'b> {
+    fn new(services: &[Service], output: &'a mut Output<'b>) -> Self {
+        Self { output, asked: services.len(), failures: Vec::new() }
+    }
+
+    fn tell(&mut self, service: Service, state: &str, outcome: Result<u64, Problem>) -> Result<(), Problem> {
+        let name = service.name();
+        match outcome {
+            Ok(in_hand) if self.output.json => self.output.line(&json!({ "service": name, "state": state, "in_hand": in_hand }))?,
+            Ok(0) => writeln!(self.output.out, "{name}: {state}")?,
+            Ok(in_hand) => writeln!(self.output.out, "{name}: {state}, {in_hand} still in hand")?,
+            Err(problem) if self.asked == 1 => return Err(problem),
+            Err(problem) => {
+                if self.output.json {
+                    self.output.line(&json!({ "service": name, "problem": problem.to_string() }))?;
+                } else {
+                    writeln!(self.output.out, "{name}: {problem}")?;
+                }
+                self.failures.push(problem);
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Problem> {
+        all_or(self.asked, &self.failures)
+    }
+}
+
+pub(crate) async fn pause(connection: &Connection, services: &[Service], output: &mut Output<'_>) -> Result<(), Problem> {
+    let mut told = Told::new(services, output);
+    for service in services {
+        let outcome = match connection.control(*service, connection.timeout).await {
+            Ok(mut control) => control.pause(api::PauseRequest {}).await.map(|answer| answer.into_inner().in_hand).map_err(Problem::from),
+            Err(problem) => Err(problem),
+        };
+        told.tell(*service, "paused", outcome)?;
+    }
+    told.end()
+}
+
+pub(crate) async fn resume(connection: &Connection, services: &[Service], output: &mut Output<'_>) -> Result<(), Problem> {
+    let mut told = Told::new(services, output);
+    for service in services {
+        let outcome = match connection.control(*service, connection.timeout).await {
+            Ok(mut control) => control.resume(api::ResumeRequest {}).await.map(|_| 0).map_err(Problem::from),
+            Err(problem) => Err(problem),
+        };
+        told.tell(*service, "running", outcome)?;
+    }
+    told.end()
+}
+
+pub(crate) async fn drain(connection: &Connection, arguments: &DrainArgs, output: &mut Output<'_>) -> Result<(), Problem> {
+    let mut told = Told::new(&arguments.services, output);
+    for service in &arguments.services {
+        let outcome = match connection.control(*service, arguments.wait).await {
+            Ok(control) => drained(control, arguments.wait).await.map(|()| 0),
+            Err(problem) => Err(problem),
+        };
+        told.tell(*service, "drained", outcome)?;
+    }
+    told.end()
+}
+
+/// A service may answer sooner than it is drained, since it limits how long a call may take; then it is asked again.
+async fn drained(mut control: Control, wait: Duration) -> Result<(), Problem> {
+    let end = Instant::now() + wait;
+    loop {
+        match control.drain(api::DrainRequest {}).await {
+            Ok(_) => return Ok(()),
+            Err(status) if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) && Instant::now() < end => {}
+            Err(status) if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) => {
+                let status = tonic::Status::deadline_exceeded(format!("work is still in hand after {wait:?}; it goes on draining"));
+                return Err(status.into());
+            }
+            Err(status) => return Err(status.into()),
+        }
+    }
+}

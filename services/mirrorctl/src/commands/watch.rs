@@ -1,0 +1,77 @@
+//! `watch`: events as they are recorded.
+
+use std::time::Duration;
+
+use proto::admin::v1 as api;
+
+use super::{Output, contacts};
+use crate::cli::{Connection, WatchArgs};
+use crate::problem::Problem;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Goes on after the last position it showed when the stream breaks, for as long as it takes. What never worked is not tried again.
+pub(crate) async fn watch(connection: &Connection, arguments: &WatchArgs, output: &mut Output<'_>) -> Result<(), Problem> {
+    let mut left = arguments.count.unwrap_or(u64::MAX);
+    let (location_id, start) = beginning(connection, arguments.after).await?;
+    let (mut after, mut pause) = (start, FIRST_PAUSE);
+    let mut worked = false;
+    while left > 0 {
+        let before = after;
+        match stream(connection, &location_id, &mut after, &mut left, &mut worked, output).await {
+            Ok(()) => {}
+            Err(problem) if worked && problem.is_passing() => {}
+            Err(problem) => return Err(problem),
+        }
+        pause = if after > before { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+        if left > 0 {
+            tokio::time::sleep(pause).await;
+        }
+    }
+    Ok(())
+}
+
+/// Which location, and after which position. Known before the stream begins, so that a stream that breaks at once leaves nothing out.
+async fn beginning(connection: &Connection, after: Option<u64>) -> Result<(String, u64), Problem> {
+    let named = connection.location_id();
+    if let (false, Some(after)) = (named.is_empty(), after) {
+        return Ok((named, after));
+    }
+    let mut admin = connection.admin().await?;
+    let locations = admin.get_overview(api::GetOverviewRequest {}).await?.into_inner().locations;
+    let mut meant = locations.into_iter().filter(|location| named.is_empty() || location.location_id == named);
+    match (meant.next(), meant.next()) {
+        (Some(location), None) => Ok((location.location_id, after.unwrap_or(location.head))),
+        (Some(_), Some(_)) => Err(Problem::Usage("several locations are connected; name one with --location".to_owned())),
+        (None, _) if named.is_empty() => Err(tonic::Status::not_found("no location is connected yet").into()),
+        (None, _) => {
+            Err(tonic::Status::not_found(format!("location {named} is not connected; `mirrorctl status` lists those that are")).into())
+        }
+    }
+}
+
+async fn stream(
+    connection: &Connection,
+    location_id: &str,
+    after: &mut u64,
+    left: &mut u64,
+    worked: &mut bool,
+    output: &mut Output<'_>,
+) -> Result<(), Problem> {
+    let mut admin = connection.admin_without_deadline().await?;
+    let request = api::WatchEventsRequest { location_id: location_id.to_owned(), after: Some(*after) };
+    let mut events = admin.watch_events(request).await?.into_inner();
+    *worked = true;
+    while let Some(api::WatchEventsResponse { event }) = events.message().await? {
+        let Some(event) = event else { continue };
+        contacts::show(&event, output)?;
+        output.out.flush()?;
+        *after = event.seq;
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            break;
+        }
+    }
+    Ok(())
+}

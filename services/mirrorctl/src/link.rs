@@ -1,0 +1,114 @@
+//! Connections to the services, with the token and a deadline on every call.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use proto::admin::v1::admin_client::AdminClient;
+use proto::control::v1::control_client::ControlClient;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Request, Status};
+
+use crate::cli::{Connection, Service};
+use crate::problem::Problem;
+
+/// How long a connection may stay silent before it is tried, and how long that may take: a watch notices a dead network by it.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Adds the token, and to single calls the deadline, so that the other side stops working when nobody waits any more.
+#[derive(Clone)]
+pub(crate) struct Signed {
+    token: Option<MetadataValue<Ascii>>,
+    deadline: Option<Duration>,
+}
+
+impl Interceptor for Signed {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(token) = &self.token {
+            request.metadata_mut().insert("authorization", token.clone());
+        }
+        if let Some(deadline) = self.deadline {
+            request.set_timeout(deadline);
+        }
+        Ok(request)
+    }
+}
+
+pub(crate) type Admin = AdminClient<InterceptedService<Channel, Signed>>;
+pub(crate) type Control = ControlClient<InterceptedService<Channel, Signed>>;
+
+impl Connection {
+    pub(crate) async fn admin(&self) -> Result<Admin, Problem> {
+        let channel = self.channel("the admin API", &self.endpoint).await?;
+        Ok(AdminClient::with_interceptor(channel, self.signed(Some(self.timeout))?))
+    }
+
+    /// For streams, which may go on for ever.
+    pub(crate) async fn admin_without_deadline(&self) -> Result<Admin, Problem> {
+        let channel = self.channel("the admin API", &self.endpoint).await?;
+        Ok(AdminClient::with_interceptor(channel, self.signed(None)?))
+    }
+
+    pub(crate) async fn control(&self, service: Service, deadline: Duration) -> Result<Control, Problem> {
+        let channel = self.channel(service.name(), self.control_address(service)).await?;
+        Ok(ControlClient::with_interceptor(channel, self.signed(Some(deadline))?))
+    }
+
+    fn control_address(&self, service: Service) -> &str {
+        match service {
+            Service::Poller => &self.control.control_poller,
+            Service::Mapper => &self.control.control_mapper,
+            Service::Writer => &self.control.control_writer,
+            Service::Bridge => &self.control.control_bridge,
+        }
+    }
+
+    fn signed(&self, deadline: Option<Duration>) -> Result<Signed, Problem> {
+        let token = match &self.token_file {
+            Some(file) if self.token.is_empty() => std::fs::read_to_string(file)
+                .map_err(|error| Problem::Usage(format!("cannot read the token file {}: {error}", file.display())))?,
+            Some(_) | None => self.token.clone(),
+        };
+        let token = match token.trim() {
+            "" => None,
+            token => {
+                let unusable = |_| Problem::Usage("the token has characters that no token can have".to_owned());
+                Some(format!("Bearer {token}").parse().map_err(unusable)?)
+            }
+        };
+        Ok(Signed { token, deadline })
+    }
+
+    async fn channel(&self, whom: &'static str, address: &str) -> Result<Channel, Problem> {
+        let not_an_address = |_| Problem::Usage(format!("{address} is not an address such as http://127.0.0.1:7142"));
+        let endpoint = Endpoint::from_shared(address.to_owned()).map_err(not_an_address)?;
+        if !matches!(endpoint.uri().scheme_str(), Some("http" | "https")) {
+            return Err(Problem::Usage(format!("{address} is not an address such as http://127.0.0.1:7142")));
+        }
+        let endpoint = self.with_tls(endpoint)?;
+        let endpoint = endpoint.connect_timeout(self.timeout).http2_keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
+        endpoint.connect().await.map_err(|error| {
+            let mut why = error.to_string();
+            let mut source = error.source();
+            while let Some(cause) = source {
+                why = cause.to_string();
+                source = cause.source();
+            }
+            Problem::Unreachable { whom, address: address.to_owned(), why }
+        })
+    }
+
+    fn with_tls(&self, endpoint: Endpoint) -> Result<Endpoint, Problem> {
+        if endpoint.uri().scheme_str() != Some("https") {
+            return Ok(endpoint);
+        }
+        let Some(file) = &self.ca_file else {
+            return Err(Problem::Usage("an https address needs --ca-file: the authority that vouches for it".to_owned()));
+        };
+        let pem = std::fs::read(file).map_err(|error| Problem::Usage(format!("cannot read {}: {error}", file.display())))?;
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
+        endpoint.tls_config(tls).map_err(|error| Problem::Usage(format!("{}: {error}", file.display())))
+    }
+}

@@ -1,0 +1,91 @@
+//! What went wrong, and the exit code for it.
+
+use tonic::{Code, Status};
+
+/// Also what clap ends with.
+pub(crate) const USAGE: u8 = 2;
+
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed on the other side
+  2  the command line is wrong
+  3  there is no such contact, location or parked work
+  4  the token is missing or wrong
+  5  refused: not possible as asked, or not in this state
+  6  not reachable, too busy or too slow; the same command may work later
+
+Every --json line is one object. Addresses and the token may come from the environment, as shown beside the options.";
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("{0}")]
+    Usage(String),
+    #[error("cannot reach {whom} at {address}: {why}; is it running, and is this its address?")]
+    Unreachable { whom: &'static str, address: String, why: String },
+    #[error("{}", said(.0))]
+    Refused(#[from] Box<Status>),
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] std::io::Error),
+    /// Of several things asked for, some failed; each has been told of.
+    #[error("{failed} of {asked} failed")]
+    Some { failed: usize, asked: usize, exit_code: u8 },
+}
+
+impl From<Status> for Problem {
+    fn from(status: Status) -> Self {
+        Self::Refused(Box::new(status))
+    }
+}
+
+fn said(status: &Status) -> String {
+    match (status.code(), status.message()) {
+        // The transport's own word for a deadline of ours.
+        (Code::Cancelled | Code::DeadlineExceeded, "Timeout expired") => "there was no answer in time; --timeout waits longer".to_owned(),
+        (code, "") => code.description().to_owned(),
+        (_, message) => message.to_owned(),
+    }
+}
+
+impl Problem {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => USAGE,
+            Self::Unreachable { .. } => 6,
+            Self::Output(_) => 1,
+            Self::Some { exit_code, .. } => *exit_code,
+            Self::Refused(status) => match status.code() {
+                Code::NotFound => 3,
+                Code::Unauthenticated | Code::PermissionDenied => 4,
+                Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange | Code::AlreadyExists | Code::Aborted => 5,
+                Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Cancelled => 6,
+                Code::Ok | Code::Unknown | Code::Unimplemented | Code::Internal | Code::DataLoss => 1,
+            },
+        }
+    }
+
+    /// Whether the same call may work in a moment.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused(status) => match status.code() {
+                Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => true,
+                // A stream that is cut reports it as unknown, with the transport's error as source.
+                Code::Unknown | Code::Internal => std::error::Error::source(status.as_ref()).is_some(),
+                Code::Ok
+                | Code::InvalidArgument
+                | Code::NotFound
+                | Code::AlreadyExists
+                | Code::PermissionDenied
+                | Code::ResourceExhausted
+                | Code::FailedPrecondition
+                | Code::Aborted
+                | Code::OutOfRange
+                | Code::Unimplemented
+                | Code::DataLoss
+                | Code::Unauthenticated => false,
+            },
+            Self::Usage(_) | Self::Output(_) | Self::Some { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Tables for people.
+
+use std::io::{self, Write};
+
+/// Columns as wide as they need to be, two spaces between them. Cells hold no control characters: what GHL's users type must not steer
+/// a terminal.
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+    to_the_right: Vec<bool>,
+}
+
+impl Table {
+    /// A heading that begins with `>` makes a column of figures, set to the right.
+    pub(crate) fn new(headings: &[&str]) -> Self {
+        let to_the_right = headings.iter().map(|heading| heading.starts_with('>')).collect();
+        Self { rows: vec![headings.iter().map(|heading| heading.trim_start_matches('>').to_owned()).collect()], to_the_right }
+    }
+
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
+    }
+
+    pub(crate) fn write(&self, out: &mut (dyn Write + Send)) -> io::Result<()> {
+        let columns = self.to_the_right.len();
+        let width = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for row in &self.rows {
+            let cells = row.iter().zip(&widths).zip(&self.to_the_right);
+            let cells: Vec<String> =
+                cells.map(|((cell, width), right)| if *right { format!("{cell:>width$}") } else { format!("{cell:<width$}") }).collect();
+            writeln!(out, "{}", cells.join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// Control characters and those that turn the writing direction become visible.
+pub(crate) fn printable(text: &str) -> String {
+    let steers = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_lines_up_and_cannot_steer_the_terminal() {
+        let mut table = Table::new(&["NAME", ">BEHIND"]);
+        table.row(["a".to_owned(), "7".to_owned()]);
+        table.row(["long \u{1b}[2J".to_owned(), "12".to_owned()]);
+        let mut text = Vec::new();
+        table.write(&mut text).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), "NAME       BEHIND\na               7\nlong \u{fffd}[2J      12\n");
+    }
+}

@@ -1,0 +1,101 @@
+//! Values as people and programs read them.
+
+use jiff::Timestamp;
+use proto::admin::v1 as api;
+use proto::control::v1 as control;
+
+fn timestamp(at: &prost_types::Timestamp) -> Option<Timestamp> {
+    Timestamp::new(at.seconds, at.nanos).ok()
+}
+
+/// To the microsecond, UTC.
+pub(crate) fn instant(at: Option<&prost_types::Timestamp>) -> Option<String> {
+    at.and_then(timestamp).map(|at| format!("{at:.6}"))
+}
+
+/// To the second, UTC; `-` for never.
+pub(crate) fn second(at: Option<&prost_types::Timestamp>) -> String {
+    at.and_then(timestamp).map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"))
+}
+
+pub(crate) fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
+}
+
+pub(crate) fn span(seconds: u64) -> String {
+    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, seconds) => format!("{seconds}s"),
+        (0, 0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
+        (0, hours, minutes, _) => format!("{hours}h{minutes:02}m"),
+        (days, hours, _, _) => format!("{days}d{hours:02}h"),
+    }
+}
+
+pub(crate) fn object_state(state: api::ObjectState) -> &'static str {
+    match state {
+        api::ObjectState::Unspecified => "unknown",
+        api::ObjectState::InSync => "in_sync",
+        api::ObjectState::Behind => "behind",
+        api::ObjectState::Parked => "parked",
+        api::ObjectState::Removed => "removed",
+        api::ObjectState::Started => "started",
+    }
+}
+
+/// How a contact is as a whole: what needs a person comes first.
+pub(crate) fn contact_state(contact: &api::Contact) -> &'static str {
+    match (contact.parked, contact.behind, contact.present) {
+        (0, 0, true) => "in_sync",
+        (0, 0, false) => "removed",
+        (0, _, _) => "behind",
+        (_, _, _) => "parked",
+    }
+}
+
+pub(crate) fn service_state(state: control::State) -> &'static str {
+    match state {
+        control::State::Unspecified => "unknown",
+        control::State::Running => "running",
+        control::State::Paused => "paused",
+        control::State::Draining => "draining",
+    }
+}
+
+pub(crate) fn backfill(backfill: Option<&api::Backfill>) -> String {
+    match backfill {
+        Some(api::Backfill { finished_at: Some(_), .. }) => "done".to_owned(),
+        Some(api::Backfill { started_at: None, .. }) | None => "not begun".to_owned(),
+        Some(api::Backfill { seen, total: 0, .. }) => format!("{seen} seen"),
+        Some(api::Backfill { seen, total, .. }) => format!("{seen} of {total}"),
+    }
+}
+
+/// A JSON value as it came, cut short for people.
+pub(crate) fn cut(json: &str) -> String {
+    const LONGEST: usize = 160;
+    match json.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", json.get(..end).unwrap_or_default()),
+        None if json.is_empty() => "nothing".to_owned(),
+        None => json.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_times_are_short() {
+        assert_eq!([59, 61, 3_661, 90_000].map(span), ["59s", "1m01s", "1h01m", "1d01h"]);
+        let at = prost_types::Timestamp { seconds: 1_700_000_000, nanos: 123_456_000 };
+        assert_eq!(second(Some(&at)), "2023-11-14T22:13:20Z");
+        assert_eq!(instant(Some(&at)).as_deref(), Some("2023-11-14T22:13:20.123456Z"));
+        assert_eq!(second(None), "-");
+    }
+
+    #[test]
+    fn long_values_are_cut_between_characters() {
+        assert_eq!(cut(&"ü".repeat(161)), format!("{}…", "ü".repeat(160)));
+        assert_eq!((cut("\"a\"").as_str(), cut("").as_str()), ("\"a\"", "nothing"));
+    }
+}
