@@ -11,6 +11,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{get, post, put},
 };
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -57,8 +58,11 @@ async fn guard(State(control): State<Control>, request: Request, next: Next) -> 
 }
 
 async fn help(State(world): State<World>) -> Html<String> {
+    let first = world.contact_ids().into_iter().next().unwrap_or_else(|| "ID".to_owned());
+    // Safe in the address and in the page, whatever the id is.
+    let first = utf8_percent_encode(&first, NON_ALPHANUMERIC).to_string();
     let page = include_str!("control/help.html");
-    Html(page.replace("{{location}}", world.location_id()).replace("{{contact}}", world.contact_ids().first().map_or("ID", String::as_str)))
+    Html(page.replace("{{location}}", world.location_id()).replace("{{contact}}", &first))
 }
 
 /// An empty body stands for the defaults.

@@ -4,6 +4,7 @@ use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, tim
 
 use clap::Parser;
 use sandbox::{Limits, Sandbox, Settings};
+use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
 /// Simulates one GoHighLevel location: its API, its webhooks, and the people who work in it.
@@ -70,7 +71,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     writeln!(out, "location: {}  contacts: {}", sandbox.location_id(), world.contact_count())?;
     write!(out, "webhooks are signed with\n{}", sandbox.ed25519_public_pem()?)?;
     drop(out);
-    tokio::signal::ctrl_c().await?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminated.recv() => {}
+    }
     sandbox.stop().await;
     Ok(())
 }

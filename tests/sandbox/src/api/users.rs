@@ -33,5 +33,10 @@ pub(crate) async fn search(State(world): State<World>, Query(query): Query<BTree
 
 pub(crate) async fn read(State(world): State<World>, Path(user_id): Path<String>) -> Answer {
     let user = world.premises().users.get(&user_id).ok_or_else(|| Refusal::not_found("User", &user_id))?;
-    Reply::ok(&wire::user(user, world.location_id()))
+    let mut told = wire::user(user, world.location_id());
+    if let Some(fields) = told.as_object_mut() {
+        // Only the list tells it.
+        fields.remove("deleted");
+    }
+    Reply::ok(&told)
 }
