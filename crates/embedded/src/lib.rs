@@ -13,6 +13,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 pub use nats::{Nats, NatsSettings};
 pub use place::{scratch, wipe};
@@ -71,6 +72,17 @@ pub(crate) fn is_free(port: u16) -> io::Result<bool> {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// How long a port may still be held by a server that has just ended on the same data.
+const PORT_LET_GO: Duration = Duration::from_secs(2);
+
+/// Waits for a server that an earlier process left behind, and that has just been stopped, to let go of its port.
+pub(crate) fn let_go(port: Option<u16>) {
+    let deadline = Instant::now() + PORT_LET_GO;
+    while port.is_some_and(|port| matches!(is_free(port), Ok(false))) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

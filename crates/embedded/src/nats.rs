@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use crate::child::{Server, stop_stranger};
 use crate::place::{Place, command, setpriv_missing};
-use crate::{Error, choose_port, find, last_words};
+use crate::{Error, choose_port, find, last_words, let_go};
 
 const WHAT: &str = find::NATS;
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
@@ -99,6 +99,9 @@ fn start(settings: &NatsSettings) -> Result<Nats, Error> {
     // nats-server does not mind being root, and its program may lie where only this user can read it.
     let place = Place::take(&settings.data, None)?;
     stop_stale(&place.directory)?;
+    if place.directory.join("nats.conf").exists() {
+        let_go(settings.port);
+    }
     let deadline = Instant::now() + settings.start_timeout;
     let mut attempt = 1;
     loop {

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::child::{Server, stop_stranger};
 use crate::place::{Account, Place, command, setpriv_missing};
-use crate::{Error, choose_port, find, last_words};
+use crate::{Error, choose_port, find, last_words, let_go};
 
 const WHAT: &str = "PostgreSQL";
 const OWNER: &str = "mirror";
@@ -134,12 +134,14 @@ fn query(mut psql: Command) -> Result<String, Error> {
 
 fn start(settings: &PostgresSettings) -> Result<Postgres, Error> {
     let programs = find::postgres()?;
-    if let Some(port) = settings.port {
-        choose_port(WHAT, Some(port))?;
-    }
     let place = Place::take(&settings.data, Account::for_servers()?)?;
     let cluster = place.directory.join("cluster");
     stop_stale(&cluster)?;
+    if cluster.exists() {
+        let_go(settings.port);
+    }
+    // Before a cluster is made for nothing.
+    settings.port.map(|port| choose_port(WHAT, Some(port))).transpose()?;
     let password = initialize(&programs, &place, &cluster)?;
     let deadline = Instant::now() + settings.start_timeout;
     let mut attempt = 1;
