@@ -1,0 +1,112 @@
+//! What is typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Mirrors GoHighLevel into Pagico's workspace, everything in one process.
+#[derive(Debug, Parser)]
+#[command(name = "standalone", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0    stopped as asked; with --until-in-sync: the workspace equals GHL
+  1    something failed while running; one line says what
+  2    the command line was not understood
+  3    --until-in-sync: the deadline passed; the differences are listed
+  64   the config has mistakes; all of them are listed
+  69   a port is taken, or a program is missing
+  130  interrupted before --until-in-sync was reached";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play a story: a simulated GHL with an agency's contacts, a backfill, then live changes.
+    #[command(after_help = EXIT_CODES)]
+    Demo(DemoArgs),
+    /// Mirror real locations on this machine, with real or embedded servers.
+    #[command(after_help = EXIT_CODES)]
+    Up(UpArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// End as soon as the workspace equals GHL, object by object
+    #[arg(long)]
+    pub until_in_sync: bool,
+    /// How long --until-in-sync waits at most, such as 90s or 10m
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub deadline: Duration,
+    /// Print the summary as one line of JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Where everything is kept; a second start goes on from there
+    #[arg(long, value_name = "DIRECTORY", default_value = ".local/demo")]
+    pub data: PathBuf,
+    /// Remove what an earlier demo left in the directory first
+    #[arg(long)]
+    pub fresh: bool,
+    /// Contacts of the agency, when the story begins
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub contacts: u32,
+    /// Live changes after the backfill
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub changes: u32,
+    /// The same seed tells the same story
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// The block of ports: 7200 moves 7101 to 7201, and so on
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=65_000))]
+    pub ports: Option<u16>,
+    /// Settings that differ from the defaults
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct UpArgs {
+    /// Settings that differ from the defaults; a location at least
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print the settings that are in force, secrets hidden, and end
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| "a number and a unit, such as 90s".to_owned())?;
+    match unit {
+        "s" | "" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        "h" => Ok(Duration::from_secs(number.saturating_mul(3600))),
+        _ => Err("the unit is s, m or h".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::{CommandFactory, Parser};
+
+    use super::{Cli, Command, duration};
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        let cli = Cli::try_parse_from(["standalone", "demo", "--until-in-sync", "--json", "--deadline", "2m"]).expect("parsed");
+        assert!(matches!(cli.command, Command::Demo(args) if args.until_in_sync && args.json && args.deadline == Duration::from_secs(120)));
+    }
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert!(duration("soon").is_err());
+        assert!(duration("5d").is_err());
+    }
+}

@@ -1,0 +1,208 @@
+//! The fields of one object against the record it mirrors. Each function names what differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use serde_json::Value;
+
+use super::words::{says, shown, sorted, words};
+use super::{Truth, text};
+
+pub(super) fn contact(truth: &Truth, record: &Value, content: &Value) -> Vec<String> {
+    let mut problems = Problems::of(content);
+    let full = [text(record, "firstName"), text(record, "lastName")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let called = [Some(full.as_str()).filter(|name| !name.is_empty()), text(record, "contactName"), text(record, "name")];
+    let failing = ["companyName", "email", "phone", "id"].map(|field| text(record, field));
+    problems.same("name", called.into_iter().chain(failing).flatten().next());
+    for (ours, theirs) in [("email", "email"), ("phone", "phone"), ("company", "companyName"), ("website", "website"), ("source", "source")]
+    {
+        problems.same(ours, text(record, theirs));
+    }
+    problems.same("time_zone", text(record, "timezone"));
+    problems.same("owner", named(text(record, "assignedTo"), &truth.names.users));
+    problems.same("birthday", text(record, "dateOfBirth").map(|day| day.split('T').next().unwrap_or(day)));
+    problems.expect("do_not_disturb", record.get("dnd").and_then(Value::as_bool) == content.get("do_not_disturb").and_then(Value::as_bool));
+    let address = ["address1", "city", "postalCode", "state", "country"].map(|field| text(record, field).unwrap_or_default());
+    problems.expect("address", sorted(&address.join(" ")) == sorted(text(content, "address").unwrap_or_default()));
+    problems.expect("tags", strings(record.get("tags")) == strings(content.get("tags")));
+    problems.expect("custom_fields", fields_of_record(truth, record) == fields_of_content(content));
+    problems.found
+}
+
+pub(super) fn task(truth: &Truth, record: &Value, content: &Value) -> Vec<String> {
+    let mut problems = Problems::of(content);
+    problems.contained(record);
+    if let Some(title) = text(record, "title") {
+        problems.same("title", Some(title));
+    }
+    problems.says("notes", text(record, "body"));
+    problems.at("due", text(record, "dueDate"), &truth.time_zone);
+    problems.expect("done", record.get("completed").and_then(Value::as_bool).unwrap_or(false) == flag(content, "done"));
+    problems.same("assignee", named(text(record, "assignedTo"), &truth.names.users));
+    problems.found
+}
+
+pub(super) fn note(truth: &Truth, record: &Value, content: &Value) -> Vec<String> {
+    let mut problems = Problems::of(content);
+    problems.contained(record);
+    let body = text(record, "body").unwrap_or_default();
+    match text(record, "title") {
+        Some(title) => problems.same("title", Some(title)),
+        None => problems.expect("title", begins(body, text(content, "title").unwrap_or_default())),
+    }
+    problems.says("body", Some(body));
+    problems.at("written_at", text(record, "dateAdded"), &truth.time_zone);
+    problems.same("author", named(text(record, "userId"), &truth.names.users));
+    problems.expect("pinned", record.get("pinned").and_then(Value::as_bool).unwrap_or(false) == flag(content, "pinned"));
+    problems.found
+}
+
+pub(super) fn appointment(truth: &Truth, record: &Value, content: &Value) -> Vec<String> {
+    let mut problems = Problems::of(content);
+    problems.contained(record);
+    if let Some(title) = text(record, "title") {
+        problems.same("title", Some(title));
+    }
+    problems.at("starts_at", text(record, "startTime"), &truth.time_zone);
+    problems.at("ends_at", text(record, "endTime"), &truth.time_zone);
+    problems.same("time_zone", Some(truth.time_zone.as_str()));
+    problems.same("status", text(record, "appointmentStatus"));
+    problems.says("place", text(record, "address"));
+    problems.says("notes", text(record, "notes"));
+    problems.same("calendar", named(text(record, "calendarId"), &truth.names.calendars));
+    problems.same("assignee", named(text(record, "assignedUserId"), &truth.names.users));
+    problems.found
+}
+
+struct Problems<'a> {
+    content: &'a Value,
+    found: Vec<String>,
+}
+
+impl<'a> Problems<'a> {
+    fn of(content: &'a Value) -> Self {
+        Self { content, found: Vec::new() }
+    }
+
+    fn expect(&mut self, field: &str, holds: bool) {
+        if !holds {
+            let is = self.content.get(field).unwrap_or(&Value::Null);
+            self.found.push(format!("{field} differs: the workspace has {}", short(&is.to_string())));
+        }
+    }
+
+    /// The same line, but for the spaces in it.
+    fn same(&mut self, field: &str, should: Option<&str>) {
+        let is = text(self.content, field);
+        let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if is.map(line) != should.map(line) {
+            self.found.push(format!("{field} is {}, should be {}", quoted(is), quoted(should)));
+        }
+    }
+
+    fn says(&mut self, field: &str, body: Option<&str>) {
+        let is = text(self.content, field);
+        if !says(body.unwrap_or_default(), is.unwrap_or_default()) {
+            self.found.push(format!("{field} says {}, should say {}", quoted(is), quoted(body)));
+        }
+    }
+
+    fn at(&mut self, field: &str, should: Option<&str>, zone: &str) {
+        let is = text(self.content, field);
+        if is.map(|time| instant(time, zone)) != should.map(|time| instant(time, zone)) {
+            self.found.push(format!("{field} is {}, should be {}", quoted(is), quoted(should)));
+        }
+    }
+
+    fn contained(&mut self, record: &Value) {
+        let contact = text(record, "contactId").map(|id| format!("ghl:contact/{id}"));
+        self.same("container", contact.as_deref());
+    }
+}
+
+/// An instant, from a time with an offset or from one on the location's own clock; text that is neither compares as text.
+fn instant(time: &str, zone: &str) -> Result<Timestamp, String> {
+    let local = || time.parse::<DateTime>().ok()?.in_tz(zone).ok().map(|zoned| zoned.timestamp());
+    time.parse().ok().or_else(local).ok_or_else(|| time.to_owned())
+}
+
+/// A headline is the beginning of what the body shows, its last word perhaps cut short.
+fn begins(body: &str, title: &str) -> bool {
+    let (shown, title) = (shown(body), words(title.trim_end_matches('…')));
+    if shown.is_empty() {
+        return title == ["Note"];
+    }
+    let last = title.len().saturating_sub(1);
+    !title.is_empty()
+        && title
+            .iter()
+            .enumerate()
+            .all(|(at, word)| shown.get(at).is_some_and(|shown| shown == word || at == last && shown.starts_with(word.as_str())))
+}
+
+fn named<'a>(id: Option<&'a str>, names: &'a BTreeMap<String, String>) -> Option<&'a str> {
+    id.map(|id| names.get(id).map_or(id, String::as_str))
+}
+
+fn strings(list: Option<&Value>) -> BTreeSet<&str> {
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::trim).filter(|text| !text.is_empty()).collect()
+}
+
+fn flag(content: &Value, field: &str) -> bool {
+    content.get(field).and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// The name and the words of each custom field that has a value.
+fn fields_of_record(truth: &Truth, record: &Value) -> Vec<(String, Vec<String>)> {
+    let list = record.get("customFields").and_then(Value::as_array).into_iter().flatten();
+    let mut fields: Vec<_> = list
+        .filter_map(|field| {
+            let id = field.get("id").and_then(Value::as_str)?;
+            let value = ["value", "fieldValue", "field_value"].into_iter().find_map(|name| field.get(name))?;
+            let mut said = String::new();
+            scalars(value, &mut said);
+            let mut said = shown(&said);
+            said.sort_unstable();
+            let name = truth.names.custom_fields.get(id).map_or(id, String::as_str);
+            (!said.is_empty()).then(|| (name.to_owned(), said))
+        })
+        .collect();
+    fields.sort_unstable();
+    fields
+}
+
+fn fields_of_content(content: &Value) -> Vec<(String, Vec<String>)> {
+    let list = content.get("custom_fields").and_then(Value::as_array).into_iter().flatten();
+    let mut fields: Vec<_> =
+        list.map(|field| (text(field, "name").unwrap_or_default().to_owned(), sorted(text(field, "value").unwrap_or_default()))).collect();
+    fields.sort_unstable();
+    fields
+}
+
+fn scalars(value: &Value, said: &mut String) {
+    match value {
+        Value::Null => {}
+        Value::Bool(yes) => said.push_str(if *yes { " yes" } else { " no" }),
+        Value::Number(number) => said.push_str(&format!(" {number}")),
+        Value::String(text) => said.push_str(&format!(" {text}")),
+        Value::Array(values) => values.iter().for_each(|value| scalars(value, said)),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            said.push_str(&format!(" {name}"));
+            scalars(value, said);
+        }),
+    }
+}
+
+fn quoted(text: Option<&str>) -> String {
+    text.map_or_else(|| "nothing".to_owned(), |text| format!("{:?}", short(text)))
+}
+
+const SHOWN_CHARS: usize = 80;
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

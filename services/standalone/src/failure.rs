@@ -1,0 +1,92 @@
+//! How a run ends when it does not end as hoped, and the exit code for it.
+
+use std::fmt;
+
+use crate::compare::Difference;
+use crate::services::BadConfig;
+
+/// Differences that are listed at most; the others are counted.
+const LISTED_MAX: usize = 20;
+
+#[derive(Debug)]
+pub enum Failure {
+    /// Mistakes in the settings.
+    Config(String),
+    /// A port is taken, a program is missing, the data are in use.
+    Unavailable(String),
+    /// The deadline passed before the workspace equalled GHL.
+    NotInSync {
+        differences: Vec<Difference>,
+        unfinished: Option<String>,
+    },
+    Interrupted,
+    Failed(anyhow::Error),
+}
+
+impl Failure {
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::NotInSync { .. } => 3,
+            Self::Config(_) => 64,
+            Self::Unavailable(_) => 69,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(problems) | Self::Unavailable(problems) => f.write_str(problems),
+            Self::Interrupted => f.write_str("interrupted"),
+            Self::Failed(error) => write!(f, "{error:#}"),
+            Self::NotInSync { differences, unfinished } => {
+                f.write_str("the workspace does not equal GHL")?;
+                if let Some(unfinished) = unfinished {
+                    write!(f, ": {unfinished}")?;
+                }
+                for difference in differences.iter().take(LISTED_MAX) {
+                    write!(f, "\n  {difference}")?;
+                }
+                match differences.len().saturating_sub(LISTED_MAX) {
+                    0 => Ok(()),
+                    more => write!(f, "\n  and {more} more differences"),
+                }
+            }
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<embedded::Error> for Failure {
+    fn from(error: embedded::Error) -> Self {
+        use embedded::Error;
+        match error {
+            Error::Missing { .. } | Error::TooOld { .. } | Error::PortTaken { .. } | Error::InUse { .. } => {
+                Self::Unavailable(error.to_string())
+            }
+            Error::Failed { .. } | Error::Name(_) | Error::Io { .. } => Self::Failed(error.into()),
+        }
+    }
+}
+
+impl From<chassis::ConfigError> for Failure {
+    fn from(error: chassis::ConfigError) -> Self {
+        Self::Config(error.to_string())
+    }
+}
+
+impl From<BadConfig> for Failure {
+    fn from(error: BadConfig) -> Self {
+        Self::Config(format!("bad config\n{error}"))
+    }
+}

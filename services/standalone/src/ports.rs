@@ -1,0 +1,125 @@
+//! Which port belongs to whom, all looked at before anything starts.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ports {
+    pub poller_http: u16,
+    pub poller_grpc: u16,
+    pub mapper_http: u16,
+    pub mapper_grpc: u16,
+    pub writer_http: u16,
+    pub writer_grpc: u16,
+    pub bridge_http: u16,
+    pub bridge_grpc: u16,
+    pub admin_http: u16,
+    pub admin_grpc: u16,
+    pub sandbox: u16,
+    pub postgres: u16,
+    pub nats: u16,
+}
+
+impl Ports {
+    /// The default ports, moved to a block of their own: 7200 makes 7101 7201.
+    #[must_use]
+    pub fn from_base(base: u16) -> Self {
+        let at = |offset: u16| base.saturating_add(offset);
+        Self {
+            poller_http: at(1),
+            poller_grpc: at(2),
+            mapper_http: at(11),
+            mapper_grpc: at(12),
+            writer_http: at(21),
+            writer_grpc: at(22),
+            bridge_http: at(31),
+            bridge_grpc: at(32),
+            admin_http: at(41),
+            admin_grpc: at(42),
+            sandbox: at(50),
+            postgres: at(60),
+            nats: at(70),
+        }
+    }
+
+    /// Of every service, by what a person calls it.
+    #[must_use]
+    pub fn of_services(&self) -> [(&'static str, u16); 10] {
+        [
+            ("poller http", self.poller_http),
+            ("poller grpc", self.poller_grpc),
+            ("mapper http", self.mapper_http),
+            ("mapper grpc", self.mapper_grpc),
+            ("writer http", self.writer_http),
+            ("writer grpc", self.writer_grpc),
+            ("bridge http", self.bridge_http),
+            ("bridge grpc", self.bridge_grpc),
+            ("admin http", self.admin_http),
+            ("admin grpc", self.admin_grpc),
+        ]
+    }
+
+    /// Every mistake at once.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let all = self.of_services().into_iter().chain([("sandbox", self.sandbox), ("postgres", self.postgres), ("nats", self.nats)]);
+        let mut owners: BTreeMap<u16, &str> = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (name, port) in all {
+            let key = name.replace(' ', "_");
+            if port == 0 {
+                problems.push(format!("ports.{key} must not be 0"));
+            } else if let Some(other) = owners.insert(port, name) {
+                problems.push(format!("ports.{key} is {port}, which {other} has already"));
+            }
+        }
+        problems
+    }
+}
+
+/// Names every port that cannot be listened on, in one sentence.
+///
+/// # Errors
+/// When there is one.
+pub(crate) fn check(address: IpAddr, wanted: &[(&'static str, u16)]) -> Result<(), String> {
+    let mut taken = Vec::new();
+    for (name, port) in wanted {
+        match TcpListener::bind(SocketAddr::new(address, *port)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push(format!("{port} ({name})")),
+            Err(error) => return Err(format!("cannot listen on {address}, port {port} ({name}): {error}")),
+        }
+    }
+    match taken.as_slice() {
+        [] => Ok(()),
+        [one] => Err(format!("port {one} is taken on {address}: stop what listens there, or choose other ports")),
+        many => Err(format!("ports {} are taken on {address}: stop what listens there, or choose other ports", many.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, TcpListener};
+
+    use super::{Ports, check};
+
+    #[test]
+    fn a_taken_port_is_named_with_its_owner() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listener");
+        let port = taken.local_addr().expect("address").port();
+        let error = check(IpAddr::V4(Ipv4Addr::LOCALHOST), &[("sandbox", port)]).expect_err("taken");
+        assert_eq!(error, format!("port {port} (sandbox) is taken on 127.0.0.1: stop what listens there, or choose other ports"));
+    }
+
+    #[test]
+    fn one_port_for_two_is_a_mistake_of_the_config() {
+        let mut ports = Ports::from_base(7100);
+        assert!(ports.problems().is_empty());
+        ports.nats = ports.postgres;
+        assert_eq!(ports.problems(), ["ports.nats is 7160, which postgres has already"]);
+    }
+}

@@ -1,0 +1,81 @@
+//! The life of the process, from what was typed to the exit code.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chassis::{Shutdown, TelemetrySettings, telemetry};
+
+use crate::Ports;
+use crate::cli::{Cli, Command, DemoArgs, UpArgs};
+use crate::demo::demo;
+use crate::failure::Failure;
+use crate::settings::Settings;
+use crate::up::up;
+
+/// Everything has ended by then: the services' grace, then the servers' patience. A person waits no longer.
+const STOP_WITHIN: Duration = Duration::from_millis(9_500);
+const RUNTIME_STOP: Duration = Duration::from_millis(200);
+
+/// A whole `main`.
+pub fn main(cli: Cli) -> ExitCode {
+    match whole(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nothing is left to be done if even this cannot be written.
+            drop(writeln!(std::io::stderr().lock(), "standalone: {failure}"));
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn whole(cli: Cli) -> Result<(), Failure> {
+    let settings = match &cli.command {
+        Command::Demo(args) => demo_settings(args)?,
+        Command::Up(args) => up_settings(args)?,
+    };
+    if let Command::Up(UpArgs { print_config: true, .. }) = cli.command {
+        let text = toml::to_string_pretty(&settings).map_err(anyhow::Error::from)?;
+        return Ok(write!(std::io::stdout().lock(), "{text}").map_err(anyhow::Error::from)?);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from)?;
+    let outcome = runtime.block_on(live(cli, settings));
+    runtime.shutdown_timeout(RUNTIME_STOP);
+    outcome
+}
+
+async fn live(cli: Cli, settings: Settings) -> Result<(), Failure> {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was installed before");
+    }
+    let telemetry = telemetry::start("standalone", &settings.telemetry)?;
+    let run = |shutdown: Shutdown| async move {
+        // Boxed: the futures of a whole installation are large.
+        match cli.command {
+            Command::Demo(args) => Box::pin(demo(args, settings, shutdown)).await?,
+            Command::Up(_) => Box::pin(up(settings, shutdown)).await?,
+        }
+        Ok(())
+    };
+    let outcome = chassis::run_until_stopped(STOP_WITHIN, run).await;
+    telemetry.stop().await;
+    outcome.map_err(|error| error.downcast::<Failure>().unwrap_or_else(Failure::Failed))
+}
+
+fn demo_settings(args: &DemoArgs) -> Result<Settings, Failure> {
+    let mut settings: Settings = chassis::load(args.config.as_deref())?;
+    settings.data.clone_from(&args.data);
+    if let Some(base) = args.ports {
+        settings.ports = Ports::from_base(base);
+    }
+    // Bars and log lines share a screen: only what goes wrong is worth interrupting them for.
+    if settings.telemetry.filter == TelemetrySettings::default().filter {
+        settings.telemetry.filter = "warn,chassis=error".to_owned();
+    }
+    Ok(settings)
+}
+
+fn up_settings(args: &UpArgs) -> Result<Settings, Failure> {
+    Ok(chassis::load(Some(Path::new(&args.config)))?)
+}

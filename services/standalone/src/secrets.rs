@@ -1,0 +1,86 @@
+//! Tokens and passwords that are made at the first start and kept, for their owner alone, in the data directory.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+/// Unknown fields are kept out and missing ones made: a later version may need more.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Secrets {
+    /// The bearer token of every gRPC service.
+    pub control_token: String,
+    /// What the writer shows the bridge.
+    pub bridge_write_key: String,
+    /// What a person shows the bridge.
+    pub bridge_read_key: String,
+    pub nats_token: String,
+    /// Of the role that the services use.
+    pub log_password: String,
+    /// Of the role that the bridge uses.
+    pub bridge_password: String,
+    /// What the poller shows the sandbox.
+    pub sandbox_token: String,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        let secret = || format!("{:032x}", rand::random::<u128>());
+        Self {
+            control_token: secret(),
+            bridge_write_key: secret(),
+            bridge_read_key: secret(),
+            nats_token: secret(),
+            log_password: secret(),
+            bridge_password: secret(),
+            sandbox_token: secret(),
+        }
+    }
+}
+
+impl Secrets {
+    /// # Errors
+    /// When the file can be neither read nor written.
+    pub fn of(data: &Path) -> anyhow::Result<Self> {
+        let path = data.join("secrets.json");
+        let secrets: Self = match fs::read(&path) {
+            // What the parser says may quote the content.
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| anyhow::anyhow!("{} cannot be read as secrets", path.display()))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::default(),
+            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        };
+        secrets.keep(&path).with_context(|| format!("writing {}", path.display()))?;
+        Ok(secrets)
+    }
+
+    fn keep(&self, path: &Path) -> anyhow::Result<()> {
+        let new = path.with_extension("new");
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+        file.write_all(&serde_json::to_vec_pretty(self)?)?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::Secrets;
+
+    #[test]
+    fn secrets_are_made_once_and_readable_by_their_owner_alone() {
+        let data = embedded::scratch("secrets");
+        let made = Secrets::of(&data).expect("made");
+        let read = Secrets::of(&data).expect("read");
+        assert_eq!(made.control_token, read.control_token);
+        assert_ne!(made.control_token, made.bridge_read_key);
+        let mode = std::fs::metadata(data.join("secrets.json")).expect("file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,42 @@
+//! What happened, in figures: for people as a table, for programs as one line of JSON.
+
+use serde::Serialize;
+
+/// Figures count from the first start on this data, except where said.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    pub in_sync: bool,
+    /// Contacts, tasks, notes and appointments that are in GHL as far as is known.
+    pub records: u64,
+    /// Events in the log, deliveries included.
+    pub events: u64,
+    /// Intents put on the bus.
+    pub intents: u64,
+    /// Objects in the workspace that the ledger holds as applied.
+    pub delivered: u64,
+    pub parked: u64,
+    /// How many seconds the oldest change that is not yet in the workspace has waited; 0 when everything is.
+    pub lag: f64,
+    /// Calls that GHL answered since this start.
+    pub ghl_calls: u64,
+    /// How long this start took until now.
+    pub seconds: f64,
+}
+
+impl Summary {
+    /// Lines of a table.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let rows: [(&str, String); 8] = [
+            ("records seen", self.records.to_string()),
+            ("events", self.events.to_string()),
+            ("intents", self.intents.to_string()),
+            ("delivered", self.delivered.to_string()),
+            ("parked", self.parked.to_string()),
+            ("lag", format!("{:.1} s", self.lag)),
+            ("GHL calls", self.ghl_calls.to_string()),
+            ("took", format!("{:.1} s", self.seconds)),
+        ];
+        rows.into_iter().map(|(name, value)| format!("  {name:<14}{value:>10}\n")).collect()
+    }
+}

@@ -1,0 +1,32 @@
+//! Mirrors real locations until told to stop.
+
+use chassis::Shutdown;
+
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::settings::Settings;
+use crate::stand::{Ground, hold};
+
+pub(crate) async fn up(settings: Settings, shutdown: Shutdown) -> Result<(), Failure> {
+    if settings.locations.is_empty() {
+        return Err(Failure::Config("bad config\nlocations must name a location, with its token".to_owned()));
+    }
+    let hold = hold(&settings.data)?;
+    let ground = Ground::prepare(settings, hold, &[]).await?;
+    let mut stand = Box::pin(ground.launch()).await?;
+    let progress = Progress::on_stderr();
+    let address = |port| stand.settings.address(port);
+    let ports = stand.settings.ports;
+    for location in &stand.settings.locations {
+        progress.say(&format!("workspace   http://{}/w/{}", address(ports.bridge_http), location.id));
+    }
+    progress.say(&format!("webhooks    POST http://{}/webhooks/ghl", address(ports.poller_http)));
+    progress.say(&format!("gRPC admin  {}", address(ports.admin_grpc)));
+    progress.say(&format!("The keys are in {}.", stand.settings.data.join("secrets.json").display()));
+    let outcome = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        failure = stand.failure() => Err(failure),
+    };
+    stand.stop().await;
+    outcome
+}

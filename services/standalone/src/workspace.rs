@@ -1,0 +1,76 @@
+//! The workspace, read as any client of the bridge would read it.
+
+use anyhow::Context;
+use reqwest::{Client, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use crate::compare::Held;
+
+const KINDS: [&str; 5] = ["contacts", "projects", "tasks", "notes", "appointments"];
+const PAGE_OBJECTS: u32 = 500;
+/// More pages than any workspace of a demo has: a list that never ends is a mistake to report.
+const PAGES_MAX: u32 = 2_000;
+
+pub(crate) struct Workspace {
+    client: Client,
+    bridge: Url,
+    key: SecretString,
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    items: Vec<Object>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    kind: String,
+    key: String,
+    contact: String,
+    content: Value,
+}
+
+impl Workspace {
+    pub(crate) fn new(client: Client, bridge: Url, key: SecretString, name: &str) -> Self {
+        Self { client, bridge, key, name: name.to_owned() }
+    }
+
+    /// Every object; none when the workspace is not there yet.
+    pub(crate) async fn objects(&self) -> anyhow::Result<Vec<Held>> {
+        let mut held = Vec::new();
+        for kind in KINDS {
+            let mut cursor = None;
+            for page_number in 1.. {
+                anyhow::ensure!(page_number <= PAGES_MAX, "the list of {kind} does not end");
+                let Some(page) = self.page(kind, cursor.as_deref()).await? else { break };
+                let objects = page.items.into_iter();
+                held.extend(objects.map(|Object { kind, key, contact, content }| Held { kind, key, contact, content }));
+                cursor = page.next_cursor;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    async fn page(&self, kind: &str, cursor: Option<&str>) -> anyhow::Result<Option<Page>> {
+        let mut url = self.bridge.clone();
+        url.path_segments_mut().map_err(|()| anyhow::anyhow!("not an address of a bridge"))?.extend(["v1", "workspaces", &self.name, kind]);
+        url.query_pairs_mut().append_pair("limit", &PAGE_OBJECTS.to_string());
+        if let Some(cursor) = cursor {
+            url.query_pairs_mut().append_pair("cursor", cursor);
+        }
+        let answer = self.client.get(url).bearer_auth(self.key.expose_secret()).send().await.context("asking the bridge")?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::OK => Ok(Some(answer.json().await.context("reading the bridge's answer")?)),
+            status => anyhow::bail!("the bridge answered {status} to a list of {kind}"),
+        }
+    }
+}
