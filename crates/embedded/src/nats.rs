@@ -81,11 +81,12 @@ impl Nats {
         blocking(move || self.server.stop(Signal::INT, STOP_PATIENCE).map_err(Error::io(format!("stopping {WHAT}")))).await
     }
 
-    /// As a crash would.
+    /// As a crash would. Another may be started on the data while this value lives.
     pub async fn kill(&mut self) {
         if let Err(error) = self.server.kill() {
             tracing::warn!(%error, "nats-server could not be killed");
         }
+        self.place.let_go();
     }
 }
 

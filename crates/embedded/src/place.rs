@@ -59,7 +59,7 @@ pub(crate) fn command(program: &Path, account: Option<&Account>, at_death: Optio
 pub(crate) struct Place {
     pub(crate) directory: PathBuf,
     pub(crate) account: Option<Account>,
-    _lock: File,
+    lock: Option<File>,
 }
 
 impl Place {
@@ -75,10 +75,15 @@ impl Place {
             .open(&path)
             .map_err(Error::io(format!("opening {}", path.display())))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { directory, account, _lock: lock }),
+            Ok(()) => Ok(Self { directory, account, lock: Some(lock) }),
             Err(TryLockError::WouldBlock) => Err(Error::InUse { path: directory }),
             Err(TryLockError::Error(source)) => Err(Error::Io { doing: format!("locking {}", path.display()), source }),
         }
+    }
+
+    /// Lets another value take the directory while this one lives: its server has ended.
+    pub(crate) fn let_go(&mut self) {
+        self.lock = None;
     }
 
     /// The password of the servers of this directory; written once, readable by its owner alone.

@@ -98,11 +98,12 @@ impl Postgres {
         blocking(move || self.server.stop(Signal::INT, STOP_PATIENCE).map_err(Error::io(format!("stopping {WHAT}")))).await
     }
 
-    /// As a crash would: the cluster recovers at the next start.
+    /// As a crash would: the cluster recovers at the next start, which may come while this value lives.
     pub async fn kill(&mut self) {
         if let Err(error) = self.server.kill() {
             tracing::warn!(%error, "PostgreSQL could not be killed");
         }
+        self.place.let_go();
     }
 
     fn psql(&self, statement: &str) -> Command {
