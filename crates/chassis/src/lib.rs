@@ -3,6 +3,7 @@
 //! Knows no service: neither what it does nor whom it speaks to. Nothing here is global but the tracing subscriber, so that several
 //! services can live in one process.
 
+mod attribution;
 mod config;
 mod control;
 mod guard;
@@ -11,6 +12,7 @@ mod server;
 pub mod telemetry;
 pub mod trace;
 
+pub use attribution::in_service;
 pub use config::{ConfigError, ServerSettings, Settings, hidden, load};
 pub use control::{Control, InHand};
 pub use program::{main, run_until_stopped};

@@ -17,6 +17,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::attribution::Services;
 use crate::control::ControlService;
 use crate::guard::{Guard, with_token};
 use crate::{Control, ServerSettings, Shutdown};
@@ -30,8 +31,13 @@ pub struct Chassis {
 
 impl Chassis {
     pub fn new(service: &'static str) -> Arc<Self> {
+        Services::announce(service);
         let registry = Registry::with_prefix_and_labels("mirror", [("service".into(), service.into())].into_iter());
         Arc::new(Self { service, control: Control::new(service), registry: Mutex::new(registry) })
+    }
+
+    pub(crate) fn service(&self) -> &'static str {
+        self.service
     }
 
     pub fn control(&self) -> &Control {
@@ -55,7 +61,7 @@ impl Chassis {
     }
 
     /// Serves until `shutdown`: over HTTP the given router with `/livez`, `/readyz` and `/metrics`; over gRPC health, reflection
-    /// (v1 and v1alpha), control and the given services. Calls in hand are finished.
+    /// (v1 and v1alpha), control and the given services. Calls in hand are finished, for no longer than the settings allow.
     ///
     /// # Errors
     /// Names the address that is taken.
@@ -72,20 +78,29 @@ impl Chassis {
         tracing::info!(service = self.service, http = %settings.http, grpc = %settings.grpc, "listening");
         let (reporter, health) = tonic_health::server::health_reporter();
         let routes = self.routes(grpc.unwrap_or_default(), file_descriptor_sets)?.add_service(health);
-        let guard = Arc::new(Guard { chassis: Arc::clone(self), token: settings.token.clone() });
+        let guard = Arc::new(Guard { chassis: Arc::clone(self), token: settings.token.clone(), longest: settings.request_timeout });
         let routes = Routes::from(routes.into_axum_router().layer(axum::middleware::from_fn_with_state(guard, with_token)));
         let grpc = tonic::transport::Server::builder()
-            .timeout(settings.request_timeout)
             .concurrency_limit_per_connection(settings.calls_per_connection_max)
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
             .add_routes(routes)
             .serve_with_incoming_shutdown(TcpIncoming::from(grpc_listener).with_nodelay(Some(true)), shutdown.clone().cancelled_owned());
         let http =
             axum::serve(tokio_nodelay(http_listener), http.merge(self.ops())).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-        tokio::try_join!(async { http.await.context("the HTTP server") }, async { grpc.await.context("the gRPC server") }, async {
-            self.report_health(reporter, &shutdown).await;
-            Ok(())
-        },)?;
+        let serving = async {
+            tokio::try_join!(async { http.await.context("the HTTP server") }, async { grpc.await.context("the gRPC server") }, async {
+                self.report_health(reporter, &shutdown).await;
+                Ok(())
+            })
+        };
+        let overdue = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(settings.close_timeout).await;
+        };
+        tokio::select! {
+            served = serving => { served?; }
+            () = overdue => tracing::debug!(service = self.service, "connections that did not end in time are cut"),
+        }
         Ok(())
     }
 

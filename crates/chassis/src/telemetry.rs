@@ -4,8 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
-use opentelemetry_otlp::WithExportConfig as _;
-use opentelemetry_sdk::Resource;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
 use serde::{Deserialize, Serialize};
 use tracing::{Event, Subscriber};
@@ -15,6 +14,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::attribution::{Attributing, PerService, Services, resource};
 
 /// How a process speaks of itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,6 +73,14 @@ impl TelemetrySettings {
                 problems.push(format!("{key} is not a filter such as `info,writer=debug`"));
             }
         }
+        if self.export_timeout.is_zero() || self.export_interval.is_zero() || self.spans_max == 0 {
+            problems
+                .push("telemetry.export_timeout, telemetry.export_interval and telemetry.spans_max must be more than nothing".to_owned());
+        }
+        let endpoint = self.otlp_endpoint.as_str();
+        if !endpoint.is_empty() && !endpoint.starts_with("http://") {
+            problems.push("telemetry.otlp_endpoint must be http://host:port of a collector that takes OTLP over gRPC".to_owned());
+        }
         problems
     }
 
@@ -88,7 +97,8 @@ pub struct Telemetry {
     timeout: Duration,
 }
 
-/// Starts logging to standard error and, where asked for, tracing. To be called once in a process, inside the runtime.
+/// Starts logging to standard error and, where asked for, tracing. To be called once in a process, inside the runtime and before any
+/// service comes to life. `service` names what no service of the process can be found for.
 ///
 /// # Errors
 /// Says which setting cannot be used.
@@ -105,7 +115,8 @@ pub fn start(service: &'static str, settings: &TelemetrySettings) -> anyhow::Res
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).fmt_fields(JsonFields::new()).event_format(format).with_filter(filter)
     });
     let endpoint = settings.endpoint();
-    let provider = (endpoint.is_some() || settings.trace_ids).then(|| provider(service, settings, endpoint)).transpose()?;
+    let services = Services::default();
+    let provider = (endpoint.is_some() || settings.trace_ids).then(|| provider(service, settings, &services, endpoint)).transpose()?;
     let spans = match &provider {
         Some(provider) => {
             let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_threads(false).with_location(false);
@@ -113,19 +124,30 @@ pub fn start(service: &'static str, settings: &TelemetrySettings) -> anyhow::Res
         }
         None => None,
     };
-    tracing_subscriber::registry().with(text).with(json).with(spans).try_init()?;
+    tracing_subscriber::registry().with(services).with(text).with(json).with(spans).try_init()?;
     Ok(Telemetry { provider, timeout: settings.export_timeout })
 }
 
-fn provider(service: &'static str, settings: &TelemetrySettings, endpoint: Option<String>) -> anyhow::Result<SdkTracerProvider> {
-    let resource = Resource::builder().with_service_name(service).build();
-    let builder = SdkTracerProvider::builder().with_resource(resource);
+fn provider(
+    service: &'static str,
+    settings: &TelemetrySettings,
+    services: &Services,
+    endpoint: Option<String>,
+) -> anyhow::Result<SdkTracerProvider> {
+    let builder = SdkTracerProvider::builder().with_resource(resource(service));
     let Some(endpoint) = endpoint else { return Ok(builder.build()) };
-    let exporter =
-        opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(settings.export_timeout).build()?;
+    let (timeout, runtime) = (settings.export_timeout, tokio::runtime::Handle::current());
+    let exporter = move || SpanExporter::builder().with_tonic().with_endpoint(&endpoint).with_timeout(timeout).build();
+    let process = exporter()?;
+    // Spans are exported from a thread outside the runtime, in which connections live.
+    let exporters = PerService::new(process, services.clone(), move || {
+        let _in_runtime = runtime.enter();
+        exporter().ok()
+    });
     let batches =
         BatchConfigBuilder::default().with_max_queue_size(settings.spans_max).with_scheduled_delay(settings.export_interval).build();
-    Ok(builder.with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build()).build())
+    let batching = BatchSpanProcessor::builder(exporters).with_batch_config(batches).build();
+    Ok(builder.with_span_processor(Attributing::new(batching, services.clone())).build())
 }
 
 impl Telemetry {
