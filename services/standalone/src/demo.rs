@@ -8,6 +8,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use chassis::Shutdown;
+use sandbox::story::Deed;
 use secrecy::SecretString;
 use tokio::time::sleep;
 
@@ -25,6 +26,8 @@ use figures::{Figures, Gauge};
 /// How often figures are looked at, and how often the whole workspace is compared at most.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const COMPARE_EVERY: Duration = Duration::from_secs(3);
+/// How long to wait for the log to know what the workspace shows already.
+const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 /// How long one comparison may take.
 const COMPARE_WITHIN: Duration = Duration::from_secs(60);
 
@@ -42,7 +45,7 @@ pub(crate) async fn demo(args: DemoArgs, settings: Settings, shutdown: Shutdown)
     let gauge = Gauge::new(&ground, agency.location_id()).await?;
     let mut stand = Box::pin(ground.launch()).await?;
     let workspace = workspace(&stand, &agency)?;
-    let mut play = Play { args: &args, begun, progress, agency: &mut agency, gauge, workspace };
+    let mut play = Play { args: &args, begun, progress, agency: &mut agency, gauge, workspace, changed: None };
     let addresses = words::Addresses::of(&stand);
     let outcome = tokio::select! {
         failure = stand.failure() => Err(failure),
@@ -69,6 +72,8 @@ struct Play<'a> {
     agency: &'a mut Agency,
     gauge: Gauge,
     workspace: Workspace,
+    /// A contact of the last change.
+    changed: Option<String>,
 }
 
 impl Play<'_> {
@@ -121,6 +126,9 @@ impl Play<'_> {
         while let Some(step) = self.agency.next_change()? {
             told.count(&step);
             live.at(step.number as u64, Some(step.of as u64), &words::change(&step));
+            if step.deed != Deed::DeleteContact {
+                self.changed = Some(step.contact_id);
+            }
             sleep(agency::PACE).await;
         }
         live.done(&told.to_string());
@@ -139,6 +147,7 @@ impl Play<'_> {
                 let differences = self.compare().await?;
                 compared = Some(Instant::now());
                 if differences.is_empty() {
+                    self.until_quiet().await?;
                     step.done(&format!("the workspace equals GHL: {} records, object by object", counts.records()));
                     return Ok(());
                 }
@@ -147,6 +156,15 @@ impl Play<'_> {
             }
             sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// What is delivered is written down a moment later; the figures are complete then.
+    async fn until_quiet(&self) -> Result<(), Failure> {
+        let deadline = Instant::now() + SETTLED_WITHIN;
+        while !self.gauge.read(self.agency).await?.is_quiet() && Instant::now() < deadline {
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     async fn compare(&self) -> anyhow::Result<Vec<Difference>> {
@@ -173,7 +191,7 @@ impl Play<'_> {
     fn report(&self, summary: &Summary, addresses: Option<&words::Addresses>) -> anyhow::Result<()> {
         self.progress.say(&format!("\n{}", summary.table()));
         if let Some(addresses) = addresses {
-            self.progress.say(&addresses.to_string());
+            self.progress.say(&addresses.told(self.changed.as_deref()));
         }
         if self.args.json {
             let line = serde_json::to_string(summary)?;

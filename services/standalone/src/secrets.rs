@@ -8,6 +8,9 @@ use std::path::Path;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
+/// A file with the token alone, for programs that read it from one.
+pub(crate) const CONTROL_TOKEN: &str = "control-token";
+
 /// Unknown fields are kept out and missing ones made: a later version may need more.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default)]
@@ -53,18 +56,22 @@ impl Secrets {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::default(),
             Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
         };
-        secrets.keep(&path).with_context(|| format!("writing {}", path.display()))?;
+        keep(&path, &serde_json::to_vec_pretty(&secrets)?)?;
+        keep(&data.join(CONTROL_TOKEN), secrets.control_token.as_bytes())?;
         Ok(secrets)
     }
+}
 
-    fn keep(&self, path: &Path) -> anyhow::Result<()> {
-        let new = path.with_extension("new");
+/// Whole or not at all, for its owner alone.
+fn keep(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let new = path.with_added_extension("new");
+    let write = || {
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
+        file.write_all(content)?;
         file.sync_all()?;
-        fs::rename(&new, path)?;
-        Ok(())
-    }
+        fs::rename(&new, path)
+    };
+    write().with_context(|| format!("writing {}", path.display()))
 }
 
 #[cfg(test)]
@@ -80,7 +87,9 @@ mod tests {
         let read = Secrets::of(&data).expect("read");
         assert_eq!(made.control_token, read.control_token);
         assert_ne!(made.control_token, made.bridge_read_key);
-        let mode = std::fs::metadata(data.join("secrets.json")).expect("file").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        for file in ["secrets.json", super::CONTROL_TOKEN] {
+            let mode = std::fs::metadata(data.join(file)).expect("file").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use toml::toml;
 use crate::cli::DemoArgs;
 use crate::compare::{Names, Truth};
 use crate::failure::Failure;
+use crate::secrets::CONTROL_TOKEN;
 use crate::stand::Ground;
 
 /// Between one live change and the next.
@@ -63,7 +64,7 @@ pub(super) fn wipe(data: &Path) -> anyhow::Result<()> {
     for server in ["postgres", "nats"] {
         embedded::wipe(&data.join(server))?;
     }
-    for file in [WORLD, CHRONICLE, "secrets.json"] {
+    for file in [WORLD, CHRONICLE, "secrets.json", CONTROL_TOKEN] {
         match fs::remove_file(data.join(file)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(|| format!("removing {file}")),
             Ok(()) | Err(_) => {}

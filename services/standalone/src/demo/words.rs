@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use sandbox::story::{Deed, News, Step};
 
 use super::agency::Agency;
+use crate::Ports;
+use crate::secrets::CONTROL_TOKEN;
 use crate::stand::Stand;
 
 pub(super) fn opening(agency: &Agency) -> String {
@@ -75,40 +78,62 @@ impl fmt::Display for Told {
 
 /// Where a person can look.
 pub(super) struct Addresses {
-    bridge: SocketAddr,
-    admin: SocketAddr,
-    sandbox: SocketAddr,
+    listen: IpAddr,
+    ports: Ports,
     location: String,
     read_key: String,
-    token: String,
+    token_file: PathBuf,
 }
 
 impl Addresses {
     pub(super) fn of(stand: &Stand) -> Self {
-        let (address, ports) = (|port| stand.settings.address(port), stand.settings.ports);
         let location = stand.settings.locations.first().map(|location| location.id.to_string());
         Self {
-            bridge: address(ports.bridge_http),
-            admin: address(ports.admin_grpc),
-            sandbox: address(ports.sandbox),
+            listen: stand.settings.listen,
+            ports: stand.settings.ports,
             location: location.unwrap_or_default(),
             read_key: stand.secrets.bridge_read_key.clone(),
-            token: stand.secrets.control_token.clone(),
+            token_file: stand.settings.data.join(CONTROL_TOKEN),
         }
     }
-}
 
-impl fmt::Display for Addresses {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bridge, admin, sandbox, location, read_key, token } = self;
-        writeln!(f, "workspace page  http://{bridge}/w/{location}   (any user name, password {read_key})")?;
-        writeln!(f, "gRPC admin      {admin}   (bearer token {token})")?;
-        writeln!(f, "sandbox         http://{sandbox}/sandbox   (change things in the simulated GHL)")?;
-        writeln!(f)?;
-        writeln!(f, "  export MIRRORCTL_ADDRESS=http://{admin} MIRRORCTL_TOKEN={token}")?;
-        writeln!(f, "  target/debug/mirrorctl status")?;
-        writeln!(f, "  target/debug/mirrorctl watch")?;
-        writeln!(f)?;
-        write!(f, "Running. Ctrl-C stops everything; the next start goes on from here.")
+    fn at(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.listen, port)
+    }
+
+    /// With the contact of a change, whose history is worth a look.
+    pub(super) fn told(&self, contact_id: Option<&str>) -> String {
+        let Self { ports, location, read_key, .. } = self;
+        let token_file = self.token_file.display();
+        let mut lines = vec![
+            format!("workspace page  http://{}/w/{location}   any user name, password {read_key}", self.at(ports.bridge_http)),
+            format!("gRPC admin      {}   bearer token in {token_file}", self.at(ports.admin_grpc)),
+            format!("simulated GHL   http://{}/   what can be changed and broken in it", self.at(ports.sandbox)),
+            String::new(),
+            format!("  export MIRROR_TOKEN_FILE={token_file}{}", self.endpoints()),
+        ];
+        let program = std::env::current_exe().unwrap_or_default().with_file_name("mirrorctl");
+        let history = contact_id.map(|id| format!("history {id}"));
+        let commands = ["status", "watch", "contacts --only behind"].into_iter().map(str::to_owned).chain(history);
+        lines.extend(commands.map(|command| format!("  {} {command}", program.display())));
+        lines.push(String::new());
+        lines.push("Running. Ctrl-C stops everything; the next start goes on from here.".to_owned());
+        lines.join("\n")
+    }
+
+    /// What mirrorctl must be told when the ports are not those it expects.
+    fn endpoints(&self) -> String {
+        let ports = &self.ports;
+        if *ports == Ports::from_base(7100) {
+            return String::new();
+        }
+        let named = [
+            ("ADMIN_ENDPOINT", ports.admin_grpc),
+            ("CONTROL_POLLER", ports.poller_grpc),
+            ("CONTROL_MAPPER", ports.mapper_grpc),
+            ("CONTROL_WRITER", ports.writer_grpc),
+            ("CONTROL_BRIDGE", ports.bridge_grpc),
+        ];
+        named.into_iter().map(|(name, port)| format!(" MIRROR_{name}=http://{}", self.at(port))).collect()
     }
 }
