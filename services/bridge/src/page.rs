@@ -10,6 +10,7 @@ mod view;
 mod visitor;
 
 use axum::Router;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -38,9 +39,9 @@ async fn workspaces(State(app): State<App>) -> Result<Response, Failed> {
     Ok(assets::render(StatusCode::OK, "workspaces.html", &view::workspaces(&heads, most)))
 }
 
-async fn show(State(app): State<App>, path: InPath, query: Query<Ask>) -> Result<Response, Failed> {
+async fn show(State(app): State<App>, path: InPath, query: Result<Query<Ask>, QueryRejection>) -> Result<Response, Failed> {
     let workspace = workspace(&app, path)?;
-    let Query(ask) = query;
+    let ask = query.map(|Query(ask)| ask).unwrap_or_default();
     let seen = data::gather(&app, &workspace, &ask).await?;
     let template = if ask.fragment.is_some() { "fragment.html" } else { "workspace.html" };
     let status = if seen.is_missing() { StatusCode::NOT_FOUND } else { StatusCode::OK };

@@ -37,7 +37,7 @@ pub(super) struct Ask {
     pub(super) object: Option<String>,
     /// The section that is turned to another page than its first, and that page.
     pub(super) section: Option<String>,
-    pub(super) page: Option<u32>,
+    pub(super) page: Option<String>,
     /// Only the parts that change.
     pub(super) fragment: Option<String>,
 }
@@ -70,7 +70,7 @@ impl Ask {
     /// From 1.
     pub(super) fn page_of(&self, section: Section) -> u32 {
         let turned = self.section.as_deref() == Some(name(section));
-        self.page.filter(|_| turned).unwrap_or(1).max(1)
+        self.page.as_deref().filter(|_| turned).and_then(|page| page.parse().ok()).unwrap_or(1).max(1)
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
             after: Some("!!".to_owned()),
             list: Some("x".to_owned()),
             section: Some("notes".to_owned()),
-            page: Some(0),
+            page: Some("0".to_owned()),
             ..Ask::default()
         };
         assert!(ask.place().is_none());

@@ -1,0 +1,13 @@
+//! The bridge as its clients see it: over HTTP, on a real PostgreSQL.
+
+#![cfg(test)]
+
+mod access;
+mod concurrency;
+mod control;
+mod feed;
+mod idempotency;
+mod lists;
+mod page;
+mod support;
+mod writes;
