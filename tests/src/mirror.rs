@@ -325,26 +325,17 @@ impl Mirror {
         }
     }
 
-    /// Waits until the workspace equals GHL but for what is parked.
+    /// Waits until every location was read once as a whole.
     ///
     /// # Errors
-    /// When it does not in time.
-    pub async fn in_sync_or_parked(&self) -> anyhow::Result<()> {
-        self.quiet().await?;
-        if self.log.parked(None, None, 1).await?.is_empty() { self.in_sync().await } else { Ok(()) }
-    }
-
-    /// Sends again whatever is parked.
-    ///
-    /// # Errors
-    /// When the admin service refuses.
-    pub async fn redrive_all(&self) -> anyhow::Result<()> {
-        let mut admin = self.admin().await?;
-        for parked in self.log.parked(None, None, 500).await? {
-            let request = proto::admin::v1::RedriveRequest { parked_id: parked.id.to_string(), ..Default::default() };
-            admin.redrive(request).await?;
-        }
-        Ok(())
+    /// When that does not happen in time.
+    pub async fn backfilled(&self) -> anyhow::Result<()> {
+        let location_id = self.location()?;
+        eventually("the backfill ends", async || {
+            let progress = self.log.progress(&location_id).await.map_err(|error| error.to_string())?;
+            progress.backfill.finished_at.map(drop).ok_or_else(|| format!("{} seen", progress.backfill.seen))
+        })
+        .await
     }
 
     /// Waits until the log has nothing to pass on and nothing waits on the bus.

@@ -75,6 +75,7 @@ pub struct RetrySettings {
     pub token_pause: Duration,
     #[serde(with = "humantime_serde")]
     pub reconnect: Duration,
+    pub unreadable_attempts_max: u32,
 }
 
 impl RetrySettings {
