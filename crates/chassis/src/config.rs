@@ -107,6 +107,7 @@ fn sentence(error: &figment::Error, prefix: &str, variables: &[(String, String)]
         (None, Some(_) | None) => String::new(),
     };
     let said = match &error.kind {
+        Kind::UnknownField(_, _) if !key.is_empty() => "there is no such key".to_owned(),
         Kind::UnknownField(field, _) => format!("there is no key {field:?}"),
         Kind::MissingField(field) => format!("the key {field:?} is missing"),
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => format!("expected {expected}"),

@@ -53,7 +53,8 @@ impl Default for TelemetrySettings {
     fn default() -> Self {
         Self {
             log: LogFormat::Text,
-            filter: "info".to_owned(),
+            // The client of the bus tells of every attempt to connect; that it is away is told once, as a part that is not ready.
+            filter: "info,async_nats=warn".to_owned(),
             spans: "info".to_owned(),
             otlp_endpoint: String::new(),
             trace_ids: true,

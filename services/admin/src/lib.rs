@@ -30,6 +30,9 @@ use crate::service::Service;
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let stop = shutdown.child_token();
     let chassis = Chassis::new("admin");
+    for part in ["log", "bus"] {
+        chassis.ready(part, Err("not tried yet".to_owned()));
+    }
     let log = EventLog::connect(&config.log).await?;
     let bus = Bus::connect(&config.bus).await?;
     let service = Service::new(log.clone(), bus.clone(), config.limits.clone(), stop.clone());
