@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use chassis::Shutdown;
 use secrecy::ExposeSecret;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use toml::{Table, Value};
 
@@ -119,12 +118,15 @@ impl Configs {
         let address = bridge.server.http;
         fleet.start("bridge", |stop| bridge::run(bridge, stop));
         let ready = async {
-            while TcpStream::connect(address).await.is_err() {
+            let client = reqwest::Client::new();
+            let is_ready =
+                async || client.get(format!("http://{address}/readyz")).send().await.is_ok_and(|answer| answer.status().is_success());
+            while !is_ready().await {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
         if tokio::time::timeout(BRIDGE_WITHIN, ready).await.is_err() {
-            tracing::warn!("the bridge does not answer yet; the others start without it");
+            tracing::warn!("the bridge is not ready yet; the others start without it");
         }
         fleet.start("writer", |stop| writer::run(writer, stop));
         fleet.start("mapper", |stop| mapper::run(mapper, stop));
