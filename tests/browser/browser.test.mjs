@@ -141,8 +141,8 @@ test("everything can be read and searched without JavaScript", async t => {
   assert.ok(await tab.getByText(`Meeting ${run}`, { exact: true }).isVisible());
   const end = tab.getByText("Line 40 of a long note.");
   assert.ok(!(await end.isVisible()));
-  await tab.getByText("Show all").first().click();
-  assert.ok(await end.isVisible());
+  await tab.locator("main").getByText("Show all").first().click();
+  await end.waitFor();
   await tab.locator("main").getByRole("link", { name: `Onboarding ${run}` }).click();
   await tab.getByRole("link", { name }).first().click();
   await tab.getByRole("link", { name: `tag-${run}`, exact: true }).click();

@@ -43,6 +43,22 @@ pub(crate) enum Error {
     Failed(#[source] sqlx::Error),
 }
 
+impl Error {
+    /// For the log. Of what the database says about data only the code: its message may quote a row.
+    pub(crate) fn told(&self) -> String {
+        let source = match self {
+            Self::WorkspaceUnknown | Self::Pruned(_) | Self::OtherRequest => return self.to_string(),
+            Self::Unavailable(source) | Self::Failed(source) => source,
+        };
+        match source.as_database_error() {
+            Some(database) => {
+                format!("{self}: code {}, table {}", database.code().unwrap_or_default(), database.table().unwrap_or("unknown"))
+            }
+            None => format!("{self}: {source}"),
+        }
+    }
+}
+
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl From<sqlx::Error> for Error {

@@ -38,7 +38,7 @@ async fn work(app: &Parts, config: &Config) {
             _ = prune.tick() => remove_old(app).await,
         };
         if let Err(error) = outcome {
-            tracing::warn!(%error, "upkeep");
+            tracing::warn!(error = error.told(), "upkeep");
         }
     }
 }
@@ -53,8 +53,8 @@ fn every(period: Duration) -> tokio::time::Interval {
 async fn prepare(app: &Parts, config: &Config) {
     let (mut pause, started) = (PREPARE_AGAIN_FIRST, Instant::now());
     while let Err(error) = try_prepare(app, config).await {
-        tracing::warn!(%error, waited_s = started.elapsed().as_secs(), "the database could not be prepared, trying again");
-        app.chassis.ready("database", Err(error.to_string()));
+        tracing::warn!(error = error.told(), waited_s = started.elapsed().as_secs(), "the database could not be prepared, trying again");
+        app.chassis.ready("database", Err(error.told()));
         sleep(pause).await;
         pause = (pause * 2).min(PREPARE_AGAIN_LAST);
     }

@@ -59,23 +59,15 @@ impl From<Error> for Refused {
                 Self::new(StatusCode::GONE, "position_pruned", message)
             }
             Error::OtherRequest => Self::unprocessable("idempotency_mismatch", "the idempotency key was used for another request"),
-            Error::Unavailable(source) => {
-                tracing::warn!(error = %source, "the database is not available");
+            Error::Unavailable(_) => {
+                tracing::warn!(error = error.told(), "a request could not be carried out");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the database is not available").retry_after(2)
             }
-            Error::Failed(source) => {
-                tracing::error!(error = %told(&source), "the database refused");
+            Error::Failed(_) => {
+                tracing::error!(error = error.told(), "a request could not be carried out");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request could not be carried out")
             }
         }
-    }
-}
-
-/// Of a refusal by the database only its code: its message may quote a row.
-fn told(error: &sqlx::Error) -> String {
-    match error.as_database_error() {
-        Some(database) => format!("code {}, table {}", database.code().unwrap_or_default(), database.table().unwrap_or("unknown")),
-        None => error.to_string(),
     }
 }
 

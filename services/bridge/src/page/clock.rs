@@ -44,7 +44,7 @@ fn days_between(from: &ZonedDateTime, to: &ZonedDateTime) -> Option<i32> {
     Some(span.get_days())
 }
 
-/// When a task is due. A day without a time stands for the whole day.
+/// When a task is due, as it reads after "due". A day without a time stands for the whole day.
 pub(super) fn due(text: &str, now: Timestamp, zone: &TimeZone) -> When {
     let Ok(at) = text.parse::<Timestamp>() else {
         return When { text: text.to_owned(), datetime: None, tone: "" };
@@ -59,7 +59,11 @@ pub(super) fn due(text: &str, now: Timestamp, zone: &TimeZone) -> When {
         _ => "",
     };
     let time = if is_midnight(&local) { String::new() } else { local.strftime(", %H:%M").to_string() };
-    When { text: format!("{}{time}", day(&local, &now)), datetime: Some(at.to_string()), tone }
+    let day = match days {
+        Some(-1..=1) => day(&local, &now).to_lowercase(),
+        _ => day(&local, &now),
+    };
+    When { text: format!("{day}{time}"), datetime: Some(at.to_string()), tone }
 }
 
 /// When something was written or changed.
@@ -114,10 +118,10 @@ mod tests {
 
     #[test]
     fn a_due_time_is_overdue_when_it_passed_and_a_day_when_it_ended() {
-        assert_eq!(due_in("2026-02-03T11:00:00Z", "UTC"), ("Today, 11:00".to_owned(), "overdue"));
-        assert_eq!(due_in("2026-02-03T00:00:00Z", "UTC"), ("Today".to_owned(), "today"));
-        assert_eq!(due_in("2026-02-02T00:00:00Z", "UTC"), ("Yesterday".to_owned(), "overdue"));
-        assert_eq!(due_in("2026-02-04T09:30:00Z", "Europe/Berlin"), ("Tomorrow, 10:30".to_owned(), "soon"));
+        assert_eq!(due_in("2026-02-03T11:00:00Z", "UTC"), ("today, 11:00".to_owned(), "overdue"));
+        assert_eq!(due_in("2026-02-03T00:00:00Z", "UTC"), ("today".to_owned(), "today"));
+        assert_eq!(due_in("2026-02-02T00:00:00Z", "UTC"), ("yesterday".to_owned(), "overdue"));
+        assert_eq!(due_in("2026-02-04T09:30:00Z", "Europe/Berlin"), ("tomorrow, 10:30".to_owned(), "soon"));
         assert_eq!(due_in("2026-12-24T18:00:00Z", "UTC"), ("Thu 24 Dec, 18:00".to_owned(), ""));
         assert_eq!(due_in("2027-12-24T18:00:00Z", "UTC"), ("Fri 24 Dec 2027, 18:00".to_owned(), ""));
         assert_eq!(due_in("tomorrow 3pm", "UTC"), ("tomorrow 3pm".to_owned(), ""));
