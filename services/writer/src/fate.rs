@@ -110,7 +110,8 @@ impl Remedy {
     pub(crate) fn of(error: &Error, attempt: u32, backoff: Backoff, jitter: f64) -> Self {
         match error {
             Error::Unavailable { retry_after, .. } => Self::Wait(backoff.delay(attempt, jitter, *retry_after)),
-            Error::Unauthorized { .. } | Error::Foreign { .. } => Self::Wait(backoff.delay(u32::MAX, jitter, None)),
+            // A person may have to act, or the bridge or what stands before it is only just starting: soon at first, then seldom.
+            Error::Unauthorized { .. } | Error::Foreign { .. } => Self::Wait(backoff.delay(attempt, jitter, None)),
             Error::WorkspaceUnknown => Self::CreateWorkspace,
             Error::Refused { status, code } => {
                 Self::Split(Answer { key: None, status: *status, outcome: "invalid".to_owned(), error: Some(Fault { code: code.clone() }) })
@@ -200,8 +201,8 @@ mod tests {
         assert_eq!(remedy(unavailable(None)), Remedy::Wait(Duration::from_millis(100)));
         assert_eq!(remedy(unavailable(Some(3))), Remedy::Wait(Duration::from_secs(3)));
         assert_eq!(remedy(unavailable(Some(3_600))), Remedy::Wait(Duration::from_secs(10)));
-        assert_eq!(remedy(Error::Unauthorized { status: 401 }), Remedy::Wait(Duration::from_secs(10)));
-        assert_eq!(remedy(Error::Foreign { status: 404 }), Remedy::Wait(Duration::from_secs(10)));
+        assert_eq!(remedy(Error::Unauthorized { status: 401 }), Remedy::Wait(Duration::from_millis(100)));
+        assert_eq!(remedy(Error::Foreign { status: 404 }), Remedy::Wait(Duration::from_millis(100)));
         assert_eq!(remedy(Error::WorkspaceUnknown), Remedy::CreateWorkspace);
         let Remedy::Split(blamed) = remedy(Error::Refused { status: 413, code: "too_large".to_owned() }) else { panic!("a split") };
         assert_eq!(Ended::by(&blamed).unwrap().answer, "413 too_large");
