@@ -69,11 +69,11 @@ pub(super) async fn gather(app: &Parts, workspace: &str, ask: &Ask) -> Result<Se
     let containers = store.containers(workspace, ask.lists(), &search, place.as_ref(), app.page.containers_max);
     let (containers, more) = containers.await?;
     let found = if search.terms.is_empty() { None } else { Some(store.found(workspace, ask.lists(), &search).await?) };
-    let main = main(app, workspace, ask, &head, now).await?;
+    let orphans = app.orphans.of(workspace, head.position, || store.orphans(workspace)).await?;
+    let main = if ask.shows_inbox() && orphans == 0 { Main::Inbox(Vec::new()) } else { main(app, workspace, ask, &head, now).await? };
     let names = names(app, workspace, &main).await?;
     let projects: Vec<&str> = projects(&main).map(|object| object.key.as_str()).collect();
     let tasks = if projects.is_empty() { HashMap::new() } else { store.tasks_of(workspace, &projects).await? };
-    let orphans = app.orphans.of(workspace, head.position, || store.orphans(workspace)).await?;
     Ok(Seen { now, orphans, containers, more, found, main, names, tasks, head })
 }
 

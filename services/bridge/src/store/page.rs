@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::lists::read_object;
@@ -150,14 +150,18 @@ impl Store {
         now: i64,
         (offset, items_max): (u64, u32),
     ) -> Result<Shown> {
+        let mut transaction = self.pool.begin().await?;
         let (place, container) = match within {
             Within::Container(key) => ("container = $2", Some(key)),
-            Within::Inbox => (ORPHAN, None),
+            Within::Inbox => {
+                match_at_once(&mut transaction).await?;
+                (ORPHAN, None)
+            }
         };
         let chosen = format!("workspace = $1 AND present AND {place} AND $2::text IS NOT DISTINCT FROM $2 AND {}", section.condition());
         let count = format!("SELECT count(*) FROM objects WHERE {chosen}");
         let total = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count)).bind(workspace).bind(container).bind(now);
-        let total = unsigned(total.fetch_one(&self.pool).await?);
+        let total = unsigned(total.fetch_one(&mut *transaction).await?);
         if total <= offset {
             return Ok(Shown { objects: Vec::new(), total });
         }
@@ -166,14 +170,16 @@ impl Store {
             order = section.order()
         );
         let select = sqlx::query(AssertSqlSafe(select)).bind(workspace).bind(container).bind(now);
-        let rows = select.bind(super::signed(offset)).bind(i64::from(items_max)).fetch_all(&self.pool).await?;
+        let rows = select.bind(super::signed(offset)).bind(i64::from(items_max)).fetch_all(&mut *transaction).await?;
         Ok(Shown { objects: rows.iter().map(read_object).collect::<Result<_>>()?, total })
     }
 
     /// How many objects have no known container.
     pub(crate) async fn orphans(&self, workspace: &str) -> Result<u64> {
         let count = format!("SELECT count(*) FROM objects WHERE workspace = $1 AND present AND {ORPHAN}");
-        Ok(unsigned(sqlx::query_scalar::<_, i64>(AssertSqlSafe(count)).bind(workspace).fetch_one(&self.pool).await?))
+        let mut transaction = self.pool.begin().await?;
+        match_at_once(&mut transaction).await?;
+        Ok(unsigned(sqlx::query_scalar::<_, i64>(AssertSqlSafe(count)).bind(workspace).fetch_one(&mut *transaction).await?))
     }
 
     /// Open tasks due before `until`, the oldest first.
@@ -233,4 +239,11 @@ impl Store {
         let select = sqlx::query(AssertSqlSafe(select)).bind(workspace).bind(keys);
         select.fetch_all(&self.pool).await?.iter().map(read_object).collect()
     }
+}
+
+/// Matches objects with containers all at once. Of a workspace that has just been filled the planner knows nothing yet: it would
+/// go through all containers for each object.
+async fn match_at_once(connection: &mut PgConnection) -> Result<()> {
+    sqlx::query("SET LOCAL enable_nestloop = off").execute(connection).await?;
+    Ok(())
 }

@@ -91,6 +91,22 @@ async fn a_taken_address_ends_the_start_with_one_sentence() {
 }
 
 #[tokio::test]
+async fn open_pages_do_not_keep_the_bridge_from_stopping() {
+    let config: bridge::Config = config(&database().await).try_into().unwrap();
+    let (url, shutdown) = (format!("http://{}", config.server.http), chassis::Shutdown::new());
+    let running = tokio::spawn(bridge::run(config, shutdown.clone()));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ready = || async { client.get(format!("{url}/readyz")).send().await.is_ok_and(|answer| answer.status() == 200) };
+    eventually("the bridge is ready", ready).await;
+    client.put(format!("{url}/v1/workspaces/w")).bearer_auth(WRITE_KEY).send().await.unwrap();
+    let page = client.get(format!("{url}/w/w/events")).bearer_auth(WRITE_KEY).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    shutdown.cancel();
+    tokio::time::timeout(Duration::from_secs(5), running).await.expect("it stops").unwrap().unwrap();
+    drop(page);
+}
+
+#[tokio::test]
 async fn a_paused_bridge_reads_and_does_not_write() {
     let bridge = Bridge::start().await;
     bridge.write(&[task("t", 1, "x")]).await;
