@@ -112,7 +112,8 @@ fn parameters(route: Route, limits: &Limits) -> Vec<Value> {
     let number = |name: &str, required: bool, minimum: u32, maximum: u64| json!({"in": "query", "name": name, "required": required, "schema": {"type": "integer", "minimum": minimum, "maximum": maximum}});
     let workspace = text("path", "workspace", limits.workspace_bytes_max, true);
     let key = text("path", "key", limits.key_bytes_max, true);
-    let cursor = text("query", "cursor", limits.key_bytes_max * 2, false);
+    let about = "The next_cursor of the page before; empty or left out for the first page.";
+    let cursor = json!({"in": "query", "name": "cursor", "schema": {"type": "string", "description": about}});
     let limit = number("limit", false, 1, limits.page_items_max.into());
     let once = text("header", "Idempotency-Key", limits.idempotency_key_bytes_max, false);
     match route {
@@ -181,6 +182,10 @@ fn answers(route: Route) -> Value {
     }
     if matches!(route, Route::PutObject(_) | Route::RemoveObject(_)) {
         answers.insert("409".to_owned(), json("Something newer is stored; nothing changed.", "Result".to_owned()));
+        answers.insert(
+            "422".to_owned(),
+            json("Not understood, or the key belongs to another kind; nothing changed.", "ResultOrError".to_owned()),
+        );
     }
     if !matches!(route, Route::ListWorkspaces | Route::PutWorkspace) {
         answers.insert("404".to_owned(), refused("Refused"));
@@ -189,7 +194,7 @@ fn answers(route: Route) -> Value {
         answers.insert("413".to_owned(), refused("Refused"));
     }
     for status in ["400", "401", "403", "422"] {
-        answers.insert(status.to_owned(), refused("Refused"));
+        answers.entry(status).or_insert_with(|| refused("Refused"));
     }
     answers.insert("503".to_owned(), refused("Later"));
     Value::Object(answers)

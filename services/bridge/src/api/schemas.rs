@@ -73,8 +73,11 @@ fn content(kind: Kind) -> Value {
     closed(Value::Object(properties), &required)
 }
 
+/// No control characters.
+pub(super) const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
+
 fn key(limits: &Limits) -> Value {
-    json!({"type": "string", "minLength": 1, "maxLength": limits.key_bytes_max, "description": "At most so many bytes of UTF-8; no control characters."})
+    json!({"type": "string", "minLength": 1, "maxLength": limits.key_bytes_max, "pattern": PRINTABLE, "description": "At most so many bytes of UTF-8; no control characters."})
 }
 
 fn write(kind: Kind, limits: &Limits) -> Value {
@@ -135,6 +138,7 @@ fn common(limits: &Limits) -> Map<String, Value> {
         "Digest": {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": digest_about},
         "Error": closed(json!({"error": error}), &["error"]),
         "Result": closed(result, &["key", "status", "outcome"]),
+        "ResultOrError": {"anyOf": [reference("Result"), reference("Error")]},
         "Results": closed(json!({"results": {"type": "array", "items": reference("Result")}}), &["results"]),
         "Batch": batch(limits),
         "Item": item(limits),

@@ -83,6 +83,9 @@ pub(super) async fn changes(State(app): State<App>, path: InPath<String>, query:
     let workspace = workspace(&app, path)?;
     let FeedQuery { after, limit } = from_query(query)?;
     let after = after.unwrap_or_default();
+    if i64::try_from(after).is_err() {
+        return Err(Refused::unprocessable("invalid_position", "there can be no such position"));
+    }
     let feed = app.store.changes(&workspace, after, page_size(&app, limit)?).await?;
     let next = feed.changes.last().map_or(after, |last| last.position);
     let items: Vec<Value> = feed.changes.iter().map(change).collect();
