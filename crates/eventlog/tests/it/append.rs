@@ -139,11 +139,11 @@ async fn locations_have_logs_of_their_own() {
     let hostile = LocationId::new("a'; DROP TABLE events; -- * > é").unwrap();
     assert!(matches!(db.log.observe(&hostile, &[]).await, Ok(none) if none.is_empty()));
     let observation = Observation { location_id: hostile.clone(), ..seen("c\"1", "Ann", 1) };
-    assert!(matches!(db.log.observe(&hostile, &[observation.clone()]).await, Err(Error::NotFound)));
+    assert!(matches!(db.log.observe(&hostile, std::slice::from_ref(&observation)).await, Err(Error::NotFound)));
     let connected = db.log.connect_location(&hostile, at(5)).await.unwrap();
     assert_eq!((connected.connected_at, connected.epoch, connected.head), (at(5), 1, 0));
     assert_eq!(db.log.connect_location(&hostile, at(9)).await.unwrap().connected_at, at(5));
-    assert_eq!(db.log.observe(&hostile, &[observation.clone()]).await.unwrap()[0].seq, 1);
+    assert_eq!(db.log.observe(&hostile, std::slice::from_ref(&observation)).await.unwrap()[0].seq, 1);
     // An observation of another location is not taken for one of this.
     assert_eq!(db.log.observe(&db.location, &[observation]).await.unwrap(), []);
     assert_eq!(db.log.history(&hostile, &contact_id("c\"1"), None, 10).await.unwrap().len(), 1);

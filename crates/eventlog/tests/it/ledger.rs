@@ -30,7 +30,7 @@ async fn the_ledger_never_moves_back() {
     settle(&db, &[delivered("c1", 7), delivered("c1", 9), delivered("c1", 8)]).await;
     assert_eq!(applied(&db, &object).await, mirror(9));
     let next_epoch = Settlement { revision: Revision { epoch: 2, seq: 1 }, ..delivered("c1", 1) };
-    settle(&db, &[next_epoch.clone()]).await;
+    settle(&db, std::slice::from_ref(&next_epoch)).await;
     settle(&db, &[delivered("c1", 100)]).await;
     assert_eq!(applied(&db, &object).await.map(|applied| applied.revision), Some(next_epoch.revision));
 }

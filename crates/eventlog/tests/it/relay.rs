@@ -32,7 +32,7 @@ fn ids(batch: &RelayBatch) -> Vec<String> {
 #[tokio::test]
 async fn the_cursor_moves_when_a_batch_is_done_and_survives() {
     let db = five_events("relay_cursor").await;
-    assert_eq!(db.log.behind().await.unwrap(), [db.location.clone()]);
+    assert_eq!(db.log.behind().await.unwrap(), std::slice::from_ref(&db.location));
     let batch = next(&db, &db.log, 3).await.unwrap();
     assert_eq!(ids(&batch), ["loc:1.1", "loc:1.2", "loc:1.3"]);
     batch.done().await.unwrap();
