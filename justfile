@@ -60,7 +60,6 @@ lint: check
 
 # The workspace page in a real Chromium.
 test-browser *args:
-    @cargo build --locked -p standalone
     @deploy/browser "$@"
 
 # Compare with the vendor's own description, found at GHL_CONTRACT_DIR.
