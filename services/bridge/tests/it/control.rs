@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::support::{Answer, Bridge, WRITE_KEY, config, database, eventually, task};
+use crate::support::{Answer, Bridge, WRITE_KEY, client, config, database, eventually, task};
 
 #[tokio::test]
 async fn who_comes_when_all_turns_are_taken_is_told_to_come_again() {
@@ -95,7 +95,7 @@ async fn open_pages_do_not_keep_the_bridge_from_stopping() {
     let config: bridge::Config = config(&database().await).try_into().unwrap();
     let (url, shutdown) = (format!("http://{}", config.server.http), chassis::Shutdown::new());
     let running = tokio::spawn(bridge::run(config, shutdown.clone()));
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = client();
     let ready = || async { client.get(format!("{url}/readyz")).send().await.is_ok_and(|answer| answer.status() == 200) };
     eventually("the bridge is ready", ready).await;
     client.put(format!("{url}/v1/workspaces/w")).bearer_auth(WRITE_KEY).send().await.unwrap();

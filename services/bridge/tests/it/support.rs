@@ -57,6 +57,12 @@ impl Drop for Bridge {
     }
 }
 
+/// Follows no redirect and knows no proxy. Each test runs in whatever process: whoever comes second finds the provider installed.
+pub(crate) fn client() -> Client {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("client")
+}
+
 impl Bridge {
     /// With a workspace `w`.
     pub(crate) async fn start() -> Self {
@@ -67,11 +73,9 @@ impl Bridge {
 
     pub(crate) async fn start_with(config: toml::Table) -> Self {
         let config: bridge::Config = config.try_into().expect("config");
-        // Several tests do this at once: whoever comes second finds it done.
-        drop(rustls::crypto::ring::default_provider().install_default());
         let (shutdown, url, grpc) = (Shutdown::new(), format!("http://{}", config.server.http), format!("http://{}", config.server.grpc));
         tokio::spawn(bridge::run(config, shutdown.clone()));
-        let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("client");
+        let client = client();
         let bridge = Self { url, grpc, client, shutdown };
         eventually("the bridge is ready", || async {
             let answer = bridge.client.get(format!("{}/readyz", bridge.url)).send().await;
