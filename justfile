@@ -42,6 +42,10 @@ check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
+# Renew the committed bindings after a change of a .proto file.
+proto:
+    MIRROR_PROTO_WRITE=1 cargo test --quiet --locked -p proto --test fresh
+
 # Everything that reads the code without running it; what is not installed is named.
 lint: check
     #!/usr/bin/env bash

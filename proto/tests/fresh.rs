@@ -2,9 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
+fn proto_files(directory: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            proto_files(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
 fn generate(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = ["mirror/control/v1/control.proto", "mirror/admin/v1/admin.proto"];
+    let mut files = Vec::new();
+    proto_files(&root.join("mirror"), &mut files)?;
+    files.sort();
     let descriptors = protox::compile(files, [root])?;
     std::fs::create_dir_all(out)?;
     let bytes = prost::Message::encode_to_vec(&descriptors);
