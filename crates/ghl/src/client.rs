@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::budget::Budget;
 use crate::http::{Family, Request};
-use crate::wire::{self, Listed, Location};
+use crate::wire::{self, Listed, Location, RecordPage};
 use crate::{Answer, Error, Transport, Zone};
 
 /// Asks GHL about one location, with its token and within its allowance. Clones share the allowance.
@@ -73,6 +73,27 @@ impl Row {
     pub fn updated_at(&self) -> Option<&Moment> {
         self.contact.updated_at.as_ref()
     }
+}
+
+/// A search over the tasks of the location.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskSearch {
+    /// Rows asked for; GHL gives 25 where nothing is asked and may always give fewer.
+    pub rows_max: u32,
+    /// Rows left out: those of the pages before.
+    pub skip: u64,
+    /// Only tasks of these; of everybody where there are none.
+    pub contacts: Vec<ContactId>,
+    /// Only those that are done, or that are not.
+    pub done: Option<bool>,
+}
+
+/// Whose calendar events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventsOf<'a> {
+    Calendar(&'a str),
+    User(&'a str),
+    Group(&'a str),
 }
 
 /// Pages of a list of names that are read at most.
@@ -154,16 +175,60 @@ impl Client {
         answer.try_map(|body| wire::page(body, zone))
     }
 
-    /// Whose task it is, by the search over the location's tasks: for webhooks that do not say. The shape of its rows is not
-    /// published, so a row counts only when it names this very task and a contact.
+    /// One page of the location's tasks, those of nobody and of several contacts among them. Only documented parameters are sent; the
+    /// shape of the rows is not published, so what a row does not mention is told as `silent`.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn search_tasks(&self, search: &TaskSearch, zone: &Zone) -> Result<Answer<RecordPage>, Error> {
+        let mut body = json!({"limit": search.rows_max, "skip": search.skip});
+        if !search.contacts.is_empty() {
+            set(&mut body, "contactId", json!(search.contacts));
+        }
+        if let Some(done) = search.done {
+            set(&mut body, "completed", json!(done));
+        }
+        let path = ["locations", self.location_id.as_str(), "tasks", "search"];
+        let answer = self.post("locations.tasks", Family::Locations, &path, body).await?;
+        answer.try_map(|body| wire::records(body, RecordKind::Task, &self.location_id, zone))
+    }
+
+    /// Whose task it is, by the search over the location's tasks: for webhooks that do not say. A row counts only when it names this
+    /// very task and a contact.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn contact_of_task(&self, task: &RecordId, rows_max: u32) -> Result<Option<ContactId>, Error> {
-        let body = json!({"limit": rows_max, "skip": 0});
-        let path = ["locations", self.location_id.as_str(), "tasks", "search"];
-        let answer = self.post("locations.tasks", Family::Locations, &path, body).await?;
-        Ok(wire::contact_of_task(&answer.value, task))
+        let page = self.search_tasks(&TaskSearch { rows_max, ..TaskSearch::default() }, &Zone::UNKNOWN).await?.value;
+        let row = page.rows.into_iter().find(|row| row.record_id == *task);
+        Ok(row.and_then(|row| row.contacts.into_iter().next()))
+    }
+
+    /// The appointments of a calendar, a user or a group that start in a time span, both ends included; there is no paging. Unlike
+    /// the appointments of a contact they come with an offset, so they are read right whatever the zone.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn calendar_events(
+        &self,
+        of: EventsOf<'_>,
+        from: Timestamp,
+        to: Timestamp,
+        zone: &Zone,
+    ) -> Result<Answer<RecordPage>, Error> {
+        let (key, id) = match of {
+            EventsOf::Calendar(id) => ("calendarId", id),
+            EventsOf::User(id) => ("userId", id),
+            EventsOf::Group(id) => ("groupId", id),
+        };
+        let query = vec![
+            ("locationId", self.location_id.to_string()),
+            (key, id.to_owned()),
+            ("startTime", from.as_millisecond().to_string()),
+            ("endTime", to.as_millisecond().to_string()),
+        ];
+        let answer = self.get("calendars.events", Family::Calendars, &["calendars", "events"], query).await?;
+        answer.try_map(|body| wire::records(body, RecordKind::Appointment, &self.location_id, zone))
     }
 
     /// The location's own settings: its time zone and its company.

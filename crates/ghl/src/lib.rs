@@ -11,8 +11,8 @@ pub mod webhook;
 mod wire;
 
 pub use budget::Rate;
-pub use client::{Client, Page, Row, Search, Window};
+pub use client::{Client, EventsOf, Page, Row, Search, TaskSearch, Window};
 pub use error::Error;
 pub use http::{Answer, Call, OnCall, Settings, Transport, Versions};
 pub use time::Zone;
-pub use wire::{Listed, Location};
+pub use wire::{Listed, Location, RecordPage, RecordRow};

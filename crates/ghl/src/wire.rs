@@ -3,12 +3,17 @@
 //! Answers are read field by field, so that one strange value costs itself and not the record, and one strange record not the listing.
 
 mod contact;
+mod reader;
+mod rows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Appointment, Contact, ContactId, LocationId, Moment, Note, Record, RecordId, RecordKind, Task};
 use serde_json::{Map, Value};
 
+use self::reader::Reader;
+pub(crate) use self::rows::records;
+pub use self::rows::{RecordPage, RecordRow};
 use crate::client::{Page, Row};
 use crate::{Zone, time};
 
@@ -60,7 +65,7 @@ pub(crate) fn list(body: Value, kind: RecordKind, zone: &Zone) -> Result<Listed,
         match first_text(&fields, ID).map(RecordId::new) {
             // GHL shows some deleted records in lists and says so.
             Some(Ok(_)) if flag(&fields, "deleted").unwrap_or(false) => {}
-            Some(Ok(id)) => listed.records.push((id, record(&fields, kind, zone))),
+            Some(Ok(id)) => listed.records.push((id, record(&fields, kind, zone).0)),
             Some(Err(_)) | None => listed.unreadable += 1,
         }
     }
@@ -73,7 +78,7 @@ pub(crate) fn single(body: Value, kind: RecordKind, zone: &Zone) -> Result<Recor
     if first_text(&fields, ID).is_none() {
         return Err(format!("a {kind} without an id"));
     }
-    Ok(record(&fields, kind, zone))
+    Ok(record(&fields, kind, zone).0)
 }
 
 pub(crate) fn page(body: Value, zone: &Zone) -> Result<Page, String> {
@@ -94,15 +99,6 @@ pub(crate) fn page(body: Value, zone: &Zone) -> Result<Page, String> {
         page.rows.push(Row { contact_id, contact, silent });
     }
     Ok(page)
-}
-
-pub(crate) fn contact_of_task(body: &Value, task: &RecordId) -> Option<ContactId> {
-    // The specification calls the rows an "array of array": nested lists are looked into as well.
-    let rows =
-        body.get("tasks")?.as_array()?.iter().flat_map(|row| row.as_array().map_or_else(|| std::slice::from_ref(row), Vec::as_slice));
-    let row = rows.filter_map(Value::as_object).find(|row| first_text(row, ID).as_deref() == Some(task.as_str()))?;
-    let embedded = || row.get("contact").and_then(Value::as_object).and_then(|contact| first_text(contact, ID));
-    ContactId::new(text(row, "contactId").or_else(embedded)?).ok()
 }
 
 pub(crate) fn location(body: &Value) -> Result<Location, String> {
@@ -127,39 +123,45 @@ pub(crate) fn count(body: &Value) -> Option<u64> {
     body.get("total").or_else(|| body.get("count")).and_then(Value::as_u64)
 }
 
-fn record(fields: &Fields, kind: RecordKind, zone: &Zone) -> Record {
-    match kind {
-        RecordKind::Contact => Record::Contact(Box::new(contact::read(fields, zone).0)),
+/// The record, and the names of its fields that the answer does not mention at all.
+fn record(fields: &Fields, kind: RecordKind, zone: &Zone) -> (Record, BTreeSet<String>) {
+    let mut read = Reader::new(fields, zone);
+    let record = match kind {
+        RecordKind::Contact => {
+            let (contact, silent) = contact::read(fields, zone);
+            return (Record::Contact(Box::new(contact)), silent);
+        }
         RecordKind::Task => Record::Task(Task {
-            title: text(fields, "title"),
-            body: first_text(fields, &["body", "description"]),
-            due_at: moment(fields, "dueDate", zone),
-            done: flag(fields, "completed").unwrap_or(false),
-            assigned_to: reference(fields, "assignedTo"),
+            title: read.text("title", &["title"]),
+            body: read.text("body", &["body", "description"]),
+            due_at: read.moment("due_at", &["dueDate"]),
+            done: read.flag("done", &["completed"]).unwrap_or(false),
+            assigned_to: read.reference("assigned_to", &["assignedTo"]),
         }),
         RecordKind::Note => Record::Note(Note {
-            title: text(fields, "title"),
-            body: text(fields, "body"),
-            user_id: reference(fields, "userId"),
-            color: text(fields, "color"),
-            pinned: flag(fields, "pinned").unwrap_or(false),
-            added_at: moment(fields, "dateAdded", zone),
+            title: read.text("title", &["title"]),
+            body: read.text("body", &["body"]),
+            user_id: read.reference("user_id", &["userId"]),
+            color: read.text("color", &["color"]),
+            pinned: read.flag("pinned", &["pinned"]).unwrap_or(false),
+            added_at: read.moment("added_at", &["dateAdded"]),
         }),
         RecordKind::Appointment => Record::Appointment(Appointment {
-            title: text(fields, "title"),
-            starts_at: moment(fields, "startTime", zone),
-            ends_at: moment(fields, "endTime", zone),
-            time_zone: zone.name().map(str::to_owned),
+            title: read.text("title", &["title"]),
+            starts_at: read.moment("starts_at", &["startTime"]),
+            ends_at: read.moment("ends_at", &["endTime"]),
+            time_zone: read.zone().name().map(str::to_owned),
             // The second spelling is the vendor's, in older answers.
-            status: first_text(fields, &["appointmentStatus", "appoinmentStatus", "status"]),
-            place: text(fields, "address"),
-            notes: first_text(fields, &["notes", "description"]),
-            calendar_id: text(fields, "calendarId"),
-            assigned_to: reference(fields, "assignedUserId"),
-            added_at: moment(fields, "dateAdded", zone),
-            updated_at: moment(fields, "dateUpdated", zone),
+            status: read.text("status", &["appointmentStatus", "appoinmentStatus", "status"]),
+            place: read.text("place", &["address"]),
+            notes: read.text("notes", &["notes", "description"]),
+            calendar_id: read.text("calendar_id", &["calendarId"]),
+            assigned_to: read.reference("assigned_to", &["assignedUserId"]),
+            added_at: read.moment("added_at", &["dateAdded"]),
+            updated_at: read.moment("updated_at", &["dateUpdated"]),
         }),
-    }
+    };
+    (record, read.silent)
 }
 
 const ID: &[&str] = &["id", "_id"];

@@ -9,8 +9,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Response};
-use domain::{ContactId, LocationId, Record};
-use ghl::{Client, Error, Rate, Search, Settings, Transport, Versions, Window, Zone};
+use domain::{ContactId, LocationId, Record, RecordId};
+use ghl::{Client, Error, EventsOf, Rate, Search, Settings, TaskSearch, Transport, Versions, Window, Zone};
 use serde_json::{Value, json};
 
 /// What the server was asked.
@@ -168,6 +168,37 @@ async fn a_listing_becomes_records() {
     let listed = server.client().appointments(&id("c-1"), &Zone::named("Europe/Berlin")).await.unwrap().value;
     let Record::Appointment(appointment) = &listed.records[0].1 else { panic!("not an appointment") };
     assert_eq!(appointment.starts_at.as_ref().unwrap().to_string(), "2021-07-16T09:00:00Z");
+}
+
+#[tokio::test]
+async fn the_tasks_of_a_location_are_asked_for_page_by_page() {
+    let page = json!({"tasks": [{"_id": "t-1", "contactId": "c-1", "title": "Call"}], "traceId": "t-9"});
+    let server = Server::start(vec![answer(200, &page)]).await;
+    let client = server.client();
+    let search = TaskSearch { rows_max: 100, skip: 200, ..TaskSearch::default() };
+    let page = client.search_tasks(&search, &Zone::UNKNOWN).await.unwrap();
+    assert_eq!((page.value.rows[0].contacts.as_slice(), page.trace_id.as_deref()), ([id("c-1")].as_slice(), Some("t-9")));
+    client.search_tasks(&TaskSearch { contacts: vec![id("c-1")], done: Some(false), ..search }, &Zone::UNKNOWN).await.unwrap();
+    assert_eq!(client.contact_of_task(&RecordId::new("t-1").unwrap(), 50).await.unwrap(), Some(id("c-1")));
+    let asked = server.asked();
+    assert_eq!((asked[0].line.as_str(), &asked[0].body), ("POST /locations/loc%2F1/tasks/search", &json!({"limit": 100, "skip": 200})));
+    assert_eq!(asked[1].body, json!({"limit": 100, "skip": 200, "contactId": ["c-1"], "completed": false}));
+}
+
+#[tokio::test]
+async fn calendar_events_are_asked_for_by_window() {
+    let events = json!({"events": [{"id": "a-1", "contactId": "c-1", "startTime": "2023-09-25T16:00:00+05:30"}]});
+    let server = Server::start(vec![answer(200, &events)]).await;
+    let (from, to) = ("2023-09-25T00:00:00Z".parse().unwrap(), "2023-09-26T00:00:00Z".parse().unwrap());
+    for of in [EventsOf::Calendar("k-1"), EventsOf::User("u-1"), EventsOf::Group("g-1")] {
+        let page = server.client().calendar_events(of, from, to, &Zone::UNKNOWN).await.unwrap().value;
+        assert!(page.whole && page.rows[0].contacts == [id("c-1")]);
+    }
+    let lines: Vec<String> = server.asked().into_iter().map(|asked| asked.line).collect();
+    let expected = ["calendarId=k-1", "userId=u-1", "groupId=g-1"]
+        .map(|of| format!("GET /calendars/events?locationId=loc%2F1&{of}&startTime=1695600000000&endTime=1695686400000"));
+    assert_eq!(lines, expected);
+    assert_eq!(server.asked()[0].headers["version"], "2021-04-15");
 }
 
 #[tokio::test]

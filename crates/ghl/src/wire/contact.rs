@@ -2,68 +2,42 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Contact, Moment};
+use domain::Contact;
 use serde_json::Value;
 
-use super::{Fields, ID, first_text, flag, moment, reference, text};
+use super::reader::Reader;
+use super::{Fields, ID, first_text, text};
 use crate::{Zone, time};
 
-/// The contact, and the names of its fields that the answer does not mention at all. A field that is mentioned as null or empty is
-/// known to be empty.
+/// The contact, and the names of its fields that the answer does not mention at all.
 pub(super) fn read(fields: &Fields, zone: &Zone) -> (Contact, BTreeSet<String>) {
-    let mut silent = BTreeSet::new();
+    let mut read = Reader::new(fields, zone);
     let contact = Contact {
-        name: first_text(fields, note_silent(fields, &mut silent, "name", &["name", "contactName"])),
+        name: read.text("name", &["name", "contactName"]),
         // Search rows have been seen with lower-cased names beside the raw ones, which are as typed.
-        first_name: first_text(fields, note_silent(fields, &mut silent, "first_name", &["firstNameRaw", "firstName"])),
-        last_name: first_text(fields, note_silent(fields, &mut silent, "last_name", &["lastNameRaw", "lastName"])),
-        email: first_text(fields, note_silent(fields, &mut silent, "email", &["email"])),
-        phone: first_text(fields, note_silent(fields, &mut silent, "phone", &["phone"])),
-        company: first_text(fields, note_silent(fields, &mut silent, "company", &["companyName"])),
-        street: first_text(fields, note_silent(fields, &mut silent, "street", &["address1", "address"])),
-        city: first_text(fields, note_silent(fields, &mut silent, "city", &["city"])),
-        state: first_text(fields, note_silent(fields, &mut silent, "state", &["state"])),
-        postal_code: first_text(fields, note_silent(fields, &mut silent, "postal_code", &["postalCode"])),
-        country: first_text(fields, note_silent(fields, &mut silent, "country", &["country"])),
-        website: first_text(fields, note_silent(fields, &mut silent, "website", &["website"])),
-        time_zone: first_text(fields, note_silent(fields, &mut silent, "time_zone", &["timezone", "timeZone"])),
-        source: first_text(fields, note_silent(fields, &mut silent, "source", &["source"])),
-        date_of_birth: first_value(fields, note_silent(fields, &mut silent, "date_of_birth", &["dateOfBirth"]))
-            .and_then(|value| time::day(value, zone)),
-        do_not_disturb: first_flag(fields, note_silent(fields, &mut silent, "do_not_disturb", &["dnd"])),
-        assigned_to: first_reference(fields, note_silent(fields, &mut silent, "assigned_to", &["assignedTo"])),
-        business_id: first_reference(fields, note_silent(fields, &mut silent, "business_id", &["businessId"])),
-        tags: first_value(fields, note_silent(fields, &mut silent, "tags", &["tags"])).map(tags).unwrap_or_default(),
-        custom_fields: first_value(fields, note_silent(fields, &mut silent, "custom_fields", &["customFields", "customField"]))
-            .map(custom_fields)
-            .unwrap_or_default(),
-        added_at: first_moment(fields, note_silent(fields, &mut silent, "added_at", &["dateAdded", "createdAt"]), zone),
-        updated_at: first_moment(fields, note_silent(fields, &mut silent, "updated_at", &["dateUpdated", "updatedAt"]), zone),
+        first_name: read.text("first_name", &["firstNameRaw", "firstName"]),
+        last_name: read.text("last_name", &["lastNameRaw", "lastName"]),
+        email: read.text("email", &["email"]),
+        phone: read.text("phone", &["phone"]),
+        company: read.text("company", &["companyName"]),
+        street: read.text("street", &["address1", "address"]),
+        city: read.text("city", &["city"]),
+        state: read.text("state", &["state"]),
+        postal_code: read.text("postal_code", &["postalCode"]),
+        country: read.text("country", &["country"]),
+        website: read.text("website", &["website"]),
+        time_zone: read.text("time_zone", &["timezone", "timeZone"]),
+        source: read.text("source", &["source"]),
+        date_of_birth: read.value("date_of_birth", &["dateOfBirth"]).and_then(|value| time::day(value, zone)),
+        do_not_disturb: read.flag("do_not_disturb", &["dnd"]),
+        assigned_to: read.reference("assigned_to", &["assignedTo"]),
+        business_id: read.reference("business_id", &["businessId"]),
+        tags: read.value("tags", &["tags"]).map(tags).unwrap_or_default(),
+        custom_fields: read.value("custom_fields", &["customFields", "customField"]).map(custom_fields).unwrap_or_default(),
+        added_at: read.moment("added_at", &["dateAdded", "createdAt"]),
+        updated_at: read.moment("updated_at", &["dateUpdated", "updatedAt"]),
     };
-    (contact, silent)
-}
-
-fn note_silent<'k>(fields: &Fields, silent: &mut BTreeSet<String>, name: &str, keys: &'k [&'k str]) -> &'k [&'k str] {
-    if !keys.iter().any(|key| fields.contains_key(*key)) {
-        silent.insert(name.to_owned());
-    }
-    keys
-}
-
-fn first_value<'f>(fields: &'f Fields, keys: &[&str]) -> Option<&'f Value> {
-    keys.iter().find_map(|key| fields.get(*key))
-}
-
-fn first_flag(fields: &Fields, keys: &[&str]) -> Option<bool> {
-    keys.iter().find_map(|key| flag(fields, key))
-}
-
-fn first_reference(fields: &Fields, keys: &[&str]) -> Option<String> {
-    keys.iter().find_map(|key| reference(fields, key))
-}
-
-fn first_moment(fields: &Fields, keys: &[&str], zone: &Zone) -> Option<Moment> {
-    keys.iter().find_map(|key| moment(fields, key, zone))
+    (contact, read.silent)
 }
 
 /// Names of tags; GHL gives strings, objects with a name are understood too.

@@ -156,15 +156,55 @@ fn names_come_from_lists_and_a_location_gives_its_zone() {
     assert_eq!((here.zone.name(), here.company_id.as_deref()), (Some("Asia/Kolkata"), Some("co")));
 }
 
+fn tasks_of(body: Value) -> RecordPage {
+    records(body, RecordKind::Task, &here(), &berlin()).unwrap()
+}
+
 #[test]
-fn the_contact_of_a_task_is_found_in_any_shape_of_row() {
-    let task = RecordId::new("t-2").unwrap();
-    for body in [
-        json!({"tasks": [{"_id": "t-1", "contactId": "c-0"}, {"_id": "t-2", "contactId": "c-1"}]}),
-        json!({"tasks": [[{"id": "t-2", "contact": {"id": "c-1"}}]]}),
+fn whose_a_task_is_is_found_in_any_shape_of_row() {
+    for row in [
+        json!({"_id": "t", "contactId": "c-1"}),
+        json!([{"id": "t", "contact": {"id": "c-1"}}]),
+        json!({"id": "t", "contactId": "c-1", "contacts": ["c-1", {"_id": "c-1"}]}),
     ] {
-        assert_eq!(contact_of_task(&body, &task), Some(id("c-1")));
+        let page = tasks_of(json!({ "tasks": [row] }));
+        assert_eq!((page.rows[0].record_id.as_str(), page.rows[0].contacts.as_slice()), ("t", [id("c-1")].as_slice()));
     }
-    assert_eq!(contact_of_task(&json!({"tasks": [{"id": "t-2"}]}), &task), None);
-    assert_eq!(contact_of_task(&json!({}), &task), None);
+    let page = tasks_of(json!({"tasks": [{"id": "t-1"}, {"id": "t-2", "contactIds": ["c-2", "c-1", null, 3]}]}));
+    assert_eq!(page.rows[0].contacts, [], "a task of nobody");
+    assert_eq!(page.rows[1].contacts, [id("c-2"), id("c-1")]);
+}
+
+#[test]
+fn a_page_of_tasks_says_how_far_it_goes_and_what_it_leaves_out() {
+    let page = tasks_of(json!({
+        "tasks": [
+            {"_id": "t-1", "title": "Call", "completed": false}, {"title": "nameless"}, {"id": "t-2", "deleted": true},
+            {"id": "t-3", "locationId": "loc-2"}
+        ],
+        "count": 40
+    }));
+    assert_eq!((page.rows.len(), page.given, page.unreadable, page.total, page.whole), (1, 4, 2, Some(40), false));
+    let silent: Vec<&str> = page.rows[0].silent.iter().map(String::as_str).collect();
+    assert_eq!(silent, ["assigned_to", "body", "due_at"]);
+    assert!(records(json!({"tasks": null}), RecordKind::Task, &here(), &berlin()).is_err(), "no list is not an empty one");
+}
+
+#[test]
+fn an_appointment_reads_the_same_from_its_contact_and_from_its_calendar() {
+    let of_contact = json!({"events": [{
+        "id": "a-1", "calendarId": "k-1", "status": "booked", "title": "Meet", "assignedUserId": "u-1", "startTime": "2021-07-16 11:00:00",
+        "endTime": "2021-07-16 11:30:00", "address": "Office", "locationId": "loc-1", "contactId": "c-1", "appointmentStatus": "confirmed",
+        "dateAdded": "2021-07-01 08:00:00", "dateUpdated": "2021-07-02 08:00:00"
+    }]});
+    let of_calendar = json!({"events": [{
+        "id": "a-1", "calendarId": "k-1", "title": "Meet", "assignedUserId": "u-1", "startTime": "2021-07-16T11:00:00+02:00",
+        "endTime": "2021-07-16T11:30:00+02:00", "address": "Office", "locationId": "loc-1", "contactId": "c-1", "groupId": "",
+        "appointmentStatus": "confirmed", "users": ["u-1"], "dateAdded": 1_625_119_200_000_i64, "dateUpdated": "2021-07-02T06:00:00.000Z",
+        "isRecurring": false, "deleted": false
+    }], "traceId": "t"});
+    let listed = list(of_contact, RecordKind::Appointment, &berlin()).unwrap();
+    let page = records(of_calendar, RecordKind::Appointment, &here(), &berlin()).unwrap();
+    assert_eq!(page.rows[0].contacts, [id("c-1")]);
+    assert_eq!(page.rows[0].record, listed.records[0].1);
 }

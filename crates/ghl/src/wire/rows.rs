@@ -1,0 +1,89 @@
+//! Rows of lists over a whole location: each says itself whose record it is.
+
+use std::collections::BTreeSet;
+
+use domain::{ContactId, LocationId, Record, RecordId, RecordKind};
+use serde_json::Value;
+
+use super::{Fields, ID, count, first_text, flag, object, plural, record, text};
+use crate::Zone;
+
+/// One page of a list over a location.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordPage {
+    pub rows: Vec<RecordRow>,
+    /// Rows without a usable id, or of another location.
+    pub unreadable: usize,
+    /// Rows that GHL gave, of whatever use: how far paging by `skip` has come.
+    pub given: usize,
+    /// How many rows the whole list has, where GHL says so.
+    pub total: Option<u64>,
+    /// Whether every row of the page could be read and GHL did not say that it held back others.
+    pub whole: bool,
+}
+
+/// One record of a location.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordRow {
+    pub record_id: RecordId,
+    /// Whose it is: of a task none or several, of an appointment one.
+    pub contacts: Vec<ContactId>,
+    pub record: Record,
+    /// Fields of `record` that the row does not mention, by name: they may have a value all the same.
+    pub silent: BTreeSet<String>,
+}
+
+pub(crate) fn records(body: Value, kind: RecordKind, location_id: &LocationId, zone: &Zone) -> Result<RecordPage, String> {
+    let mut body = object(body)?;
+    let Some(Value::Array(rows)) = body.remove(plural(kind)) else { return Err(format!("{} is no list", plural(kind))) };
+    let mut page = RecordPage {
+        rows: Vec::with_capacity(rows.len()),
+        unreadable: 0,
+        given: 0,
+        whole: !flag(&body, "hasMore").unwrap_or(false),
+        total: count(&Value::Object(body)),
+    };
+    // The specification calls the rows of the task search an "array of array": nested lists are looked into as well.
+    let rows = rows.into_iter().flat_map(|row| match row {
+        Value::Array(rows) => rows,
+        row @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => vec![row],
+    });
+    for row in rows {
+        page.given += 1;
+        match row.as_object().map(|fields| (fields, id(fields, location_id))) {
+            // GHL shows some deleted records in lists and says so.
+            Some((fields, Some(_))) if flag(fields, "deleted").unwrap_or(false) => {}
+            Some((fields, Some(record_id))) => {
+                let (record, silent) = record(fields, kind, zone);
+                page.rows.push(RecordRow { record_id, contacts: contacts(fields), record, silent });
+            }
+            Some((_, None)) | None => page.unreadable += 1,
+        }
+    }
+    page.whole &= page.unreadable == 0;
+    Ok(page)
+}
+
+fn id(fields: &Fields, location_id: &LocationId) -> Option<RecordId> {
+    if text(fields, "locationId").is_some_and(|of| of != location_id.as_str()) {
+        return None;
+    }
+    RecordId::new(first_text(fields, ID)?).ok()
+}
+
+/// The contacts of a row, each once: as one id, as several, as objects with an id. How a row names several is not published.
+fn contacts(fields: &Fields) -> Vec<ContactId> {
+    let mut found = Vec::new();
+    for value in ["contactId", "contactIds", "contact", "contacts"].iter().filter_map(|key| fields.get(*key)) {
+        for one in value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice) {
+            let id = match one {
+                Value::String(id) => Some(id.clone()),
+                Value::Object(contact) => first_text(contact, ID),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+            };
+            let id = id.and_then(|id| ContactId::new(id).ok());
+            found.extend(id.filter(|id| !found.contains(id)));
+        }
+    }
+    found
+}
