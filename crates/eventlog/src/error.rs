@@ -18,6 +18,12 @@ pub enum Error {
     /// A newer program wrote this, or it is damaged.
     #[error("stored content cannot be read: {0}")]
     Unreadable(#[from] Decode),
+    /// Try again once a person has given this service the key-encryption key: what is stored is whole, but locked.
+    #[error("sealed under the key-encryption key {kek_id}, which this service does not have")]
+    Locked { kek_id: String },
+    /// Nothing helps but a person: a wrapped secret was changed, or moved to where it does not belong.
+    #[error("a wrapped secret does not open")]
+    Damaged,
     #[error("not found")]
     NotFound,
     /// The parked delivery no longer waits.
@@ -34,7 +40,7 @@ pub enum Error {
 impl Error {
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Locked { .. })
     }
 }
 

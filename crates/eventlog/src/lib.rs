@@ -3,8 +3,10 @@
 //! Does not know how GHL or Pagico speak, nor what travels over the bus.
 
 mod chain;
+mod cipher;
 mod columns;
 mod error;
+mod kek;
 mod known;
 mod ledger;
 mod locations;
@@ -24,6 +26,7 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 
 pub use error::{Error, Result};
+pub use kek::{Kek, Wrapped};
 pub use ledger::{ParkedMessage, Settlement};
 pub use locations::Location;
 pub use log::{Appends, Entry};
@@ -38,6 +41,7 @@ pub use verify::Verified;
 #[derive(Clone)]
 pub struct EventLog {
     pool: PgPool,
+    kek: Option<Kek>,
     transaction_records_max: usize,
     appended: Arc<watch::Sender<u64>>,
 }
@@ -46,13 +50,19 @@ impl EventLog {
     /// Prepares a pool that connects when it is first used: a database that is down now is no error here.
     ///
     /// # Errors
-    /// `Misconfigured` when the address is not one of a PostgreSQL database.
+    /// `Misconfigured` when the address is not one of a PostgreSQL database or the key-encryption keys cannot be read.
     pub async fn connect(settings: &Settings) -> Result<Self> {
         Ok(Self {
             pool: settings.pool()?,
+            kek: settings.kek()?,
             transaction_records_max: settings.transaction_records_max.max(1),
             appended: Arc::new(watch::Sender::new(0)),
         })
+    }
+
+    /// The key-encryption keys that this log was connected with.
+    pub fn kek(&self) -> Option<&Kek> {
+        self.kek.as_ref()
     }
 
     /// # Errors

@@ -1,5 +1,6 @@
 //! Where the log is and how much of it may be used at once.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
-use crate::{Error, Result};
+use crate::{Error, Kek, Result};
 
 /// How long a connection may have idled before it is tried out before use.
 const IDLE_TRUSTED: Duration = Duration::from_secs(2);
@@ -19,6 +20,12 @@ pub struct Settings {
     /// `postgres://user:password@host:port/database`. Printed without the password.
     #[serde(serialize_with = "without_password")]
     pub url: SecretString,
+    /// The key-encryption keys, as `Kek::parse` takes them; empty: none. Never printed.
+    #[serde(serialize_with = "hidden")]
+    pub kek: SecretString,
+    /// A file with them instead, readable by its owner alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kek_file: Option<PathBuf>,
     pub connections_max: u32,
     /// How long to wait for a free connection, connecting included.
     #[serde(with = "humantime_serde")]
@@ -38,6 +45,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             url: SecretString::from(String::new()),
+            kek: SecretString::from(String::new()),
+            kek_file: None,
             connections_max: 8,
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
@@ -54,6 +63,9 @@ impl Settings {
         let url = url::Url::parse(self.url.expose_secret());
         if !url.is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql")) {
             problems.push("url must be postgres://user:password@host:port/database".to_owned());
+        }
+        if let Err(error) = self.kek() {
+            problems.push(format!("kek: {error}"));
         }
         if self.connections_max == 0 {
             problems.push("connections_max must be at least 1".to_owned());
@@ -72,6 +84,16 @@ impl Settings {
             }
         }
         problems
+    }
+
+    /// The key-encryption keys, where there are any.
+    pub(crate) fn kek(&self) -> Result<Option<Kek>> {
+        match (&self.kek_file, self.kek.expose_secret().is_empty()) {
+            (None, true) => Ok(None),
+            (None, false) => Kek::parse(&self.kek).map(Some),
+            (Some(file), true) => Kek::read(file).map(Some),
+            (Some(_), false) => Err(Error::Misconfigured("kek and kek_file are given, one is enough".to_owned())),
+        }
     }
 
     pub(crate) fn connect_options(&self) -> Result<PgConnectOptions> {
@@ -102,6 +124,10 @@ impl Settings {
             });
         Ok(options.connect_lazy_with(self.connect_options()?))
     }
+}
+
+fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(if secret.expose_secret().is_empty() { "" } else { "hidden" })
 }
 
 fn without_password<S: Serializer>(url: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {

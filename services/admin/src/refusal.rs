@@ -14,6 +14,8 @@ pub(crate) fn of_log(error: eventlog::Error) -> Status {
         eventlog::Error::Unreadable(_) => {
             Status::internal(format!("{error}; a newer program may have written it: upgrade the admin service"))
         }
+        eventlog::Error::Locked { .. } => Status::failed_precondition(format!("{error}; give it to the admin service as log.kek_file")),
+        eventlog::Error::Damaged => Status::data_loss(format!("{error}; restore its row from a backup")),
         eventlog::Error::Misconfigured(_) | eventlog::Error::Refused { .. } => Status::internal(error.to_string()),
     }
 }
