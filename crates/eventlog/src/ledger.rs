@@ -76,7 +76,7 @@ impl EventLog {
         let fresh = events(&news)?;
         let appended = fresh.len();
         if appended > 0 {
-            head.insert(&mut transaction, location_id, fresh).await?;
+            (transaction, _) = head.insert_all(transaction, location_id, fresh).await?;
             head.save(&mut transaction, location_id).await?;
         }
         let delivered = newest(settlements.iter().filter(|settlement| settlement.outcome == DeliveryOutcome::Delivered));
