@@ -8,6 +8,7 @@ use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 pub(crate) const LOCATION: &str = "loc-1";
@@ -93,7 +94,9 @@ impl Agency {
             let status = StatusCode::from_u16(*status).unwrap();
             return (status, axum::Json(json!({"statusCode": status.as_u16(), "message": "as told"}))).into_response();
         }
-        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+        let decoded = |segment: &str| percent_decode_str(segment).decode_utf8().unwrap().into_owned();
+        let segments: Vec<String> = path.trim_matches('/').split('/').map(decoded).collect();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let answer = match segments.as_slice() {
             ["contacts", "search"] => world.search(&body),
             ["contacts", id] => match world.contacts.get(*id) {

@@ -27,6 +27,28 @@ async fn a_webhook_is_answered_for_what_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_of_a_mebibyte_or_of_ten_thousand_levels_is_answered() {
+    let agency = Agency::default();
+    let house = House::start("monsters", agency.clone(), "").await;
+    house.until_backfilled().await;
+    let mebibyte = |more: usize| {
+        let start = format!("{{\"type\": \"InvoicePaid\", \"locationId\": \"{LOCATION}\", \"note\": \"");
+        let padding = "x".repeat(1024 * 1024 - start.len() - 2 + more);
+        format!("{start}{padding}\"}}").into_bytes()
+    };
+    assert_eq!(house.send_raw(mebibyte(0)).await, 200, "as large as may be");
+    assert_eq!(house.send_raw(mebibyte(1)).await, 413, "one byte more");
+    let levels = 10_000;
+    let deep = format!("{{\"type\": \"ContactUpdate\", \"data\": {}{}}}", "[".repeat(levels), "]".repeat(levels));
+    assert_eq!(house.send_raw(deep.into_bytes()).await, 400);
+    let strange = "a'b\"c/d.e f*g>h";
+    agency.put(strange, 1);
+    assert_eq!(house.send("ContactUpdate", json!({"id": strange})).await, 200, "and goes on");
+    house.until_history(strange, &["contact.appeared", "task.appeared", "note.appeared"]).await;
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_leads_to_a_look_and_is_not_believed() {
     let agency = Agency::default();
     let house = House::start("look", agency.clone(), "").await;
