@@ -2,6 +2,7 @@
 
 mod admin;
 mod architecture;
+mod config;
 mod failure;
 mod process;
 mod restart;
