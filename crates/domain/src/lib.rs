@@ -2,7 +2,6 @@
 //!
 //! Knows no clock, no randomness, no IO and no other crate of the workspace: the same log and rules give the same intents, for ever.
 
-mod digest;
 mod event;
 mod gate;
 mod id;
@@ -15,7 +14,6 @@ mod retry;
 mod rules;
 mod text;
 
-pub use digest::{Whole, object_digest};
 pub use event::{
     Body, Cause, Change, Decode, Delivery, DeliveryFact, DeliveryOutcome, FieldChange, Names, Net, OperatorFact, RecordFact, Recorded,
     Stored, event_id,
@@ -28,7 +26,7 @@ pub use intent::{
 };
 pub use map::map;
 pub use moment::Moment;
-pub use observe::{Draft, KnownContact, KnownRecord, Listing, Looks, Observation, Observed, Sighting, observe};
+pub use observe::{Draft, KnownContact, KnownRecord, Listing, Looks, Observation, Observed, Sighting, fill_silent, observe};
 pub use record::{Appointment, Contact, Note, Record, Task};
 pub use retry::{Backoff, Verdict};
 pub use rules::{BadRules, Rules, RulesRevision};

@@ -168,7 +168,7 @@ fn see_contact(known: &KnownContact, seen: &Observation, observed: &mut Observed
         Sighting::NotAsked => {}
         Sighting::Present { contact, silent } => {
             let last = known.records.get(&(RecordKind::Contact, id.clone())).map(|last| &last.record);
-            let record = fill_silent(last, contact, silent);
+            let record = fill_silent(last, Record::Contact(contact.clone()), silent);
             see_record(known, seen, RecordKind::Contact, &id, Some(&record), false, observed);
         }
         Sighting::Gone => {
@@ -308,10 +308,9 @@ fn fields(record: &Record) -> Map<String, Value> {
     }
 }
 
-/// Takes what the answer was silent about from what is known.
-fn fill_silent(last: Option<&Record>, contact: &Contact, silent: &BTreeSet<String>) -> Record {
-    let seen = Record::Contact(Box::new(contact.clone()));
-    let Some(last) = last.filter(|_| !silent.is_empty()) else { return seen };
+/// Takes what an answer was silent about, by name of field, from what is known.
+pub fn fill_silent(last: Option<&Record>, seen: Record, silent: &BTreeSet<String>) -> Record {
+    let Some(last) = last.filter(|last| !silent.is_empty() && last.kind() == seen.kind()) else { return seen };
     let (known, mut filled) = (fields(last), fields(&seen));
     for name in silent {
         match known.get(name) {

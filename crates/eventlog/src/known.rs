@@ -1,7 +1,4 @@
 //! What is known of GHL: loaded under the head's lock, changed in the same transaction as the log.
-//!
-//! Keys are looked up one by one (`LATERAL … OFFSET 0`): after a quick first fill the planner believes that a location has a handful
-//! of rows, and would read all of them to find a few.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,9 +32,8 @@ impl Known {
         let ids: Vec<&str> = contacts.iter().map(|id| id.as_str()).collect();
         let mut known = Self::default();
         let looks = sqlx::query(
-            "SELECT k.* FROM unnest($2::text[]) AS wanted (id) CROSS JOIN LATERAL (SELECT contact_id, contact_asked_at, tasks_asked_at, \
-             notes_asked_at, appointments_asked_at, updated_at FROM known_contacts \
-             WHERE location_id = $1 AND contact_id = wanted.id OFFSET 0) k",
+            "SELECT contact_id, contact_asked_at, tasks_asked_at, notes_asked_at, appointments_asked_at, updated_at \
+             FROM known_contacts WHERE location_id = $1 AND contact_id = ANY($2)",
         )
         .bind(location_id.as_str())
         .bind(&ids)
@@ -51,8 +47,8 @@ impl Known {
             return Ok(known);
         }
         let records = sqlx::query(
-            "SELECT k.* FROM unnest($2::text[]) AS wanted (id) CROSS JOIN LATERAL (SELECT contact_id, kind, record_id, present, \
-             asked_at, epoch, seq, content FROM known_records WHERE location_id = $1 AND contact_id = wanted.id OFFSET 0) k",
+            "SELECT contact_id, kind, record_id, present, asked_at, epoch, seq, content \
+             FROM known_records WHERE location_id = $1 AND contact_id = ANY($2)",
         )
         .bind(location_id.as_str())
         .bind(&ids)
@@ -93,6 +89,10 @@ impl Known {
         let known = KnownRecord { present: row.try_get(3)?, record, asked_at };
         self.contacts.entry(contact_id).or_default().records.insert((kind, record_id), known);
         Ok(())
+    }
+
+    pub(crate) fn into_contacts(self) -> BTreeMap<ContactId, KnownContact> {
+        self.contacts
     }
 
     /// What is known of a contact; nothing at all when it was never seen.
@@ -158,11 +158,9 @@ impl Known {
             return Ok(());
         }
         sqlx::query(
-            // Rows of a location change under the lock on its head alone, so that they stay where they were found.
-            "UPDATE known_records k SET asked_at = greatest(k.asked_at, found.asked_at) FROM (SELECT r.ctid AS place, u.asked_at \
+            "UPDATE known_records k SET asked_at = greatest(k.asked_at, u.asked_at) \
              FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[]) AS u (contact_id, kind, record_id, asked_at) \
-             CROSS JOIN LATERAL (SELECT ctid FROM known_records WHERE location_id = $1 AND contact_id = u.contact_id \
-             AND kind = u.kind AND record_id = u.record_id OFFSET 0) r) found WHERE k.ctid = found.place",
+             WHERE k.location_id = $1 AND k.contact_id = u.contact_id AND k.kind = u.kind AND k.record_id = u.record_id",
         )
         .bind(location_id.as_str())
         .bind(self.confirmed.keys().map(|place| place.0.as_str()).collect::<Vec<_>>())
@@ -175,17 +173,23 @@ impl Known {
     }
 
     async fn save_looks(&self, connection: &mut PgConnection, location_id: &LocationId) -> Result<()> {
-        let looks: Vec<_> = self.looked_at.keys().filter_map(|id| self.contacts.get(id)).map(|known| &known.looks).collect();
+        let known: Vec<_> = self.looked_at.keys().filter_map(|id| Some((id, self.contacts.get(id)?))).collect();
+        let looks: Vec<_> = known.iter().map(|(_, known)| &known.looks).collect();
+        let present = known.iter().map(|(id, known)| {
+            let contact = known.records.get(&(RecordKind::Contact, RecordId::from(*id)));
+            contact.is_none_or(|contact| contact.present)
+        });
         let asked_at = |kind| looks.iter().map(|looks| looks.asked_at.get(&kind).copied().map(At)).collect::<Vec<_>>();
         let updated_at = looks.iter().map(|looks| looks.updated_at.as_ref().map(|at| text(&at.to_string()).into_owned()));
         sqlx::query(
             "INSERT INTO known_contacts AS k (location_id, contact_id, contact_asked_at, tasks_asked_at, notes_asked_at, \
-             appointments_asked_at, updated_at, last_seq) \
-             SELECT $1, * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::bigint[]) \
+             appointments_asked_at, updated_at, last_seq, present) \
+             SELECT $1, * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::text[], \
+             $8::bigint[], $9::bool[]) \
              ON CONFLICT (location_id, contact_id) DO UPDATE SET contact_asked_at = excluded.contact_asked_at, \
              tasks_asked_at = excluded.tasks_asked_at, notes_asked_at = excluded.notes_asked_at, \
              appointments_asked_at = excluded.appointments_asked_at, updated_at = excluded.updated_at, \
-             last_seq = greatest(k.last_seq, excluded.last_seq)",
+             last_seq = greatest(k.last_seq, excluded.last_seq), present = excluded.present",
         )
         .bind(location_id.as_str())
         .bind(self.looked_at.keys().map(ContactId::as_str).collect::<Vec<_>>())
@@ -195,6 +199,7 @@ impl Known {
         .bind(asked_at(RecordKind::Appointment))
         .bind(updated_at.collect::<Vec<_>>())
         .bind(self.looked_at.values().map(|seq| signed(seq.unwrap_or(0))).collect::<Vec<_>>())
+        .bind(present.collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
         Ok(())

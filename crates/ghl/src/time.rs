@@ -65,6 +65,14 @@ pub(crate) fn day(value: &Value, zone: &Zone) -> Option<Moment> {
     }
 }
 
+/// The same moment without parts of a second.
+pub(crate) fn whole_second(moment: Moment) -> Moment {
+    match moment {
+        Moment::At(at) => Moment::At(Timestamp::from_second(at.as_second()).unwrap_or(at)),
+        text @ Moment::Text(_) => text,
+    }
+}
+
 fn instant(text: &str, zone: &Zone) -> Option<Timestamp> {
     if text.len() >= EPOCH_MILLIS_DIGITS_MIN && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().ok().and_then(millis);

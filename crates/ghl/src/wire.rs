@@ -148,17 +148,19 @@ fn record(fields: &Fields, kind: RecordKind, zone: &Zone) -> (Record, BTreeSet<S
         }),
         RecordKind::Appointment => Record::Appointment(Appointment {
             title: read.text("title", &["title"]),
-            starts_at: read.moment("starts_at", &["startTime"]),
-            ends_at: read.moment("ends_at", &["endTime"]),
+            // The list of a contact's appointments gives whole seconds, that of a calendar's more: both are to read the same.
+            starts_at: read.moment("starts_at", &["startTime"]).map(time::whole_second),
+            ends_at: read.moment("ends_at", &["endTime"]).map(time::whole_second),
             time_zone: read.zone().name().map(str::to_owned),
             // The second spelling is the vendor's, in older answers.
             status: read.text("status", &["appointmentStatus", "appoinmentStatus", "status"]),
             place: read.text("place", &["address"]),
-            notes: read.text("notes", &["notes", "description"]),
+            // Not `description`, which only the list of a calendar's has.
+            notes: read.text("notes", &["notes"]),
             calendar_id: read.text("calendar_id", &["calendarId"]),
             assigned_to: read.reference("assigned_to", &["assignedUserId"]),
-            added_at: read.moment("added_at", &["dateAdded"]),
-            updated_at: read.moment("updated_at", &["dateUpdated"]),
+            added_at: read.moment("added_at", &["dateAdded"]).map(time::whole_second),
+            updated_at: read.moment("updated_at", &["dateUpdated"]).map(time::whole_second),
         }),
     };
     (record, read.silent)

@@ -110,7 +110,8 @@ fn count(tools: &Tools, observations: &[Observation], recorded: &[Recorded]) -> 
     observations.iter().map(appended).collect()
 }
 
-fn looked_at(observation: &Observation) -> usize {
+/// Records that an observation shows.
+pub(crate) fn looked_at(observation: &Observation) -> usize {
     let listed = |listing: &Listing| match listing {
         Listing::NotAsked => 0,
         Listing::Partial(records) => records.len(),

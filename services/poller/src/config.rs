@@ -1,5 +1,7 @@
 //! The settings, explained in `config.default.toml`.
 
+mod nets;
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use chassis::{ServerSettings, TelemetrySettings};
 use domain::{Backoff, LocationId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
+
+pub use nets::{AppointmentSettings, SweepSettings, TaskSettings, WatchSettings};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +30,9 @@ pub struct Config {
     pub names: NameSettings,
     pub append: AppendSettings,
     pub watch: WatchSettings,
+    pub sweep: SweepSettings,
+    pub tasks: TaskSettings,
+    pub appointments: AppointmentSettings,
     pub backfill: BackfillSettings,
     pub relay: RelaySettings,
     pub settled: IntervalSettings,
@@ -102,21 +109,8 @@ pub struct AppendSettings {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WatchSettings {
-    #[serde(with = "humantime_serde")]
-    pub interval: Duration,
-    #[serde(with = "humantime_serde")]
-    pub overlap: Duration,
-    pub page_rows: NonZeroU32,
-    pub pages_max: u32,
-    pub contacts_in_flight_max: usize,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct BackfillSettings {
     pub page_rows: NonZeroU32,
-    pub pages_max: u32,
     pub contacts_in_flight_max: usize,
     pub contact_by_id: bool,
     #[serde(with = "humantime_serde")]
@@ -187,6 +181,7 @@ impl Config {
             ("append.waiting_max", self.append.waiting_max),
             ("append.batch_max", self.append.batch_max),
             ("watch.contacts_in_flight_max", self.watch.contacts_in_flight_max),
+            ("sweep.contacts_in_flight_max", self.sweep.contacts_in_flight_max),
             ("backfill.contacts_in_flight_max", self.backfill.contacts_in_flight_max),
             ("relay.locations_max", self.relay.locations_max),
             ("relay.message_bytes_max", self.relay.message_bytes_max),
@@ -201,6 +196,14 @@ impl Config {
             ("retry.first", self.retry.first),
             ("retry.reconnect", self.retry.reconnect),
             ("watch.interval", self.watch.interval),
+            ("watch.tasks_interval", self.watch.tasks_interval),
+            ("watch.appointments_interval", self.watch.appointments_interval),
+            ("sweep.interval", self.sweep.interval),
+            ("sweep.check_interval", self.sweep.check_interval),
+            ("sweep.broken_off_pause", self.sweep.broken_off_pause),
+            ("sweep.notes_interval", self.sweep.notes_interval),
+            ("sweep.notes_within", self.sweep.notes_within),
+            ("appointments.window", self.appointments.window),
             ("backfill.check_interval", self.backfill.check_interval),
             ("relay.interval", self.relay.interval),
             ("settled.interval", self.settled.interval),

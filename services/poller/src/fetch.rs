@@ -12,14 +12,46 @@ use crate::connection::Connection;
 use crate::hints::Hinted;
 use crate::tools::{Stuck, Tools, judge, rest};
 
-/// Whom to look at, and on whose behalf.
+/// Whom to look at, at what, and on whose behalf.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
     pub(crate) contact_id: ContactId,
-    /// The contact where it is known already, so that only its records are asked for.
-    pub(crate) contact: Option<FoundContact>,
+    pub(crate) contact: Ask,
+    pub(crate) parts: Parts,
     pub(crate) net: Net,
     pub(crate) traceparent: Option<String>,
+}
+
+impl Question {
+    /// About the contact and everything that belongs to it.
+    pub(crate) fn whole(contact_id: ContactId, net: Net, traceparent: Option<String>) -> Self {
+        Self { contact_id, contact: Ask::Fresh, parts: Parts::ALL, net, traceparent }
+    }
+}
+
+/// What is wanted of the contact itself.
+#[derive(Clone, Debug)]
+pub(crate) enum Ask {
+    /// GHL is asked for it by its id.
+    Fresh,
+    /// A search showed it: GHL is not asked again.
+    Found(Box<FoundContact>),
+    Nothing,
+}
+
+/// Which of the contact's records are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parts {
+    tasks: bool,
+    notes: bool,
+    appointments: bool,
+}
+
+impl Parts {
+    pub(crate) const ALL: Self = Self { tasks: true, notes: true, appointments: true };
+    pub(crate) const NOTES: Self = Self { tasks: false, notes: true, appointments: false };
+    pub(crate) const TASKS: Self = Self { tasks: true, notes: false, appointments: false };
+    pub(crate) const APPOINTMENTS: Self = Self { tasks: false, notes: false, appointments: true };
 }
 
 /// A contact as a search showed it.
@@ -118,15 +150,25 @@ pub(crate) fn listed(observation: &Observation) -> impl Iterator<Item = &Record>
 async fn ask(tools: &Tools, connection: &Connection, question: Question) -> Result<Observation, ghl::Error> {
     let client = &connection.client;
     let zone = connection.names.zone(client).await?;
-    let Question { contact_id, contact: found, net, traceparent } = question;
+    let Question { contact_id, contact: wanted, parts, net, traceparent } = question;
+    let fresh = matches!(wanted, Ask::Fresh);
     let contact = async {
-        match found {
-            Some(FoundContact { contact, silent, asked_at, trace_id }) => Ok((Answer { value: contact, asked_at, trace_id }, silent)),
-            None => client.contact(&contact_id, &zone).await.map(|answer| (answer, BTreeSet::new())),
+        match wanted {
+            Ask::Found(found) => {
+                let FoundContact { contact, silent, asked_at, trace_id } = *found;
+                Ok(Some((Answer { value: contact, asked_at, trace_id }, silent)))
+            }
+            Ask::Fresh => client.contact(&contact_id, &zone).await.map(|answer| Some((answer, BTreeSet::new()))),
+            Ask::Nothing => Ok(None),
         }
     };
-    let children =
-        async || tokio::join!(client.tasks(&contact_id, &zone), client.notes(&contact_id, &zone), client.appointments(&contact_id, &zone));
+    let children = async || {
+        tokio::join!(
+            only_if(parts.tasks, client.tasks(&contact_id, &zone)),
+            only_if(parts.notes, client.notes(&contact_id, &zone)),
+            only_if(parts.appointments, client.appointments(&contact_id, &zone))
+        )
+    };
     let before = Timestamp::now();
     let asked = match net {
         Net::Webhook { .. } | Net::Operator { .. } => {
@@ -140,31 +182,33 @@ async fn ask(tools: &Tools, connection: &Connection, question: Question) -> Resu
             Err(error) => Err(error),
         },
     };
-    let mut seen = Observation {
-        location_id: connection.location_id.clone(),
-        contact_id,
-        asked_at: before,
-        connected_at: connection.connected_at,
-        contact: Sighting::Gone,
-        tasks: Listing::NotAsked,
-        notes: Listing::NotAsked,
-        appointments: Listing::NotAsked,
-        names: domain::Names::default(),
-        cause: Cause::from(net),
-        traceparent,
-    };
+    let mut seen = unseen(connection, contact_id, before, net);
+    seen.traceparent = traceparent;
     match asked {
-        Ok(((answer, silent), (tasks, notes, appointments))) => {
-            // Of four answers the oldest decides: what changed in between is seen by the next look.
-            let mut asked_at = answer.asked_at;
-            seen.cause.ghl_trace_id = answer.trace_id;
-            seen.contact = Sighting::Present { contact: Box::new(answer.value), silent };
-            seen.tasks = listing(tools, tasks, &mut asked_at)?;
-            seen.notes = listing(tools, notes, &mut asked_at)?;
-            seen.appointments = listing(tools, appointments, &mut asked_at)?;
-            seen.asked_at = asked_at;
+        Ok((_, children)) if !fresh && children_are_missing(&children) => {
+            // Its records are said not to exist: whether the contact does, only a question for itself can tell.
+            let question = Question::whole(seen.contact_id, seen.cause.net, seen.traceparent);
+            return Box::pin(ask(tools, connection, question)).await;
         }
-        Err(ghl::Error::NotFound { trace_id }) => seen.cause.ghl_trace_id = trace_id,
+        Ok((contact, (tasks, notes, appointments))) => {
+            // Of several answers the oldest decides: what changed in between is seen by the next look.
+            let mut asked_at = Timestamp::MAX;
+            if let Some((answer, silent)) = contact {
+                asked_at = answer.asked_at;
+                seen.cause.ghl_trace_id = answer.trace_id;
+                seen.contact = Sighting::Present { contact: Box::new(answer.value), silent };
+            }
+            for (answer, listed) in [(tasks, &mut seen.tasks), (notes, &mut seen.notes), (appointments, &mut seen.appointments)] {
+                if let Some(answer) = answer {
+                    *listed = listing(tools, answer, &mut asked_at, &mut seen.cause.ghl_trace_id)?;
+                }
+            }
+            seen.asked_at = if asked_at == Timestamp::MAX { before } else { asked_at };
+        }
+        Err(ghl::Error::NotFound { trace_id }) => {
+            seen.contact = Sighting::Gone;
+            seen.cause.ghl_trace_id = trace_id;
+        }
         Err(error) => return Err(error),
     }
     seen.cause.asked_at = Some(seen.asked_at);
@@ -173,7 +217,39 @@ async fn ask(tools: &Tools, connection: &Connection, question: Question) -> Resu
     Ok(seen)
 }
 
-fn listing(tools: &Tools, answer: Result<Answer<Listed>, ghl::Error>, asked_at: &mut Timestamp) -> Result<Listing, ghl::Error> {
+/// An observation in which nothing was asked yet.
+pub(crate) fn unseen(connection: &Connection, contact_id: ContactId, asked_at: Timestamp, net: Net) -> Observation {
+    Observation {
+        location_id: connection.location_id.clone(),
+        contact_id,
+        asked_at,
+        connected_at: connection.connected_at,
+        contact: Sighting::NotAsked,
+        tasks: Listing::NotAsked,
+        notes: Listing::NotAsked,
+        appointments: Listing::NotAsked,
+        names: domain::Names::default(),
+        cause: Cause { asked_at: Some(asked_at), ..Cause::from(net) },
+        traceparent: None,
+    }
+}
+
+async fn only_if<T>(wanted: bool, answer: impl Future<Output = T>) -> Option<T> {
+    if wanted { Some(answer.await) } else { None }
+}
+
+type Asked = Option<Result<Answer<Listed>, ghl::Error>>;
+
+fn children_are_missing((tasks, notes, appointments): &(Asked, Asked, Asked)) -> bool {
+    [tasks, notes, appointments].into_iter().any(|asked| matches!(asked, Some(Err(ghl::Error::NotFound { .. }))))
+}
+
+fn listing(
+    tools: &Tools,
+    answer: Result<Answer<Listed>, ghl::Error>,
+    asked_at: &mut Timestamp,
+    trace_id: &mut Option<String>,
+) -> Result<Listing, ghl::Error> {
     let answer = match answer {
         Ok(answer) => answer,
         // The contact went away between two answers: the next look will see that it is gone.
@@ -181,6 +257,9 @@ fn listing(tools: &Tools, answer: Result<Answer<Listed>, ghl::Error>, asked_at: 
         Err(error) => return Err(error),
     };
     *asked_at = (*asked_at).min(answer.asked_at);
+    if trace_id.is_none() {
+        *trace_id = answer.trace_id;
+    }
     let Listed { records, complete, unreadable } = answer.value;
     tools.metrics.unreadable_rows(unreadable);
     if complete {

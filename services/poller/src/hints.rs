@@ -290,8 +290,7 @@ async fn work(poller: &Poller, connection: &Connection, whom: &Whom, hints: &[Ta
         },
     };
     let traceparent = chassis::trace::traceparent().or_else(|| last.message.traceparent().map(str::to_owned));
-    let question =
-        Question { contact_id: contact_id.clone(), contact: None, net: last.hinted.net.clone(), traceparent: traceparent.clone() };
+    let question = Question::whole(contact_id.clone(), last.hinted.net.clone(), traceparent.clone());
     let error = match look(tools, connection, question).await {
         Ok(observation) => {
             return match connection.appender.append(observation).await {

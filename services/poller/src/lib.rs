@@ -4,6 +4,7 @@
 
 mod append;
 mod backfill;
+mod compare;
 mod config;
 mod connection;
 mod fetch;
@@ -11,9 +12,12 @@ mod health;
 mod hints;
 mod metrics;
 mod names;
+mod pass;
 mod relay;
 mod settled;
+mod sweep;
 mod tools;
+mod trouble;
 mod watch;
 mod webhook;
 
@@ -29,11 +33,12 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 pub use config::{
-    AppendSettings, BackfillSettings, Config, HintSettings, IntervalSettings, LocationSettings, NameSettings, RelaySettings, RetrySettings,
-    WatchSettings, WebhookSettings,
+    AppendSettings, AppointmentSettings, BackfillSettings, Config, HintSettings, IntervalSettings, LocationSettings, NameSettings,
+    RelaySettings, RetrySettings, SweepSettings, TaskSettings, WatchSettings, WebhookSettings,
 };
 
 use crate::append::Appender;
+use crate::compare::Bulk;
 use crate::connection::Connection;
 use crate::metrics::Metrics;
 use crate::names::NameBook;
@@ -94,7 +99,11 @@ async fn tools(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Tools>)> {
 fn start(tasks: &mut Tasks, poller: &Arc<Poller>, stop: &Shutdown) {
     let tools = &poller.tools;
     for connection in poller.connections.values() {
-        spawn(tasks, "watch", watch::run(Arc::clone(tools), Arc::clone(connection), stop.clone()));
+        for bulk in Bulk::ALL {
+            spawn(tasks, "watch", watch::run(Arc::clone(tools), Arc::clone(connection), bulk, stop.clone()));
+        }
+        spawn(tasks, "sweep", sweep::run(Arc::clone(tools), Arc::clone(connection), stop.clone()));
+        spawn(tasks, "notes", sweep::rotate_notes(Arc::clone(tools), Arc::clone(connection), stop.clone()));
         spawn(tasks, "backfill", backfill::run(Arc::clone(tools), Arc::clone(connection), stop.clone()));
     }
     spawn(tasks, "hints", hints::consume(Arc::clone(poller), stop.clone()));

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use domain::LocationId;
+use domain::{LocationId, RecordKind};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -33,6 +33,18 @@ struct NetOutcome {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfKind {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PassOutcome {
+    net: &'static str,
+    kind: &'static str,
+    outcome: &'static str,
+}
+
 /// Counters of this process. Cheap to clone; clones count together.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
@@ -45,6 +57,8 @@ pub(crate) struct Metrics {
     remaining_today: Family<OfLocation, Gauge>,
     records: Family<NetOutcome, Counter>,
     unreadable: Counter,
+    of_nobody: Family<OfKind, Counter>,
+    passes: Family<PassOutcome, Counter>,
     events: Counter,
     hint_to_append_seconds: Histogram,
     backfill_seen: Family<OfLocation, Gauge>,
@@ -70,6 +84,8 @@ impl Metrics {
             remaining_today: Family::default(),
             records: Family::default(),
             unreadable: Counter::default(),
+            of_nobody: Family::default(),
+            passes: Family::default(),
             events: Counter::default(),
             hint_to_append_seconds: latency(),
             backfill_seen: Family::default(),
@@ -93,6 +109,12 @@ impl Metrics {
         registry.register("ghl_remaining_today", "Calls left today, as GHL last said", self.remaining_today.clone());
         registry.register("records_observed", "Records looked at, by net and whether they had changed", self.records.clone());
         registry.register("rows_unreadable", "Rows in GHL's answers without a usable id", self.unreadable.clone());
+        registry.register(
+            "rows_of_nobody",
+            "Rows of lists over a location that name no contact: they are not mirrored",
+            self.of_nobody.clone(),
+        );
+        registry.register("passes", "Passes over all records of a kind, by net and how they ended", self.passes.clone());
         registry.register("events_appended", "Events appended to the log", self.events.clone());
         registry.register("hint_to_append_seconds", "From a webhook to its change in the log", self.hint_to_append_seconds.clone());
         registry.register("backfill_seen", "Contacts the backfill has looked at", self.backfill_seen.clone());
@@ -134,6 +156,19 @@ impl Metrics {
         self.records.get_or_create(&NetOutcome { net, outcome: "changed" }).inc_by(changed as u64);
         self.records.get_or_create(&NetOutcome { net, outcome: "unchanged" }).inc_by(unchanged as u64);
         self.events.inc_by(changed as u64);
+    }
+
+    /// Records that a list showed to be as they are known.
+    pub(crate) fn unchanged(&self, net: &'static str, records: usize) {
+        self.records.get_or_create(&NetOutcome { net, outcome: "unchanged" }).inc_by(records as u64);
+    }
+
+    pub(crate) fn of_nobody(&self, kind: RecordKind) {
+        self.of_nobody.get_or_create(&OfKind { kind: kind.as_str() }).inc();
+    }
+
+    pub(crate) fn pass(&self, net: &'static str, kind: RecordKind, outcome: &'static str) {
+        self.passes.get_or_create(&PassOutcome { net, kind: kind.as_str(), outcome }).inc();
     }
 
     pub(crate) fn events_appended(&self) -> u64 {

@@ -48,6 +48,14 @@ impl NameBook {
         Ok(self.fresh(client, self.settings.lifetime).await?.zone.clone())
     }
 
+    /// The ids of the location's calendars, in order; none when GHL does not tell.
+    ///
+    /// # Errors
+    /// As `zone`.
+    pub(crate) async fn calendars(&self, client: &Client) -> Result<Vec<String>, ghl::Error> {
+        Ok(self.fresh(client, self.settings.lifetime).await?.names.calendars.keys().cloned().collect())
+    }
+
     /// The names of what was mentioned, after another look at GHL's lists if one of them has none.
     ///
     /// # Errors

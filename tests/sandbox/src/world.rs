@@ -1,4 +1,4 @@
-//! A location and the people who work in it: a handle to change, read and judge it from Rust.
+//! The location and the people who work in it: a handle to change, read and judge it from Rust.
 
 mod children;
 mod contacts;
@@ -6,10 +6,8 @@ mod truth;
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use reqwest::Url;
@@ -18,9 +16,9 @@ pub use self::truth::{ContactTruth, Snapshot, Stats};
 pub(crate) use self::{children::no_event, contacts::duplicate};
 use crate::{
     Error, Settings, Webhook,
-    door::Door,
-    faults::{AnswerChaos, FaultOrder},
-    limits::Violation,
+    dice::Dice,
+    faults::{AnswerChaos, Fault, FaultOrder, Faults},
+    limits::{Limiter, Standing},
     population,
     settings::{Chaos, Limits},
     state::{Premises, State, now},
@@ -44,26 +42,23 @@ struct Inner {
     outbox: Outbox,
     /// Taken before any of the locks below, never after one of them.
     state: Mutex<State>,
-    door: Door,
-    /// Nothing is told any more: the app was uninstalled.
-    muted: AtomicBool,
+    limiter: Mutex<Limiter>,
+    faults: Mutex<Faults>,
+    calls: Mutex<BTreeMap<String, u64>>,
 }
 
 impl World {
-    /// Of the agency with this id, which for the first location follows from the seed as well.
-    pub(crate) fn new(settings: Settings, company_id: Option<&str>, app_id: &str, keys: Keys, outbox: Outbox) -> Result<Self, Error> {
-        let mut premises = population::premises(&settings)?;
-        if let Some(id) = company_id {
-            id.clone_into(&mut premises.company_id);
-        }
+    pub(crate) fn new(settings: Settings, keys: Keys, outbox: Outbox) -> Result<Self, Error> {
+        let premises = population::premises(&settings)?;
         let state = match &settings.data {
             Some(path) => State::kept_in(path, settings.seed, settings.search_lag)?,
             None => State::new(settings.seed, settings.search_lag),
         };
         Ok(Self(Arc::new(Inner {
-            app_id: app_id.to_owned(),
-            door: Door::new(settings.limits, settings.seed),
-            muted: AtomicBool::new(false),
+            app_id: Dice::for_purpose(settings.seed, "app").id(),
+            limiter: Mutex::new(Limiter::new(settings.limits)),
+            faults: Mutex::new(Faults::new(settings.seed)),
+            calls: Mutex::new(BTreeMap::new()),
             state: Mutex::new(state),
             premises,
             keys,
@@ -74,11 +69,6 @@ impl World {
 
     pub fn location_id(&self) -> &str {
         &self.0.premises.location_id
-    }
-
-    /// The private integration token it was given at first.
-    pub fn token(&self) -> &str {
-        &self.0.settings.token
     }
 
     pub fn company_id(&self) -> &str {
@@ -110,12 +100,10 @@ impl World {
 
     // The weather.
 
-    /// For all locations, as the app has one address.
     pub fn send_webhooks_to(&self, url: Option<Url>) {
         self.0.outbox.send_to(url);
     }
 
-    /// For the webhooks of all locations.
     pub fn set_chaos(&self, chaos: Chaos) {
         self.0.outbox.set_chaos(chaos);
     }
@@ -125,33 +113,28 @@ impl World {
     }
 
     pub fn set_limits(&self, limits: Limits) {
-        self.0.door.set_limits(limits);
+        lock(&self.0.limiter).set_limits(limits);
     }
 
     pub fn limits(&self) -> Limits {
-        self.0.door.limits()
-    }
-
-    /// Every instant at which a call came that was more than the limits allow. Calls that [`AnswerChaos`] answers with 429 are none.
-    pub fn limits_violated(&self) -> Vec<Violation> {
-        self.0.door.violations()
+        lock(&self.0.limiter).limits()
     }
 
     /// The next calls that match go wrong.
     pub fn order_fault(&self, order: FaultOrder) {
-        self.0.door.order_fault(order);
+        lock(&self.0.faults).order(order);
     }
 
     pub fn set_answer_chaos(&self, chaos: AnswerChaos) {
-        self.0.door.set_answer_chaos(chaos);
+        lock(&self.0.faults).set_chaos(chaos);
     }
 
     pub fn answer_chaos(&self) -> AnswerChaos {
-        self.0.door.answer_chaos()
+        lock(&self.0.faults).chaos()
     }
 
     pub fn clear_faults(&self) {
-        self.0.door.clear_faults();
+        lock(&self.0.faults).clear();
     }
 
     /// Waits until no webhook is on its way.
@@ -178,19 +161,24 @@ impl World {
         lock(&self.0.state)
     }
 
-    pub(crate) fn door(&self) -> &Door {
-        &self.0.door
+    pub(crate) fn count_call(&self, endpoint: &str) {
+        let mut calls = lock(&self.0.calls);
+        match calls.get_mut(endpoint) {
+            Some(count) => *count += 1,
+            None => drop(calls.insert(endpoint.to_owned(), 1)),
+        }
     }
 
-    pub(crate) fn set_muted(&self, muted: bool) {
-        self.0.muted.store(muted, Ordering::Relaxed);
+    pub(crate) fn admit(&self) -> Standing {
+        lock(&self.0.limiter).call(Instant::now())
+    }
+
+    pub(crate) fn fault(&self, method: &str, path: &str) -> Option<Fault> {
+        lock(&self.0.faults).next(method, path)
     }
 
     /// Sends the news on its way to its fate. Called under the state's lock, so that webhooks start in the order of changes.
     fn tell(&self, state: &mut State, fate: Webhook, news: &News<'_>) {
-        if self.0.muted.load(Ordering::Relaxed) {
-            return;
-        }
         let envelope = Envelope { timestamp: wire::instant(now()), webhook_id: state.new_uuid(), app_id: self.0.app_id.clone() };
         let body = payload::body(news, &self.0.premises, &envelope, self.0.outbox.settings());
         self.0.outbox.post(fate, body);

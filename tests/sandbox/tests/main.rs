@@ -3,7 +3,5 @@
 mod api;
 mod common;
 mod control;
-mod locations;
-mod oauth;
 mod story;
 mod webhooks;

@@ -8,5 +8,6 @@ mod guard;
 mod ledger;
 mod migrate;
 mod parked;
+mod passes;
 mod relay;
 mod support;

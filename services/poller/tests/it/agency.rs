@@ -1,6 +1,6 @@
 //! A GHL with one location: contacts with tasks, notes and appointments, a search, and failures on request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
@@ -31,6 +31,13 @@ pub(crate) struct World {
     pub(crate) rows_max: Option<usize>,
     /// The search gives this cursor with every page.
     pub(crate) stuck_cursor: bool,
+    /// The search gives an empty page once, for this number of rows before it.
+    pub(crate) empty_page_at: Option<usize>,
+    /// Contacts that no search shows.
+    pub(crate) hidden: BTreeSet<String>,
+    /// What a search still shows of contacts, though it is no more so.
+    pub(crate) stale: BTreeMap<String, Value>,
+    pub(crate) calendars: Vec<String>,
 }
 
 impl Agency {
@@ -110,13 +117,28 @@ impl Agency {
             ["contacts", id, "notes"] => json!({"notes": world.part(id, "notes")}),
             ["contacts", id, "appointments"] => json!({"events": world.part(id, "events")}),
             ["locations", _] => json!({"location": {"id": LOCATION, "timezone": "Europe/Berlin", "companyId": "co"}}),
-            ["locations", _, "tasks", "search"] => json!({"tasks": world.all_tasks()}),
+            ["locations", _, "tasks", "search"] => {
+                let number = |key: &str| usize::try_from(body[key].as_u64().unwrap_or(25)).unwrap();
+                let page: Vec<Value> = world.all("tasks").into_iter().skip(number("skip")).take(number("limit")).collect();
+                json!({"tasks": page})
+            }
+            ["calendars", "events"] => {
+                let query = parts.uri.query().unwrap();
+                let asked = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).unwrap().to_owned();
+                let millis = |key: &str| asked(key).parse::<i64>().unwrap();
+                let (calendar, window) = (asked("calendarId"), millis("startTime")..=millis("endTime"));
+                let at = |row: &Value| row["startTime"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond();
+                let rows = world.all("events").into_iter().filter(|row| row["calendarId"] == calendar && window.contains(&at(row)));
+                json!({"events": rows.collect::<Vec<_>>()})
+            }
             ["locations", _, "customFields"] => json!({"customFields": []}),
             ["users", "search"] => {
                 let users: Vec<Value> = world.users.iter().map(|(id, name)| json!({"id": id, "name": name})).collect();
                 json!({"users": users, "count": users.len()})
             }
-            ["calendars"] => json!({"calendars": []}),
+            ["calendars"] => {
+                json!({"calendars": world.calendars.iter().map(|id| json!({"id": id, "name": id})).collect::<Vec<_>>()})
+            }
             _ => return StatusCode::NOT_FOUND.into_response(),
         };
         axum::Json(answer).into_response()
@@ -128,25 +150,36 @@ impl World {
         self.parts.get(&(id.to_owned(), part)).cloned().unwrap_or_default()
     }
 
-    fn all_tasks(&self) -> Vec<Value> {
-        let of = |((contact, part), tasks): (&(String, &'static str), &Vec<Value>)| {
-            let owned = |task: &Value| json!({"_id": task["id"], "contactId": contact});
-            if *part == "tasks" { tasks.iter().map(owned).collect() } else { Vec::new() }
+    /// Everybody's records of a part, with whose they are.
+    fn all(&self, wanted: &str) -> Vec<Value> {
+        let of = |((contact, part), rows): (&(String, &'static str), &Vec<Value>)| {
+            let owned = |row: &Value| {
+                let mut row = row.clone();
+                row["contactId"] = json!(contact);
+                row
+            };
+            if *part == wanted { rows.iter().map(owned).collect() } else { Vec::new() }
         };
         self.parts.iter().flat_map(of).collect()
     }
 
-    fn search(&self, body: &Value) -> Value {
+    fn search(&mut self, body: &Value) -> Value {
         let sort = body["sort"][0]["field"].as_str().unwrap().to_owned();
         let from = body["filters"][0]["value"]["gte"].as_str().unwrap_or("").to_owned();
+        let after = usize::try_from(body["searchAfter"][0].as_u64().unwrap_or(0)).unwrap();
+        if self.empty_page_at == Some(after) && from.is_empty() {
+            self.empty_page_at = None;
+            return json!({"contacts": [], "total": self.contacts.len()});
+        }
+        let shown = self.contacts.iter().filter(|(id, _)| !self.hidden.contains(*id));
+        let shown: BTreeMap<&String, &Value> = shown.chain(&self.stale).collect();
         let mut found: Vec<&Value> =
-            self.contacts.values().filter(|contact| contact["dateUpdated"].as_str().unwrap() >= from.as_str()).collect();
+            shown.into_values().filter(|contact| contact["dateUpdated"].as_str().unwrap() >= from.as_str()).collect();
         found.sort_by_key(|contact| (contact[&sort].as_str().unwrap().to_owned(), contact["id"].as_str().unwrap().to_owned()));
         let total = found.len();
-        let after = body["searchAfter"][0].as_u64().unwrap_or(0);
         let asked = usize::try_from(body["pageLimit"].as_u64().unwrap()).unwrap();
         let rows_max = self.rows_max.unwrap_or(asked).min(asked);
-        let rows = found.into_iter().enumerate().skip(usize::try_from(after).unwrap()).take(rows_max).map(|(index, contact)| {
+        let rows = found.into_iter().enumerate().skip(after).take(rows_max).map(|(index, contact)| {
             let mut row = contact.clone();
             row["searchAfter"] = if self.stuck_cursor { json!([0]) } else { json!([index + 1]) };
             row

@@ -173,9 +173,11 @@ impl House {
         self.send_raw(body.to_string().into_bytes()).await
     }
 
-    /// The types of the events of a contact, oldest first.
+    /// The types of the events of a contact, sorted.
     pub(crate) async fn history(&self, contact: &str) -> Vec<String> {
-        self.try_history(contact).await.unwrap()
+        let mut history = self.try_history(contact).await.unwrap();
+        history.sort_unstable();
+        history
     }
 
     async fn try_history(&self, contact: &str) -> eventlog::Result<Vec<String>> {
@@ -183,10 +185,14 @@ impl House {
         Ok(events.into_iter().rev().map(|event| event.type_name).collect())
     }
 
+    /// Waits until these have happened, in whatever order.
     pub(crate) async fn until_history(&self, contact: &str, wanted: &[&str]) {
+        let mut wanted = wanted.to_vec();
+        wanted.sort_unstable();
         eventually(&format!("{contact}: {wanted:?}"), || async {
             // The database may just be coming back.
-            let history = self.try_history(contact).await.unwrap_or_default();
+            let mut history = self.try_history(contact).await.unwrap_or_default();
+            history.sort_unstable();
             (history == wanted).then_some(())
         })
         .await;

@@ -5,5 +5,6 @@ mod agency;
 mod house;
 mod nets;
 mod simulator;
+mod sweep;
 mod trouble;
 mod webhooks;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::agency::Agency;
 use crate::house::{House, eventually, here};
 
-const APPEARED: [&str; 3] = ["contact.appeared", "task.appeared", "note.appeared"];
+const APPEARED: [&str; 3] = ["contact.appeared", "note.appeared", "task.appeared"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_bus_is_away_webhooks_are_turned_away_and_afterwards_taken() {

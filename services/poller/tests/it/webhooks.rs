@@ -89,7 +89,7 @@ async fn a_deletion_is_confirmed_by_a_look() {
     agency.put("c-1", 1);
     let house = House::start("deletion", agency.clone(), "").await;
     house.until_backfilled().await;
-    let appeared = ["contact.appeared", "task.appeared", "note.appeared"];
+    let appeared = ["contact.appeared", "note.appeared", "task.appeared"];
     house.until_history("c-1", &appeared).await;
 
     assert_eq!(house.send("ContactDelete", json!({"id": "c-1"})).await, 200);

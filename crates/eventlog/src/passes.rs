@@ -1,0 +1,190 @@
+//! Passes over all records of a kind: how far each has come, and what it did not meet.
+
+use std::collections::BTreeMap;
+
+use domain::{ContactId, KnownContact, LocationId, RecordId, RecordKind};
+use jiff::Timestamp;
+use serde_json::Value;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use crate::columns::{At, as_stored, signed, unsigned};
+use crate::known::Known;
+use crate::{EventLog, Result};
+
+/// Where a net stands with one kind of record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pass {
+    /// When the pass that is under way began; none while none is.
+    pub started_at: Option<Timestamp>,
+    /// Where it goes on, in terms of whoever makes it.
+    pub cursor: Option<Value>,
+    /// Rows it has seen.
+    pub seen: u64,
+    /// Rows there are, as far as GHL said.
+    pub total: Option<u64>,
+    /// When the last pass ended, complete or not.
+    pub ended_at: Option<Timestamp>,
+    /// When the last complete pass began: everything has been seen since then.
+    pub complete_since: Option<Timestamp>,
+    pub complete_at: Option<Timestamp>,
+}
+
+/// A contact whose notes are due, and when they were last seen whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotesDue {
+    pub contact_id: ContactId,
+    pub asked_at: Option<Timestamp>,
+}
+
+impl EventLog {
+    /// Where a net stands; at its beginning when it never passed.
+    pub async fn pass(&self, location_id: &LocationId, net: &str, kind: RecordKind) -> Result<Pass> {
+        let row = sqlx::query(
+            "SELECT started_at, cursor::text, seen, total, ended_at, complete_since, complete_at FROM passes \
+             WHERE location_id = $1 AND net = $2 AND kind = $3",
+        )
+        .bind(location_id.as_str())
+        .bind(net)
+        .bind(kind.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.as_ref().map_or_else(|| Ok(Pass::default()), read)
+    }
+
+    pub async fn save_pass(&self, location_id: &LocationId, net: &str, kind: RecordKind, pass: &Pass) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO passes (location_id, net, kind, started_at, cursor, seen, total, ended_at, complete_since, complete_at) \
+             VALUES ($1, $2, $3, $4, $5::json, $6, $7, $8, $9, $10) ON CONFLICT (location_id, net, kind) DO UPDATE SET \
+             started_at = excluded.started_at, cursor = excluded.cursor, seen = excluded.seen, total = excluded.total, \
+             ended_at = excluded.ended_at, complete_since = excluded.complete_since, complete_at = excluded.complete_at",
+        )
+        .bind(location_id.as_str())
+        .bind(net)
+        .bind(kind.as_str())
+        .bind(pass.started_at.map(At))
+        .bind(pass.cursor.as_ref().map(ToString::to_string))
+        .bind(signed(pass.seen))
+        .bind(pass.total.map(signed))
+        .bind(pass.ended_at.map(At))
+        .bind(pass.complete_since.map(At))
+        .bind(pass.complete_at.map(At))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// What is known of these contacts now; those never seen are left out. It may be older than what an append compares with.
+    pub async fn known(&self, location_id: &LocationId, contacts: &[ContactId]) -> Result<BTreeMap<ContactId, KnownContact>> {
+        let mut connection = self.pool.acquire().await?;
+        let known = Known::load(&mut connection, location_id, &contacts.iter().collect()).await?;
+        Ok(known.into_contacts())
+    }
+
+    /// Contacts that are present as far as is known and that nobody has asked for since an instant, in the order of their ids.
+    pub async fn unseen_contacts(
+        &self,
+        location_id: &LocationId,
+        since: Timestamp,
+        after: Option<&ContactId>,
+        limit: u32,
+    ) -> Result<Vec<ContactId>> {
+        let rows = sqlx::query(
+            "SELECT contact_id FROM known_contacts WHERE location_id = $1 AND contact_id > $2 AND present \
+             AND (contact_asked_at IS NULL OR contact_asked_at < $3) ORDER BY contact_id LIMIT $4",
+        )
+        .bind(location_id.as_str())
+        .bind(after.map_or("", ContactId::as_str))
+        .bind(At(as_stored(since)))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| contact_id(row, 0)).collect()
+    }
+
+    /// Records of a kind that are present as far as is known and that nobody has seen since an instant, singly or in a listing, in the
+    /// order of their contacts. Their content is as bytes where it cannot be read.
+    pub async fn unseen_records(
+        &self,
+        location_id: &LocationId,
+        kind: RecordKind,
+        since: Timestamp,
+        after: Option<(&ContactId, &RecordId)>,
+        limit: u32,
+    ) -> Result<Vec<(ContactId, RecordId, Option<domain::Record>)>> {
+        let rows = sqlx::query(
+            "SELECT r.contact_id, r.record_id, r.content FROM known_records r JOIN known_contacts k USING (location_id, contact_id) \
+             WHERE r.location_id = $1 AND r.kind = $2 AND r.present AND r.asked_at < $3 \
+             AND coalesce(CASE $2 WHEN 'task' THEN k.tasks_asked_at WHEN 'note' THEN k.notes_asked_at \
+             WHEN 'appointment' THEN k.appointments_asked_at ELSE k.contact_asked_at END, '-infinity') < $3 \
+             AND (r.contact_id, r.record_id) > ($4, $5) ORDER BY r.contact_id, r.record_id LIMIT $6",
+        )
+        .bind(location_id.as_str())
+        .bind(kind.as_str())
+        .bind(At(as_stored(since)))
+        .bind(after.map_or("", |(contact_id, _)| contact_id.as_str()))
+        .bind(after.map_or("", |(_, record_id)| record_id.as_str()))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        let unseen = |row: &PgRow| {
+            let record_id = RecordId::new(row.try_get::<String, _>(1)?);
+            let record_id = record_id.map_err(|_| crate::Error::Misconfigured("a stored record id is none".to_owned()))?;
+            Ok((contact_id(row, 0)?, record_id, serde_json::from_slice(row.try_get(2)?).ok()))
+        };
+        rows.iter().map(unseen).collect()
+    }
+
+    /// Contacts whose notes were last seen whole before an instant, those that waited longest first, after `after`.
+    pub async fn notes_due(
+        &self,
+        location_id: &LocationId,
+        before: Timestamp,
+        after: Option<&NotesDue>,
+        limit: u32,
+    ) -> Result<Vec<NotesDue>> {
+        let rows = sqlx::query(
+            "SELECT contact_id, notes_asked_at FROM known_contacts WHERE location_id = $1 AND present \
+             AND coalesce(notes_asked_at, '-infinity') < $2 \
+             AND (coalesce(notes_asked_at, '-infinity'), contact_id) > (coalesce($3::timestamptz, '-infinity'), $4) \
+             ORDER BY coalesce(notes_asked_at, '-infinity'), contact_id LIMIT $5",
+        )
+        .bind(location_id.as_str())
+        .bind(At(as_stored(before)))
+        .bind(after.and_then(|due| due.asked_at).map(At))
+        .bind(after.map_or("", |due| due.contact_id.as_str()))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        let due =
+            |row: &PgRow| Ok(NotesDue { contact_id: contact_id(row, 0)?, asked_at: row.try_get::<Option<At>, _>(1)?.map(|At(at)| at) });
+        rows.iter().map(due).collect()
+    }
+
+    /// How many contacts a location has, as far as is known.
+    pub async fn contacts_present(&self, location_id: &LocationId) -> Result<u64> {
+        let row = sqlx::query("SELECT count(*) FROM known_contacts WHERE location_id = $1 AND present")
+            .bind(location_id.as_str())
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(unsigned(row.try_get(0)?))
+    }
+}
+
+fn contact_id(row: &PgRow, column: usize) -> Result<ContactId> {
+    ContactId::new(row.try_get::<String, _>(column)?).map_err(|_| crate::Error::Misconfigured("a stored contact id is none".to_owned()))
+}
+
+fn read(row: &PgRow) -> Result<Pass> {
+    let at = |column: usize| Ok::<_, crate::Error>(row.try_get::<Option<At>, _>(column)?.map(|At(at)| at));
+    let cursor = row.try_get::<Option<&str>, _>(1)?;
+    Ok(Pass {
+        started_at: at(0)?,
+        cursor: cursor.map(serde_json::from_str).transpose().map_err(domain::Decode::from)?,
+        seen: unsigned(row.try_get(2)?),
+        total: row.try_get::<Option<i64>, _>(3)?.map(unsigned),
+        ended_at: at(4)?,
+        complete_since: at(5)?,
+        complete_at: at(6)?,
+    })
+}
