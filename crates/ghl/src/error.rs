@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use domain::ContactId;
+
 /// A call that gave nothing. Texts of others never get in here: only the status, the place and the vendor's trace id.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Ask again later, nothing is known.
+    /// Ask again later: nothing is known, and nothing was changed.
     #[error("GHL is unavailable: {reason}{}", ids(.status, .trace_id))]
     Unavailable {
         reason: &'static str,
@@ -18,12 +20,30 @@ pub enum Error {
     /// The budget is spent: ask again after the delay.
     #[error("GHL asks to slow down, again in {} ms{}", .retry_after.as_millis(), ids(&None, .trace_id))]
     Throttled { retry_after: Duration, trace_id: Option<String> },
+    /// A change was sent, and whether GHL made it is not known. Look before sending it again: GHL has no idempotency keys. What was
+    /// created is looked for by [`crate::Client::find_created_contact`] and its like; what was changed or deleted is read again.
+    #[error("GHL may have made the change or not: {reason}{}; look before sending it again", ids(.status, .trace_id))]
+    UnknownOutcome {
+        reason: String,
+        status: Option<u16>,
+        trace_id: Option<String>,
+        #[source]
+        source: Option<reqwest::Error>,
+    },
     /// The token is dead or lacks a scope: nothing of this location can be asked until a person replaces it.
     #[error("GHL does not accept the token{}", ids(&Some(*.status), .trace_id))]
     Unauthorized { status: u16, trace_id: Option<String> },
     /// GHL was asked for this very thing and said that it does not exist.
     #[error("GHL says it does not exist{}", ids(&None, .trace_id))]
     NotFound { trace_id: Option<String> },
+    /// The location allows no second contact with this e-mail address or number: take the one that there is.
+    #[error("GHL has this contact already{}", ids(&None, .trace_id))]
+    Duplicate {
+        contact_id: Option<ContactId>,
+        /// What they have in common.
+        by: Option<Match>,
+        trace_id: Option<String>,
+    },
     /// Asking the same again gives the same: a person has to look. No status when it was never sent.
     #[error("GHL refuses the request{}", ids(.status, .trace_id))]
     Refused { status: Option<u16>, trace_id: Option<String> },
@@ -32,14 +52,26 @@ pub enum Error {
     Unreadable { reason: String, trace_id: Option<String> },
 }
 
+/// What two contacts have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    Email,
+    Phone,
+}
+
 impl Error {
+    /// It was never sent: no URL or body can say it, or it is switched off.
+    pub(crate) const UNSENT: Self = Self::Refused { status: None, trace_id: None };
+
     /// The vendor's name for the call, for its support.
     pub fn trace_id(&self) -> Option<&str> {
         match self {
             Self::Unavailable { trace_id, .. }
             | Self::Throttled { trace_id, .. }
+            | Self::UnknownOutcome { trace_id, .. }
             | Self::Unauthorized { trace_id, .. }
             | Self::NotFound { trace_id }
+            | Self::Duplicate { trace_id, .. }
             | Self::Refused { trace_id, .. }
             | Self::Unreadable { trace_id, .. } => trace_id.as_deref(),
         }
@@ -48,19 +80,45 @@ impl Error {
     /// The status GHL answered with, where it answered and refused.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Unavailable { status, .. } | Self::Refused { status, .. } => *status,
+            Self::Unavailable { status, .. } | Self::UnknownOutcome { status, .. } | Self::Refused { status, .. } => *status,
             Self::Unauthorized { status, .. } => Some(*status),
             Self::Throttled { .. } => Some(429),
             Self::NotFound { .. } => Some(404),
+            Self::Duplicate { .. } => Some(400),
             Self::Unreadable { .. } => None,
         }
     }
 
-    /// Whether the same call may succeed later without a person doing anything.
+    /// Whether the same call may succeed later without a person doing anything. Never after a write whose outcome is unknown.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable { .. } | Self::Throttled { .. } => true,
-            Self::Unauthorized { .. } | Self::NotFound { .. } | Self::Refused { .. } | Self::Unreadable { .. } => false,
+            Self::UnknownOutcome { .. }
+            | Self::Unauthorized { .. }
+            | Self::NotFound { .. }
+            | Self::Duplicate { .. }
+            | Self::Refused { .. }
+            | Self::Unreadable { .. } => false,
+        }
+    }
+
+    /// The same failure of a write: what leaves a reader without an answer leaves a writer without knowing whether it wrote.
+    pub(crate) fn of_write(self) -> Self {
+        match self {
+            // Not connected: it was never sent.
+            Self::Unavailable { source: Some(ref source), .. } if source.is_connect() => self,
+            // A page that is not GHL's own: whatever stands in front of it did not let it through.
+            Self::Unavailable { status: Some(404), .. } => self,
+            Self::Unavailable { reason, status, trace_id, source, .. } => {
+                Self::UnknownOutcome { reason: reason.to_owned(), status, trace_id, source }
+            }
+            Self::Unreadable { reason, trace_id } => Self::UnknownOutcome { reason, status: None, trace_id, source: None },
+            Self::Throttled { .. }
+            | Self::UnknownOutcome { .. }
+            | Self::Unauthorized { .. }
+            | Self::NotFound { .. }
+            | Self::Duplicate { .. }
+            | Self::Refused { .. } => self,
         }
     }
 }

@@ -1,4 +1,6 @@
-//! One call: its address, its headers, its limits, and what its answer means for the caller.
+//! One call: its address, its headers, its limits and its answer.
+
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,15 +9,17 @@ use std::time::{Duration, Instant};
 use domain::LocationId;
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::Instrument;
 use url::Url;
 
+use self::verdict::{Complaint, presentable, refusal};
 use crate::Error;
 use crate::budget::{Budget, Left, Rate};
+use crate::operations::{Family, Method, Operation, Place};
 
 /// How GHL is reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,24 +33,40 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// The longest answer that is read. A contact's notes come in one answer, however many there are.
     pub body_bytes_max: usize,
+    /// Whether the deprecated `GET /contacts/` may be asked. GHL's v3 does not have it.
+    #[serde(default)]
+    pub legacy_contact_list: bool,
     pub versions: Versions,
     pub rate: Rate,
 }
 
 /// The `Version` header by family of endpoints. GHL promises none of them an end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Versions {
     pub contacts: String,
     pub locations: String,
     pub users: String,
     pub calendars: String,
+    pub businesses: String,
 }
 
 impl Default for Versions {
     fn default() -> Self {
         let most = "2021-07-28".to_owned();
-        Self { contacts: most.clone(), locations: most.clone(), users: most, calendars: "2021-04-15".to_owned() }
+        Self { contacts: most.clone(), locations: most.clone(), users: most.clone(), calendars: "2021-04-15".to_owned(), businesses: most }
+    }
+}
+
+impl Versions {
+    fn of(&self, family: Family) -> &str {
+        match family {
+            Family::Contacts => &self.contacts,
+            Family::Locations => &self.locations,
+            Family::Users => &self.users,
+            Family::Calendars => &self.calendars,
+            Family::Businesses => &self.businesses,
+        }
     }
 }
 
@@ -76,6 +96,15 @@ pub struct Answer<T> {
 }
 
 impl<T> Answer<T> {
+    pub(crate) fn map<U>(self, read: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer { value: read(self.value), asked_at: self.asked_at, trace_id: self.trace_id }
+    }
+
+    /// As `try_map`, of a write that GHL says it made: what it made of it is not known.
+    pub(crate) fn try_map_written<U>(self, read: impl FnOnce(T) -> Result<U, String>) -> Result<Answer<U>, Error> {
+        self.try_map(read).map_err(Error::of_write)
+    }
+
     pub(crate) fn try_map<U>(self, read: impl FnOnce(T) -> Result<U, String>) -> Result<Answer<U>, Error> {
         match read(self.value) {
             Ok(value) => Ok(Answer { value, asked_at: self.asked_at, trace_id: self.trace_id }),
@@ -98,25 +127,13 @@ impl fmt::Debug for Transport {
     }
 }
 
-/// Which `Version` header an endpoint takes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Family {
-    Contacts,
-    Locations,
-    Users,
-    Calendars,
-}
-
 /// One question.
 pub(crate) struct Request<'a> {
-    pub(crate) endpoint: &'static str,
-    pub(crate) family: Family,
+    pub(crate) operation: &'static Operation,
+    /// What fills the path, in its order, but for the location.
     pub(crate) path: &'a [&'a str],
     pub(crate) query: Vec<(&'static str, String)>,
-    /// A body makes it a `POST`.
     pub(crate) body: Option<Value>,
-    /// The id that a "not found" must be about to be believed.
-    pub(crate) about: Option<&'a str>,
 }
 
 impl Transport {
@@ -137,11 +154,15 @@ impl Transport {
         Ok(Self { http, settings: Arc::new(settings), on_call })
     }
 
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     pub(crate) fn rate(&self) -> &Rate {
         &self.settings.rate
     }
 
-    /// Asks once, after waiting for the budget. Safe to cancel: asking changes nothing at GHL.
+    /// Asks once, after waiting for the budget. A read is safe to cancel; after a cancelled write its outcome is unknown.
     pub(crate) async fn ask(
         &self,
         location_id: &LocationId,
@@ -149,16 +170,15 @@ impl Transport {
         budget: &Budget,
         request: Request<'_>,
     ) -> Result<Answer<Value>, Error> {
-        let span =
-            tracing::info_span!("ghl", ghl.endpoint = request.endpoint, location.id = %location_id, http.status = tracing::field::Empty);
+        let span = tracing::info_span!("ghl", ghl.endpoint = request.operation.name, location.id = %location_id, http.status = tracing::field::Empty);
         async {
-            let url = self.url(&request)?;
+            let url = self.url(location_id, &request)?;
             budget.admit().await.map_err(|retry_after| Error::Throttled { retry_after, trace_id: None })?;
             let (asked_at, started) = (Timestamp::now(), Instant::now());
-            let outcome = self.send(url, token, &request).await;
+            let outcome = self.send(url, location_id, token, &request).await;
             let mut call = Call {
                 location_id,
-                endpoint: request.endpoint,
+                endpoint: request.operation.name,
                 status: None,
                 elapsed: started.elapsed(),
                 remaining: None,
@@ -176,43 +196,45 @@ impl Transport {
                 });
             }
             (self.on_call)(&call);
-            read(outcome?, asked_at, budget, request.about)
+            let answer = outcome.and_then(|raw| read(raw, asked_at, budget, request.path));
+            if request.operation.writes { answer.map_err(Error::of_write) } else { answer }
         }
         .instrument(span)
         .await
     }
 
-    fn url(&self, request: &Request<'_>) -> Result<Url, Error> {
-        let never_sent = || Error::Refused { status: None, trace_id: None };
-        // URLs know no way to write a segment that is `.` or `..`, however encoded: it would ask for something else.
-        if request.path.iter().any(|segment| matches!(*segment, "." | "..")) {
-            return Err(never_sent());
-        }
+    fn url(&self, location_id: &LocationId, request: &Request<'_>) -> Result<Url, Error> {
         let mut url = self.settings.base_url.clone();
-        url.path_segments_mut().map_err(|()| never_sent())?.pop_if_empty().extend(request.path);
+        let path = filled(location_id, request).ok_or(Error::UNSENT)?;
+        url.path_segments_mut().map_err(|()| Error::UNSENT)?.pop_if_empty().extend(path);
+        if request.operation.names_location(Place::Query) {
+            url.query_pairs_mut().append_pair("locationId", location_id.as_str());
+        }
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
         Ok(url)
     }
 
-    async fn send(&self, url: Url, token: &SecretString, request: &Request<'_>) -> Result<Raw, Error> {
-        let versions = &self.settings.versions;
-        let version = match request.family {
-            Family::Contacts => &versions.contacts,
-            Family::Locations => &versions.locations,
-            Family::Users => &versions.users,
-            Family::Calendars => &versions.calendars,
+    async fn send(&self, url: Url, location_id: &LocationId, token: &SecretString, request: &Request<'_>) -> Result<Raw, Error> {
+        let method = match request.operation.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Delete => reqwest::Method::DELETE,
         };
-        let method = if request.body.is_some() { Method::POST } else { Method::GET };
         let mut call = self
             .http
             .request(method, url)
             .bearer_auth(token.expose_secret())
-            .header("Version", version)
+            .header("Version", self.settings.versions.of(request.operation.family))
             .header("Accept", "application/json");
         if let Some(body) = &request.body {
-            call = call.json(body);
+            let mut body = body.clone();
+            if let (Value::Object(fields), true) = (&mut body, request.operation.names_location(Place::Body)) {
+                fields.insert("locationId".to_owned(), Value::from(location_id.as_str()));
+            }
+            call = call.json(&body);
         }
         let mut response = call.send().await.map_err(|error| unavailable("no answer", None, error))?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
@@ -220,6 +242,21 @@ impl Transport {
             bounded(response, self.settings.body_bytes_max).await.map_err(|error| unavailable("answer broke off", Some(status), error))?;
         Ok(Raw { status, headers, body })
     }
+}
+
+/// The segments of the path. URLs know no way to write one that is `.` or `..`, however encoded: it would ask for something else, as an
+/// empty one would.
+fn filled<'a>(location_id: &'a LocationId, request: &'a Request<'_>) -> Option<Vec<&'a str>> {
+    let mut given = request.path.iter().copied();
+    let mut fill = |part: &'a str| {
+        match part {
+            "{locationId}" => Some(location_id.as_str()),
+            part if part.starts_with('{') => given.next(),
+            part => return Some(part),
+        }
+        .filter(|value| !matches!(*value, "" | "." | ".."))
+    };
+    request.operation.path.trim_start_matches('/').split('/').map(&mut fill).collect()
 }
 
 struct Raw {
@@ -246,7 +283,7 @@ fn unavailable(reason: &'static str, status: Option<StatusCode>, error: reqwest:
     Error::Unavailable { reason, status, retry_after: None, trace_id: None, source: Some(error.without_url()) }
 }
 
-fn read(raw: Raw, asked_at: Timestamp, budget: &Budget, about: Option<&str>) -> Result<Answer<Value>, Error> {
+fn read(raw: Raw, asked_at: Timestamp, budget: &Budget, about: &[&str]) -> Result<Answer<Value>, Error> {
     let retry_after = header(&raw.headers, "retry-after").map(Duration::from_secs);
     if raw.status == StatusCode::TOO_MANY_REQUESTS {
         let retry_after = budget.throttled(retry_after.map(|after| after.min(RETRY_AFTER_MAX)), rand::random());
@@ -261,7 +298,8 @@ fn read(raw: Raw, asked_at: Timestamp, budget: &Budget, about: Option<&str>) -> 
     let Some(body) = raw.body else {
         return Err(Error::Unreadable { reason: "longer than is read".to_owned(), trace_id: None });
     };
-    match serde_json::from_slice::<Value>(&body) {
+    // Some writes are answered with nothing.
+    match if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice::<Value>(&body) } {
         Ok(value) => {
             let trace_id = value.get("traceId").and_then(Value::as_str).map(str::to_owned).and_then(presentable);
             Ok(Answer { value, asked_at, trace_id })
@@ -279,101 +317,6 @@ fn place(error: &serde_json::Error) -> String {
 /// No answer may silence a location for longer.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// An error body in any of the documented forms.
-struct Complaint(serde_json::Map<String, Value>);
-
-impl Complaint {
-    fn read(body: &[u8]) -> Option<Self> {
-        let Value::Object(said) = serde_json::from_slice(body).ok()? else { return None };
-        ["message", "statusCode", "status", "error"].iter().any(|key| said.contains_key(*key)).then_some(Self(said))
-    }
-
-    /// A string or the first of several, at the top or in `error`.
-    fn message(&self) -> &str {
-        let nested = self.0.get("error").and_then(|error| error.get("message"));
-        match self.0.get("message").or(nested) {
-            Some(Value::String(message)) => message,
-            Some(Value::Array(messages)) => messages.first().and_then(Value::as_str).unwrap_or_default(),
-            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => "",
-        }
-    }
-
-    fn trace_id(&self) -> Option<String> {
-        self.0.get("traceId").and_then(Value::as_str).map(str::to_owned).and_then(presentable)
-    }
-}
-
-/// The vendor's trace id goes into logs and the event log, so it must look like an id.
-fn presentable(trace_id: String) -> Option<String> {
-    let fits = !trace_id.is_empty() && trace_id.len() <= 128 && trace_id.bytes().all(|byte| byte.is_ascii_graphic());
-    fits.then_some(trace_id)
-}
-
-/// What a status means. "Not found" leads to a deletion, so it is believed only in GHL's own form: a proxy's page or a route that GHL
-/// does not have says nothing about a record.
-fn refusal(status: StatusCode, retry_after: Option<Duration>, said: Option<Complaint>, about: Option<&str>) -> Error {
-    let trace_id = said.as_ref().and_then(Complaint::trace_id);
-    let message = said.as_ref().map(Complaint::message).unwrap_or_default();
-    let refused = |trace_id| Error::Refused { status: Some(status.as_u16()), trace_id };
-    let unavailable = |reason, trace_id| Error::Unavailable { reason, status: Some(status.as_u16()), retry_after, trace_id, source: None };
-    match status.as_u16() {
-        401 | 403 => Error::Unauthorized { status: status.as_u16(), trace_id },
-        404 if said.is_none() => unavailable("not GHL's answer", trace_id),
-        404 if message.starts_with("Cannot ") => refused(trace_id),
-        404 => Error::NotFound { trace_id },
-        400 if about.is_some_and(|id| message.contains(id)) && message.to_lowercase().contains("not found") => Error::NotFound { trace_id },
-        408 | 425 | 500.. => unavailable("failure", trace_id),
-        _ => refused(trace_id),
-    }
-}
-
 fn header(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn judge(status: u16, body: &Value, about: &str) -> Error {
-        refusal(StatusCode::from_u16(status).unwrap(), None, Complaint::read(body.to_string().as_bytes()), Some(about))
-    }
-
-    #[test]
-    fn a_missing_contact_is_recognised_in_both_forms() {
-        let told = json!({"statusCode": 404, "message": "Contact not found", "traceId": "t-1"});
-        assert!(matches!(judge(404, &told, "abc"), Error::NotFound { trace_id: Some(id) } if id == "t-1"));
-        let oddly = json!({"statusCode": 400, "message": "Contact with id abc not found"});
-        assert!(matches!(judge(400, &oddly, "abc"), Error::NotFound { .. }));
-    }
-
-    #[test]
-    fn what_is_not_about_this_contact_deletes_nothing() {
-        let other = json!({"statusCode": 400, "message": "Contact with id xyz not found"});
-        assert!(matches!(judge(400, &other, "abc"), Error::Refused { status: Some(400), .. }));
-        let route = json!({"statusCode": 404, "message": "Cannot GET /v9/contacts/abc", "error": "Not Found"});
-        assert!(matches!(judge(404, &route, "abc"), Error::Refused { status: Some(404), .. }));
-        let page = refusal(StatusCode::NOT_FOUND, None, Complaint::read(b"<html>nginx</html>"), Some("abc"));
-        assert!(matches!(page, Error::Unavailable { status: Some(404), .. }));
-    }
-
-    #[test]
-    fn every_status_says_what_to_do() {
-        let body = json!({"status": 400, "message": ["one", "two"], "name": "HttpException", "traceId": "t"});
-        assert!(matches!(judge(401, &body, "x"), Error::Unauthorized { status: 401, .. }));
-        assert!(matches!(judge(403, &body, "x"), Error::Unauthorized { status: 403, .. }));
-        assert!(matches!(judge(422, &body, "x"), Error::Refused { status: Some(422), .. }));
-        assert!(matches!(judge(302, &body, "x"), Error::Refused { status: Some(302), .. }));
-        assert!(judge(503, &body, "x").is_transient());
-    }
-
-    #[test]
-    fn errors_say_status_and_trace_id_and_nothing_that_was_said() {
-        let body = json!({"statusCode": 422, "message": "email ann@example.com is taken", "traceId": "9f"});
-        assert_eq!(judge(422, &body, "x").to_string(), "GHL refuses the request, status 422, trace 9f");
-        let odd = json!({"message": "no", "traceId": "Ann Smith <ann@example.com>"});
-        assert_eq!(judge(422, &odd, "x").to_string(), "GHL refuses the request, status 422");
-    }
 }

@@ -1,4 +1,5 @@
-//! Speaks GHL: asks its API for contacts, tasks, notes, appointments and names, under a rate budget, and checks and reads its webhooks.
+//! Speaks GHL: asks its API for contacts, tasks, notes, appointments and names and changes them there, under a rate budget, and checks
+//! and reads its webhooks.
 //!
 //! Knows nothing of what is remembered, of the bus or of Pagico: what it read leaves as records of `domain`, and its wire types never do.
 
@@ -6,13 +7,17 @@ mod budget;
 mod client;
 mod error;
 mod http;
+mod operations;
 mod time;
 pub mod webhook;
 mod wire;
+mod write;
 
 pub use budget::Rate;
-pub use client::{Client, EventsOf, Page, Row, Search, TaskSearch, Window};
-pub use error::Error;
+pub use client::{Business, CallError, Client, EventsOf, LegacyList, Page, Row, Search, TaskSearch, Window, WrittenContact, WrittenRecord};
+pub use error::{Error, Match};
 pub use http::{Answer, Call, OnCall, Settings, Transport, Versions};
+pub use operations::{Argument, Kind, Method, OPERATIONS, Operation, Place};
 pub use time::Zone;
 pub use wire::{Listed, Location, RecordPage, RecordRow};
+pub use write::{Channel, Closed, ContactFields, Field, NewContact, NewNote, NewTask, NoteChange, NoteFields, Reach, TaskChange};

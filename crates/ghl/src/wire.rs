@@ -5,6 +5,7 @@
 mod contact;
 mod reader;
 mod rows;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +13,10 @@ use domain::{Appointment, Contact, ContactId, LocationId, Moment, Note, Record, 
 use serde_json::{Map, Value};
 
 use self::reader::Reader;
-pub(crate) use self::rows::records;
 pub use self::rows::{RecordPage, RecordRow};
-use crate::client::{Page, Row};
+pub(crate) use self::rows::{event, records};
+pub(crate) use self::written::{as_task, failed, found_contact, tags_left, written_contact, written_record};
+use crate::client::{Business, Page, Row};
 use crate::{Zone, time};
 
 /// Records of one kind.
@@ -99,6 +101,29 @@ pub(crate) fn page(body: Value, zone: &Zone) -> Result<Page, String> {
         page.rows.push(Row { contact_id, contact, silent });
     }
     Ok(page)
+}
+
+/// A page of the deprecated list: where the next one begins is told in `meta`.
+pub(crate) fn legacy_page(body: Value, zone: &Zone) -> Result<Page, String> {
+    let meta = body.get("meta").and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut page = page(body, zone)?;
+    let cursor: Fields = ["startAfter", "startAfterId"]
+        .iter()
+        .filter_map(|key| Some(((*key).to_owned(), meta.get(*key).filter(|value| !value.is_null())?.clone())))
+        .collect();
+    let last = page.rows.is_empty() || meta.get("nextPage").is_some_and(Value::is_null);
+    page.next = (cursor.len() == 2 && !last).then_some(Value::Object(cursor));
+    page.total = meta.get("total").and_then(Value::as_u64).or(page.total);
+    Ok(page)
+}
+
+pub(crate) fn businesses(body: Value) -> Result<Vec<Business>, String> {
+    let Some(Value::Array(rows)) = object(body)?.remove("businesses") else { return Err("businesses is no list".to_owned()) };
+    let read = |row: &Value| {
+        let row = row.as_object()?;
+        Some(Business { id: first_text(row, ID)?, name: text(row, "name"), updated_at: moment(row, "updatedAt", &Zone::UNKNOWN) })
+    };
+    Ok(rows.iter().filter_map(read).collect())
 }
 
 pub(crate) fn location(body: &Value) -> Result<Location, String> {

@@ -10,7 +10,10 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Response};
 use domain::{ContactId, LocationId, Record, RecordId};
-use ghl::{Client, Error, EventsOf, Rate, Search, Settings, TaskSearch, Transport, Versions, Window, Zone};
+use ghl::{
+    CallError, Client, ContactFields, Error, EventsOf, LegacyList, Match, NewContact, NewTask, Rate, Reach, Search, Settings, TaskChange,
+    TaskSearch, Transport, Versions, Window, Zone,
+};
 use serde_json::{Value, json};
 
 /// What the server was asked.
@@ -70,14 +73,20 @@ impl Server {
     }
 
     fn client(&self) -> Client {
-        let settings = Settings {
+        self.client_with(|_| {})
+    }
+
+    fn client_with(&self, change: impl FnOnce(&mut Settings)) -> Client {
+        let mut settings = Settings {
             base_url: self.base_url.parse().unwrap(),
             connect_timeout: Duration::from_secs(2),
             request_timeout: Duration::from_secs(5),
             body_bytes_max: 100_000,
+            legacy_contact_list: false,
             versions: Versions::default(),
             rate: Rate { wait_max: Duration::from_secs(2), ..Rate::default() },
         };
+        change(&mut settings);
         let calls = Arc::clone(&self.calls);
         let on_call =
             Arc::new(move |call: &ghl::Call<'_>| calls.lock().unwrap().push((call.endpoint.to_owned(), call.status, call.remaining)));
@@ -210,7 +219,7 @@ async fn users_are_read_page_by_page_until_all_are_there() {
     let server = Server::start(vec![page(0, 100), page(100, 130)]).await;
     assert_eq!(server.client().users("co").await.unwrap().len(), 130);
     let lines: Vec<String> = server.asked().into_iter().map(|asked| asked.line).collect();
-    assert_eq!(lines[1], "GET /users/search?companyId=co&locationId=loc%2F1&limit=100&skip=100");
+    assert_eq!(lines[1], "GET /users/search?locationId=loc%2F1&companyId=co&limit=100&skip=100");
 }
 
 #[tokio::test]
@@ -243,7 +252,7 @@ async fn a_server_that_is_not_there_is_unavailable() {
     let server = Server { base_url: format!("http://{free}"), asked: Arc::default(), calls: Arc::default() };
     let error = server.client().contact(&id("c-1"), &Zone::UNKNOWN).await.unwrap_err();
     assert!(error.is_transient());
-    assert_eq!(*server.calls.lock().unwrap(), [("contacts.get".to_owned(), None, None)]);
+    assert_eq!(*server.calls.lock().unwrap(), [("get-contact".to_owned(), None, None)]);
 }
 
 #[tokio::test]
@@ -251,5 +260,158 @@ async fn calls_are_told_with_what_is_left_of_the_budget() {
     let headers = vec![("X-RateLimit-Remaining", "97"), ("X-RateLimit-Daily-Remaining", "199000")];
     let server = Server::start(vec![(503, headers, b"{}".to_vec())]).await;
     assert!(server.client().tasks(&id("c-1"), &Zone::UNKNOWN).await.unwrap_err().is_transient());
-    assert_eq!(*server.calls.lock().unwrap(), [("contacts.tasks".to_owned(), Some(503), Some(97))]);
+    assert_eq!(*server.calls.lock().unwrap(), [("list-tasks".to_owned(), Some(503), Some(97))]);
+}
+
+fn reachable() -> NewContact {
+    NewContact::new(Reach::Email("ann@example.com".to_owned()))
+}
+
+fn task() -> NewTask {
+    NewTask { title: "Call".to_owned(), due_at: "2026-09-01T10:00:00Z".parse().unwrap(), done: false, body: None, assigned_to: None }
+}
+
+#[tokio::test]
+async fn a_contact_is_created_in_the_location_of_the_client() {
+    let created = json!({"contact": {"id": "c-9", "locationId": "loc/1", "email": "ann@example.com"}, "traceId": "t-1"});
+    let server = Server::start(vec![answer(201, &created)]).await;
+    let written = server.client().create_contact(&reachable(), &Zone::UNKNOWN).await.unwrap();
+    assert_eq!((written.value.contact_id, written.trace_id.as_deref()), (id("c-9"), Some("t-1")));
+    let asked = &server.asked()[0];
+    assert_eq!((asked.line.as_str(), &asked.body), ("POST /contacts/", &json!({"email": "ann@example.com", "locationId": "loc/1"})));
+}
+
+#[tokio::test]
+async fn both_spellings_of_success_are_read_and_a_no_is_a_refusal() {
+    let done = [json!({"succeded": true}), json!({"succeeded": true}), json!({"succeeded": true, "succeded": true}), json!({})];
+    let server = Server::start(done.iter().map(|body| answer(200, body)).chain([(200, Vec::new(), Vec::new())]).collect()).await;
+    for _ in 0..5 {
+        server.client().delete_contact(&id("c-1")).await.unwrap();
+    }
+    assert_eq!(server.asked()[0].line, "DELETE /contacts/c-1");
+    let server = Server::start(vec![answer(200, &json!({"succeded": false, "traceId": "t-2"}))]).await;
+    let error = server.client().delete_contact(&id("c-1")).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { status: Some(200), .. }) && error.trace_id() == Some("t-2"));
+}
+
+#[tokio::test]
+async fn tags_are_taken_away_by_a_delete_with_a_body() {
+    let server = Server::start(vec![answer(200, &json!({"tags": ["vip"]}))]).await;
+    let left = server.client().remove_tags(&id("c-1"), &["new".to_owned()]).await.unwrap().value;
+    assert_eq!(left, ["vip".to_owned()].into());
+    let asked = &server.asked()[0];
+    assert_eq!((asked.line.as_str(), &asked.body), ("DELETE /contacts/c-1/tags", &json!({"tags": ["new"]})));
+}
+
+#[tokio::test]
+async fn what_changes_nothing_is_not_sent() {
+    let server = Server::start(vec![answer(200, &json!({}))]).await;
+    let client = server.client();
+    let unsent = [
+        client.update_contact(&id("c-1"), &ContactFields::default(), &Zone::UNKNOWN).await.map(drop),
+        client.update_task(&id("c-1"), &RecordId::new("t-1").unwrap(), &TaskChange::default(), &Zone::UNKNOWN).await.map(drop),
+        client.add_tags(&id("c-1"), &[]).await.map(drop),
+        client.legacy_contacts(&LegacyList { rows_max: 100, after: None }, &Zone::UNKNOWN).await.map(drop),
+    ];
+    for outcome in unsent {
+        assert!(matches!(outcome, Err(Error::Refused { status: None, .. })));
+    }
+    assert!(server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_write_without_an_answer_is_of_unknown_outcome_and_can_be_looked_for() {
+    let tasks = json!({"tasks": [
+        {"id": "t-1", "title": "Call", "dueDate": "2026-09-01T10:00:00.000Z"}, {"id": "t-2", "title": "Call", "dueDate": "2026-09-02T10:00:00.000Z"}
+    ]});
+    let found = json!({"contact": {"id": "c-9", "email": "ann@example.com"}});
+    let answers =
+        vec![answer(504, &json!({"message": "x", "traceId": "t-9"})), answer(200, &tasks), answer(201, &json!("cut")), answer(200, &found)];
+    let server = Server::start(answers).await;
+    let client = server.client();
+
+    let error = client.create_task(&id("c-1"), &task(), &Zone::UNKNOWN).await.unwrap_err();
+    assert!(matches!(error, Error::UnknownOutcome { status: Some(504), .. }) && !error.is_transient());
+    assert_eq!(error.trace_id(), Some("t-9"));
+    let made = client.find_created_task(&id("c-1"), &task(), &Zone::UNKNOWN).await.unwrap().value;
+    assert_eq!(made.iter().map(|made| made.record_id.as_str()).collect::<Vec<_>>(), ["t-1"]);
+
+    let error = client.create_contact(&reachable(), &Zone::UNKNOWN).await.unwrap_err();
+    assert!(matches!(error, Error::UnknownOutcome { .. }), "GHL said that it was made, but not what: {error}");
+    let made = client.find_created_contact(&reachable(), &Zone::UNKNOWN).await.unwrap().value;
+    assert_eq!(made.unwrap().contact_id, id("c-9"));
+    assert_eq!(server.asked()[3].line, "GET /contacts/search/duplicate?locationId=loc%2F1&email=ann%40example.com");
+    assert_eq!(server.asked().len(), 4, "nothing was repeated");
+}
+
+#[tokio::test]
+async fn a_write_that_could_not_be_sent_changed_nothing() {
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let server = Server { base_url: format!("http://{free}"), asked: Arc::default(), calls: Arc::default() };
+    assert!(server.client().create_task(&id("c-1"), &task(), &Zone::UNKNOWN).await.unwrap_err().is_transient());
+    let server = Server::start(vec![answer(429, &json!({"message": "Too Many Requests"}))]).await;
+    let error = server.client().create_task(&id("c-1"), &task(), &Zone::UNKNOWN).await.unwrap_err();
+    assert!(matches!(error, Error::Throttled { .. }));
+}
+
+#[tokio::test]
+async fn a_duplicate_names_the_contact_to_take() {
+    let body = json!({"statusCode": 400, "message": "This location does not allow duplicated contacts.",
+        "meta": {"contactId": "c-7", "contactName": "Ann", "matchingField": "email"}});
+    let server = Server::start(vec![answer(400, &body)]).await;
+    let error = server.client().create_contact(&reachable(), &Zone::UNKNOWN).await.unwrap_err();
+    let Error::Duplicate { contact_id: Some(contact_id), by: Some(Match::Email), .. } = error else { panic!("{error:?}") };
+    assert_eq!(contact_id, id("c-7"));
+}
+
+#[tokio::test]
+async fn the_legacy_list_is_paged_by_what_meta_says() {
+    let first = json!({"contacts": [{"id": "c-1", "dateAdded": "2026-01-01T00:00:00Z"}], "count": 1,
+        "meta": {"total": 2, "startAfter": 1_719_999_999_999_i64, "startAfterId": "c-1", "nextPage": 2}});
+    let last = json!({"contacts": [], "meta": {"total": 2, "startAfter": null, "startAfterId": null}});
+    let server = Server::start(vec![answer(200, &first), answer(200, &last)]).await;
+    let client = server.client_with(|settings| settings.legacy_contact_list = true);
+    let page = client.legacy_contacts(&LegacyList { rows_max: 100, after: None }, &Zone::UNKNOWN).await.unwrap().value;
+    assert_eq!((page.rows.len(), page.total), (1, Some(2)));
+    let page = client.legacy_contacts(&LegacyList { rows_max: 100, after: page.next }, &Zone::UNKNOWN).await.unwrap().value;
+    assert_eq!(page.next, None);
+    let lines: Vec<String> = server.asked().into_iter().map(|asked| asked.line).collect();
+    assert_eq!(lines[1], "GET /contacts/?locationId=loc%2F1&limit=100&startAfter=1719999999999&startAfterId=c-1");
+}
+
+#[tokio::test]
+async fn businesses_and_tags_are_read() {
+    let businesses = json!({"businesses": [{"id": "b-1", "name": "Acme", "updatedAt": "2026-01-01T00:00:00Z"}, {"name": "nobody"}]});
+    let contacts = json!({"contacts": [{"id": "c-1"}], "count": 1});
+    let tags = json!({"tags": [{"id": "g-1", "name": "vip", "locationId": "loc/1"}]});
+    let server = Server::start(vec![answer(200, &businesses), answer(200, &contacts), answer(200, &tags)]).await;
+    let client = server.client();
+    assert_eq!(client.businesses(100, 0).await.unwrap().value[0].name.as_deref(), Some("Acme"));
+    assert_eq!(client.business_contacts("b-1", 100, 0, &Zone::UNKNOWN).await.unwrap().value.rows[0].contact_id, id("c-1"));
+    assert_eq!(client.tags().await.unwrap()["g-1"], "vip");
+    let lines: Vec<String> = server.asked().into_iter().map(|asked| asked.line).collect();
+    assert_eq!(
+        lines,
+        [
+            "GET /businesses/?locationId=loc%2F1&limit=100&skip=0",
+            "GET /contacts/business/b-1?locationId=loc%2F1&limit=100&skip=0",
+            "GET /locations/loc%2F1/tags"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn any_operation_can_be_called_by_its_name() {
+    let server = Server::start(vec![answer(200, &json!({"task": {"id": "t-1"}, "traceId": "t-9"}))]).await;
+    let client = server.client();
+    let arguments = json!({"contactId": "c-1", "taskId": "t/1", "completed": "true"});
+    let answer = client.call("complete-task", arguments.as_object().unwrap()).await.unwrap();
+    assert_eq!(answer.value["task"]["id"], "t-1");
+    let asked = &server.asked()[0];
+    assert_eq!((asked.line.as_str(), &asked.body), ("PUT /contacts/c-1/tasks/t%2F1/completed", &json!({"completed": true})));
+    let none = Default::default();
+    assert!(matches!(client.call("get-contact", &none).await, Err(CallError::Arguments { .. })));
+    assert!(matches!(client.call("list-contacts", &none).await, Err(CallError::SwitchedOff(_))));
+    assert!(matches!(client.call("no-such", &none).await, Err(CallError::Unknown(_))));
+    assert_eq!(server.asked().len(), 1);
 }

@@ -93,7 +93,11 @@ pub(crate) fn judge(error: &ghl::Error, attempt: u32, retry: &RetrySettings) -> 
         ghl::Error::Throttled { retry_after, .. } => Verdict::Retry(retry.delay(attempt, Some(*retry_after))),
         ghl::Error::Unauthorized { .. } => Verdict::Retry(retry.token_pause),
         ghl::Error::Unreadable { .. } if attempt < retry.unreadable_attempts_max => Verdict::Retry(retry.delay(attempt, None)),
-        ghl::Error::NotFound { .. } | ghl::Error::Refused { .. } | ghl::Error::Unreadable { .. } => Verdict::Park(error.to_string()),
+        ghl::Error::NotFound { .. }
+        | ghl::Error::UnknownOutcome { .. }
+        | ghl::Error::Duplicate { .. }
+        | ghl::Error::Refused { .. }
+        | ghl::Error::Unreadable { .. } => Verdict::Park(error.to_string()),
     }
 }
 

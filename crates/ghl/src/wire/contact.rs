@@ -41,7 +41,7 @@ pub(super) fn read(fields: &Fields, zone: &Zone) -> (Contact, BTreeSet<String>) 
 }
 
 /// Names of tags; GHL gives strings, objects with a name are understood too.
-fn tags(value: &Value) -> BTreeSet<String> {
+pub(super) fn tags(value: &Value) -> BTreeSet<String> {
     let name = |tag: &Value| match tag {
         Value::String(name) => Some(name.clone()),
         Value::Object(tag) => text(tag, "name"),

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use domain::{ContactId, LocationId, Record, RecordId, RecordKind};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Fields, ID, count, first_text, flag, object, plural, record, text};
+use super::{Fields, ID, count, first_text, flag, object, plural, record, text, unwrap};
 use crate::Zone;
 
 /// One page of a list over a location.
@@ -62,6 +62,12 @@ pub(crate) fn records(body: Value, kind: RecordKind, location_id: &LocationId, z
     }
     page.whole &= page.unreadable == 0;
     Ok(page)
+}
+
+pub(crate) fn event(body: Value, location_id: &LocationId, zone: &Zone) -> Result<RecordRow, String> {
+    let event = unwrap(unwrap(body, "event"), "appointment");
+    let page = records(json!({ "events": [event] }), RecordKind::Appointment, location_id, zone)?;
+    page.rows.into_iter().next().ok_or_else(|| "no appointment of this location".to_owned())
 }
 
 fn id(fields: &Fields, location_id: &LocationId) -> Option<RecordId> {

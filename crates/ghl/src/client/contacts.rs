@@ -1,0 +1,147 @@
+//! Contacts: one, a search, and the lists besides.
+
+use std::collections::BTreeSet;
+
+use domain::{Contact, ContactId, Moment};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Client, WrittenContact};
+use crate::operations as op;
+use crate::write::Reach;
+use crate::{Answer, Error, Zone, wire};
+
+/// A search for contacts, in an order that paging keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    pub window: Window,
+    /// Rows asked for; GHL may give fewer.
+    pub rows_max: u32,
+    /// What the page before gave as `next`.
+    pub after: Option<Value>,
+}
+
+/// Which contacts, and in which order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Window {
+    /// All, the oldest first.
+    Everyone,
+    /// Those that changed in a time span, both ends included, the earliest change first.
+    Updated { from: Timestamp, to: Timestamp },
+}
+
+/// One page of a search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    pub rows: Vec<Row>,
+    /// Rows without a usable id.
+    pub unreadable: usize,
+    /// How many contacts the whole search has, as GHL counts.
+    pub total: Option<u64>,
+    /// Where the next page begins; none after the last row.
+    pub next: Option<Value>,
+}
+
+/// One contact as a search shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub contact_id: ContactId,
+    pub contact: Contact,
+    /// Fields of `contact` that the row does not mention, by name: it may have a value all the same.
+    pub silent: BTreeSet<String>,
+}
+
+impl Row {
+    pub fn updated_at(&self) -> Option<&Moment> {
+        self.contact.updated_at.as_ref()
+    }
+}
+
+/// A page of the deprecated list of contacts, in the order in which they were added.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LegacyList {
+    /// Rows asked for, 100 at most.
+    pub rows_max: u32,
+    /// What the page before gave as `next`.
+    pub after: Option<Value>,
+}
+
+impl Client {
+    /// # Errors
+    /// `NotFound` when GHL says that this contact does not exist; otherwise see [`Error`], as for every call here.
+    pub async fn contact(&self, id: &ContactId, zone: &Zone) -> Result<Answer<Contact>, Error> {
+        let answer = self.get(op::GET_CONTACT, &[id.as_str()]).await?;
+        answer.try_map(|body| wire::contact(body, id, &self.location_id, zone))
+    }
+
+    /// One page of contacts. Search lags behind by seconds, so a window should overlap the one before by minutes.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn search(&self, search: &Search, zone: &Zone) -> Result<Answer<Page>, Error> {
+        let mut body = json!({"pageLimit": search.rows_max});
+        let sort = match &search.window {
+            Window::Everyone => "dateAdded",
+            Window::Updated { from, to } => {
+                let range = json!({"gte": millis(*from), "lte": millis(*to)});
+                set(&mut body, "filters", json!([{"field": "dateUpdated", "operator": "range", "value": range}]));
+                "dateUpdated"
+            }
+        };
+        set(&mut body, "sort", json!([{"field": sort, "direction": "asc"}]));
+        if let Some(after) = &search.after {
+            set(&mut body, "searchAfter", after.clone());
+        }
+        let answer = self.send(op::SEARCH_CONTACTS, &[], body).await?;
+        answer.try_map(|body| wire::page(body, zone))
+    }
+
+    /// One page of the deprecated `GET /contacts/`, which is only asked where the settings allow it. It knows no update times to ask
+    /// for, and GHL's v3 does not have it.
+    ///
+    /// # Errors
+    /// `Refused` without a status where it is not allowed; otherwise see [`Error`].
+    pub async fn legacy_contacts(&self, list: &LegacyList, zone: &Zone) -> Result<Answer<Page>, Error> {
+        let mut query = vec![("limit", list.rows_max.to_string())];
+        for key in ["startAfter", "startAfterId"] {
+            let value = list.after.as_ref().and_then(|after| after.get(key));
+            query.extend(value.map(|value| (key, value.as_str().map_or_else(|| value.to_string(), str::to_owned))));
+        }
+        let answer = self.query(op::LIST_CONTACTS, &[], query).await?;
+        answer.try_map(|body| wire::legacy_page(body, zone))
+    }
+
+    /// One page of the contacts of a business.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn business_contacts(&self, business_id: &str, rows_max: u32, skip: u64, zone: &Zone) -> Result<Answer<Page>, Error> {
+        let query = vec![("limit", rows_max.to_string()), ("skip", skip.to_string())];
+        let answer = self.query(op::LIST_BUSINESS_CONTACTS, &[business_id], query).await?;
+        answer.try_map(|body| wire::page(body, zone))
+    }
+
+    /// The contact that has this e-mail address, or this number.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn contact_with(&self, reach: &Reach, zone: &Zone) -> Result<Answer<Option<WrittenContact>>, Error> {
+        let query = match reach {
+            Reach::Email(email) => vec![("email", email.clone())],
+            Reach::Phone(phone) => vec![("number", phone.clone())],
+        };
+        let answer = self.query(op::FIND_DUPLICATE, &[], query).await?;
+        answer.try_map(|body| wire::found_contact(body, &self.location_id, zone))
+    }
+}
+
+fn set(body: &mut Value, key: &str, value: Value) {
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert(key.to_owned(), value);
+    }
+}
+
+/// As GHL writes times: three digits and `Z`.
+fn millis(at: Timestamp) -> String {
+    format!("{at:.3}")
+}

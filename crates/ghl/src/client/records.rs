@@ -1,0 +1,142 @@
+//! Tasks, notes and appointments: of one contact, and of the whole location.
+
+use domain::{ContactId, Record, RecordId, RecordKind};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::Client;
+use crate::operations::{self as op, Operation};
+use crate::wire::{self, Listed, RecordPage, RecordRow};
+use crate::{Answer, Error, Zone};
+
+/// A search over the tasks of the location.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskSearch {
+    /// Rows asked for; GHL gives 25 where nothing is asked and may always give fewer.
+    pub rows_max: u32,
+    /// Rows left out: those of the pages before.
+    pub skip: u64,
+    /// Only tasks of these; of everybody where there are none.
+    pub contacts: Vec<ContactId>,
+    /// Only those that are done, or that are not.
+    pub done: Option<bool>,
+}
+
+/// Whose calendar events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventsOf<'a> {
+    Calendar(&'a str),
+    User(&'a str),
+    Group(&'a str),
+}
+
+impl Client {
+    /// All tasks of a contact.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn tasks(&self, of: &ContactId, zone: &Zone) -> Result<Answer<Listed>, Error> {
+        self.list(op::LIST_TASKS, of, RecordKind::Task, zone).await
+    }
+
+    /// All notes of a contact.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn notes(&self, of: &ContactId, zone: &Zone) -> Result<Answer<Listed>, Error> {
+        self.list(op::LIST_NOTES, of, RecordKind::Note, zone).await
+    }
+
+    /// All appointments of a contact. GHL gives their times as local strings of the location.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn appointments(&self, of: &ContactId, zone: &Zone) -> Result<Answer<Listed>, Error> {
+        self.list(op::LIST_APPOINTMENTS, of, RecordKind::Appointment, zone).await
+    }
+
+    /// # Errors
+    /// See [`Error`].
+    pub async fn task(&self, of: &ContactId, id: &RecordId, zone: &Zone) -> Result<Answer<Record>, Error> {
+        self.single(op::GET_TASK, of, id, RecordKind::Task, zone).await
+    }
+
+    /// # Errors
+    /// See [`Error`].
+    pub async fn note(&self, of: &ContactId, id: &RecordId, zone: &Zone) -> Result<Answer<Record>, Error> {
+        self.single(op::GET_NOTE, of, id, RecordKind::Note, zone).await
+    }
+
+    /// One page of the location's tasks, those of nobody and of several contacts among them. Only documented parameters are sent; the
+    /// shape of the rows is not published, so what a row does not mention is told as `silent`.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn search_tasks(&self, search: &TaskSearch, zone: &Zone) -> Result<Answer<RecordPage>, Error> {
+        let contacts = (!search.contacts.is_empty()).then_some(&search.contacts);
+        let asked = [("limit", json!(search.rows_max)), ("skip", json!(search.skip))];
+        let only = [("contactId", contacts.map(|ids| json!(ids))), ("completed", search.done.map(Value::from))];
+        let only = only.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        let body = asked.into_iter().chain(only).map(|(key, value)| (key.to_owned(), value)).collect();
+        let answer = self.send(op::SEARCH_TASKS, &[], Value::Object(body)).await?;
+        answer.try_map(|body| wire::records(body, RecordKind::Task, &self.location_id, zone))
+    }
+
+    /// Whose task it is, by the search over the location's tasks: for webhooks that do not say. A row counts only when it names this
+    /// very task and a contact.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn contact_of_task(&self, task: &RecordId, rows_max: u32) -> Result<Option<ContactId>, Error> {
+        let page = self.search_tasks(&TaskSearch { rows_max, ..TaskSearch::default() }, &Zone::UNKNOWN).await?.value;
+        let row = page.rows.into_iter().find(|row| row.record_id == *task);
+        Ok(row.and_then(|row| row.contacts.into_iter().next()))
+    }
+
+    /// The appointments of a calendar, a user or a group that start in a time span, both ends included; there is no paging. Unlike
+    /// the appointments of a contact they come with an offset, so they are read right whatever the zone.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn calendar_events(
+        &self,
+        of: EventsOf<'_>,
+        from: Timestamp,
+        to: Timestamp,
+        zone: &Zone,
+    ) -> Result<Answer<RecordPage>, Error> {
+        let (key, id) = match of {
+            EventsOf::Calendar(id) => ("calendarId", id),
+            EventsOf::User(id) => ("userId", id),
+            EventsOf::Group(id) => ("groupId", id),
+        };
+        let query =
+            vec![(key, id.to_owned()), ("startTime", from.as_millisecond().to_string()), ("endTime", to.as_millisecond().to_string())];
+        let answer = self.query(op::LIST_EVENTS, &[], query).await?;
+        answer.try_map(|body| wire::records(body, RecordKind::Appointment, &self.location_id, zone))
+    }
+
+    /// One appointment, whosever it is.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn appointment(&self, id: &RecordId, zone: &Zone) -> Result<Answer<RecordRow>, Error> {
+        let answer = self.get(op::GET_APPOINTMENT, &[id.as_str()]).await?;
+        answer.try_map(|body| wire::event(body, &self.location_id, zone))
+    }
+
+    async fn list(&self, operation: &'static Operation, of: &ContactId, kind: RecordKind, zone: &Zone) -> Result<Answer<Listed>, Error> {
+        self.get(operation, &[of.as_str()]).await?.try_map(|body| wire::list(body, kind, zone))
+    }
+
+    async fn single(
+        &self,
+        operation: &'static Operation,
+        of: &ContactId,
+        id: &RecordId,
+        kind: RecordKind,
+        zone: &Zone,
+    ) -> Result<Answer<Record>, Error> {
+        self.get(operation, &[of.as_str(), id.as_str()]).await?.try_map(|body| wire::single(body, kind, zone))
+    }
+}

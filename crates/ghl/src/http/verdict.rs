@@ -1,0 +1,138 @@
+//! What an answer that is no success means for the caller.
+
+use std::time::Duration;
+
+use domain::ContactId;
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use crate::Error;
+use crate::error::Match;
+
+/// An error body in any of the documented forms.
+pub(super) struct Complaint(serde_json::Map<String, Value>);
+
+impl Complaint {
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
+        let Value::Object(said) = serde_json::from_slice(body).ok()? else { return None };
+        ["message", "statusCode", "status", "error"].iter().any(|key| said.contains_key(*key)).then_some(Self(said))
+    }
+
+    /// A string or the first of several, at the top or in `error`.
+    fn message(&self) -> &str {
+        let nested = self.0.get("error").and_then(|error| error.get("message"));
+        match self.0.get("message").or(nested) {
+            Some(Value::String(message)) => message,
+            Some(Value::Array(messages)) => messages.first().and_then(Value::as_str).unwrap_or_default(),
+            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => "",
+        }
+    }
+
+    /// The contact that is there already, where it is told: in `meta`, beside a message for people.
+    fn duplicate(&self) -> Option<(Option<ContactId>, Option<Match>)> {
+        let meta = self.0.get("meta")?;
+        let by = match meta.get("matchingField").and_then(Value::as_str)? {
+            "email" => Some(Match::Email),
+            "phone" => Some(Match::Phone),
+            _ => None,
+        };
+        let contact_id = meta.get("contactId").and_then(Value::as_str).and_then(|id| ContactId::new(id).ok());
+        Some((contact_id, by))
+    }
+
+    pub(super) fn trace_id(&self) -> Option<String> {
+        self.0.get("traceId").and_then(Value::as_str).map(str::to_owned).and_then(presentable)
+    }
+}
+
+/// The vendor's trace id goes into logs and the event log, so it must look like an id.
+pub(super) fn presentable(trace_id: String) -> Option<String> {
+    let fits = !trace_id.is_empty() && trace_id.len() <= 128 && trace_id.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then_some(trace_id)
+}
+
+/// What a status means. "Not found" leads to a deletion, so it is believed only in GHL's own form: a proxy's page or a route that GHL
+/// does not have says nothing about a record.
+pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, said: Option<Complaint>, about: &[&str]) -> Error {
+    let trace_id = said.as_ref().and_then(Complaint::trace_id);
+    let message = said.as_ref().map(Complaint::message).unwrap_or_default();
+    let refused = |trace_id| Error::Refused { status: Some(status.as_u16()), trace_id };
+    let unavailable = |reason, trace_id| Error::Unavailable { reason, status: Some(status.as_u16()), retry_after, trace_id, source: None };
+    match status.as_u16() {
+        401 | 403 => Error::Unauthorized { status: status.as_u16(), trace_id },
+        404 if said.is_none() => unavailable("not GHL's answer", trace_id),
+        404 if message.starts_with("Cannot ") => refused(trace_id),
+        404 => Error::NotFound { trace_id },
+        400 if let Some((contact_id, by)) = said.as_ref().and_then(Complaint::duplicate) => Error::Duplicate { contact_id, by, trace_id },
+        400 if about.iter().any(|id| message.contains(id)) && message.to_lowercase().contains("not found") => Error::NotFound { trace_id },
+        408 | 425 | 500.. => unavailable("failure", trace_id),
+        _ => refused(trace_id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn judge(status: u16, body: &Value, about: &str) -> Error {
+        refusal(StatusCode::from_u16(status).unwrap(), None, Complaint::read(body.to_string().as_bytes()), &[about])
+    }
+
+    #[test]
+    fn a_missing_contact_is_recognised_in_both_forms() {
+        let told = json!({"statusCode": 404, "message": "Contact not found", "traceId": "t-1"});
+        assert!(matches!(judge(404, &told, "abc"), Error::NotFound { trace_id: Some(id) } if id == "t-1"));
+        let oddly = json!({"statusCode": 400, "message": "Contact with id abc not found"});
+        assert!(matches!(judge(400, &oddly, "abc"), Error::NotFound { .. }));
+    }
+
+    #[test]
+    fn what_is_not_about_this_contact_deletes_nothing() {
+        let other = json!({"statusCode": 400, "message": "Contact with id xyz not found"});
+        assert!(matches!(judge(400, &other, "abc"), Error::Refused { status: Some(400), .. }));
+        let route = json!({"statusCode": 404, "message": "Cannot GET /v9/contacts/abc", "error": "Not Found"});
+        assert!(matches!(judge(404, &route, "abc"), Error::Refused { status: Some(404), .. }));
+        let page = refusal(StatusCode::NOT_FOUND, None, Complaint::read(b"<html>nginx</html>"), &["abc"]);
+        assert!(matches!(page, Error::Unavailable { status: Some(404), .. }));
+    }
+
+    #[test]
+    fn every_status_says_what_to_do() {
+        let body = json!({"status": 400, "message": ["one", "two"], "name": "HttpException", "traceId": "t"});
+        assert!(matches!(judge(401, &body, "x"), Error::Unauthorized { status: 401, .. }));
+        assert!(matches!(judge(403, &body, "x"), Error::Unauthorized { status: 403, .. }));
+        assert!(matches!(judge(422, &body, "x"), Error::Refused { status: Some(422), .. }));
+        assert!(matches!(judge(302, &body, "x"), Error::Refused { status: Some(302), .. }));
+        assert!(judge(503, &body, "x").is_transient());
+    }
+
+    #[test]
+    fn errors_say_status_and_trace_id_and_nothing_that_was_said() {
+        let body = json!({"statusCode": 422, "message": "email ann@example.com is taken", "traceId": "9f"});
+        assert_eq!(judge(422, &body, "x").to_string(), "GHL refuses the request, status 422, trace 9f");
+        let odd = json!({"message": "no", "traceId": "Ann Smith <ann@example.com>"});
+        assert_eq!(judge(422, &odd, "x").to_string(), "GHL refuses the request, status 422");
+    }
+
+    #[test]
+    fn a_duplicate_names_the_contact_that_is_there() {
+        let body = json!({"statusCode": 400, "message": "This location does not allow duplicated contacts.",
+            "meta": {"contactId": "c-7", "contactName": "Ann", "matchingField": "phone"}});
+        let error = judge(400, &body, "x");
+        assert!(!error.to_string().contains("Ann"));
+        let Error::Duplicate { contact_id: Some(contact_id), by: Some(Match::Phone), .. } = error else { panic!("{error:?}") };
+        assert_eq!(contact_id.as_str(), "c-7");
+    }
+
+    #[test]
+    fn a_write_that_was_not_answered_may_have_been_made() {
+        for status in [408, 500, 502, 504] {
+            assert!(matches!(judge(status, &json!({"message": "x"}), "x").of_write(), Error::UnknownOutcome { status: Some(_), .. }));
+        }
+        assert!(matches!(judge(422, &json!({"message": ["x"]}), "x").of_write(), Error::Refused { .. }));
+        assert!(matches!(judge(401, &json!({"message": "x"}), "x").of_write(), Error::Unauthorized { .. }));
+        assert!(!judge(503, &json!({"message": "x"}), "x").of_write().is_transient());
+    }
+}

@@ -1,0 +1,57 @@
+//! What GHL answers to a change.
+
+use std::collections::BTreeSet;
+
+use domain::{ContactId, LocationId, Record, RecordId, RecordKind, Task};
+use serde_json::Value;
+
+use super::{ID, contact, first_text, flag, object, record, text, unwrap};
+use crate::Zone;
+use crate::client::{WrittenContact, WrittenRecord};
+
+/// Whether the answer says that it was not done. Deletes of v3 say it in both spellings, other answers in one, some in none.
+pub(crate) fn failed(body: &Value) -> bool {
+    let Some(fields) = body.as_object() else { return false };
+    ["succeded", "succeeded"].iter().any(|key| flag(fields, key) == Some(false))
+}
+
+pub(crate) fn written_contact(body: Value, location_id: &LocationId, zone: &Zone) -> Result<WrittenContact, String> {
+    let fields = object(unwrap(body, "contact"))?;
+    let id = first_text(&fields, ID).and_then(|id| ContactId::new(id).ok());
+    let contact_id = id.ok_or_else(|| "a contact without an id".to_owned())?;
+    if text(&fields, "locationId").is_some_and(|of| of != location_id.as_str()) {
+        return Err("a contact of another location".to_owned());
+    }
+    Ok(WrittenContact { contact_id, contact: contact::read(&fields, zone).0 })
+}
+
+/// What was looked for. That there is none is said by null, by an empty object or by nothing.
+pub(crate) fn found_contact(body: Value, location_id: &LocationId, zone: &Zone) -> Result<Option<WrittenContact>, String> {
+    let found = match object(body)?.remove("contact") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(found) => found,
+    };
+    if found.as_object().is_some_and(serde_json::Map::is_empty) {
+        return Ok(None);
+    }
+    written_contact(found, location_id, zone).map(Some)
+}
+
+pub(crate) fn written_record(body: Value, kind: RecordKind, zone: &Zone) -> Result<WrittenRecord, String> {
+    let fields = object(unwrap(body, kind.as_str()))?;
+    let id = first_text(&fields, ID).and_then(|id| RecordId::new(id).ok());
+    let record_id = id.ok_or_else(|| format!("a {kind} without an id"))?;
+    Ok(WrittenRecord { record_id, record: record(&fields, kind, zone).0 })
+}
+
+/// A task as it would be read back, of what is sent.
+pub(crate) fn as_task(sent: &Value, zone: &Zone) -> Option<Task> {
+    match record(sent.as_object()?, RecordKind::Task, zone).0 {
+        Record::Task(task) => Some(task),
+        Record::Contact(_) | Record::Note(_) | Record::Appointment(_) => None,
+    }
+}
+
+pub(crate) fn tags_left(body: &Value) -> Result<BTreeSet<String>, String> {
+    body.get("tags").map(contact::tags).ok_or_else(|| "no tags".to_owned())
+}

@@ -1,0 +1,333 @@
+//! What is written to GHL: requests that cannot be made incomplete, in the spelling of the version they are sent as.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
+
+/// A field of a change: left as it is, emptied, or set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Field<T> {
+    #[default]
+    Keep,
+    Clear,
+    Set(T),
+}
+
+impl<T> Field<T> {
+    fn is_kept(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+}
+
+impl<T> From<T> for Field<T> {
+    fn from(value: T) -> Self {
+        Self::Set(value)
+    }
+}
+
+impl<T: Serialize> Serialize for Field<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Keep | Self::Clear => serializer.serialize_none(),
+            Self::Set(value) => value.serialize(serializer),
+        }
+    }
+}
+
+/// How a contact is reached, which is also how GHL tells two contacts from one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    Email(String),
+    /// With the country's prefix: GHL normalises to E.164.
+    Phone(String),
+}
+
+/// A channel that a contact does not want to be disturbed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Channel {
+    Call,
+    Email,
+    Sms,
+    WhatsApp,
+    GoogleBusiness,
+    Facebook,
+}
+
+/// Whether a channel is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Closed {
+    /// Closed.
+    Active,
+    /// Open.
+    Inactive,
+    /// Closed for good.
+    Permanent,
+}
+
+/// A contact to be created, in the client's location. An unknown outcome can be looked into because it can be reached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewContact {
+    pub reach: Reach,
+    /// Everything else. An e-mail address or a number given here is sent beside the one of `reach`.
+    pub fields: ContactFields,
+    pub company: Option<String>,
+    pub gender: Option<String>,
+    /// Names of tags; those that the location does not know are made.
+    pub tags: Vec<String>,
+}
+
+impl NewContact {
+    pub fn new(reach: Reach) -> Self {
+        Self { reach, fields: ContactFields::default(), company: None, gender: None, tags: Vec::new() }
+    }
+}
+
+/// What may be said of a contact when it is created and when it is changed. Tags are not among it: to change a contact with tags would
+/// replace all it has, so they have calls of their own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContactFields {
+    #[serde(skip_serializing_if = "Field::is_kept")]
+    pub name: Field<String>,
+    #[serde(skip_serializing_if = "Field::is_kept")]
+    pub first_name: Field<String>,
+    #[serde(skip_serializing_if = "Field::is_kept")]
+    pub last_name: Field<String>,
+    #[serde(skip_serializing_if = "Field::is_kept")]
+    pub email: Field<String>,
+    #[serde(skip_serializing_if = "Field::is_kept")]
+    pub phone: Field<String>,
+    #[serde(rename = "address1", skip_serializing_if = "Field::is_kept")]
+    pub street: Field<String>,
+    #[serde(skip_serializing_if = "Field::is_kept")]
+    pub city: Field<String>,
+    #[serde(skip_serializing_if = "Field::is_kept")]
+    pub state: Field<String>,
+    /// GHL does not let it be emptied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postal_code: Option<String>,
+    /// Two letters. GHL does not let it be emptied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    #[serde(skip_serializing_if = "Field::is_kept")]
+    pub website: Field<String>,
+    /// An IANA name.
+    #[serde(rename = "timezone", skip_serializing_if = "Field::is_kept")]
+    pub time_zone: Field<String>,
+    #[serde(skip_serializing_if = "Field::is_kept")]
+    pub date_of_birth: Field<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// A user id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_to: Option<String>,
+    #[serde(rename = "dnd", skip_serializing_if = "Option::is_none")]
+    pub do_not_disturb: Option<bool>,
+    #[serde(skip)]
+    pub channels: BTreeMap<Channel, Closed>,
+    /// By field id: text, number, list or object, as the field has it.
+    #[serde(skip)]
+    pub custom_fields: BTreeMap<String, Value>,
+}
+
+/// A task to be created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewTask {
+    pub title: String,
+    /// To the second: it is what GHL takes everywhere.
+    #[serde(rename = "dueDate", serialize_with = "second")]
+    pub due_at: Timestamp,
+    #[serde(rename = "completed")]
+    pub done: bool,
+    /// May be HTML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// A user id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_to: Option<String>,
+}
+
+/// What is to change of a task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(rename = "dueDate", skip_serializing_if = "Option::is_none", serialize_with = "second_if_any")]
+    pub due_at: Option<Timestamp>,
+    #[serde(rename = "completed", skip_serializing_if = "Option::is_none")]
+    pub done: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_to: Option<String>,
+}
+
+/// A note to be created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewNote {
+    /// May be HTML.
+    pub body: String,
+    #[serde(flatten)]
+    pub more: NoteFields,
+}
+
+/// What is to change of a note.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NoteChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    #[serde(flatten)]
+    pub more: NoteFields,
+}
+
+/// What may be said of a note beside its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NoteFields {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// As `#FFAA00`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub color: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
+}
+
+/// Which spelling of fields an API version takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    V2,
+    V3,
+}
+
+impl Spelling {
+    pub(crate) fn of(version: &str) -> Self {
+        if version == "v3" { Self::V3 } else { Self::V2 }
+    }
+
+    fn channel(self, channel: Channel) -> &'static str {
+        match (self, channel) {
+            (Self::V2, Channel::Call) => "Call",
+            (Self::V2, Channel::Email) => "Email",
+            (Self::V2, Channel::Sms) => "SMS",
+            (Self::V2, Channel::WhatsApp) => "WhatsApp",
+            (Self::V2, Channel::GoogleBusiness) => "GMB",
+            (Self::V2, Channel::Facebook) => "FB",
+            (Self::V3, Channel::Call) => "call",
+            (Self::V3, Channel::Email) => "email",
+            (Self::V3, Channel::Sms) => "sms",
+            (Self::V3, Channel::WhatsApp) => "whatsApp",
+            (Self::V3, Channel::GoogleBusiness) => "gmb",
+            (Self::V3, Channel::Facebook) => "fb",
+        }
+    }
+
+    fn custom_value(self) -> &'static str {
+        match self {
+            Self::V2 => "field_value",
+            Self::V3 => "fieldValue",
+        }
+    }
+}
+
+impl ContactFields {
+    /// Nothing where there is nothing to say.
+    pub(crate) fn body(&self, spelling: Spelling) -> Option<Map<String, Value>> {
+        let Ok(Value::Object(mut body)) = serde_json::to_value(self) else { return None };
+        if !self.channels.is_empty() {
+            let channels = self.channels.iter().map(|(channel, closed)| (spelling.channel(*channel).to_owned(), json!({"status": closed})));
+            body.insert("dndSettings".to_owned(), Value::Object(channels.collect()));
+        }
+        if !self.custom_fields.is_empty() {
+            let fields = self.custom_fields.iter().map(|(id, value)| json!({"id": id, spelling.custom_value(): value}));
+            body.insert("customFields".to_owned(), fields.collect());
+        }
+        (!body.is_empty()).then_some(body)
+    }
+}
+
+impl NewContact {
+    pub(crate) fn body(&self, spelling: Spelling) -> Map<String, Value> {
+        let mut body = self.fields.body(spelling).unwrap_or_default();
+        let (key, reach) = match &self.reach {
+            Reach::Email(email) => ("email", email),
+            Reach::Phone(phone) => ("phone", phone),
+        };
+        body.insert(key.to_owned(), Value::from(reach.as_str()));
+        for (key, value) in [("companyName", &self.company), ("gender", &self.gender)] {
+            if let Some(value) = value {
+                body.insert(key.to_owned(), Value::from(value.as_str()));
+            }
+        }
+        if !self.tags.is_empty() {
+            body.insert("tags".to_owned(), json!(self.tags));
+        }
+        body
+    }
+}
+
+fn second<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{at:.0}"))
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+fn second_if_any<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => second(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contact_is_spelled_as_its_version_has_it() {
+        let fields = ContactFields {
+            first_name: "Ann".to_owned().into(),
+            city: Field::Clear,
+            date_of_birth: Date::constant(1990, 9, 25).into(),
+            channels: [(Channel::WhatsApp, Closed::Active), (Channel::Sms, Closed::Permanent)].into(),
+            custom_fields: [("f-1".to_owned(), json!(["a"]))].into(),
+            ..ContactFields::default()
+        };
+        let contact = NewContact { tags: vec!["vip".to_owned()], fields, ..NewContact::new(Reach::Phone("+4930123".to_owned())) };
+        assert_eq!(
+            Value::Object(contact.body(Spelling::V2)),
+            json!({
+                "firstName": "Ann", "city": null, "dateOfBirth": "1990-09-25", "phone": "+4930123", "tags": ["vip"],
+                "dndSettings": {"WhatsApp": {"status": "active"}, "SMS": {"status": "permanent"}},
+                "customFields": [{"id": "f-1", "field_value": ["a"]}]
+            })
+        );
+        let third = contact.body(Spelling::V3);
+        assert_eq!(third["dndSettings"], json!({"whatsApp": {"status": "active"}, "sms": {"status": "permanent"}}));
+        assert_eq!(third["customFields"], json!([{"id": "f-1", "fieldValue": ["a"]}]));
+    }
+
+    #[test]
+    fn a_change_that_changes_nothing_has_no_body() {
+        assert_eq!(ContactFields::default().body(Spelling::V2), None);
+        assert!(ContactFields { postal_code: Some("1".to_owned()), ..ContactFields::default() }.body(Spelling::V2).is_some());
+    }
+
+    #[test]
+    fn due_dates_are_told_to_the_second() {
+        let due_at = "2026-09-01T10:00:00.25Z".parse().unwrap();
+        let task = NewTask { title: "Call".to_owned(), due_at, done: false, body: None, assigned_to: None };
+        assert_eq!(json!(task), json!({"title": "Call", "dueDate": "2026-09-01T10:00:00Z", "completed": false}));
+        let change = TaskChange { due_at: Some(due_at), ..TaskChange::default() };
+        assert_eq!(json!(change), json!({"dueDate": "2026-09-01T10:00:00Z"}));
+    }
+}
