@@ -102,8 +102,8 @@ impl Workspace {
 #[serde(transparent)]
 pub struct ObjectKey(String);
 
-/// The longest key accepted from outside, in bytes: an id with a prefix.
-const KEY_BYTES_MAX: usize = 2 * ID_BYTES_MAX;
+/// The longest key accepted from outside, in bytes: as long as the bridge takes keys from anybody.
+const KEY_BYTES_MAX: usize = 512;
 
 impl ObjectKey {
     pub fn of_record(kind: RecordKind, id: &RecordId) -> Self {

@@ -2,6 +2,7 @@
 //!
 //! Knows no clock, no randomness, no IO and no other crate of the workspace: the same log and rules give the same intents, for ever.
 
+mod digest;
 mod event;
 mod gate;
 mod id;
@@ -14,6 +15,7 @@ mod retry;
 mod rules;
 mod text;
 
+pub use digest::{Whole, object_digest};
 pub use event::{
     Body, Cause, Change, Decode, Delivery, DeliveryFact, DeliveryOutcome, FieldChange, Names, Net, OperatorFact, RecordFact, Recorded,
     Stored, event_id,

@@ -34,7 +34,7 @@ impl PgHasArrayType for At {
 
 impl Encode<'_, Postgres> for At {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        buffer.extend_from_slice(&(stored_microsecond(self.0) - EPOCH_MICROSECOND).to_be_bytes());
+        buffer.extend_from_slice(&stored_instant(stored_microsecond(self.0)));
         Ok(IsNull::No)
     }
 }
@@ -44,6 +44,11 @@ impl Decode<'_, Postgres> for At {
         let microsecond = i64::from_be_bytes(value.as_bytes()?.try_into()?);
         Ok(Self(Timestamp::from_microsecond(microsecond.saturating_add(EPOCH_MICROSECOND))?))
     }
+}
+
+/// The bytes of an instant of whole microseconds since 1970.
+pub(crate) fn stored_instant(microsecond: i64) -> [u8; 8] {
+    microsecond.saturating_sub(EPOCH_MICROSECOND).to_be_bytes()
 }
 
 fn stored_microsecond(at: Timestamp) -> i64 {

@@ -1,4 +1,7 @@
 //! What is known of GHL: loaded under the head's lock, changed in the same transaction as the log.
+//!
+//! Keys are looked up one by one (`LATERAL … OFFSET 0`): after a quick first fill the planner believes that a location has a handful
+//! of rows, and would read all of them to find a few.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,8 +35,9 @@ impl Known {
         let ids: Vec<&str> = contacts.iter().map(|id| id.as_str()).collect();
         let mut known = Self::default();
         let looks = sqlx::query(
-            "SELECT contact_id, contact_asked_at, tasks_asked_at, notes_asked_at, appointments_asked_at, updated_at \
-             FROM known_contacts WHERE location_id = $1 AND contact_id = ANY($2)",
+            "SELECT k.* FROM unnest($2::text[]) AS wanted (id) CROSS JOIN LATERAL (SELECT contact_id, contact_asked_at, tasks_asked_at, \
+             notes_asked_at, appointments_asked_at, updated_at FROM known_contacts \
+             WHERE location_id = $1 AND contact_id = wanted.id OFFSET 0) k",
         )
         .bind(location_id.as_str())
         .bind(&ids)
@@ -47,8 +51,8 @@ impl Known {
             return Ok(known);
         }
         let records = sqlx::query(
-            "SELECT contact_id, kind, record_id, present, asked_at, epoch, seq, content \
-             FROM known_records WHERE location_id = $1 AND contact_id = ANY($2)",
+            "SELECT k.* FROM unnest($2::text[]) AS wanted (id) CROSS JOIN LATERAL (SELECT contact_id, kind, record_id, present, \
+             asked_at, epoch, seq, content FROM known_records WHERE location_id = $1 AND contact_id = wanted.id OFFSET 0) k",
         )
         .bind(location_id.as_str())
         .bind(&ids)
@@ -158,9 +162,11 @@ impl Known {
             return Ok(());
         }
         sqlx::query(
-            "UPDATE known_records k SET asked_at = greatest(k.asked_at, u.asked_at) \
+            // Rows of a location change under the lock on its head alone, so that they stay where they were found.
+            "UPDATE known_records k SET asked_at = greatest(k.asked_at, found.asked_at) FROM (SELECT r.ctid AS place, u.asked_at \
              FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[]) AS u (contact_id, kind, record_id, asked_at) \
-             WHERE k.location_id = $1 AND k.contact_id = u.contact_id AND k.kind = u.kind AND k.record_id = u.record_id",
+             CROSS JOIN LATERAL (SELECT ctid FROM known_records WHERE location_id = $1 AND contact_id = u.contact_id \
+             AND kind = u.kind AND record_id = u.record_id OFFSET 0) r) found WHERE k.ctid = found.place",
         )
         .bind(location_id.as_str())
         .bind(self.confirmed.keys().map(|place| place.0.as_str()).collect::<Vec<_>>())

@@ -76,7 +76,7 @@ impl EventLog {
         let fresh = events(&news)?;
         let appended = fresh.len();
         if appended > 0 {
-            head.insert(&mut transaction, location_id, fresh).await?;
+            (transaction, _) = head.insert_all(transaction, location_id, fresh).await?;
             head.save(&mut transaction, location_id).await?;
         }
         let delivered = newest(settlements.iter().filter(|settlement| settlement.outcome == DeliveryOutcome::Delivered));
@@ -108,12 +108,16 @@ async fn rows(
     workspace: &Workspace,
     objects: &[&str],
 ) -> Result<Vec<(String, Applied)>> {
-    let rows = sqlx::query("SELECT object, epoch, seq, policy FROM ledger WHERE location_id = $1 AND workspace = $2 AND object = ANY($3)")
-        .bind(location_id.as_str())
-        .bind(workspace.as_str())
-        .bind(objects)
-        .fetch_all(executor)
-        .await?;
+    // Key by key, see `known`.
+    let rows = sqlx::query(
+        "SELECT l.* FROM unnest($3::text[]) AS wanted (object) CROSS JOIN LATERAL (SELECT object, epoch, seq, policy FROM ledger \
+         WHERE location_id = $1 AND workspace = $2 AND object = wanted.object OFFSET 0) l",
+    )
+    .bind(location_id.as_str())
+    .bind(workspace.as_str())
+    .bind(objects)
+    .fetch_all(executor)
+    .await?;
     let read = |row: sqlx::postgres::PgRow| {
         let revision = Revision { epoch: epoch(row.try_get(1)?), seq: unsigned(row.try_get(2)?) };
         Ok((row.try_get(0)?, Applied { revision, policy: policy(row.try_get(3)?) }))

@@ -5,6 +5,7 @@
 mod chain;
 mod cipher;
 mod columns;
+mod copy;
 mod error;
 mod kek;
 mod known;

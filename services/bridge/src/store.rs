@@ -19,7 +19,7 @@ use sqlx::{ConnectOptions, Connection};
 pub(crate) use answers::Once;
 pub(crate) use digests::Root;
 pub(crate) use keys::{Scope, StoredKey};
-pub(crate) use lists::{Change, Filter, Head, Object, Slice};
+pub(crate) use lists::{Change, Filter, Head, Object, Slice, Spot};
 pub(crate) use plan::Applied;
 pub(crate) use write::Written;
 

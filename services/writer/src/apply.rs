@@ -7,9 +7,9 @@ use chassis::Shutdown;
 use domain::{Intent, LocationId, ObjectKey, Workspace};
 use eventlog::{Parking, Settlement, Stage};
 use futures::StreamExt;
+use pagico::{Answer, Error};
 use tracing::Span;
 
-use crate::bridge::{self, Answer, Error};
 use crate::fate::{Carrier, Ended, Fate, Remedy, settlement};
 use crate::plan::{Item, gated, halves, pieces, plan};
 use crate::tools::{Tools, Unheard, rest};
@@ -248,7 +248,7 @@ impl Batch<'_> {
         );
         chassis::trace::set_parent(&span, received);
         let traceparent = span.in_scope(chassis::trace::traceparent).or_else(|| received.map(str::to_owned));
-        let wire = bridge::item(intent, traceparent.as_deref()).inspect_err(|_| tracing::error!("an intent did not become JSON")).ok()?;
+        let wire = pagico::item(intent, traceparent.as_deref()).inspect_err(|_| tracing::error!("an intent did not become JSON")).ok()?;
         Some(Outgoing { wire, span, traceparent, item })
     }
 

@@ -1,13 +1,10 @@
 //! The settings, explained in `config.default.toml`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use chassis::{ServerSettings, TelemetrySettings};
 use domain::Backoff;
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,28 +15,10 @@ pub struct Config {
     pub telemetry: TelemetrySettings,
     pub log: eventlog::Settings,
     pub bus: bus::Settings,
-    pub bridge: BridgeSettings,
+    pub bridge: pagico::Settings,
     pub batches: BatchSettings,
     pub retry: RetrySettings,
     pub health: IntervalSettings,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BridgeSettings {
-    pub url: Url,
-    /// Used where no file is named.
-    #[serde(serialize_with = "chassis::hidden")]
-    pub key: SecretString,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_file: Option<PathBuf>,
-    #[serde(with = "humantime_serde")]
-    pub connect_timeout: Duration,
-    #[serde(with = "humantime_serde")]
-    pub request_timeout: Duration,
-    pub answer_bytes_max: usize,
-    pub items_max: usize,
-    pub body_bytes_max: usize,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -73,16 +52,6 @@ pub struct IntervalSettings {
     pub interval: Duration,
 }
 
-impl BridgeSettings {
-    /// The API key, from the file where it lies in one.
-    pub(crate) fn read_key(&self) -> anyhow::Result<SecretString> {
-        use anyhow::Context as _;
-        let Some(file) = &self.key_file else { return Ok(self.key.clone()) };
-        let key = std::fs::read_to_string(file).with_context(|| format!("reading the bridge key file {}", file.display()))?;
-        Ok(key.trim().to_owned().into())
-    }
-}
-
 impl chassis::Settings for Config {
     const SERVICE: &'static str = "writer";
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
@@ -91,12 +60,7 @@ impl chassis::Settings for Config {
         let mut problems = self.server.problems();
         problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
         problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
-        if !matches!(self.bridge.url.scheme(), "http" | "https") {
-            problems.push("bridge.url must be an http or https address".to_owned());
-        }
-        if self.bridge.key.expose_secret().is_empty() == self.bridge.key_file.is_none() {
-            problems.push("bridge must have either key or key_file".to_owned());
-        }
+        problems.extend(self.bridge.problems().into_iter().map(|problem| format!("bridge.{problem}")));
         if self.retry.first > self.retry.longest {
             problems.push("retry.first must not be longer than retry.longest".to_owned());
         }
@@ -117,9 +81,6 @@ impl chassis::Settings for Config {
 impl Config {
     fn at_least_one(&self) -> impl Iterator<Item = &'static str> {
         [
-            ("bridge.answer_bytes_max", self.bridge.answer_bytes_max),
-            ("bridge.items_max", self.bridge.items_max),
-            ("bridge.body_bytes_max", self.bridge.body_bytes_max),
             ("batches.messages_max", self.batches.messages_max),
             ("batches.in_flight_max", self.batches.in_flight_max),
             ("batches.locations_max", self.batches.locations_max),
@@ -130,13 +91,8 @@ impl Config {
     }
 
     fn longer_than_nothing(&self) -> impl Iterator<Item = &'static str> {
-        [
-            ("bridge.connect_timeout", self.bridge.connect_timeout),
-            ("bridge.request_timeout", self.bridge.request_timeout),
-            ("retry.first", self.retry.first),
-            ("health.interval", self.health.interval),
-        ]
-        .into_iter()
-        .filter_map(|(key, value)| value.is_zero().then_some(key))
+        [("retry.first", self.retry.first), ("health.interval", self.health.interval)]
+            .into_iter()
+            .filter_map(|(key, value)| value.is_zero().then_some(key))
     }
 }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use domain::{Action, Backoff, DeliveryOutcome, Intent, Workspace};
 use eventlog::{ParkedMessage, Settlement};
-
-use crate::bridge::{Answer, Error, Fault};
+use pagico::{Answer, Error, Fault};
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +110,9 @@ impl Remedy {
         match error {
             Error::Unavailable { retry_after, .. } => Self::Wait(backoff.delay(attempt, jitter, *retry_after)),
             // A person may have to act, or the bridge or what stands before it is only just starting: soon at first, then seldom.
-            Error::Unauthorized { .. } | Error::Foreign { .. } => Self::Wait(backoff.delay(attempt, jitter, None)),
+            Error::Unauthorized { .. } | Error::Foreign { .. } | Error::Misconfigured(_) => {
+                Self::Wait(backoff.delay(attempt, jitter, None))
+            }
             Error::WorkspaceUnknown => Self::CreateWorkspace,
             Error::Refused { status, code } => {
                 Self::Split(Answer { key: None, status: *status, outcome: "invalid".to_owned(), error: Some(Fault { code: code.clone() }) })

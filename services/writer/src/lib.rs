@@ -3,7 +3,6 @@
 //! Does not know GHL or the rules. An intent says what an object should be; whether it may still be written, `domain::gate` says.
 
 mod apply;
-mod bridge;
 mod config;
 mod fate;
 mod health;
@@ -18,11 +17,11 @@ use anyhow::Context as _;
 use bus::Bus;
 use chassis::{Chassis, Shutdown};
 use eventlog::EventLog;
+use pagico::Bridge;
 use tokio::task::{JoinError, JoinSet};
 
-pub use config::{BatchSettings, BridgeSettings, Config, IntervalSettings, RetrySettings};
+pub use config::{BatchSettings, Config, IntervalSettings, RetrySettings};
 
-use crate::bridge::Bridge;
 use crate::metrics::Metrics;
 use crate::tools::Tools;
 
@@ -50,7 +49,7 @@ async fn tools(config: Config) -> anyhow::Result<Tools> {
     chassis.ready("bridge", Ok(()));
     let log = EventLog::connect(&config.log).await?;
     let bus = Bus::connect(&config.bus).await?;
-    let bridge = Bridge::new(config.bridge.clone(), &config.bridge.read_key()?).context("the HTTP client for the bridge")?;
+    let bridge = Bridge::new(config.bridge.clone())?;
     Ok(Tools { config, log, bus, bridge, chassis, metrics })
 }
 

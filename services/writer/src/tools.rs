@@ -8,8 +8,8 @@ use chassis::{Chassis, Shutdown};
 use eventlog::EventLog;
 use futures::future::select;
 use futures::pin_mut;
+use pagico::Bridge;
 
-use crate::bridge::Bridge;
 use crate::config::Config;
 use crate::fate::Fate;
 use crate::metrics::Metrics;

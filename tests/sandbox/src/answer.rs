@@ -99,6 +99,11 @@ impl Refusal {
         Self { status: StatusCode::FORBIDDEN, body }
     }
 
+    /// What few operations of v3 answer instead.
+    pub(crate) fn aip(status: StatusCode, code: &str, message: &str) -> Self {
+        Self { status, body: json!({"error": {"code": code, "message": message}}) }
+    }
+
     pub(crate) fn no_such_route(method: &str, path: &str) -> Self {
         let body = json!({"statusCode": 404, "message": format!("Cannot {method} {path}")});
         Self { status: StatusCode::NOT_FOUND, body }

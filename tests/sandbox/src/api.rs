@@ -4,10 +4,13 @@ mod calendars;
 mod contacts;
 mod locations;
 mod notes;
+mod oauth;
 mod search;
 mod tags;
 mod tasks;
 mod users;
+
+use std::collections::BTreeMap;
 
 use axum::{
     Router,
@@ -17,10 +20,36 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{answer::Refusal, gate, settings::Spelling, wire::ApiVersion, world::World};
+use crate::{agency::Agency, answer::Refusal, gate, settings::Spelling, wire::ApiVersion, world::World};
 
-pub(crate) fn routes(world: &World) -> Router {
-    let routes: Router<World> = Router::new()
+pub(crate) fn routes(agency: &Agency) -> Router {
+    let body_bytes_max = agency.settings().body_bytes_max;
+    let gated = of_location().layer(middleware::from_fn_with_state(agency.clone(), gate::of_location));
+    gated
+        .merge(of_agency().layer(middleware::from_fn_with_state(agency.clone(), gate::of_agency)))
+        .merge(open().layer(middleware::from_fn_with_state(agency.clone(), gate::open)))
+        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .with_state(agency.clone())
+}
+
+fn open() -> Router<Agency> {
+    Router::new()
+        .route("/oauth/token", post(oauth::token))
+        .route("/oauth/chooselocation", get(oauth::choose))
+        .route("/v2/oauth/chooselocation", get(oauth::choose))
+}
+
+fn of_agency() -> Router<Agency> {
+    Router::new()
+        .route("/oauth/locationToken", post(oauth::location_token))
+        .route("/oauth/location-token", post(oauth::location_token))
+        .route("/oauth/installedLocations", get(oauth::installed_locations))
+        .route("/oauth/installed-locations", get(oauth::installed_locations_v3))
+        .route("/locations/search", get(locations::search))
+}
+
+fn of_location() -> Router<Agency> {
+    let routes: Router<Agency> = Router::new()
         .route("/contacts/", post(contacts::create))
         .route("/contacts", post(contacts::create))
         .route("/contacts/search", post(search::contacts))
@@ -48,12 +77,7 @@ pub(crate) fn routes(world: &World) -> Router {
         .route("/locations/{locationId}/tags", get(tags::of_location).post(tags::create))
         .route("/locations/{locationId}/tags/{tagId}", get(tags::read))
         .route("/locations/{locationId}/tasks/search", post(search::tasks));
-    routes
-        .fallback(unknown)
-        .method_not_allowed_fallback(unknown)
-        .layer(DefaultBodyLimit::max(world.settings().body_bytes_max))
-        .layer(middleware::from_fn_with_state(world.clone(), gate::gate))
-        .with_state(world.clone())
+    routes.fallback(unknown).method_not_allowed_fallback(unknown)
 }
 
 async fn unknown(request: Request) -> Refusal {
@@ -70,6 +94,12 @@ fn object_body(bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
         return Err(Refusal::bad_request("body must be a JSON object"));
     };
     Ok(fields)
+}
+
+/// What `skip` and `limit` leave.
+fn page<'a>(rows: &'a [Value], query: &BTreeMap<String, String>, limit: usize) -> Vec<&'a Value> {
+    let number = |key: &str, otherwise: usize| query.get(key).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+    rows.iter().skip(number("skip", 0)).take(number("limit", limit)).collect()
 }
 
 /// The token is good for one location.

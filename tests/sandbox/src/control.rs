@@ -1,9 +1,10 @@
 //! `/sandbox/*`: what people do in GHL's own pages, and the weather, by curl. And a page at `/` that lists how.
 
+mod app;
 mod people;
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Bytes,
     extract::{Query, Request, State},
     http::{StatusCode, header},
@@ -15,8 +16,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use url::form_urlencoded;
 
 use crate::{
+    agency::Agency,
     answer::Refusal,
     faults::{AnswerChaos, FaultOrder},
     settings::{Chaos, Limits},
@@ -26,15 +29,16 @@ use crate::{
 
 #[derive(Clone)]
 struct Control {
-    world: World,
+    agency: Agency,
     stop: CancellationToken,
 }
 
-pub(crate) fn routes(world: &World, stop: &CancellationToken) -> Router {
-    let control = Control { world: world.clone(), stop: stop.clone() };
+pub(crate) fn routes(agency: &Agency, stop: &CancellationToken) -> Router {
+    let control = Control { agency: agency.clone(), stop: stop.clone() };
     let weather: Router<Control> = Router::new()
-        .route("/sandbox/snapshot", get(async |State(control): State<Control>| Json(control.world.snapshot())))
-        .route("/sandbox/stats", get(async |State(control): State<Control>| Json(control.world.stats())))
+        .route("/sandbox/snapshot", get(async |Extension(world): Extension<World>| Json(world.snapshot())))
+        .route("/sandbox/stats", get(async |Extension(world): Extension<World>| Json(world.stats())))
+        .route("/sandbox/violations", get(async |Extension(world): Extension<World>| Json(world.limits_violated())))
         .route("/sandbox/keys", get(keys))
         .route("/sandbox/chaos", get(weather).post(set_weather))
         .route("/sandbox/faults", post(order_fault).delete(clear_faults))
@@ -43,13 +47,28 @@ pub(crate) fn routes(world: &World, stop: &CancellationToken) -> Router {
         .route("/sandbox/story", post(tell_story));
     weather
         .with_state(control.clone())
-        .merge(people::routes(world))
+        .merge(people::routes())
+        .route_layer(middleware::from_fn_with_state(control.clone(), location))
+        .merge(app::routes(agency))
         .route_layer(middleware::from_fn_with_state(control, guard))
-        .route("/", get(help).with_state(world.clone()))
+        .route("/", get(help).with_state(agency.clone()))
+}
+
+/// `?location=` says which one is meant; the first when it is absent.
+async fn location(State(control): State<Control>, mut request: Request, next: Next) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    let named = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "location").map(|(_, id)| id.into_owned());
+    let world = match &named {
+        Some(id) => control.agency.world(id),
+        None => control.agency.first(),
+    };
+    let Some(world) = world else { return Refusal::not_found("Location", &named.unwrap_or_default()).into_response() };
+    request.extensions_mut().insert(world);
+    next.run(request).await
 }
 
 async fn guard(State(control): State<Control>, request: Request, next: Next) -> Response {
-    let Some(token) = &control.world.settings().control_token else { return next.run(request).await };
+    let Some(token) = &control.agency.settings().control_token else { return next.run(request).await };
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if given.and_then(|value| value.strip_prefix("Bearer ")) == Some(token) {
         return next.run(request).await;
@@ -57,12 +76,14 @@ async fn guard(State(control): State<Control>, request: Request, next: Next) -> 
     Refusal::unauthorized("the sandbox's control token is needed").into_response()
 }
 
-async fn help(State(world): State<World>) -> Html<String> {
-    let first = world.contact_ids().into_iter().next().unwrap_or_else(|| "ID".to_owned());
+async fn help(State(agency): State<Agency>) -> Html<String> {
+    let world = agency.first();
+    let location_id = world.as_ref().map(|world| world.location_id().to_owned()).unwrap_or_default();
+    let first = world.and_then(|world| world.contact_ids().into_iter().next()).unwrap_or_else(|| "ID".to_owned());
     // Safe in the address and in the page, whatever the id is.
     let first = utf8_percent_encode(&first, NON_ALPHANUMERIC).to_string();
     let page = include_str!("control/help.html");
-    Html(page.replace("{{location}}", world.location_id()).replace("{{contact}}", &first))
+    Html(page.replace("{{location}}", &location_id).replace("{{contact}}", &first))
 }
 
 /// An empty body stands for the defaults.
@@ -72,12 +93,12 @@ fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Refusal> {
 }
 
 async fn keys(State(control): State<Control>) -> Result<Json<Value>, Refusal> {
-    let pem = control.world.keys().ed25519_public_pem().map_err(|_opaque| Refusal::bad_request("no key"))?;
+    let pem = control.agency.keys().ed25519_public_pem().map_err(|_opaque| Refusal::bad_request("no key"))?;
     Ok(Json(json!({"ed25519": pem})))
 }
 
-async fn weather(State(control): State<Control>) -> Json<Value> {
-    Json(json!({"webhooks": control.world.chaos(), "answers": control.world.answer_chaos(), "limits": control.world.limits()}))
+async fn weather(Extension(world): Extension<World>) -> Json<Value> {
+    Json(json!({"webhooks": world.chaos(), "answers": world.answer_chaos(), "limits": world.limits()}))
 }
 
 #[derive(Deserialize)]
@@ -87,30 +108,30 @@ struct Weather {
     answers: Option<AnswerChaos>,
 }
 
-async fn set_weather(State(control): State<Control>, body: Bytes) -> Result<Json<Value>, Refusal> {
+async fn set_weather(Extension(world): Extension<World>, body: Bytes) -> Result<Json<Value>, Refusal> {
     let wanted: Weather = read(&body)?;
     if let Some(chaos) = wanted.webhooks {
-        control.world.set_chaos(chaos);
+        world.set_chaos(chaos);
     }
     if let Some(chaos) = wanted.answers {
-        control.world.set_answer_chaos(chaos);
+        world.set_answer_chaos(chaos);
     }
-    Ok(weather(State(control)).await)
+    Ok(weather(Extension(world)).await)
 }
 
-async fn order_fault(State(control): State<Control>, body: Bytes) -> Result<StatusCode, Refusal> {
-    control.world.order_fault(read::<FaultOrder>(&body)?);
+async fn order_fault(Extension(world): Extension<World>, body: Bytes) -> Result<StatusCode, Refusal> {
+    world.order_fault(read::<FaultOrder>(&body)?);
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn clear_faults(State(control): State<Control>) -> StatusCode {
-    control.world.clear_faults();
+async fn clear_faults(Extension(world): Extension<World>) -> StatusCode {
+    world.clear_faults();
     StatusCode::NO_CONTENT
 }
 
-async fn set_limits(State(control): State<Control>, body: Bytes) -> Result<Json<Limits>, Refusal> {
-    control.world.set_limits(read(&body)?);
-    Ok(Json(control.world.limits()))
+async fn set_limits(Extension(world): Extension<World>, body: Bytes) -> Result<Json<Limits>, Refusal> {
+    world.set_limits(read(&body)?);
+    Ok(Json(world.limits()))
 }
 
 #[derive(Deserialize)]
@@ -119,6 +140,9 @@ struct Populate {
     contacts: usize,
     #[serde(default = "one")]
     seed: u64,
+    /// Already seen to.
+    #[serde(rename = "location")]
+    _location: Option<String>,
 }
 
 fn one() -> u64 {
@@ -127,17 +151,21 @@ fn one() -> u64 {
 
 const CONTACTS_MAX: usize = 100_000;
 
-async fn populate(State(control): State<Control>, Query(wanted): Query<Populate>) -> Json<Value> {
-    control.world.populate(wanted.seed, wanted.contacts.min(CONTACTS_MAX));
-    Json(json!({"contacts": control.world.contact_count()}))
+async fn populate(Extension(world): Extension<World>, Query(wanted): Query<Populate>) -> Json<Value> {
+    world.populate(wanted.seed, wanted.contacts.min(CONTACTS_MAX));
+    Json(json!({"contacts": world.contact_count()}))
 }
 
 /// Starts it and answers at once.
-async fn tell_story(State(control): State<Control>, body: Bytes) -> Result<(StatusCode, Json<StorySettings>), Refusal> {
+async fn tell_story(
+    State(control): State<Control>,
+    Extension(world): Extension<World>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<StorySettings>), Refusal> {
     let settings: StorySettings = read(&body)?;
     let told = settings;
     drop(tokio::spawn(async move {
-        let playing = story::play(&control.world, told, |_| ());
+        let playing = story::play(&world, told, |_| ());
         if let Some(Err(refusal)) = control.stop.run_until_cancelled(playing).await {
             tracing::warn!(status = refusal.status(), "the story broke off");
         }

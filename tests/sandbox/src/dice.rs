@@ -56,6 +56,11 @@ impl Dice {
         (0..20).map(|_| char::from(self.pick(LETTERS))).collect()
     }
 
+    /// As long as GHL's opaque tokens are.
+    pub(crate) fn token(&mut self) -> String {
+        format!("{}{}", self.id(), self.id())
+    }
+
     pub(crate) fn uuid(&mut self) -> String {
         let (high, low) = (self.roll(), self.roll());
         format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", high >> 32, (high >> 16) & 0xFFFF, high & 0xFFF, low >> 52, low & 0xFFFF_FFFF_FFFF)

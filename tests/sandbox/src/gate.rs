@@ -1,4 +1,4 @@
-//! What every call to the simulated API passes on its way in and out: token, rate limit, version, and what goes wrong on demand.
+//! What every call passes on its way in and out: token, rate limit, version, and what goes wrong on demand.
 
 use std::time::Duration;
 
@@ -12,31 +12,75 @@ use axum::{
 
 use futures::{StreamExt as _, stream};
 
-use crate::{answer::Refusal, faults::Fault, wire::ApiVersion, world::World};
+use crate::{
+    agency::{Agency, Bearer},
+    answer::Refusal,
+    door::Door,
+    faults::Fault,
+    wire::ApiVersion,
+};
 
-pub(crate) async fn gate(State(world): State<World>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("(unknown)", MatchedPath::as_str);
-    world.count_call(&format!("{} {route}", request.method()));
-    if let Err(refusal) = authorized(request.headers(), &world.settings().token) {
-        return refusal.into_response();
+/// For what a location holds: the token must be one of a location, which the handlers find in the request.
+pub(crate) async fn of_location(State(agency): State<Agency>, mut request: Request, next: Next) -> Response {
+    match authorized(&agency, request.headers()) {
+        Ok(Bearer::Location(world)) => {
+            request.extensions_mut().insert(world.clone());
+            limited(world.door(), world.settings().latency, request, next).await
+        }
+        Ok(Bearer::Agency) => turned_away(&agency, &request, Refusal::forbidden()),
+        Err(refusal) => turned_away(&agency, &request, refusal),
     }
-    let standing = world.admit();
-    let mut response = if standing.admitted { served(&world, request, next).await } else { Refusal::too_many_requests().into_response() };
+}
+
+/// For what the agency holds.
+pub(crate) async fn of_agency(State(agency): State<Agency>, request: Request, next: Next) -> Response {
+    match authorized(&agency, request.headers()) {
+        Ok(Bearer::Agency) => limited(agency.door(), agency.settings().latency, request, next).await,
+        Ok(Bearer::Location(_)) => {
+            let message = "This AuthClass is not yet supported to access this endpoint.";
+            turned_away(&agency, &request, Refusal::unauthorized(message))
+        }
+        Err(refusal) => turned_away(&agency, &request, refusal),
+    }
+}
+
+/// For what needs no token and has no limit.
+pub(crate) async fn open(State(agency): State<Agency>, request: Request, next: Next) -> Response {
+    agency.door().count(&endpoint(&request));
+    served(agency.door(), agency.settings().latency, request, next).await
+}
+
+fn turned_away(agency: &Agency, request: &Request, refusal: Refusal) -> Response {
+    agency.door().count(&endpoint(request));
+    refusal.into_response()
+}
+
+fn endpoint(request: &Request) -> String {
+    let route = request.extensions().get::<MatchedPath>().map_or("(unknown)", MatchedPath::as_str);
+    format!("{} {route}", request.method())
+}
+
+async fn limited(door: &Door, latency: Duration, request: Request, next: Next) -> Response {
+    door.count(&endpoint(&request));
+    let standing = door.admit();
+    let mut response =
+        if standing.admitted { served(door, latency, request, next).await } else { Refusal::too_many_requests().into_response() };
     standing.tell(response.headers_mut());
     response
 }
 
-fn authorized(headers: &HeaderMap, token: &str) -> Result<(), Refusal> {
+fn authorized(agency: &Agency, headers: &HeaderMap) -> Result<Bearer, Refusal> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    match given.and_then(|value| value.strip_prefix("Bearer ")) {
-        Some(given) if given == token => Ok(()),
-        Some(given) if given.starts_with("pit-") => Err(Refusal::unauthorized("Invalid Private Integration token")),
-        _ => Err(Refusal::unauthorized("Invalid token: access token is invalid")),
+    let token = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    match agency.bearer(token) {
+        Some(bearer) => Ok(bearer),
+        None if token.starts_with("pit-") => Err(Refusal::unauthorized("Invalid Private Integration token")),
+        None => Err(Refusal::unauthorized("Invalid token: access token is invalid")),
     }
 }
 
-async fn served(world: &World, mut request: Request, next: Next) -> Response {
-    let fault = world.fault(request.method().as_str(), request.uri().path());
+async fn served(door: &Door, latency: Duration, mut request: Request, next: Next) -> Response {
+    let fault = door.fault(request.method().as_str(), request.uri().path());
     if let Some(Fault::Status { status }) = fault {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         return Refusal::server_error(status).into_response();
@@ -48,7 +92,7 @@ async fn served(world: &World, mut request: Request, next: Next) -> Response {
         }
         Err(refusal) => refusal.into_response(),
     };
-    tokio::time::sleep(world.settings().latency).await;
+    tokio::time::sleep(latency).await;
     match fault {
         None | Some(Fault::Status { .. }) => response,
         Some(Fault::Slow { slow }) => {
@@ -60,12 +104,14 @@ async fn served(world: &World, mut request: Request, next: Next) -> Response {
     }
 }
 
-/// `2021-07-28`, for calendars `2021-04-15`, or `v3` for all.
+/// `2021-07-28`, for calendars `2021-04-15`, or `v3` for all. Only the token endpoint of v2, and the page for people, ask for none.
 fn version(path: &str, headers: &HeaderMap) -> Result<ApiVersion, Refusal> {
     let expected = if path.starts_with("/calendars") { "2021-04-15" } else { "2021-07-28" };
+    let optional = path == "/oauth/token" || path.ends_with("/chooselocation");
     match headers.get("version").map(HeaderValue::as_bytes) {
         Some(b"v3") => Ok(ApiVersion::V3),
         Some(given) if given == expected.as_bytes() => Ok(ApiVersion::V2),
+        None if optional => Ok(ApiVersion::V2),
         Some(_) => Err(Refusal::unprocessable(&[format!("Version header must be one of {expected}, v3")])),
         None => Err(Refusal::unprocessable(&["Version header is required".to_owned()])),
     }

@@ -4,15 +4,18 @@
 //! It is written from the vendor's contract alone. It does not know the mirror: it shares no code with `crates/ghl`, so that the
 //! two check each other.
 
+mod agency;
 mod answer;
 mod api;
 mod control;
 mod dice;
+mod door;
 mod draft;
 mod faults;
 mod gate;
 mod journal;
 mod limits;
+mod oauth;
 mod population;
 mod records;
 mod search;
@@ -35,9 +38,12 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use crate::{
+    agency::Agency,
     answer::Refusal,
     faults::{AnswerChaos, Fault, FaultOrder},
-    settings::{Chaos, CursorManners, Limits, SearchSettings, Settings, Spelling, Touch, WebhookSettings},
+    limits::{Limit, Violation},
+    oauth::{Consent, OAuthStats},
+    settings::{AppSettings, Chaos, CursorManners, Limits, SearchSettings, Settings, Spelling, Touch, WebhookSettings},
     webhook::{Webhook, keys::Keys, outbox::WebhookStats},
     world::{ContactTruth, Snapshot, Stats, World},
 };
@@ -71,6 +77,8 @@ impl Error {
 
 /// A running simulator. Dropping it stops it without waiting; [`Sandbox::stop`] waits.
 pub struct Sandbox {
+    agency: Agency,
+    /// The first location.
     world: World,
     address: SocketAddr,
     stop: CancellationToken,
@@ -98,8 +106,9 @@ impl Sandbox {
             keys.clone(),
             stop.clone(),
         )?;
-        let world = World::new(settings, keys, outbox)?;
-        let app = api::routes(&world).merge(control::routes(&world, &stop));
+        let agency = Agency::new(settings, keys, outbox)?;
+        let world = agency.first().ok_or(Error::Client)?;
+        let app = api::routes(&agency).merge(control::routes(&agency, &stop));
         let listener = listener.tap_io(|connection| {
             if let Err(problem) = connection.set_nodelay(true) {
                 tracing::debug!(error = %problem.kind(), "a connection keeps Nagle's algorithm");
@@ -111,7 +120,7 @@ impl Sandbox {
                 tracing::error!(error = %problem.kind(), "the sandbox stopped serving");
             }
         });
-        Ok(Self { world, address, stop, server, grace })
+        Ok(Self { agency, world, address, stop, server, grace })
     }
 
     /// What takes the place of `https://services.leadconnectorhq.com`; no slash at the end.
@@ -132,11 +141,17 @@ impl Sandbox {
     }
 
     pub fn token(&self) -> &str {
-        &self.world.settings().token
+        self.world.token()
     }
 
+    /// The first location, or the only one.
     pub fn world(&self) -> World {
         self.world.clone()
+    }
+
+    /// All locations, and the app with its tokens.
+    pub fn agency(&self) -> Agency {
+        self.agency.clone()
     }
 
     /// To sign webhooks of one's own.

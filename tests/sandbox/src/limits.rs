@@ -1,4 +1,5 @@
-//! GHL's rate limit: so many calls in any interval, so many a day; and a record of how close the callers came.
+//! GHL's rate limit: so many calls in any interval, so many a day; a record of how close the callers came, and of every instant
+//! at which they asked for more.
 
 use std::{
     collections::VecDeque,
@@ -6,6 +7,8 @@ use std::{
 };
 
 use axum::http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::settings::Limits;
 
@@ -19,8 +22,30 @@ pub(crate) struct Limiter {
     seen: VecDeque<Instant>,
     most_seen: usize,
     refused: u64,
+    violations: Vec<Violation>,
     day_began: Instant,
     day_used: u32,
+}
+
+/// So many are kept; [`crate::Stats::limited`] counts on.
+const VIOLATIONS_KEPT: usize = 10_000;
+
+/// A call that came when the allowance was spent. It was answered with 429.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    pub at: Timestamp,
+    pub limit: Limit,
+    /// Calls let through before it, within the interval or the day.
+    pub used: u32,
+    pub allowed: u32,
+}
+
+/// Which of the two limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    Burst,
+    Day,
 }
 
 /// How a caller stands after a call.
@@ -33,7 +58,16 @@ pub(crate) struct Standing {
 
 impl Limiter {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, admitted: VecDeque::new(), seen: VecDeque::new(), most_seen: 0, refused: 0, day_began: Instant::now(), day_used: 0 }
+        Self {
+            limits,
+            admitted: VecDeque::new(),
+            seen: VecDeque::new(),
+            most_seen: 0,
+            refused: 0,
+            violations: Vec::new(),
+            day_began: Instant::now(),
+            day_used: 0,
+        }
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -54,16 +88,28 @@ impl Limiter {
             self.day_used = 0;
         }
         let used = u32::try_from(self.admitted.len()).unwrap_or(u32::MAX);
-        let admitted = used < self.limits.burst && self.day_used < self.limits.day;
-        if admitted {
-            self.admitted.push_back(now);
-            self.day_used += 1;
+        let passed = if used >= self.limits.burst {
+            Some((Limit::Burst, used, self.limits.burst))
+        } else if self.day_used >= self.limits.day {
+            Some((Limit::Day, self.day_used, self.limits.day))
         } else {
-            self.refused += 1;
+            None
+        };
+        match passed {
+            None => {
+                self.admitted.push_back(now);
+                self.day_used += 1;
+            }
+            Some((limit, used, allowed)) => {
+                self.refused += 1;
+                if self.violations.len() < VIOLATIONS_KEPT {
+                    self.violations.push(Violation { at: Timestamp::now(), limit, used, allowed });
+                }
+            }
         }
         let used = u32::try_from(self.admitted.len()).unwrap_or(u32::MAX);
         Standing {
-            admitted,
+            admitted: passed.is_none(),
             limits: self.limits,
             remaining: self.limits.burst.saturating_sub(used),
             daily_remaining: self.limits.day.saturating_sub(self.day_used),
@@ -73,6 +119,10 @@ impl Limiter {
     /// The most calls seen in any one interval, refused ones included.
     pub(crate) fn most_seen(&self) -> usize {
         self.most_seen
+    }
+
+    pub(crate) fn violations(&self) -> Vec<Violation> {
+        self.violations.clone()
     }
 
     pub(crate) fn refused(&self) -> u64 {

@@ -9,13 +9,19 @@ use std::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// One sandbox is one GHL location (sub-account) with one token.
+use crate::dice::Dice;
+
+/// One sandbox is one agency with one GHL location (sub-account) or several, each with a private integration token.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The bearer token of the simulated API.
+    /// The bearer token of the first location; the others have the same with their number behind it (`…-2`).
     pub token: String,
+    /// How many there are at the start; [`crate::Agency::add_location`] adds more. What is set here for a location (limits, search,
+    /// name) holds for each.
+    pub locations: usize,
+    pub app: AppSettings,
     /// When set, `/sandbox/*` asks for it as a bearer token.
     pub control_token: Option<String>,
     /// Ids, keys and chances follow from it.
@@ -48,6 +54,8 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             token: "pit-sandbox".to_owned(),
+            locations: 1,
+            app: AppSettings::default(),
             control_token: None,
             seed: 1,
             webhook_url: None,
@@ -65,6 +73,60 @@ impl Default for Settings {
             data: None,
             body_bytes_max: 4 << 20,
             grace: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Settings {
+    /// Those of the location with this number, from 2 on.
+    pub(crate) fn of_location(&self, number: usize) -> Self {
+        Self {
+            seed: Dice::for_purpose(self.seed, &format!("location {number}")).roll(),
+            token: format!("{}-{number}", self.token),
+            location_name: format!("{} {number}", self.location_name),
+            data: self.data.as_ref().map(|path| path.with_extension(format!("{number}.jsonl"))),
+            ..self.clone()
+        }
+    }
+}
+
+/// The marketplace app that asks for tokens.
+#[derive(Clone, Debug)]
+pub struct AppSettings {
+    pub client_id: String,
+    pub client_secret: String,
+    pub redirect_uri: String,
+    /// Separated by spaces; told, and not held against any call.
+    pub scopes: String,
+    /// GHL says 86,399 seconds.
+    pub access_lifetime: Duration,
+    /// For so long a refresh token that was used gives the same new tokens once more.
+    pub refresh_grace: Duration,
+}
+
+impl Default for AppSettings {
+    fn default() -> Self {
+        let scopes = [
+            "contacts.readonly",
+            "contacts.write",
+            "calendars.readonly",
+            "calendars/events.readonly",
+            "locations.readonly",
+            "locations/customFields.readonly",
+            "locations/tags.readonly",
+            "locations/tasks.readonly",
+            "users.readonly",
+            "businesses.readonly",
+            "oauth.readonly",
+            "oauth.write",
+        ];
+        Self {
+            client_id: "sandbox-client".to_owned(),
+            client_secret: "sandbox-secret".to_owned(),
+            redirect_uri: "http://127.0.0.1/oauth/callback".to_owned(),
+            scopes: scopes.join(" "),
+            access_lifetime: Duration::from_secs(86_399),
+            refresh_grace: Duration::from_secs(30),
         }
     }
 }

@@ -32,6 +32,20 @@ fn naive(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// `access_token` → `accessToken`, as v3 spells what v2 underscores.
+pub(crate) fn camel(name: &str) -> String {
+    let mut camel = String::with_capacity(name.len());
+    for (place, word) in name.split('_').enumerate() {
+        let mut letters = word.chars();
+        match letters.next() {
+            Some(first) if place > 0 => camel.extend(first.to_uppercase()),
+            first => camel.extend(first),
+        }
+        camel.extend(letters);
+    }
+    camel
+}
+
 /// `GET /contacts/{id}`.
 pub(crate) struct ContactById<'a>(pub(crate) &'a Contact, pub(crate) &'a str, pub(crate) ApiVersion);
 

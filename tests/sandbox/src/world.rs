@@ -1,4 +1,4 @@
-//! The location and the people who work in it: a handle to change, read and judge it from Rust.
+//! A location and the people who work in it: a handle to change, read and judge it from Rust.
 
 mod children;
 mod contacts;
@@ -6,8 +6,10 @@ mod truth;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use reqwest::Url;
@@ -16,9 +18,9 @@ pub use self::truth::{ContactTruth, Snapshot, Stats};
 pub(crate) use self::{children::no_event, contacts::duplicate};
 use crate::{
     Error, Settings, Webhook,
-    dice::Dice,
-    faults::{AnswerChaos, Fault, FaultOrder, Faults},
-    limits::{Limiter, Standing},
+    door::Door,
+    faults::{AnswerChaos, FaultOrder},
+    limits::Violation,
     population,
     settings::{Chaos, Limits},
     state::{Premises, State, now},
@@ -42,23 +44,26 @@ struct Inner {
     outbox: Outbox,
     /// Taken before any of the locks below, never after one of them.
     state: Mutex<State>,
-    limiter: Mutex<Limiter>,
-    faults: Mutex<Faults>,
-    calls: Mutex<BTreeMap<String, u64>>,
+    door: Door,
+    /// Nothing is told any more: the app was uninstalled.
+    muted: AtomicBool,
 }
 
 impl World {
-    pub(crate) fn new(settings: Settings, keys: Keys, outbox: Outbox) -> Result<Self, Error> {
-        let premises = population::premises(&settings)?;
+    /// Of the agency with this id, which for the first location follows from the seed as well.
+    pub(crate) fn new(settings: Settings, company_id: Option<&str>, app_id: &str, keys: Keys, outbox: Outbox) -> Result<Self, Error> {
+        let mut premises = population::premises(&settings)?;
+        if let Some(id) = company_id {
+            id.clone_into(&mut premises.company_id);
+        }
         let state = match &settings.data {
             Some(path) => State::kept_in(path, settings.seed, settings.search_lag)?,
             None => State::new(settings.seed, settings.search_lag),
         };
         Ok(Self(Arc::new(Inner {
-            app_id: Dice::for_purpose(settings.seed, "app").id(),
-            limiter: Mutex::new(Limiter::new(settings.limits)),
-            faults: Mutex::new(Faults::new(settings.seed)),
-            calls: Mutex::new(BTreeMap::new()),
+            app_id: app_id.to_owned(),
+            door: Door::new(settings.limits, settings.seed),
+            muted: AtomicBool::new(false),
             state: Mutex::new(state),
             premises,
             keys,
@@ -69,6 +74,11 @@ impl World {
 
     pub fn location_id(&self) -> &str {
         &self.0.premises.location_id
+    }
+
+    /// The private integration token it was given at first.
+    pub fn token(&self) -> &str {
+        &self.0.settings.token
     }
 
     pub fn company_id(&self) -> &str {
@@ -100,10 +110,12 @@ impl World {
 
     // The weather.
 
+    /// For all locations, as the app has one address.
     pub fn send_webhooks_to(&self, url: Option<Url>) {
         self.0.outbox.send_to(url);
     }
 
+    /// For the webhooks of all locations.
     pub fn set_chaos(&self, chaos: Chaos) {
         self.0.outbox.set_chaos(chaos);
     }
@@ -113,28 +125,33 @@ impl World {
     }
 
     pub fn set_limits(&self, limits: Limits) {
-        lock(&self.0.limiter).set_limits(limits);
+        self.0.door.set_limits(limits);
     }
 
     pub fn limits(&self) -> Limits {
-        lock(&self.0.limiter).limits()
+        self.0.door.limits()
+    }
+
+    /// Every instant at which a call came that was more than the limits allow. Calls that [`AnswerChaos`] answers with 429 are none.
+    pub fn limits_violated(&self) -> Vec<Violation> {
+        self.0.door.violations()
     }
 
     /// The next calls that match go wrong.
     pub fn order_fault(&self, order: FaultOrder) {
-        lock(&self.0.faults).order(order);
+        self.0.door.order_fault(order);
     }
 
     pub fn set_answer_chaos(&self, chaos: AnswerChaos) {
-        lock(&self.0.faults).set_chaos(chaos);
+        self.0.door.set_answer_chaos(chaos);
     }
 
     pub fn answer_chaos(&self) -> AnswerChaos {
-        lock(&self.0.faults).chaos()
+        self.0.door.answer_chaos()
     }
 
     pub fn clear_faults(&self) {
-        lock(&self.0.faults).clear();
+        self.0.door.clear_faults();
     }
 
     /// Waits until no webhook is on its way.
@@ -161,24 +178,19 @@ impl World {
         lock(&self.0.state)
     }
 
-    pub(crate) fn count_call(&self, endpoint: &str) {
-        let mut calls = lock(&self.0.calls);
-        match calls.get_mut(endpoint) {
-            Some(count) => *count += 1,
-            None => drop(calls.insert(endpoint.to_owned(), 1)),
-        }
+    pub(crate) fn door(&self) -> &Door {
+        &self.0.door
     }
 
-    pub(crate) fn admit(&self) -> Standing {
-        lock(&self.0.limiter).call(Instant::now())
-    }
-
-    pub(crate) fn fault(&self, method: &str, path: &str) -> Option<Fault> {
-        lock(&self.0.faults).next(method, path)
+    pub(crate) fn set_muted(&self, muted: bool) {
+        self.0.muted.store(muted, Ordering::Relaxed);
     }
 
     /// Sends the news on its way to its fate. Called under the state's lock, so that webhooks start in the order of changes.
     fn tell(&self, state: &mut State, fate: Webhook, news: &News<'_>) {
+        if self.0.muted.load(Ordering::Relaxed) {
+            return;
+        }
         let envelope = Envelope { timestamp: wire::instant(now()), webhook_id: state.new_uuid(), app_id: self.0.app_id.clone() };
         let body = payload::body(news, &self.0.premises, &envelope, self.0.outbox.settings());
         self.0.outbox.post(fate, body);

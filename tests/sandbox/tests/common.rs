@@ -77,6 +77,12 @@ impl Client {
         Self::sent(self.request(reqwest::Method::POST, path).json(body)).await
     }
 
+    pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)]) -> (u16, Value) {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.request(reqwest::Method::POST, path).header("content-type", "application/x-www-form-urlencoded").body(body);
+        Self::sent(request).await
+    }
+
     pub(crate) async fn put(&self, path: &str, body: &Value) -> (u16, Value) {
         Self::sent(self.request(reqwest::Method::PUT, path).json(body)).await
     }

@@ -3,5 +3,7 @@
 mod api;
 mod common;
 mod control;
+mod locations;
+mod oauth;
 mod story;
 mod webhooks;

@@ -133,6 +133,22 @@ async fn places_have_no_gap_however_many_append_at_once_and_fail() {
     assert_eq!(db.log.verify(&db.location).await.unwrap().head, events.len() as u64);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_append_that_is_given_up_leaves_its_connection_as_it_was() {
+    let db = database("append_given_up").await;
+    let log = EventLog::connect(&Settings { connections_max: 1, ..db.service.clone() }).await.unwrap();
+    let many = || (0..200).map(|number| act(&format!("try_{number}"))).collect::<Vec<_>>();
+    for wait in 0..25 {
+        let appended = tokio::time::timeout(Duration::from_micros(400 * wait), log.append(&db.location, many())).await;
+        assert!(!matches!(appended, Ok(Err(_))), "{appended:?}");
+        assert_eq!(log.append(&db.location, vec![act("after")]).await.unwrap().len(), 1);
+    }
+    assert_eq!(log.append(&db.location, many()).await.unwrap().len(), 200);
+    let events = log.read(&db.location, 0, 10_000).await.unwrap();
+    assert_eq!(log.verify(&db.location).await.unwrap().head, events.len() as u64);
+    assert_eq!(opened(events).iter().filter(|event| matches!(&event.body, Body::Operator(fact) if fact.verb == "after")).count(), 25);
+}
+
 #[tokio::test]
 async fn locations_have_logs_of_their_own() {
     let db = database("append_locations").await;

@@ -22,7 +22,7 @@ use crate::canonical::sha256;
 use crate::decide::Outcome;
 use crate::kind::Kind;
 use crate::request::{Item, Refusal, batch, check_idempotency_key, check_key, checked_revision, put_body, removal};
-use crate::store::{Applied, Filter, Object, Once, Slice, Written};
+use crate::store::{Applied, Filter, Object, Once, Slice, Spot, Written};
 
 type Answer<T = Response> = Result<T, Refused>;
 
@@ -135,6 +135,34 @@ pub(super) async fn list(kind: Kind, State(app): State<App>, path: InPath<String
     let next_cursor = objects.last().filter(|_| more).map(|last| cursor_after(&last.key));
     let items: Vec<Described> = objects.into_iter().map(described).collect::<Result<_, _>>()?;
     Ok(Json(Listed { items, next_cursor }).into_response())
+}
+
+/// Of every kind, contact by contact.
+pub(super) async fn list_all(State(app): State<App>, path: InPath<String>, query: InQuery<ListQuery>) -> Answer {
+    let workspace = workspace(&app, path)?;
+    let ListQuery { cursor, limit, contact } = from_query(query)?;
+    if let Some(contact) = &contact {
+        check_key("contact", contact, &app.limits).map_err(|message| Refused::unprocessable("invalid_key", message))?;
+    }
+    let after = cursor.as_deref().map(from_spot).transpose()?;
+    let most = (page_size(&app, limit)?, app.limits.page_bytes_max);
+    let (objects, more) = app.store.all_objects(&workspace, contact.as_deref(), after.as_ref(), most).await?;
+    if objects.is_empty() {
+        app.store.head(&workspace).await?;
+    }
+    let spot = |last: &Object| cursor_after(&[last.contact.as_deref().unwrap_or_default(), &last.key].join(BETWEEN));
+    let next_cursor = objects.last().filter(|_| more).map(spot);
+    let items: Vec<Described> = objects.into_iter().map(described).collect::<Result<_, _>>()?;
+    Ok(Json(Listed { items, next_cursor }).into_response())
+}
+
+/// Between the contact and the key in a cursor: no key has one.
+const BETWEEN: &str = "\n";
+
+fn from_spot(cursor: &str) -> Answer<Spot> {
+    let text = from_cursor(cursor)?;
+    let (contact, key) = text.split_once(BETWEEN).unwrap_or((&text, ""));
+    Ok(Spot { contact: contact.to_owned(), key: key.to_owned() })
 }
 
 #[derive(Serialize)]

@@ -68,6 +68,7 @@ fn operation_id(route: Route) -> String {
         Route::GetDigest => "get_digest".to_owned(),
         Route::ListChanges => "list_changes".to_owned(),
         Route::GetContactDigest => "get_contact_digest".to_owned(),
+        Route::ListAllObjects => "list_objects".to_owned(),
         Route::ListObjects(kind) => format!("list_{}", kind.plural()),
         Route::PutObject(kind) => one("put", kind),
         Route::GetObject(kind) => one("get", kind),
@@ -90,6 +91,7 @@ fn summary(route: Route) -> String {
             "Read a contact's digest: SHA-256 over the digests (32 bytes each) of its mirrored objects in the order of their keys"
                 .to_owned()
         }
+        Route::ListAllObjects => "List objects of every kind in the order of their contacts' keys and then of their own".to_owned(),
         Route::ListObjects(kind) => format!("List {} in the order of their keys", kind.plural()),
         Route::PutObject(kind) => format!("Write {}", kind.article()),
         Route::GetObject(kind) => format!("Read {}", kind.article()),
@@ -101,9 +103,13 @@ fn tag(route: Route) -> &'static str {
     match route {
         Route::ListObjects(kind) | Route::PutObject(kind) | Route::GetObject(kind) | Route::RemoveObject(kind) => kind.plural(),
         Route::GetContactDigest => Kind::Contact.plural(),
-        Route::ListWorkspaces | Route::PutWorkspace | Route::GetWorkspace | Route::WriteBatch | Route::GetDigest | Route::ListChanges => {
-            "workspaces"
-        }
+        Route::ListWorkspaces
+        | Route::PutWorkspace
+        | Route::GetWorkspace
+        | Route::WriteBatch
+        | Route::GetDigest
+        | Route::ListChanges
+        | Route::ListAllObjects => "workspaces",
     }
 }
 
@@ -120,7 +126,9 @@ fn parameters(route: Route, limits: &Limits) -> Vec<Value> {
         Route::ListWorkspaces => vec![cursor, limit],
         Route::PutWorkspace | Route::GetWorkspace | Route::WriteBatch | Route::GetDigest => vec![workspace],
         Route::ListChanges => vec![workspace, number("after", false, 0, i64::MAX.cast_unsigned()), limit],
-        Route::ListObjects(_) => vec![workspace, cursor, limit, text("query", "contact", limits.key_bytes_max, false)],
+        Route::ListAllObjects | Route::ListObjects(_) => {
+            vec![workspace, cursor, limit, text("query", "contact", limits.key_bytes_max, false)]
+        }
         Route::GetContactDigest | Route::GetObject(_) => vec![workspace, key],
         Route::PutObject(_) => vec![workspace, key, once],
         Route::RemoveObject(_) => {
@@ -140,6 +148,7 @@ fn body(route: Route) -> Option<String> {
         | Route::GetDigest
         | Route::ListChanges
         | Route::GetContactDigest
+        | Route::ListAllObjects
         | Route::ListObjects(_)
         | Route::GetObject(_)
         | Route::RemoveObject(_) => None,
@@ -159,6 +168,7 @@ fn answers(route: Route) -> Value {
         Route::GetDigest => ("200", "The root.", "Root".to_owned()),
         Route::ListChanges => ("200", "A page of the feed.", "Changes".to_owned()),
         Route::GetContactDigest => ("200", "The digest.", "ContactDigest".to_owned()),
+        Route::ListAllObjects => ("200", "A page of objects.", "ObjectList".to_owned()),
         Route::ListObjects(kind) => ("200", "A page of objects.", format!("{}List", super::schemas::name(kind))),
         Route::GetObject(kind) => ("200", "The object.", super::schemas::name(kind).to_owned()),
         Route::PutObject(_) | Route::RemoveObject(_) => {
@@ -176,6 +186,7 @@ fn answers(route: Route) -> Value {
         | Route::WriteBatch
         | Route::GetDigest
         | Route::GetContactDigest
+        | Route::ListAllObjects
         | Route::ListObjects(_)
         | Route::GetObject(_)
         | Route::RemoveObject(_) => {}

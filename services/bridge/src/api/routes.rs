@@ -15,6 +15,7 @@ pub(super) enum Route {
     GetDigest,
     ListChanges,
     GetContactDigest,
+    ListAllObjects,
     ListObjects(Kind),
     PutObject(Kind),
     GetObject(Kind),
@@ -30,6 +31,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::GetDigest,
         Route::ListChanges,
         Route::GetContactDigest,
+        Route::ListAllObjects,
     ];
     for kind in Kind::ALL {
         routes.extend([Route::ListObjects(kind), Route::PutObject(kind), Route::GetObject(kind), Route::RemoveObject(kind)]);
@@ -47,6 +49,7 @@ impl Route {
             Self::GetDigest => format!("{WORKSPACE}/digest"),
             Self::ListChanges => format!("{WORKSPACE}/changes"),
             Self::GetContactDigest => format!("{WORKSPACE}/contacts/{{key}}/digest"),
+            Self::ListAllObjects => format!("{WORKSPACE}/objects"),
             Self::ListObjects(kind) => format!("{WORKSPACE}/{}", kind.plural()),
             Self::PutObject(kind) | Self::GetObject(kind) | Self::RemoveObject(kind) => format!("{WORKSPACE}/{}/{{key}}", kind.plural()),
         }
@@ -62,6 +65,7 @@ impl Route {
             | Self::GetDigest
             | Self::ListChanges
             | Self::GetContactDigest
+            | Self::ListAllObjects
             | Self::ListObjects(_)
             | Self::GetObject(_) => "get",
         }
@@ -76,6 +80,7 @@ impl Route {
             Self::GetDigest => get(workspaces::digest),
             Self::ListChanges => get(workspaces::changes),
             Self::GetContactDigest => get(workspaces::contact_digest),
+            Self::ListAllObjects => get(objects::list_all),
             Self::ListObjects(kind) => get(move |app, path, query| objects::list(kind, app, path, query)),
             Self::PutObject(kind) => put(move |app, path, headers, body| objects::write(kind, app, path, headers, body)),
             Self::GetObject(kind) => get(move |app, path| objects::read(kind, app, path)),

@@ -25,6 +25,8 @@ pub(super) fn schemas(limits: &Limits) -> Value {
         schemas.insert(name.to_owned(), object(kind));
         schemas.insert(format!("{name}List"), page(&reference(name)));
     }
+    let any = json!({"anyOf": Kind::ALL.map(|kind| reference(name(kind)))});
+    schemas.insert("ObjectList".to_owned(), page(&any));
     Value::Object(schemas)
 }
 

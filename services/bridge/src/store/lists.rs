@@ -1,6 +1,7 @@
 //! Reading for clients: one object, objects in the order of their keys, the feed in the order of its positions.
 
 use futures::TryStreamExt;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -50,6 +51,13 @@ pub(crate) struct Slice<'a> {
 pub(crate) struct Filter<'a> {
     pub(crate) kind: Kind,
     pub(crate) contact: Option<&'a str>,
+}
+
+/// Where the list of all objects goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) contact: String,
+    pub(crate) key: String,
 }
 
 #[derive(Clone, Debug)]
@@ -118,17 +126,25 @@ impl Store {
             "SELECT {COLUMNS} FROM objects WHERE workspace = $1 AND {by} AND key > $3 AND present ORDER BY key LIMIT $4"
         )));
         let select = select.bind(workspace).bind(filter.kind.as_str()).bind(slice.after.unwrap_or_default());
-        let mut rows = select.bind(i64::from(slice.items_max) + 1).bind(filter.contact).fetch(&self.pool);
-        let (mut objects, mut bytes) = (Vec::new(), 0);
-        while let Some(row) = rows.try_next().await? {
-            let object = read_object(&row)?;
-            bytes += object.content.len();
-            if objects.len() >= slice.items_max as usize || (bytes > slice.bytes_max && !objects.is_empty()) {
-                return Ok((objects, true));
-            }
-            objects.push(object);
-        }
-        Ok((objects, false))
+        let select = select.bind(i64::from(slice.items_max) + 1).bind(filter.contact);
+        some(select.fetch(&self.pool), slice.items_max, slice.bytes_max).await
+    }
+
+    /// Objects in the order of their contacts' keys and then of their own, and whether there are more.
+    pub(crate) async fn all_objects(
+        &self,
+        workspace: &str,
+        contact: Option<&str>,
+        after: Option<&Spot>,
+        (items_max, bytes_max): (u32, usize),
+    ) -> Result<(Vec<Object>, bool)> {
+        let by = if contact.is_some() { "contact = $5" } else { "$5::text IS NULL" };
+        let select = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM objects WHERE workspace = $1 AND {by} AND (contact, key) > ($2, $3) AND present ORDER BY contact, key LIMIT $4"
+        )));
+        let (after_contact, after_key) = after.map_or(("", ""), |spot| (&spot.contact, &spot.key));
+        let select = select.bind(workspace).bind(after_contact).bind(after_key).bind(i64::from(items_max) + 1).bind(contact);
+        some(select.fetch(&self.pool), items_max, bytes_max).await
     }
 
     /// The feed after a position. The head is read first, so that no position up to it is missed.
@@ -152,6 +168,20 @@ impl Store {
         let last = changes.last().map_or(0, |last| last.position);
         Ok(Feed { position: unsigned(position).max(last), changes })
     }
+}
+
+/// As many of the rows as a page takes, and whether there are more.
+async fn some(mut rows: BoxStream<'_, sqlx::Result<PgRow>>, items_max: u32, bytes_max: usize) -> Result<(Vec<Object>, bool)> {
+    let (mut objects, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.try_next().await? {
+        let object = read_object(&row)?;
+        bytes += object.content.len();
+        if objects.len() >= items_max as usize || (bytes > bytes_max && !objects.is_empty()) {
+            return Ok((objects, true));
+        }
+        objects.push(object);
+    }
+    Ok((objects, false))
 }
 
 fn read_counts(row: &PgRow) -> Result<[u64; 5]> {

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Bridge, config, database, encoded, object, remove, task};
+use crate::support::{Bridge, config, database, encoded, object, once, remove, task};
 
 async fn listed(bridge: &Bridge, path: &str) -> Vec<String> {
     let (mut keys, mut cursor) = (Vec::new(), None::<String>);
@@ -38,6 +38,28 @@ async fn a_list_may_be_of_one_contact() {
     let of = |contact: &str, key: &str| object("task", key, contact, 1, &json!({"title": "t"}));
     bridge.write(&[of("ghl:contact/1", "a"), of("ghl:contact/2", "b"), of("ghl:contact/1", "c")]).await;
     assert_eq!(listed(&bridge, &format!("/v1/workspaces/w/tasks?limit=1&contact={}", encoded("ghl:contact/1"))).await, ["a", "c"]);
+}
+
+#[tokio::test]
+async fn objects_of_every_kind_are_listed_contact_by_contact() {
+    let bridge = Bridge::start().await;
+    let contacts = ["ghl:contact/B", "ghl:contact/a", "ghl:contact/b"];
+    for contact in contacts {
+        let of = |kind: &str, key: &str| object(kind, &format!("{key} of {contact}"), contact, 1, &json!({"title": "t"}));
+        bridge.write(&[of("task", "2"), of("note", "1"), crate::support::contact(contact, 1, "n"), once(of("project", "0"))]).await;
+    }
+    bridge.write(&[remove("task", "2 of ghl:contact/a", 2)]).await;
+    let of = |contact: &str, parts: &[&str]| {
+        let parts: Vec<String> = parts.iter().map(|key| format!("{key} of {contact}")).collect();
+        [parts, vec![contact.to_owned()]].concat()
+    };
+    let all = [of(contacts[0], &["0", "1", "2"]), of(contacts[1], &["0", "1"]), of(contacts[2], &["0", "1", "2"])].concat();
+    for limit in [1, 3, 500] {
+        assert_eq!(listed(&bridge, &format!("/v1/workspaces/w/objects?limit={limit}")).await, all, "limit {limit}");
+    }
+    let one = format!("/v1/workspaces/w/objects?limit=2&contact={}", encoded(contacts[2]));
+    assert_eq!(listed(&bridge, &one).await, of(contacts[2], &["0", "1", "2"]));
+    bridge.get("/v1/workspaces/nowhere/objects").await.refused(404, "workspace_unknown");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Extension,
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::{Path, Query},
 };
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ use crate::{
     world::{World, no_event},
 };
 
-pub(crate) async fn list(State(world): State<World>, Query(query): Query<BTreeMap<String, String>>) -> Answer {
+pub(crate) async fn list(Extension(world): Extension<World>, Query(query): Query<BTreeMap<String, String>>) -> Answer {
     own_location(&world, query.get("locationId").map(String::as_str))?;
     let group = query.get("groupId");
     let calendars = world.premises().calendars.values().filter(|calendar| group.is_none_or(|group| *group == calendar.group_id));
@@ -29,7 +29,7 @@ pub(crate) async fn list(State(world): State<World>, Query(query): Query<BTreeMa
 
 /// Appointments that start within the window, of one calendar, user or group.
 pub(crate) async fn events(
-    State(world): State<World>,
+    Extension(world): Extension<World>,
     Extension(version): Extension<ApiVersion>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Answer {
@@ -58,19 +58,23 @@ pub(crate) async fn events(
     Reply::ok(&json!({ "events": events }))
 }
 
-pub(crate) async fn of_contact(State(world): State<World>, Path(contact_id): Path<String>) -> Answer {
+pub(crate) async fn of_contact(Extension(world): Extension<World>, Path(contact_id): Path<String>) -> Answer {
     let rows = world.state().folder(&contact_id).map(|folder| folder.appointments.clone());
     let rows = rows.ok_or_else(|| Refusal::not_found("Contact", &contact_id))?;
     let events: Vec<Value> = rows.iter().map(|row| wire::contact_appointment(row, world.premises())).collect();
     Reply::ok(&json!({ "events": events }))
 }
 
-pub(crate) async fn read(State(world): State<World>, Extension(version): Extension<ApiVersion>, Path(event_id): Path<String>) -> Answer {
+pub(crate) async fn read(
+    Extension(world): Extension<World>,
+    Extension(version): Extension<ApiVersion>,
+    Path(event_id): Path<String>,
+) -> Answer {
     let row = world.state().appointment(&event_id).cloned().ok_or_else(|| no_event(&event_id))?;
     Reply::ok(&json!({"event": wire::calendar_event(&row, world.premises(), version)}))
 }
 
-pub(crate) async fn create(State(world): State<World>, Extension(version): Extension<ApiVersion>, body: Bytes) -> Answer {
+pub(crate) async fn create(Extension(world): Extension<World>, Extension(version): Extension<ApiVersion>, body: Bytes) -> Answer {
     let body = object_body(&body)?;
     own_location(&world, body.get("locationId").and_then(Value::as_str))?;
     let row = world.create_appointment_as(Writer::Creating, &body, Webhook::ByChance)?;
@@ -78,7 +82,7 @@ pub(crate) async fn create(State(world): State<World>, Extension(version): Exten
 }
 
 pub(crate) async fn update(
-    State(world): State<World>,
+    Extension(world): Extension<World>,
     Extension(version): Extension<ApiVersion>,
     Path(event_id): Path<String>,
     body: Bytes,
@@ -88,7 +92,7 @@ pub(crate) async fn update(
 }
 
 /// 201 and `succeeded` spelled right, as the calendar family has it.
-pub(crate) async fn delete(State(world): State<World>, Path(event_id): Path<String>) -> Answer {
+pub(crate) async fn delete(Extension(world): Extension<World>, Path(event_id): Path<String>) -> Answer {
     world.delete_appointment(&event_id, Webhook::ByChance)?;
     Reply::created(&json!({"succeeded": true}))
 }

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Extension,
-    body::Bytes,
-    extract::{Path, State},
-};
+use axum::{Extension, body::Bytes, extract::Path};
 use serde_json::{Value, json};
 
 use super::{object_body, own_location, succeeded};
@@ -28,21 +24,25 @@ struct Wrapped<'a> {
     contact: ContactById<'a>,
 }
 
-pub(crate) async fn create(State(world): State<World>, Extension(version): Extension<ApiVersion>, body: Bytes) -> Answer {
+pub(crate) async fn create(Extension(world): Extension<World>, Extension(version): Extension<ApiVersion>, body: Bytes) -> Answer {
     let body = object_body(&body)?;
     own_location(&world, body.get("locationId").and_then(Value::as_str))?;
     let contact = world.create_contact_as(Writer::Creating, &body, Webhook::ByChance)?;
     Reply::created(&json!({"contact": told(&contact, &world, version)}))
 }
 
-pub(crate) async fn read(State(world): State<World>, Extension(version): Extension<ApiVersion>, Path(contact_id): Path<String>) -> Answer {
+pub(crate) async fn read(
+    Extension(world): Extension<World>,
+    Extension(version): Extension<ApiVersion>,
+    Path(contact_id): Path<String>,
+) -> Answer {
     let contact = world.state().folder(&contact_id).map(|folder| Arc::clone(&folder.contact));
     let contact = contact.ok_or_else(|| Refusal::not_found("Contact", &contact_id))?;
     Reply::ok(&Wrapped { contact: ContactById(&contact, world.location_id(), version) })
 }
 
 pub(crate) async fn update(
-    State(world): State<World>,
+    Extension(world): Extension<World>,
     Extension(version): Extension<ApiVersion>,
     Path(contact_id): Path<String>,
     body: Bytes,
@@ -54,7 +54,7 @@ pub(crate) async fn update(
     Reply::ok(&answer)
 }
 
-pub(crate) async fn upsert(State(world): State<World>, Extension(version): Extension<ApiVersion>, body: Bytes) -> Answer {
+pub(crate) async fn upsert(Extension(world): Extension<World>, Extension(version): Extension<ApiVersion>, body: Bytes) -> Answer {
     let body = object_body(&body)?;
     own_location(&world, body.get("locationId").and_then(Value::as_str))?;
     let upserted = world.upsert_contact_as(&body, Webhook::ByChance)?;
@@ -62,7 +62,7 @@ pub(crate) async fn upsert(State(world): State<World>, Extension(version): Exten
 }
 
 pub(crate) async fn delete(
-    State(world): State<World>,
+    Extension(world): Extension<World>,
     Extension(version): Extension<ApiVersion>,
     Path(contact_id): Path<String>,
 ) -> Answer {

@@ -2,23 +2,36 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, Query, State};
+use axum::{
+    Extension,
+    extract::{Path, Query, State},
+};
 use serde_json::{Value, json};
 
-use super::own_location;
+use super::{own_location, page};
 use crate::{
+    agency::Agency,
     answer::{Answer, Refusal, Reply},
     wire,
     world::World,
 };
 
-pub(crate) async fn read(State(world): State<World>, Path(location_id): Path<String>) -> Answer {
+/// Of the agency, with its token.
+pub(crate) async fn search(State(agency): State<Agency>, Query(query): Query<BTreeMap<String, String>>) -> Answer {
+    if query.get("companyId").is_some_and(|id| id != agency.company_id()) {
+        return Err(Refusal::forbidden());
+    }
+    let rows: Vec<Value> = agency.worlds().iter().map(|world| wire::location(world.premises())).collect();
+    Reply::ok(&json!({"locations": page(&rows, &query, 10)}))
+}
+
+pub(crate) async fn read(Extension(world): Extension<World>, Path(location_id): Path<String>) -> Answer {
     own_location(&world, Some(&location_id))?;
     Reply::ok(&json!({"location": wire::location(world.premises())}))
 }
 
 pub(crate) async fn custom_fields(
-    State(world): State<World>,
+    Extension(world): Extension<World>,
     Path(location_id): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Answer {
@@ -29,7 +42,7 @@ pub(crate) async fn custom_fields(
     Reply::ok(&json!({ "customFields": fields }))
 }
 
-pub(crate) async fn custom_field(State(world): State<World>, Path((location_id, id)): Path<(String, String)>) -> Answer {
+pub(crate) async fn custom_field(Extension(world): Extension<World>, Path((location_id, id)): Path<(String, String)>) -> Answer {
     own_location(&world, Some(&location_id))?;
     let field = world.premises().custom_fields.get(&id).ok_or_else(|| Refusal::not_found("Custom field", &id))?;
     Reply::ok(&json!({"customField": wire::custom_field(field, &location_id)}))

@@ -1,10 +1,6 @@
 //! `/contacts/{id}/notes`.
 
-use axum::{
-    Extension,
-    body::Bytes,
-    extract::{Path, State},
-};
+use axum::{Extension, body::Bytes, extract::Path};
 use serde_json::json;
 
 use super::{object_body, succeeded};
@@ -16,18 +12,18 @@ use crate::{
     world::World,
 };
 
-pub(crate) async fn list(State(world): State<World>, Path(contact_id): Path<String>) -> Answer {
+pub(crate) async fn list(Extension(world): Extension<World>, Path(contact_id): Path<String>) -> Answer {
     let notes = world.state().folder(&contact_id).map(|folder| folder.notes.clone());
     let notes = notes.ok_or_else(|| Refusal::not_found("Contact", &contact_id))?;
     Reply::ok(&json!({"notes": notes.iter().map(|note| wire::note(note)).collect::<Vec<_>>()}))
 }
 
-pub(crate) async fn create(State(world): State<World>, Path(contact_id): Path<String>, body: Bytes) -> Answer {
+pub(crate) async fn create(Extension(world): Extension<World>, Path(contact_id): Path<String>, body: Bytes) -> Answer {
     let note = world.create_note_as(Writer::Creating, &contact_id, &object_body(&body)?, Webhook::ByChance)?;
     Reply::created(&json!({"note": wire::note(&note)}))
 }
 
-pub(crate) async fn read(State(world): State<World>, Path((contact_id, id)): Path<(String, String)>) -> Answer {
+pub(crate) async fn read(Extension(world): Extension<World>, Path((contact_id, id)): Path<(String, String)>) -> Answer {
     let note = {
         let state = world.state();
         state.folder(&contact_id).ok_or_else(|| Refusal::not_found("Contact", &contact_id))?;
@@ -36,13 +32,13 @@ pub(crate) async fn read(State(world): State<World>, Path((contact_id, id)): Pat
     Reply::ok(&json!({"note": wire::note(&note)}))
 }
 
-pub(crate) async fn update(State(world): State<World>, Path((contact_id, id)): Path<(String, String)>, body: Bytes) -> Answer {
+pub(crate) async fn update(Extension(world): Extension<World>, Path((contact_id, id)): Path<(String, String)>, body: Bytes) -> Answer {
     let note = world.update_note_as(Writer::Updating, &contact_id, &id, &object_body(&body)?, Webhook::ByChance)?;
     Reply::ok(&json!({"note": wire::note(&note)}))
 }
 
 pub(crate) async fn delete(
-    State(world): State<World>,
+    Extension(world): Extension<World>,
     Extension(version): Extension<ApiVersion>,
     Path((contact_id, id)): Path<(String, String)>,
 ) -> Answer {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Extension,
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::{Path, Query},
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -27,7 +27,7 @@ struct Page<'a> {
     total: usize,
 }
 
-pub(crate) async fn contacts(State(world): State<World>, body: Bytes) -> Answer {
+pub(crate) async fn contacts(Extension(world): Extension<World>, body: Bytes) -> Answer {
     let body = json_body(&body)?;
     let query = search::Query::parse(&body, &world.settings().search);
     let location_id = body.get("locationId").and_then(Value::as_str);
@@ -59,7 +59,7 @@ pub(crate) async fn contacts(State(world): State<World>, body: Bytes) -> Answer 
 
 /// Looks up by e-mail first, then by number. What it answers when there is none is not documented; null is assumed.
 pub(crate) async fn duplicate(
-    State(world): State<World>,
+    Extension(world): Extension<World>,
     Extension(version): Extension<ApiVersion>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Answer {
@@ -75,7 +75,7 @@ pub(crate) async fn duplicate(
 const TASKS_LIMIT_MAX: usize = 1_000;
 
 /// Oldest first. Some of the parameters are undocumented but accepted.
-pub(crate) async fn tasks(State(world): State<World>, Path(location_id): Path<String>, body: Bytes) -> Answer {
+pub(crate) async fn tasks(Extension(world): Extension<World>, Path(location_id): Path<String>, body: Bytes) -> Answer {
     own_location(&world, Some(&location_id))?;
     let body = object_body(if body.is_empty() { b"{}" } else { &body })?;
     let number = |key: &str, otherwise: usize| {

@@ -1,9 +1,6 @@
 //! Tags of a contact, and of the location.
 
-use axum::{
-    body::Bytes,
-    extract::{Path, State},
-};
+use axum::{Extension, body::Bytes, extract::Path};
 use serde_json::{Value, json};
 
 use super::{json_body, own_location};
@@ -22,11 +19,11 @@ fn tags(body: &[u8]) -> Result<Vec<String>, Refusal> {
     tags.ok_or_else(|| Refusal::unprocessable(&["each value in tags must be a string".to_owned()]))
 }
 
-pub(crate) async fn add(State(world): State<World>, Path(contact_id): Path<String>, body: Bytes) -> Answer {
+pub(crate) async fn add(Extension(world): Extension<World>, Path(contact_id): Path<String>, body: Bytes) -> Answer {
     Reply::created(&json!({"tags": world.change_tags(&contact_id, &tags(&body)?, &[], Webhook::ByChance)?}))
 }
 
-pub(crate) async fn remove(State(world): State<World>, Path(contact_id): Path<String>, body: Bytes) -> Answer {
+pub(crate) async fn remove(Extension(world): Extension<World>, Path(contact_id): Path<String>, body: Bytes) -> Answer {
     Reply::ok(&json!({"tags": world.change_tags(&contact_id, &[], &tags(&body)?, Webhook::ByChance)?}))
 }
 
@@ -34,19 +31,19 @@ fn told(id: &str, name: &str, world: &World) -> Value {
     json!({"id": id, "name": name, "locationId": world.location_id()})
 }
 
-pub(crate) async fn of_location(State(world): State<World>, Path(location_id): Path<String>) -> Answer {
+pub(crate) async fn of_location(Extension(world): Extension<World>, Path(location_id): Path<String>) -> Answer {
     own_location(&world, Some(&location_id))?;
     let tags: Vec<Value> = world.state().tags().iter().map(|(name, id)| told(id, name, &world)).collect();
     Reply::ok(&json!({ "tags": tags }))
 }
 
-pub(crate) async fn read(State(world): State<World>, Path((location_id, tag_id)): Path<(String, String)>) -> Answer {
+pub(crate) async fn read(Extension(world): Extension<World>, Path((location_id, tag_id)): Path<(String, String)>) -> Answer {
     own_location(&world, Some(&location_id))?;
     let tag = world.state().tags().iter().find(|(_, id)| **id == tag_id).map(|(name, id)| told(id, name, &world));
     Reply::ok(&json!({"tag": tag.ok_or_else(|| Refusal::not_found("Tag", &tag_id))?}))
 }
 
-pub(crate) async fn create(State(world): State<World>, Path(location_id): Path<String>, body: Bytes) -> Answer {
+pub(crate) async fn create(Extension(world): Extension<World>, Path(location_id): Path<String>, body: Bytes) -> Answer {
     own_location(&world, Some(&location_id))?;
     let body = json_body(&body)?;
     let name = body.get("name").and_then(Value::as_str).map(str::to_owned);

@@ -1,10 +1,6 @@
 //! `/contacts/{id}/tasks`.
 
-use axum::{
-    Extension,
-    body::Bytes,
-    extract::{Path, State},
-};
+use axum::{Extension, body::Bytes, extract::Path};
 use serde_json::{Value, json};
 
 use super::{object_body, succeeded};
@@ -16,18 +12,18 @@ use crate::{
     world::World,
 };
 
-pub(crate) async fn list(State(world): State<World>, Path(contact_id): Path<String>) -> Answer {
+pub(crate) async fn list(Extension(world): Extension<World>, Path(contact_id): Path<String>) -> Answer {
     let tasks = world.state().folder(&contact_id).map(|folder| folder.tasks.clone());
     let tasks = tasks.ok_or_else(|| Refusal::not_found("Contact", &contact_id))?;
     Reply::ok(&json!({"tasks": tasks.iter().map(|task| wire::task(task)).collect::<Vec<_>>()}))
 }
 
-pub(crate) async fn create(State(world): State<World>, Path(contact_id): Path<String>, body: Bytes) -> Answer {
+pub(crate) async fn create(Extension(world): Extension<World>, Path(contact_id): Path<String>, body: Bytes) -> Answer {
     let task = world.create_task_as(Writer::Creating, &contact_id, &object_body(&body)?, Webhook::ByChance)?;
     Reply::created(&json!({"task": wire::task(&task)}))
 }
 
-pub(crate) async fn read(State(world): State<World>, Path((contact_id, task_id)): Path<(String, String)>) -> Answer {
+pub(crate) async fn read(Extension(world): Extension<World>, Path((contact_id, task_id)): Path<(String, String)>) -> Answer {
     let task = {
         let state = world.state();
         state.folder(&contact_id).ok_or_else(|| Refusal::not_found("Contact", &contact_id))?;
@@ -36,12 +32,16 @@ pub(crate) async fn read(State(world): State<World>, Path((contact_id, task_id))
     Reply::ok(&json!({"task": wire::task(&task)}))
 }
 
-pub(crate) async fn update(State(world): State<World>, Path((contact_id, task_id)): Path<(String, String)>, body: Bytes) -> Answer {
+pub(crate) async fn update(Extension(world): Extension<World>, Path((contact_id, task_id)): Path<(String, String)>, body: Bytes) -> Answer {
     let task = world.update_task_as(Writer::Updating, &contact_id, &task_id, &object_body(&body)?, Webhook::ByChance)?;
     Reply::ok(&json!({"task": wire::task(&task)}))
 }
 
-pub(crate) async fn complete(State(world): State<World>, Path((contact_id, task_id)): Path<(String, String)>, body: Bytes) -> Answer {
+pub(crate) async fn complete(
+    Extension(world): Extension<World>,
+    Path((contact_id, task_id)): Path<(String, String)>,
+    body: Bytes,
+) -> Answer {
     let body = object_body(&body)?;
     if !body.get("completed").is_some_and(Value::is_boolean) || body.len() != 1 {
         return Err(Refusal::unprocessable(&["completed must be a boolean value".to_owned()]));
@@ -51,7 +51,7 @@ pub(crate) async fn complete(State(world): State<World>, Path((contact_id, task_
 }
 
 pub(crate) async fn delete(
-    State(world): State<World>,
+    Extension(world): Extension<World>,
     Extension(version): Extension<ApiVersion>,
     Path((contact_id, task_id)): Path<(String, String)>,
 ) -> Answer {

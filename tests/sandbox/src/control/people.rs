@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::{Path, Query},
     routing::{get, post, put},
 };
 use serde::Deserialize;
@@ -26,11 +26,14 @@ struct Fate {
     webhook: FateName,
     #[serde(with = "humantime_serde")]
     delay: Duration,
+    /// Already seen to.
+    #[serde(rename = "location")]
+    _location: Option<String>,
 }
 
 impl Default for Fate {
     fn default() -> Self {
-        Self { webhook: FateName::ByChance, delay: Duration::from_secs(2) }
+        Self { webhook: FateName::ByChance, delay: Duration::from_secs(2), _location: None }
     }
 }
 
@@ -40,8 +43,8 @@ impl Fate {
     }
 }
 
-pub(super) fn routes(world: &World) -> Router {
-    let routes: Router<World> = Router::new()
+pub(super) fn routes() -> Router {
+    Router::new()
         .route("/sandbox/contacts", get(contacts).post(create_contact))
         .route("/sandbox/contacts/{contact}", put(update_contact).delete(delete_contact))
         .route("/sandbox/contacts/{contact}/touch", post(touch_contact))
@@ -51,14 +54,13 @@ pub(super) fn routes(world: &World) -> Router {
         .route("/sandbox/contacts/{contact}/notes", post(create_note))
         .route("/sandbox/contacts/{contact}/notes/{note}", put(update_note).delete(delete_note))
         .route("/sandbox/appointments", post(create_appointment))
-        .route("/sandbox/appointments/{appointment}", put(update_appointment).delete(delete_appointment));
-    routes.with_state(world.clone())
+        .route("/sandbox/appointments/{appointment}", put(update_appointment).delete(delete_appointment))
 }
 
 const LISTED_MAX: usize = 50;
 
 /// The first few, to have ids to work with.
-async fn contacts(State(world): State<World>) -> Json<Value> {
+async fn contacts(Extension(world): Extension<World>) -> Json<Value> {
     let state = world.state();
     let rows = state.folders().take(LISTED_MAX).map(|folder| {
         json!({
@@ -80,21 +82,21 @@ fn done() -> Done {
     Ok(Json(json!({"done": true})))
 }
 
-async fn create_contact(State(world): State<World>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+async fn create_contact(Extension(world): Extension<World>, Query(fate): Query<Fate>, body: Bytes) -> Done {
     with_id(world.create_contact(&read(&body)?, fate.decided())?)
 }
 
-async fn update_contact(State(world): State<World>, Path(id): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+async fn update_contact(Extension(world): Extension<World>, Path(id): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
     world.update_contact(&id, &read(&body)?, fate.decided())?;
     done()
 }
 
-async fn touch_contact(State(world): State<World>, Path(id): Path<String>, Query(fate): Query<Fate>) -> Done {
+async fn touch_contact(Extension(world): Extension<World>, Path(id): Path<String>, Query(fate): Query<Fate>) -> Done {
     world.touch_contact(&id, fate.decided())?;
     done()
 }
 
-async fn delete_contact(State(world): State<World>, Path(id): Path<String>, Query(fate): Query<Fate>) -> Done {
+async fn delete_contact(Extension(world): Extension<World>, Path(id): Path<String>, Query(fate): Query<Fate>) -> Done {
     world.delete_contact(&id, fate.decided())?;
     done()
 }
@@ -107,18 +109,18 @@ struct TagChange {
     remove: Vec<String>,
 }
 
-async fn change_tags(State(world): State<World>, Path(id): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+async fn change_tags(Extension(world): Extension<World>, Path(id): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
     let wanted: TagChange = read(&body)?;
     let tags = world.change_tags(&id, &wanted.add, &wanted.remove, fate.decided())?;
     Ok(Json(json!({ "tags": tags })))
 }
 
-async fn create_task(State(world): State<World>, Path(contact): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+async fn create_task(Extension(world): Extension<World>, Path(contact): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
     with_id(world.create_task(&contact, &read(&body)?, fate.decided())?)
 }
 
 async fn update_task(
-    State(world): State<World>,
+    Extension(world): Extension<World>,
     Path((contact, id)): Path<(String, String)>,
     Query(fate): Query<Fate>,
     body: Bytes,
@@ -127,17 +129,17 @@ async fn update_task(
     done()
 }
 
-async fn delete_task(State(world): State<World>, Path((contact, id)): Path<(String, String)>, Query(fate): Query<Fate>) -> Done {
+async fn delete_task(Extension(world): Extension<World>, Path((contact, id)): Path<(String, String)>, Query(fate): Query<Fate>) -> Done {
     world.delete_task(&contact, &id, fate.decided())?;
     done()
 }
 
-async fn create_note(State(world): State<World>, Path(contact): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+async fn create_note(Extension(world): Extension<World>, Path(contact): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
     with_id(world.create_note(&contact, &read(&body)?, fate.decided())?)
 }
 
 async fn update_note(
-    State(world): State<World>,
+    Extension(world): Extension<World>,
     Path((contact, id)): Path<(String, String)>,
     Query(fate): Query<Fate>,
     body: Bytes,
@@ -146,21 +148,21 @@ async fn update_note(
     done()
 }
 
-async fn delete_note(State(world): State<World>, Path((contact, id)): Path<(String, String)>, Query(fate): Query<Fate>) -> Done {
+async fn delete_note(Extension(world): Extension<World>, Path((contact, id)): Path<(String, String)>, Query(fate): Query<Fate>) -> Done {
     world.delete_note(&contact, &id, fate.decided())?;
     done()
 }
 
-async fn create_appointment(State(world): State<World>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+async fn create_appointment(Extension(world): Extension<World>, Query(fate): Query<Fate>, body: Bytes) -> Done {
     with_id(world.create_appointment(&read(&body)?, fate.decided())?)
 }
 
-async fn update_appointment(State(world): State<World>, Path(id): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+async fn update_appointment(Extension(world): Extension<World>, Path(id): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
     world.update_appointment(&id, &read(&body)?, fate.decided())?;
     done()
 }
 
-async fn delete_appointment(State(world): State<World>, Path(id): Path<String>, Query(fate): Query<Fate>) -> Done {
+async fn delete_appointment(Extension(world): Extension<World>, Path(id): Path<String>, Query(fate): Query<Fate>) -> Done {
     world.delete_appointment(&id, fate.decided())?;
     done()
 }

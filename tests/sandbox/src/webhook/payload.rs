@@ -17,6 +17,16 @@ pub(crate) enum News<'a> {
     Appointment { event: &'static str, appointment: &'a Appointment },
 }
 
+/// The app came to a location or the agency, or went.
+pub(crate) struct Installation<'a> {
+    /// `INSTALL`, `UNINSTALL`.
+    pub(crate) event: &'static str,
+    pub(crate) company_id: &'a str,
+    /// None: the agency as a whole.
+    pub(crate) location_id: Option<&'a str>,
+    pub(crate) user_id: Option<&'a str>,
+}
+
 /// What the app's installation adds to every payload.
 pub(crate) struct Envelope {
     pub(crate) timestamp: String,
@@ -45,6 +55,22 @@ pub(crate) fn body(news: &News<'_>, premises: &Premises, envelope: &Envelope, se
             "appointment": wire::appointment_in_webhook(appointment, premises),
         }),
     };
+    serde_json::to_vec(&enveloped(told, envelope, settings)).unwrap_or_default()
+}
+
+pub(crate) fn installation(news: &Installation<'_>, envelope: &Envelope, settings: &WebhookSettings) -> Vec<u8> {
+    let installed = news.event == "INSTALL";
+    let told = wire::present(json!({
+        "type": news.event,
+        "appId": envelope.app_id,
+        "locationId": news.location_id,
+        // An uninstall names either.
+        "companyId": (installed || news.location_id.is_none()).then_some(news.company_id),
+        "userId": news.user_id.filter(|_| installed),
+        "isWhitelabelCompany": installed.then_some(false),
+        "whitelabelDetails": installed.then(|| json!({})),
+        "companyName": installed.then_some("Northwind Group"),
+    }));
     serde_json::to_vec(&enveloped(told, envelope, settings)).unwrap_or_default()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{World, lock};
+use super::World;
 use crate::{
     webhook::outbox::WebhookStats,
     wire::{self, ApiVersion},
@@ -63,6 +63,7 @@ pub struct Stats {
     pub day: u32,
     /// Answers that went wrong on purpose.
     pub faults: u64,
+    /// Of all locations of the agency.
     pub webhooks: WebhookStats,
 }
 
@@ -129,20 +130,17 @@ impl World {
     }
 
     pub fn stats(&self) -> Stats {
-        let calls = lock(&self.0.calls).clone();
-        let faults = lock(&self.0.faults).happened();
-        let limiter = lock(&self.0.limiter);
-        let limits = limiter.limits();
+        let passed = self.door().passed();
         Stats {
-            calls_total: calls.values().sum(),
-            calls,
-            limited: limiter.refused(),
-            most_in_interval: limiter.most_seen(),
-            burst: limits.burst,
-            interval_ms: u64::try_from(limits.interval.as_millis()).unwrap_or(u64::MAX),
-            day_used: limiter.day_used(),
-            day: limits.day,
-            faults,
+            calls_total: passed.calls.values().sum(),
+            calls: passed.calls,
+            limited: passed.refused,
+            most_in_interval: passed.most_seen,
+            burst: passed.limits.burst,
+            interval_ms: u64::try_from(passed.limits.interval.as_millis()).unwrap_or(u64::MAX),
+            day_used: passed.day_used,
+            day: passed.limits.day,
+            faults: passed.faults,
             webhooks: self.0.outbox.stats(),
         }
     }

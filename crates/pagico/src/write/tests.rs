@@ -1,14 +1,18 @@
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{Method, Uri};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::IntoResponse;
 use domain::{ContactContent, ContactId, EventId, LocationId, ObjectKind, Policy, Rules};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::Settings;
 
 type Asked = Arc<Mutex<Vec<(String, Value)>>>;
 
@@ -26,7 +30,7 @@ async fn bridge(status: u16, headers: &[(&'static str, &'static str)], body: &st
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/pagico/", listener.local_addr().unwrap()).parse().unwrap();
     tokio::spawn(axum::serve(listener, app.with_state(Arc::clone(&asked))).into_future());
-    let settings = BridgeSettings {
+    let settings = Settings {
         url,
         key: SecretString::from("k".to_owned()),
         key_file: None,
@@ -35,8 +39,9 @@ async fn bridge(status: u16, headers: &[(&'static str, &'static str)], body: &st
         answer_bytes_max: 1_000,
         items_max: 500,
         body_bytes_max: 1_000_000,
+        page_items: 500,
     };
-    (Bridge::new(settings.clone(), &settings.key).unwrap(), asked)
+    (Bridge::new(settings).unwrap(), asked)
 }
 
 fn intent(action: Action) -> Intent {
@@ -99,39 +104,6 @@ async fn a_workspace_is_created_by_its_name() {
     assert_eq!(asked.lock().unwrap()[0].0, "PUT /pagico/v1/workspaces/a%20b%2F..%2F%C3%A9%3F* Bearer k");
 }
 
-#[track_caller]
-fn fails(status: u16, body: &str, as_: &Error) {
-    let status = StatusCode::from_u16(status).unwrap();
-    assert_eq!(failure(status, &HeaderMap::new(), body.as_bytes(), Timestamp::UNIX_EPOCH), *as_);
-}
-
-#[test]
-fn failures_are_told_apart_by_what_is_to_be_done() {
-    let error = |code: &str| json!({"error": {"code": code, "message": "Ann"}}).to_string();
-    for status in [500, 502, 503, 408, 429] {
-        fails(status, "busy", &Error::Unavailable { status: Some(status), retry_after: None });
-    }
-    fails(401, "", &Error::Unauthorized { status: 401 });
-    fails(403, &error("scope"), &Error::Unauthorized { status: 403 });
-    fails(404, &error("workspace_unknown"), &Error::WorkspaceUnknown);
-    fails(404, "<html>", &Error::Foreign { status: 404 });
-    fails(405, "", &Error::Foreign { status: 405 });
-    fails(302, "", &Error::Foreign { status: 302 });
-    fails(413, "", &Error::Refused { status: 413, code: "refused".to_owned() });
-    fails(400, &error("too_many_items"), &Error::Refused { status: 400, code: "too_many_items".to_owned() });
-    fails(400, &error("Ann said: no"), &Error::Refused { status: 400, code: "refused".to_owned() });
-}
-
-#[test]
-fn retry_after_is_seconds_or_a_date() {
-    let now: Timestamp = "2026-11-24T04:00:00Z".parse().unwrap();
-    let after = |text: &'static str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]), now);
-    assert_eq!(after("7"), Some(Duration::from_secs(7)));
-    assert_eq!(after("Tue, 24 Nov 2026 04:01:00 GMT"), Some(Duration::from_secs(60)));
-    assert_eq!(after("Tue, 24 Nov 2026 03:00:00 GMT"), None);
-    assert_eq!(after("soon"), None);
-}
-
 #[tokio::test]
 async fn what_answers_like_something_else_is_not_believed() {
     let written = async |status: u16, body: &str| {
@@ -147,9 +119,10 @@ async fn what_answers_like_something_else_is_not_believed() {
 #[tokio::test]
 async fn a_bridge_that_is_away_is_unavailable() {
     let (limited, _) = bridge(429, &[("retry-after", "3")], "").await;
-    let (mut bridge, _) = bridge(200, &[], "").await;
+    let (bridge, _) = bridge(200, &[], "").await;
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    bridge.settings.url = format!("http://{free}").parse().unwrap();
+    let settings = Settings { url: format!("http://{free}").parse().unwrap(), ..bridge.settings().clone() };
+    let bridge = Bridge::new(settings).unwrap();
     assert_eq!(bridge.write(&workspace(), &[b"{}"]).await.unwrap_err(), Error::Unavailable { status: None, retry_after: None });
     let error = limited.write(&workspace(), &[b"{}"]).await.unwrap_err();
     assert_eq!(error, Error::Unavailable { status: Some(429), retry_after: Some(Duration::from_secs(3)) });

@@ -1,0 +1,47 @@
+//! What a workspace holds, in few bytes.
+
+use domain::{Hash, ObjectKey, Workspace};
+use serde::{Deserialize, Deserializer};
+
+use crate::{Bridge, Result};
+
+/// All mirrored objects of a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Root {
+    #[serde(deserialize_with = "hash")]
+    pub root: Hash,
+    /// Contacts with at least one mirrored object.
+    pub contacts: u64,
+    pub objects: u64,
+}
+
+/// The mirrored objects of one contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct ContactDigest {
+    #[serde(deserialize_with = "hash")]
+    pub digest: Hash,
+    pub objects: u64,
+}
+
+impl Bridge {
+    /// # Errors
+    /// `WorkspaceUnknown` when it is not there.
+    pub async fn root(&self, workspace: &Workspace) -> Result<Root> {
+        self.get(self.address(&["workspaces", workspace.as_str(), "digest"])?).await
+    }
+
+    /// Of a contact without mirrored objects, and of one that was never there, the digest of nothing.
+    ///
+    /// # Errors
+    /// `WorkspaceUnknown` when the workspace is not there.
+    pub async fn contact_digest(&self, workspace: &Workspace, contact: &ObjectKey) -> Result<ContactDigest> {
+        self.get(self.address(&["workspaces", workspace.as_str(), "contacts", contact.as_str(), "digest"])?).await
+    }
+}
+
+/// 64 hexadecimal digits.
+pub(crate) fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Hash, D::Error> {
+    let mut hash = Hash::default();
+    hex::decode_to_slice(String::deserialize(deserializer)?, &mut hash).map_err(serde::de::Error::custom)?;
+    Ok(hash)
+}

@@ -1,0 +1,21 @@
+//! Speaks to the bridge: its HTTP contract in wire types of our own, its refusals told apart by what the caller must do.
+//!
+//! Does not know the log, the bus or why something is written; it neither tries again nor decides.
+
+mod digests;
+mod error;
+mod http;
+mod objects;
+mod settings;
+mod workspaces;
+mod write;
+
+pub use digests::{ContactDigest, Root};
+pub use error::{Error, Fault};
+pub use http::Bridge;
+pub use objects::{Cursor, Object, Page};
+pub use settings::Settings;
+pub use workspaces::Head;
+pub use write::{Answer, item};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;

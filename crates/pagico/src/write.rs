@@ -1,0 +1,96 @@
+//! Writing: many objects in one request.
+
+use domain::{Action, Content, Intent, ObjectKey, Revision, Workspace};
+use reqwest::Method;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{Bridge, Error, Fault, Result};
+
+/// What the bridge says of one item.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Answer {
+    #[serde(default)]
+    pub key: Option<String>,
+    pub status: u16,
+    pub outcome: String,
+    #[serde(default)]
+    pub error: Option<Fault>,
+}
+
+#[derive(Deserialize)]
+struct Results {
+    results: Vec<Answer>,
+}
+
+impl Bridge {
+    /// Writes a batch of what [`item`] made: one answer for each item, in their order. Writing the same again is harmless.
+    ///
+    /// # Errors
+    /// `WorkspaceUnknown` when it was never created; `Refused` when the request as a whole cannot be taken.
+    pub async fn write(&self, workspace: &Workspace, items: &[&[u8]]) -> Result<Vec<Answer>> {
+        let url = self.address(&["workspaces", workspace.as_str(), "batch"])?;
+        let (status, body) = self.ask(Method::POST, url, Some(body(items))).await?;
+        let Results { results } = serde_json::from_slice(&body).map_err(|_| Error::Foreign { status })?;
+        if results.len() == items.len() { Ok(results) } else { Err(Error::Foreign { status }) }
+    }
+}
+
+fn body(items: &[&[u8]]) -> Vec<u8> {
+    [b"{\"items\":[".as_slice(), &items.join(b",".as_slice()), b"]}"].concat()
+}
+
+/// One item as it travels.
+///
+/// # Errors
+/// None of these types can fail to become JSON; the error is passed on rather than hidden.
+pub fn item(intent: &Intent, traceparent: Option<&str>) -> Result<Vec<u8>, serde_json::Error> {
+    let (op, policy, content) = match &intent.action {
+        Action::Put(content) => ("put", Some(intent.policy), Some(Bare(content))),
+        Action::Remove => ("remove", None, None),
+    };
+    serde_json::to_vec(&Item {
+        op,
+        kind: intent.kind.as_str(),
+        key: &intent.object,
+        contact: ObjectKey::of_contact(&intent.contact_id),
+        revision: intent.revision,
+        policy,
+        content,
+        idempotency_key: format!("{}/{}", intent.event_id, intent.object),
+        traceparent,
+    })
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    op: &'static str,
+    kind: &'static str,
+    key: &'a ObjectKey,
+    contact: ObjectKey,
+    revision: Revision,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<domain::Policy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Bare<'a>>,
+    idempotency_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
+}
+
+/// A content without the name of its kind around it.
+struct Bare<'a>(&'a Content);
+
+impl Serialize for Bare<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Content::Contact(content) => content.serialize(serializer),
+            Content::Project(content) => content.serialize(serializer),
+            Content::Task(content) => content.serialize(serializer),
+            Content::Note(content) => content.serialize(serializer),
+            Content::Appointment(content) => content.serialize(serializer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
