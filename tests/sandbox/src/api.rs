@@ -1,10 +1,12 @@
 //! The simulated endpoints, one file per family, under GHL's own paths.
 
+mod businesses;
 mod calendars;
 mod contacts;
 mod locations;
 mod notes;
 mod oauth;
+mod recurring;
 mod search;
 mod tags;
 mod tasks;
@@ -69,6 +71,10 @@ fn of_location() -> Router<Agency> {
         .route("/calendars/events/{eventId}", delete(calendars::delete))
         .route("/calendars/events/appointments", post(calendars::create))
         .route("/calendars/events/appointments/{eventId}", get(calendars::read).put(calendars::update))
+        .route("/contacts/business/{businessId}", get(businesses::contacts))
+        .route("/businesses/", get(businesses::list).post(businesses::create))
+        .route("/businesses", get(businesses::list).post(businesses::create))
+        .route("/businesses/{businessId}", get(businesses::read).put(businesses::update).delete(businesses::delete))
         .route("/users/search", get(users::search))
         .route("/users/{userId}", get(users::read))
         .route("/locations/{locationId}", get(locations::read))
@@ -76,6 +82,8 @@ fn of_location() -> Router<Agency> {
         .route("/locations/{locationId}/customFields/{id}", get(locations::custom_field))
         .route("/locations/{locationId}/tags", get(tags::of_location).post(tags::create))
         .route("/locations/{locationId}/tags/{tagId}", get(tags::read))
+        .route("/locations/{locationId}/recurring-tasks", post(recurring::create))
+        .route("/locations/{locationId}/recurring-tasks/{id}", get(recurring::read).put(recurring::update).delete(recurring::delete))
         .route("/locations/{locationId}/tasks/search", post(search::tasks));
     routes.fallback(unknown).method_not_allowed_fallback(unknown)
 }

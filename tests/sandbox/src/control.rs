@@ -22,7 +22,7 @@ use crate::{
     agency::Agency,
     answer::Refusal,
     faults::{AnswerChaos, FaultOrder},
-    settings::{Chaos, Limits},
+    settings::{Chaos, Limits, SearchSettings, Touch},
     story::{self, StorySettings},
     world::World,
 };
@@ -98,7 +98,13 @@ async fn keys(State(control): State<Control>) -> Result<Json<Value>, Refusal> {
 }
 
 async fn weather(Extension(world): Extension<World>) -> Json<Value> {
-    Json(json!({"webhooks": world.chaos(), "answers": world.answer_chaos(), "limits": world.limits()}))
+    Json(json!({
+        "webhooks": world.chaos(),
+        "answers": world.answer_chaos(),
+        "search": world.search(),
+        "touch": world.touch(),
+        "limits": world.limits(),
+    }))
 }
 
 #[derive(Deserialize)]
@@ -106,6 +112,8 @@ async fn weather(Extension(world): Extension<World>) -> Json<Value> {
 struct Weather {
     webhooks: Option<Chaos>,
     answers: Option<AnswerChaos>,
+    search: Option<SearchSettings>,
+    touch: Option<Touch>,
 }
 
 async fn set_weather(Extension(world): Extension<World>, body: Bytes) -> Result<Json<Value>, Refusal> {
@@ -115,6 +123,12 @@ async fn set_weather(Extension(world): Extension<World>, body: Bytes) -> Result<
     }
     if let Some(chaos) = wanted.answers {
         world.set_answer_chaos(chaos);
+    }
+    if let Some(search) = wanted.search {
+        world.set_search(search);
+    }
+    if let Some(touch) = wanted.touch {
+        world.set_touch(touch);
     }
     Ok(weather(Extension(world)).await)
 }

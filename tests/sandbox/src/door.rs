@@ -45,6 +45,10 @@ impl Door {
         lock(&self.limiter).call(Instant::now())
     }
 
+    pub(crate) fn turn_away(&self) -> Standing {
+        lock(&self.limiter).turn_away(Instant::now())
+    }
+
     pub(crate) fn fault(&self, method: &str, path: &str) -> Option<Fault> {
         lock(&self.faults).next(method, path)
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     answer::Refusal,
-    records::{Appointment, Contact, CustomField, CustomValue, Note, Task},
+    records::{Appointment, Business, Contact, CustomField, CustomValue, Note, RecurringTask, Task},
 };
 
 pub(crate) type Fields = Map<String, Value>;
@@ -117,6 +117,7 @@ pub(crate) fn contact(
             "gender" if writer != Writer::Updating => problems.text(&mut contact.gender, key, value),
             "companyName" if writer != Writer::Updating => problems.text(&mut contact.company_name, key, value),
             "createNewIfDuplicateAllowed" if writer == Writer::Creating => {}
+            "businessId" if writer == Writer::Person => problems.text(&mut contact.business_id, key, value),
             "type" if writer == Writer::Person => problems.text(&mut contact.kind, key, value),
             "dateAdded" if writer == Writer::Person => problems.instant(&mut contact.date_added, key, value, &TimeZone::UTC),
             "id" if writer == Writer::Person => {}
@@ -254,6 +255,12 @@ pub(crate) fn task(task: &mut Task, body: &Fields, writer: Writer) -> Result<(),
                 problems.instant(&mut due, key, value, &TimeZone::UTC);
                 task.due_date = Some(due);
             }
+            // All of them, the first one first.
+            "contactIds" if writer == Writer::Person => {
+                let mut ids = problems.texts(key, value).unwrap_or_default().into_iter();
+                task.contact_id = ids.next();
+                task.also = ids.collect();
+            }
             "id" if writer == Writer::Person => {}
             other => problems.unknown(other),
         }
@@ -274,6 +281,78 @@ pub(crate) fn note(note: &mut Note, body: &Fields, writer: Writer) -> Result<(),
             "color" => problems.text(&mut note.color, key, value),
             "pinned" => problems.flag(&mut note.pinned, key, value),
             "id" if writer == Writer::Person => {}
+            other => problems.unknown(other),
+        }
+    }
+    problems.settled()
+}
+
+const RECURRING_TASK_CONTACTS_MAX: usize = 10;
+
+pub(crate) fn recurring_task(rule: &mut RecurringTask, body: &Fields, writer: Writer) -> Result<(), Refusal> {
+    let mut problems = Problems::default();
+    if writer == Writer::Creating {
+        for key in ["title", "rruleOptions"] {
+            if body.get(key).is_none_or(Value::is_null) {
+                problems.say(format!("{key} should not be empty"));
+            }
+        }
+    }
+    for (key, value) in body {
+        match key.as_str() {
+            "title" => problems.required_text(&mut rule.title, key, value),
+            "description" => match value.as_str() {
+                Some(text) => text.clone_into(&mut rule.description),
+                None => problems.say("description must be a string".to_owned()),
+            },
+            "contactIds" => rule.contact_ids = problems.texts(key, value).unwrap_or_default(),
+            "owners" => rule.owners = problems.texts(key, value).unwrap_or_default(),
+            "ignoreTaskCreation" => problems.flag(&mut false, key, value),
+            "rruleOptions" => match rrule_problem(value) {
+                None => rule.rrule_options = value.clone(),
+                Some(problem) => problems.say(problem),
+            },
+            other => problems.unknown(other),
+        }
+    }
+    if rule.contact_ids.len() > RECURRING_TASK_CONTACTS_MAX {
+        problems.say(format!("contactIds must contain no more than {RECURRING_TASK_CONTACTS_MAX} elements"));
+    }
+    problems.settled()
+}
+
+fn rrule_problem(value: &Value) -> Option<String> {
+    let Some(options) = value.as_object() else { return Some("rruleOptions must be an object".to_owned()) };
+    let kind = options.get("intervalType").and_then(Value::as_str);
+    if !matches!(kind, Some("yearly" | "monthly" | "weekly" | "daily" | "hourly")) {
+        return Some("rruleOptions.intervalType must be one of yearly, monthly, weekly, daily, hourly".to_owned());
+    }
+    let missing = ["interval", "dueAfterSeconds"].into_iter().find(|key| !options.get(*key).is_some_and(Value::is_number));
+    if let Some(key) = missing {
+        return Some(format!("rruleOptions.{key} must be a number"));
+    }
+    let started = options.get("startDate").and_then(Value::as_str).is_some_and(|text| instant(text, &TimeZone::UTC).is_some());
+    (!started).then(|| "rruleOptions.startDate must be a valid ISO 8601 date string".to_owned())
+}
+
+pub(crate) fn business(business: &mut Business, body: &Fields, writer: Writer) -> Result<(), Refusal> {
+    let mut problems = Problems::default();
+    if writer == Writer::Creating && body.get("name").is_none_or(Value::is_null) {
+        problems.say("name should not be empty".to_owned());
+    }
+    for (key, value) in body {
+        match key.as_str() {
+            "name" => problems.required_text(&mut business.name, key, value),
+            "phone" => problems.text(&mut business.phone, key, value),
+            "email" => problems.text(&mut business.email, key, value),
+            "website" => problems.text(&mut business.website, key, value),
+            "address" => problems.text(&mut business.address, key, value),
+            "city" => problems.text(&mut business.city, key, value),
+            "state" => problems.text(&mut business.state, key, value),
+            "postalCode" => problems.text(&mut business.postal_code, key, value),
+            "country" => problems.text(&mut business.country, key, value),
+            "description" => problems.text(&mut business.description, key, value),
+            "locationId" if writer == Writer::Creating => {}
             other => problems.unknown(other),
         }
     }

@@ -1,6 +1,9 @@
 //! Answers that go wrong on demand: errors, slowness, bodies cut short, pages of a gateway.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -64,18 +67,30 @@ pub struct AnswerChaos {
     pub slow: f64,
     #[serde(with = "humantime_serde")]
     pub slowness: Duration,
+    /// Answered with 429 though the limits were kept; then everything is, for as long as a storm lasts. None of these calls counts
+    /// against the limits or as a violation.
+    pub throttled: f64,
+    #[serde(with = "humantime_serde")]
+    pub storm: Duration,
 }
 
 pub(crate) struct Faults {
     orders: VecDeque<FaultOrder>,
     chaos: AnswerChaos,
     dice: Dice,
+    storm_ends: Option<Instant>,
     happened: u64,
 }
 
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { orders: VecDeque::new(), chaos: AnswerChaos::default(), dice: Dice::for_purpose(seed, "faults"), happened: 0 }
+        Self {
+            orders: VecDeque::new(),
+            chaos: AnswerChaos::default(),
+            dice: Dice::for_purpose(seed, "faults"),
+            storm_ends: None,
+            happened: 0,
+        }
     }
 
     pub(crate) fn order(&mut self, order: FaultOrder) {
@@ -85,6 +100,7 @@ impl Faults {
     pub(crate) fn clear(&mut self) {
         self.orders.clear();
         self.chaos = AnswerChaos::default();
+        self.storm_ends = None;
     }
 
     pub(crate) fn set_chaos(&mut self, chaos: AnswerChaos) {
@@ -113,8 +129,19 @@ impl Faults {
         Some(order.fault)
     }
 
+    fn storms(&mut self) -> bool {
+        if self.storm_ends.is_some_and(|end| Instant::now() < end) {
+            return true;
+        }
+        let begins = self.dice.chance(self.chaos.throttled);
+        self.storm_ends = begins.then(|| Instant::now() + self.chaos.storm);
+        begins
+    }
+
     fn by_chance(&mut self) -> Option<Fault> {
-        if self.dice.chance(self.chaos.failed) {
+        if self.storms() {
+            Some(Fault::Status { status: 429 })
+        } else if self.dice.chance(self.chaos.failed) {
             Some(Fault::Status { status: 503 })
         } else if self.dice.chance(self.chaos.cut) {
             Some(Fault::Cut)

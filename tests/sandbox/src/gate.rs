@@ -47,7 +47,8 @@ pub(crate) async fn of_agency(State(agency): State<Agency>, request: Request, ne
 /// For what needs no token and has no limit.
 pub(crate) async fn open(State(agency): State<Agency>, request: Request, next: Next) -> Response {
     agency.door().count(&endpoint(&request));
-    served(agency.door(), agency.settings().latency, request, next).await
+    let fault = agency.door().fault(request.method().as_str(), request.uri().path());
+    served(fault, agency.settings().latency, request, next).await
 }
 
 fn turned_away(agency: &Agency, request: &Request, refusal: Refusal) -> Response {
@@ -62,9 +63,10 @@ fn endpoint(request: &Request) -> String {
 
 async fn limited(door: &Door, latency: Duration, request: Request, next: Next) -> Response {
     door.count(&endpoint(&request));
-    let standing = door.admit();
+    let fault = door.fault(request.method().as_str(), request.uri().path());
+    let standing = if fault == Some(Fault::Status { status: 429 }) { door.turn_away() } else { door.admit() };
     let mut response =
-        if standing.admitted { served(door, latency, request, next).await } else { Refusal::too_many_requests().into_response() };
+        if standing.admitted { served(fault, latency, request, next).await } else { Refusal::too_many_requests().into_response() };
     standing.tell(response.headers_mut());
     response
 }
@@ -79,8 +81,7 @@ fn authorized(agency: &Agency, headers: &HeaderMap) -> Result<Bearer, Refusal> {
     }
 }
 
-async fn served(door: &Door, latency: Duration, mut request: Request, next: Next) -> Response {
-    let fault = door.fault(request.method().as_str(), request.uri().path());
+async fn served(fault: Option<Fault>, latency: Duration, mut request: Request, next: Next) -> Response {
     if let Some(Fault::Status { status }) = fault {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         return Refusal::server_error(status).into_response();

@@ -12,21 +12,61 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error,
     dice::Dice,
-    records::{Appointment, Contact, Note, Task},
+    records::{Appointment, Business, Contact, Note, RecurringTask, Task},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub(crate) enum Entry {
-    Contact { row: Arc<Contact> },
-    Task { row: Arc<Task> },
-    Note { row: Arc<Note> },
-    Appointment { row: Arc<Appointment> },
-    Tag { name: String, id: String },
-    ContactGone { id: String },
-    TaskGone { contact_id: String, id: String },
-    NoteGone { contact_id: String, id: String },
-    AppointmentGone { id: String },
+    Contact {
+        row: Arc<Contact>,
+    },
+    Task {
+        row: Arc<Task>,
+    },
+    Note {
+        row: Arc<Note>,
+    },
+    Appointment {
+        row: Arc<Appointment>,
+    },
+    Tag {
+        name: String,
+        id: String,
+    },
+    Business {
+        row: Arc<Business>,
+    },
+    RecurringTask {
+        row: Arc<RecurringTask>,
+    },
+    ContactGone {
+        id: String,
+        #[serde(default)]
+        merged: bool,
+    },
+    ContactBack {
+        id: String,
+    },
+    TaskGone {
+        id: String,
+    },
+    TaskBack {
+        id: String,
+    },
+    NoteGone {
+        contact_id: String,
+        id: String,
+    },
+    AppointmentGone {
+        id: String,
+    },
+    BusinessGone {
+        id: String,
+    },
+    RecurringTaskGone {
+        id: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]

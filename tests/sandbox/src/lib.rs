@@ -13,6 +13,7 @@ mod door;
 mod draft;
 mod faults;
 mod gate;
+mod history;
 mod journal;
 mod limits;
 mod oauth;
@@ -41,6 +42,7 @@ pub use crate::{
     agency::Agency,
     answer::Refusal,
     faults::{AnswerChaos, Fault, FaultOrder},
+    history::{RecordKind, Version},
     limits::{Limit, Violation},
     oauth::{Consent, OAuthStats},
     settings::{AppSettings, Chaos, CursorManners, Limits, SearchSettings, Settings, Spelling, Touch, WebhookSettings},

@@ -78,6 +78,12 @@ impl Limiter {
         self.limits = limits;
     }
 
+    /// How a caller stands who is turned away whatever it has left.
+    pub(crate) fn turn_away(&mut self, now: Instant) -> Standing {
+        forget(&mut self.admitted, now, self.limits.interval);
+        self.standing(false)
+    }
+
     pub(crate) fn call(&mut self, now: Instant) -> Standing {
         forget(&mut self.seen, now, self.limits.interval);
         forget(&mut self.admitted, now, self.limits.interval);
@@ -107,9 +113,13 @@ impl Limiter {
                 }
             }
         }
+        self.standing(passed.is_none())
+    }
+
+    fn standing(&self, admitted: bool) -> Standing {
         let used = u32::try_from(self.admitted.len()).unwrap_or(u32::MAX);
         Standing {
-            admitted: passed.is_none(),
+            admitted,
             limits: self.limits,
             remaining: self.limits.burst.saturating_sub(used),
             daily_remaining: self.limits.day.saturating_sub(self.day_used),

@@ -234,13 +234,14 @@ fn task(id: String, contact_id: &str, premises: &Premises, dice: &mut Dice, adde
     let due = today.checked_add((dice.between(-90, 60) * 24).hours()).unwrap_or(today);
     Task {
         id,
-        contact_id: contact_id.to_owned(),
+        contact_id: Some(contact_id.to_owned()),
         title: Some(task_title(dice).to_owned()),
         body: dice.chance(0.6).then(|| task_body(dice).to_owned()),
         assigned_to: dice.chance(0.7).then(|| user(premises, dice)).flatten(),
         due_date: dice.chance(0.85).then_some(due),
         completed: dice.chance(0.4),
         date_added: between(added, today, dice),
+        ..Task::default()
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Contact {
     pub(crate) tags: Vec<String>,
     pub(crate) custom_fields: Vec<CustomValue>,
     pub(crate) followers: Vec<String>,
+    #[serde(default)]
+    pub(crate) business_id: Option<String>,
     pub(crate) date_added: Timestamp,
     pub(crate) date_updated: Timestamp,
 }
@@ -58,7 +60,11 @@ impl Contact {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) id: String,
-    pub(crate) contact_id: String,
+    /// None: it hangs on nobody.
+    pub(crate) contact_id: Option<String>,
+    /// Further contacts it hangs on.
+    #[serde(default)]
+    pub(crate) also: Vec<String>,
     pub(crate) title: Option<String>,
     pub(crate) body: Option<String>,
     pub(crate) assigned_to: Option<String>,
@@ -66,6 +72,46 @@ pub(crate) struct Task {
     pub(crate) completed: bool,
     /// Only webhooks tell it.
     pub(crate) date_added: Timestamp,
+}
+
+impl Task {
+    pub(crate) fn contact_ids(&self) -> impl Iterator<Item = &String> {
+        self.contact_id.iter().chain(&self.also)
+    }
+}
+
+/// A rule by which tasks come by themselves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RecurringTask {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) contact_ids: Vec<String>,
+    pub(crate) owners: Vec<String>,
+    /// As it was written.
+    pub(crate) rrule_options: Value,
+    /// Tasks it made so far.
+    pub(crate) occurrences: u32,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+/// A company that contacts may belong to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Business {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) phone: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) website: Option<String>,
+    pub(crate) address: Option<String>,
+    pub(crate) city: Option<String>,
+    pub(crate) state: Option<String>,
+    pub(crate) postal_code: Option<String>,
+    pub(crate) country: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

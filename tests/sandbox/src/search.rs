@@ -4,5 +4,5 @@ pub(crate) mod filter;
 mod index;
 mod query;
 
-pub(crate) use index::Index;
+pub(crate) use index::{Index, Lag};
 pub(crate) use query::{Found, Query, run};

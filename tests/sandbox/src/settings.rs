@@ -42,6 +42,8 @@ pub struct Settings {
     pub location_name: String,
     /// IANA name; appointments are told in it.
     pub time_zone: String,
+    /// Keeps every version of every record for [`crate::World::versions`].
+    pub history: bool,
     /// When set, the world is kept in this file and is there again at the next start.
     pub data: Option<PathBuf>,
     pub body_bytes_max: usize,
@@ -70,6 +72,7 @@ impl Default for Settings {
             allow_duplicate_contact: false,
             location_name: "Northwind Coaching".to_owned(),
             time_zone: "America/New_York".to_owned(),
+            history: false,
             data: None,
             body_bytes_max: 4 << 20,
             grace: Duration::from_secs(2),
@@ -166,11 +169,28 @@ pub struct SearchSettings {
     /// Never answers more rows than this, whatever `pageLimit` asked for.
     pub page_answer_max: Option<usize>,
     pub cursor: CursorManners,
+    /// Shares of pages, by seed: those with fewer rows than there are, those with none, and those whose last row repeats the cursor
+    /// that was sent.
+    pub short: f64,
+    pub empty: f64,
+    pub same_cursor: f64,
+    /// Each change is seen up to this much later than [`Settings::search_lag`] says, by chance, so that a later one may be seen
+    /// earlier.
+    #[serde(with = "humantime_serde")]
+    pub stale_up_to: Duration,
 }
 
 impl Default for SearchSettings {
     fn default() -> Self {
-        Self { page_limit_max: 500, page_answer_max: None, cursor: CursorManners::Proper }
+        Self {
+            page_limit_max: 500,
+            page_answer_max: None,
+            cursor: CursorManners::Proper,
+            short: 0.0,
+            empty: 0.0,
+            same_cursor: 0.0,
+            stale_up_to: Duration::ZERO,
+        }
     }
 }
 
@@ -191,11 +211,13 @@ pub struct Touch {
     /// Tasks, notes and appointments.
     pub children: bool,
     pub tags: bool,
+    /// Getting a contact back from the deleted ones.
+    pub restored: bool,
 }
 
 impl Default for Touch {
     fn default() -> Self {
-        Self { children: false, tags: true }
+        Self { children: false, tags: true, restored: false }
     }
 }
 

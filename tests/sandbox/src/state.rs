@@ -1,22 +1,30 @@
 //! Everything the location holds. Every change passes through one of the `put_` and `drop_` functions, which keep the
 //! indexes, the search's delayed view and the world's file in step.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+mod gone;
+mod kept;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+    sync::Arc,
+};
 
 use jiff::{Timestamp, ToSpan as _, Unit, tz::TimeZone};
 
 use crate::{
-    Error,
     dice::Dice,
+    history::{History, RecordKind, Row},
     journal::{Entry, Journal},
-    records::{Appointment, Calendar, Contact, CustomField, Note, Task, User},
-    search::Index,
+    records::{Appointment, Business, Calendar, Contact, CustomField, Note, RecurringTask, Task, User},
+    search::{Index, Lag},
 };
 
 /// A contact and what hangs on it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Folder {
     pub(crate) contact: Arc<Contact>,
+    /// Oldest first.
     pub(crate) tasks: Vec<Arc<Task>>,
     pub(crate) notes: Vec<Arc<Note>>,
     pub(crate) appointments: Vec<Arc<Appointment>>,
@@ -38,68 +46,46 @@ pub(crate) struct Premises {
 
 pub(crate) struct State {
     folders: BTreeMap<String, Folder>,
+    /// Deleted contacts with what hung on them alone: people may restore them.
+    bin: BTreeMap<String, Folder>,
+    /// All tasks, those that hang on nobody too.
+    tasks: BTreeMap<String, Arc<Task>>,
+    /// Oldest first.
+    tasks_by_age: BTreeSet<(i64, String)>,
+    /// Tasks deleted on their own.
+    task_bin: BTreeMap<String, Arc<Task>>,
     /// Appointment id → contact id.
     whereabouts: BTreeMap<String, String>,
+    /// Start and id of appointments.
+    agenda: BTreeSet<(i64, String)>,
+    businesses: BTreeMap<String, Arc<Business>>,
+    recurring_tasks: BTreeMap<String, Arc<RecurringTask>>,
     /// Name → id.
     tags: BTreeMap<String, String>,
     index: Index,
     ids: Dice,
     journal: Option<Journal>,
+    history: Option<History>,
 }
 
 impl State {
-    pub(crate) fn new(seed: u64, search_lag: Duration) -> Self {
+    pub(crate) fn new(seed: u64, lag: Lag, history: bool) -> Self {
         Self {
             folders: BTreeMap::new(),
+            bin: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            tasks_by_age: BTreeSet::new(),
+            task_bin: BTreeMap::new(),
             whereabouts: BTreeMap::new(),
+            agenda: BTreeSet::new(),
+            businesses: BTreeMap::new(),
+            recurring_tasks: BTreeMap::new(),
             tags: BTreeMap::new(),
-            index: Index::new(search_lag),
+            index: Index::new(lag, seed),
             ids: Dice::for_purpose(seed, "ids"),
             journal: None,
+            history: history.then(History::default),
         }
-    }
-
-    /// The world as the file has it, and written to that file from now on.
-    pub(crate) fn kept_in(path: &Path, seed: u64, search_lag: Duration) -> Result<Self, Error> {
-        let mut state = Self::new(seed, search_lag);
-        for (ids, entry) in Journal::read(path, seed)? {
-            state.ids = ids;
-            state.replay(entry);
-        }
-        state.index.settle();
-        let mut journal = Journal::create(path, seed)?;
-        for entry in state.entries() {
-            journal.write(&state.ids, &entry);
-        }
-        state.journal = Some(journal.finish(path)?);
-        Ok(state)
-    }
-
-    fn replay(&mut self, entry: Entry) {
-        match entry {
-            Entry::Contact { row } => self.put_contact(row),
-            Entry::Task { row } => self.put_task(row),
-            Entry::Note { row } => self.put_note(row),
-            Entry::Appointment { row } => self.put_appointment(row),
-            Entry::Tag { name, id } => {
-                self.tags.insert(name, id);
-            }
-            Entry::ContactGone { id } => drop(self.drop_contact(&id)),
-            Entry::TaskGone { contact_id, id } => drop(self.drop_task(&contact_id, &id)),
-            Entry::NoteGone { contact_id, id } => drop(self.drop_note(&contact_id, &id)),
-            Entry::AppointmentGone { id } => drop(self.drop_appointment(&id)),
-        }
-    }
-
-    fn entries(&self) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = self.tags.iter().map(|(name, id)| Entry::Tag { name: name.clone(), id: id.clone() }).collect();
-        for folder in self.folders.values() {
-            entries.push(Entry::Contact { row: Arc::clone(&folder.contact) });
-            entries.extend(folder.tasks.iter().map(|row| Entry::Task { row: Arc::clone(row) }));
-            entries.extend(folder.notes.iter().map(|row| Entry::Note { row: Arc::clone(row) }));
-            entries.extend(folder.appointments.iter().map(|row| Entry::Appointment { row: Arc::clone(row) }));
-        }
-        entries
     }
 
     fn journal(&mut self, entry: &Entry) {
@@ -131,8 +117,42 @@ impl State {
         self.folders.len()
     }
 
-    pub(crate) fn task(&self, contact_id: &str, id: &str) -> Option<&Arc<Task>> {
-        self.folder(contact_id)?.tasks.iter().find(|task| task.id == id)
+    pub(crate) fn task(&self, id: &str) -> Option<&Arc<Task>> {
+        self.tasks.get(id)
+    }
+
+    /// All of the location, oldest first.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks_by_age.iter().filter_map(|(_, id)| self.tasks.get(id))
+    }
+
+    /// Those that start within the window, in milliseconds, in that order.
+    pub(crate) fn agenda(&self, window: RangeInclusive<i64>) -> impl Iterator<Item = &Arc<Appointment>> {
+        let (from, to) = (*window.start(), *window.end());
+        let started = self.agenda.range((from, String::new())..).take_while(move |(at, _)| *at <= to);
+        started.filter_map(|(_, id)| self.appointment(id))
+    }
+
+    pub(crate) fn businesses(&self) -> &BTreeMap<String, Arc<Business>> {
+        &self.businesses
+    }
+
+    pub(crate) fn recurring_tasks(&self) -> &BTreeMap<String, Arc<RecurringTask>> {
+        &self.recurring_tasks
+    }
+
+    /// Deleted contacts that may be restored.
+    pub(crate) fn binned(&self) -> impl Iterator<Item = &String> {
+        self.bin.keys()
+    }
+
+    /// Tasks deleted on their own that may be restored.
+    pub(crate) fn binned_tasks(&self) -> impl Iterator<Item = &String> {
+        self.task_bin.keys()
+    }
+
+    pub(crate) fn history(&self) -> Option<&History> {
+        self.history.as_ref()
     }
 
     pub(crate) fn note(&self, contact_id: &str, id: &str) -> Option<&Arc<Note>> {
@@ -154,6 +174,10 @@ impl State {
         &self.index
     }
 
+    pub(crate) fn set_lag(&mut self, lag: Lag) {
+        self.index.set_lag(lag);
+    }
+
     /// Makes the search see everything at once.
     pub(crate) fn settle_search(&mut self) {
         self.index.settle();
@@ -161,25 +185,57 @@ impl State {
 
     // Changing.
 
+    fn remember(&mut self, row: Row) {
+        if let Some(history) = &mut self.history {
+            history.is(row);
+        }
+    }
+
+    fn remember_gone(&mut self, kind: RecordKind, id: &str) {
+        if let Some(history) = &mut self.history {
+            history.gone(kind, id);
+        }
+    }
+
     pub(crate) fn put_contact(&mut self, contact: Arc<Contact>) {
         for tag in &contact.tags {
             self.ensure_tag(tag);
         }
         self.index.put(&contact);
         self.journal(&Entry::Contact { row: Arc::clone(&contact) });
+        self.remember(Row::Contact(Arc::clone(&contact)));
         let folder = self.folders.entry(contact.id.clone()).or_default();
         folder.contact = contact;
     }
 
+    /// Contacts that are not there are left out of it.
     pub(crate) fn put_task(&mut self, task: Arc<Task>) {
         self.journal(&Entry::Task { row: Arc::clone(&task) });
-        if let Some(folder) = self.folders.get_mut(&task.contact_id) {
-            put(&mut folder.tasks, task, |row| &row.id);
+        self.remember(Row::Task(Arc::clone(&task)));
+        if let Some(old) = self.tasks.insert(task.id.clone(), Arc::clone(&task)) {
+            self.unlink_task(&old);
+        }
+        self.tasks_by_age.insert((task.date_added.as_millisecond(), task.id.clone()));
+        for contact_id in task.contact_ids() {
+            if let Some(folder) = self.folders.get_mut(contact_id) {
+                let place = folder.tasks.partition_point(|held| (held.date_added, &held.id) < (task.date_added, &task.id));
+                folder.tasks.insert(place, Arc::clone(&task));
+            }
+        }
+    }
+
+    fn unlink_task(&mut self, task: &Task) {
+        self.tasks_by_age.remove(&(task.date_added.as_millisecond(), task.id.clone()));
+        for contact_id in task.contact_ids() {
+            if let Some(folder) = self.folders.get_mut(contact_id) {
+                folder.tasks.retain(|row| row.id != task.id);
+            }
         }
     }
 
     pub(crate) fn put_note(&mut self, note: Arc<Note>) {
         self.journal(&Entry::Note { row: Arc::clone(&note) });
+        self.remember(Row::Note(Arc::clone(&note)));
         if let Some(folder) = self.folders.get_mut(&note.contact_id) {
             put(&mut folder.notes, note, |row| &row.id);
         }
@@ -187,10 +243,25 @@ impl State {
 
     pub(crate) fn put_appointment(&mut self, appointment: Arc<Appointment>) {
         self.journal(&Entry::Appointment { row: Arc::clone(&appointment) });
+        self.remember(Row::Appointment(Arc::clone(&appointment)));
+        if let Some(old) = self.appointment(&appointment.id).cloned() {
+            self.agenda.remove(&(old.start.as_millisecond(), old.id.clone()));
+        }
         if let Some(folder) = self.folders.get_mut(&appointment.contact_id) {
+            self.agenda.insert((appointment.start.as_millisecond(), appointment.id.clone()));
             self.whereabouts.insert(appointment.id.clone(), appointment.contact_id.clone());
             put(&mut folder.appointments, appointment, |row| &row.id);
         }
+    }
+
+    pub(crate) fn put_business(&mut self, business: Arc<Business>) {
+        self.journal(&Entry::Business { row: Arc::clone(&business) });
+        self.businesses.insert(business.id.clone(), business);
+    }
+
+    pub(crate) fn put_recurring_task(&mut self, rule: Arc<RecurringTask>) {
+        self.journal(&Entry::RecurringTask { row: Arc::clone(&rule) });
+        self.recurring_tasks.insert(rule.id.clone(), rule);
     }
 
     pub(crate) fn ensure_tag(&mut self, name: &str) -> String {
@@ -201,36 +272,6 @@ impl State {
         self.tags.insert(name.to_owned(), id.clone());
         self.journal(&Entry::Tag { name: name.to_owned(), id: id.clone() });
         id
-    }
-
-    /// With everything that hangs on it.
-    pub(crate) fn drop_contact(&mut self, id: &str) -> Option<Folder> {
-        let folder = self.folders.remove(id)?;
-        for appointment in &folder.appointments {
-            self.whereabouts.remove(&appointment.id);
-        }
-        self.index.drop_row(&folder.contact.id);
-        self.journal(&Entry::ContactGone { id: id.to_owned() });
-        Some(folder)
-    }
-
-    pub(crate) fn drop_task(&mut self, contact_id: &str, id: &str) -> Option<Arc<Task>> {
-        let task = take(&mut self.folders.get_mut(contact_id)?.tasks, |row| row.id == id)?;
-        self.journal(&Entry::TaskGone { contact_id: contact_id.to_owned(), id: id.to_owned() });
-        Some(task)
-    }
-
-    pub(crate) fn drop_note(&mut self, contact_id: &str, id: &str) -> Option<Arc<Note>> {
-        let note = take(&mut self.folders.get_mut(contact_id)?.notes, |row| row.id == id)?;
-        self.journal(&Entry::NoteGone { contact_id: contact_id.to_owned(), id: id.to_owned() });
-        Some(note)
-    }
-
-    pub(crate) fn drop_appointment(&mut self, id: &str) -> Option<Arc<Appointment>> {
-        let contact_id = self.whereabouts.remove(id)?;
-        let appointment = take(&mut self.folders.get_mut(&contact_id)?.appointments, |row| row.id == id)?;
-        self.journal(&Entry::AppointmentGone { id: id.to_owned() });
-        Some(appointment)
     }
 
     /// Moves `dateUpdated`, always forward.
@@ -259,9 +300,4 @@ fn put<T>(rows: &mut Vec<Arc<T>>, row: Arc<T>, id: impl Fn(&T) -> &String) {
         Some(held) => *held = row,
         None => rows.push(row),
     }
-}
-
-fn take<T>(rows: &mut Vec<Arc<T>>, is_it: impl Fn(&T) -> bool) -> Option<Arc<T>> {
-    let place = rows.iter().position(|row| is_it(row))?;
-    Some(rows.remove(place))
 }

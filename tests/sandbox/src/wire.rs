@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    records::{Appointment, Calendar, Contact, CustomField, CustomValue, Note, Task, User},
+    records::{Appointment, Business, Calendar, Contact, CustomField, CustomValue, Note, RecurringTask, Task, User},
     state::Premises,
 };
 
@@ -88,6 +88,7 @@ impl Serialize for ContactById<'_> {
             "type": contact.kind,
             "assignedTo": contact.assigned_to,
             "dateOfBirth": contact.date_of_birth,
+            "businessId": contact.business_id,
         );
         map.serialize_entry("dnd", &contact.dnd)?;
         if !contact.dnd_settings.is_empty() {
@@ -130,6 +131,7 @@ impl Serialize for ContactRow<'_> {
             "type": contact.kind,
             "assignedTo": contact.assigned_to,
             "dateOfBirth": contact.date_of_birth,
+            "businessId": contact.business_id,
         );
         map.serialize_entry("dnd", &contact.dnd)?;
         map.serialize_entry("tags", &contact.tags)?;
@@ -204,6 +206,7 @@ pub(crate) fn present(value: Value) -> Value {
     }
 }
 
+/// A task that hangs on several contacts names the first one everywhere; that is an assumption, nobody published more.
 pub(crate) fn task(task: &Task) -> Value {
     present(json!({
         "id": task.id,
@@ -228,6 +231,41 @@ pub(crate) fn task_row(task: &Task, location_id: &str) -> Value {
         "completed": task.completed,
         "contactId": task.contact_id,
         "dateAdded": instant(task.date_added),
+    }))
+}
+
+pub(crate) fn recurring_task(rule: &RecurringTask, location_id: &str) -> Value {
+    present(json!({
+        "id": rule.id,
+        "title": rule.title,
+        "description": rule.description,
+        "locationId": location_id,
+        "updatedAt": instant(rule.updated_at),
+        "createdAt": instant(rule.created_at),
+        "rruleOptions": rule.rrule_options,
+        "totalOccurrence": rule.occurrences,
+        "deleted": false,
+        "assignedTo": rule.owners.first(),
+        "contactId": rule.contact_ids.first(),
+    }))
+}
+
+pub(crate) fn business(business: &Business, location_id: &str) -> Value {
+    present(json!({
+        "id": business.id,
+        "name": business.name,
+        "phone": business.phone,
+        "email": business.email,
+        "website": business.website,
+        "address": business.address,
+        "city": business.city,
+        "description": business.description,
+        "state": business.state,
+        "postalCode": business.postal_code,
+        "country": business.country,
+        "locationId": location_id,
+        "createdAt": instant(business.created_at),
+        "updatedAt": instant(business.updated_at),
     }))
 }
 

@@ -1,7 +1,9 @@
 //! A location and the people who work in it: a handle to change, read and judge it from Rust.
 
+mod businesses;
 mod children;
 mod contacts;
+mod recurring;
 mod truth;
 
 use std::{
@@ -15,14 +17,20 @@ use std::{
 use reqwest::Url;
 
 pub use self::truth::{ContactTruth, Snapshot, Stats};
-pub(crate) use self::{children::no_event, contacts::duplicate};
+pub(crate) use self::{
+    children::{no_event, task_of},
+    contacts::duplicate,
+    recurring::no_rule,
+};
 use crate::{
     Error, Settings, Webhook,
+    dice::Dice,
     door::Door,
     faults::{AnswerChaos, FaultOrder},
     limits::Violation,
     population,
-    settings::{Chaos, Limits},
+    search::Lag,
+    settings::{Chaos, Limits, SearchSettings, Touch},
     state::{Premises, State, now},
     webhook::{
         keys::Keys,
@@ -31,6 +39,14 @@ use crate::{
     },
     wire,
 };
+
+/// What chance does to one page of the search.
+pub(crate) struct PageLuck {
+    /// Only so many per cent of the rows.
+    pub(crate) share: Option<i64>,
+    pub(crate) empty: bool,
+    pub(crate) same_cursor: bool,
+}
 
 /// Cheap to clone; all clones are the same world. Its calls never wait.
 #[derive(Clone)]
@@ -45,6 +61,8 @@ struct Inner {
     /// Taken before any of the locks below, never after one of them.
     state: Mutex<State>,
     door: Door,
+    touch: Mutex<Touch>,
+    search: Mutex<(SearchSettings, Dice)>,
     /// Nothing is told any more: the app was uninstalled.
     muted: AtomicBool,
 }
@@ -57,11 +75,13 @@ impl World {
             id.clone_into(&mut premises.company_id);
         }
         let state = match &settings.data {
-            Some(path) => State::kept_in(path, settings.seed, settings.search_lag)?,
-            None => State::new(settings.seed, settings.search_lag),
+            Some(path) => State::kept_in(path, settings.seed, lag(&settings), settings.history)?,
+            None => State::new(settings.seed, lag(&settings), settings.history),
         };
         Ok(Self(Arc::new(Inner {
             app_id: app_id.to_owned(),
+            touch: Mutex::new(settings.touch),
+            search: Mutex::new((settings.search, Dice::for_purpose(settings.seed, "search"))),
             door: Door::new(settings.limits, settings.seed),
             muted: AtomicBool::new(false),
             state: Mutex::new(state),
@@ -154,6 +174,25 @@ impl World {
         self.0.door.clear_faults();
     }
 
+    /// What moves a contact's `dateUpdated` from now on.
+    pub fn set_touch(&self, touch: Touch) {
+        *lock(&self.0.touch) = touch;
+    }
+
+    pub fn touch(&self) -> Touch {
+        *lock(&self.0.touch)
+    }
+
+    /// How the search behaves from now on; a lag holds for changes to come.
+    pub fn set_search(&self, search: SearchSettings) {
+        lock(&self.0.search).0 = search;
+        self.state().set_lag(Lag { at_least: self.0.settings.search_lag, more: search.stale_up_to });
+    }
+
+    pub fn search(&self) -> SearchSettings {
+        lock(&self.0.search).0
+    }
+
     /// Waits until no webhook is on its way.
     pub async fn webhooks_settled(&self) {
         self.0.outbox.settled().await;
@@ -178,6 +217,17 @@ impl World {
         lock(&self.0.state)
     }
 
+    /// What befalls this page of the search.
+    pub(crate) fn page_luck(&self) -> PageLuck {
+        let mut search = lock(&self.0.search);
+        let (settings, dice) = &mut *search;
+        PageLuck {
+            share: dice.chance(settings.short).then(|| dice.between(1, 99)),
+            empty: dice.chance(settings.empty),
+            same_cursor: dice.chance(settings.same_cursor),
+        }
+    }
+
     pub(crate) fn door(&self) -> &Door {
         &self.0.door
     }
@@ -195,6 +245,10 @@ impl World {
         let body = payload::body(news, &self.0.premises, &envelope, self.0.outbox.settings());
         self.0.outbox.post(fate, body);
     }
+}
+
+fn lag(settings: &Settings) -> Lag {
+    Lag { at_least: settings.search_lag, more: settings.search.stale_up_to }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::{CursorManners, Fault, FaultOrder, Limits, SearchSettings, Settings, Touch, Webhook};
+use sandbox::{AnswerChaos, CursorManners, Fault, FaultOrder, Limits, SearchSettings, Settings, Touch, Webhook};
 use serde_json::{Value, json};
 
 use crate::common::{self, Client, start};
@@ -272,6 +272,45 @@ async fn search_can_answer_short_pages_and_unhelpful_cursors() {
     ask["searchAfter"] = first["contacts"][2]["searchAfter"].clone();
     let (_, second) = client.post("/contacts/search", &ask).await;
     assert_eq!(second["contacts"][2]["searchAfter"], ask["searchAfter"]);
+}
+
+#[tokio::test]
+async fn pages_are_short_empty_or_repeat_a_cursor_by_chance() {
+    let sandbox = start(Settings { limits: Limits::none(), ..Settings::default() }).await;
+    let world = sandbox.world();
+    world.populate(1, 100);
+    let client = Client::of(&sandbox);
+    let ask = json!({"locationId": sandbox.location_id(), "pageLimit": 50});
+    let page = async |ask: &Value| client.post("/contacts/search", ask).await.1;
+    world.set_search(SearchSettings { empty: 1.0, ..SearchSettings::default() });
+    let empty = page(&ask).await;
+    assert_eq!((&empty["total"], &empty["contacts"]), (&json!(100), &json!([])));
+    world.set_search(SearchSettings { short: 1.0, ..SearchSettings::default() });
+    let short = page(&ask).await;
+    let rows = short["contacts"].as_array().unwrap();
+    assert!(!rows.is_empty() && rows.len() < 50);
+    let mut ask = ask;
+    ask["searchAfter"] = rows.last().unwrap()["searchAfter"].clone();
+    world.set_search(SearchSettings { same_cursor: 1.0, ..SearchSettings::default() });
+    let next = page(&ask).await;
+    assert_eq!((&next["contacts"][49]["searchAfter"], next["contacts"].as_array().map(Vec::len)), (&ask["searchAfter"], Some(50)));
+}
+
+#[tokio::test]
+async fn a_storm_answers_429_to_everything_and_violates_nothing() {
+    let limits = Limits { burst: 4, interval: Duration::from_mins(1), ..Limits::default() };
+    let sandbox = start(Settings { limits, ..Settings::default() }).await;
+    let (client, world) = (Client::of(&sandbox), sandbox.world());
+    let path = format!("/locations/{}", sandbox.location_id());
+    world.set_answer_chaos(AnswerChaos { throttled: 1.0, storm: Duration::from_mins(1), ..AnswerChaos::default() });
+    for _ in 0..6 {
+        let answer = client.raw_get(&path).await;
+        assert_eq!((answer.status().as_u16(), answer.headers()["X-RateLimit-Remaining"].to_str().unwrap()), (429, "4"));
+    }
+    assert!(world.limits_violated().is_empty());
+    world.clear_faults();
+    assert_eq!(client.get(&path).await.0, 200);
+    assert_eq!((world.stats().faults, world.stats().day_used), (6, 1));
 }
 
 #[tokio::test]

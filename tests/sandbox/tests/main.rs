@@ -5,5 +5,6 @@ mod common;
 mod control;
 mod locations;
 mod oauth;
+mod odd;
 mod story;
 mod webhooks;

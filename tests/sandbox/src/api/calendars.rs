@@ -44,16 +44,11 @@ pub(crate) async fn events(
         return Err(Refusal::calendar("Either of calendarId, userId or groupId is required"));
     }
     let wanted = |row: &Appointment| {
-        window.contains(&row.start.as_millisecond())
-            && calendar.is_none_or(|id| row.calendar_id == *id)
+        calendar.is_none_or(|id| row.calendar_id == *id)
             && user.is_none_or(|id| row.assigned_user_id.as_ref() == Some(id))
             && group.is_none_or(|id| row.group_id.as_ref() == Some(id))
     };
-    let rows = |world: &World| -> Vec<Arc<Appointment>> {
-        world.state().folders().flat_map(|folder| &folder.appointments).filter(|row| wanted(row)).cloned().collect()
-    };
-    let mut rows = rows(&world);
-    rows.sort_by(|left, right| (left.start, &left.id).cmp(&(right.start, &right.id)));
+    let rows: Vec<Arc<Appointment>> = world.state().agenda(window).filter(|row| wanted(row)).cloned().collect();
     let events: Vec<Value> = rows.iter().map(|row| wire::calendar_event(row, world.premises(), version)).collect();
     Reply::ok(&json!({ "events": events }))
 }

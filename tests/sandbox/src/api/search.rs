@@ -16,7 +16,7 @@ use crate::{
     records::Task,
     search::{self, Found},
     settings::CursorManners,
-    state::now,
+    state::{State, now},
     wire::{self, ApiVersion, ContactById, ContactRow},
     world::{World, duplicate as find_duplicate},
 };
@@ -29,7 +29,8 @@ struct Page<'a> {
 
 pub(crate) async fn contacts(Extension(world): Extension<World>, body: Bytes) -> Answer {
     let body = json_body(&body)?;
-    let query = search::Query::parse(&body, &world.settings().search);
+    let manners = world.search();
+    let query = search::Query::parse(&body, &manners);
     let location_id = body.get("locationId").and_then(Value::as_str);
     let query = match (query, location_id) {
         (Ok(query), Some(_)) => query,
@@ -45,14 +46,22 @@ pub(crate) async fn contacts(Extension(world): Extension<World>, body: Bytes) ->
     if query.out_of_reach() {
         return Err(Refusal::bad_request("page reaches the first 10000 records only, use searchAfter"));
     }
-    let Found { rows, total } = search::run(world.state().index(), &query);
-    let manners = world.settings().search.cursor;
-    let cursor = |row: &'_ [Value]| match (manners, query.cursor()) {
+    let Found { mut rows, total } = search::run(world.state().index(), &query);
+    let luck = world.page_luck();
+    if let Some(share) = luck.share.and_then(|share| usize::try_from(share).ok()) {
+        rows.truncate((rows.len() * share / 100).max(1));
+    }
+    if luck.empty {
+        rows.clear();
+    }
+    let last = rows.len().saturating_sub(1);
+    let cursor = |place: usize, row: &'_ [Value]| match (manners.cursor, query.cursor()) {
         (CursorManners::Absent, _) => None,
         (CursorManners::Repeated, Some(sent)) => Some(sent.to_vec()),
+        (CursorManners::Proper, Some(sent)) if luck.same_cursor && place == last => Some(sent.to_vec()),
         (CursorManners::Proper | CursorManners::Repeated, _) => Some(row.to_vec()),
     };
-    let cursors: Vec<Option<Vec<Value>>> = rows.iter().map(|(_, row)| cursor(row)).collect();
+    let cursors: Vec<Option<Vec<Value>>> = rows.iter().enumerate().map(|(place, (_, row))| cursor(place, row)).collect();
     let contacts = rows.iter().zip(&cursors).map(|((row, _), cursor)| ContactRow(row, world.location_id(), cursor.as_deref()));
     Reply::ok(&Page { contacts: contacts.collect(), total })
 }
@@ -81,23 +90,22 @@ pub(crate) async fn tasks(Extension(world): Extension<World>, Path(location_id):
     let number = |key: &str, otherwise: usize| {
         body.get(key).and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok()).unwrap_or(otherwise)
     };
-    let matching = {
+    let counted = body.get("count") == Some(&Value::Bool(true));
+    let (page, count) = {
         let state = world.state();
-        let all = state.folders().flat_map(|folder| &folder.tasks);
-        let mut matching: Vec<Arc<Task>> = all.filter(|task| task_matches(task, &body)).cloned().collect();
-        matching.sort_by(|left, right| (left.date_added, &left.id).cmp(&(right.date_added, &right.id)));
-        matching
+        let matching = || state.tasks().filter(|task| task_matches(task, &state, &body));
+        let page = matching().skip(number("skip", 0)).take(number("limit", 25).min(TASKS_LIMIT_MAX));
+        (page.cloned().collect::<Vec<Arc<Task>>>(), counted.then(|| matching().count()))
     };
-    let page = matching.iter().skip(number("skip", 0)).take(number("limit", 25).min(TASKS_LIMIT_MAX));
     let mut answer = Map::new();
-    answer.insert("tasks".to_owned(), page.map(|task| wire::task_row(task, &location_id)).collect());
-    if body.get("count") == Some(&Value::Bool(true)) {
-        answer.insert("count".to_owned(), json!(matching.len()));
+    answer.insert("tasks".to_owned(), page.iter().map(|task| wire::task_row(task, &location_id)).collect());
+    if let Some(count) = count {
+        answer.insert("count".to_owned(), json!(count));
     }
     Reply::ok(&answer)
 }
 
-fn task_matches(task: &Task, body: &Map<String, Value>) -> bool {
+fn task_matches(task: &Task, state: &State, body: &Map<String, Value>) -> bool {
     let flag = |key: &str| body.get(key).and_then(Value::as_bool);
     let among = |key: &str, id: Option<&str>| match body.get(key).and_then(Value::as_array) {
         Some(ids) => ids.iter().any(|wanted| wanted.as_str() == id),
@@ -116,8 +124,17 @@ fn task_matches(task: &Task, body: &Map<String, Value>) -> bool {
             })
         })
     };
+    let contacts = || match body.get("contactId").and_then(Value::as_array) {
+        Some(ids) => task.contact_ids().any(|held| ids.iter().any(|wanted| wanted.as_str() == Some(held))),
+        None => true,
+    };
+    let business = |wanted: &str| {
+        let of = |contact_id: &String| state.folder(contact_id)?.contact.business_id.clone();
+        task.contact_ids().any(|contact_id| of(contact_id).as_deref() == Some(wanted))
+    };
     let overdue = || !task.completed && task.due_date.is_some_and(|due| due < now());
-    among("contactId", Some(&task.contact_id))
+    contacts()
+        && body.get("businessId").and_then(Value::as_str).is_none_or(business)
         && among("assignedTo", task.assigned_to.as_deref())
         && flag("completed").is_none_or(|completed| completed == task.completed)
         && flag("unAssigned").is_none_or(|free| free == task.assigned_to.is_none())

@@ -9,7 +9,7 @@ use crate::{
     answer::{Answer, Refusal, Reply},
     draft::Writer,
     wire::{self, ApiVersion},
-    world::World,
+    world::{World, task_of},
 };
 
 pub(crate) async fn list(Extension(world): Extension<World>, Path(contact_id): Path<String>) -> Answer {
@@ -19,21 +19,17 @@ pub(crate) async fn list(Extension(world): Extension<World>, Path(contact_id): P
 }
 
 pub(crate) async fn create(Extension(world): Extension<World>, Path(contact_id): Path<String>, body: Bytes) -> Answer {
-    let task = world.create_task_as(Writer::Creating, &contact_id, &object_body(&body)?, Webhook::ByChance)?;
+    let task = world.create_task_as(Writer::Creating, Some(&contact_id), &object_body(&body)?, Webhook::ByChance)?;
     Reply::created(&json!({"task": wire::task(&task)}))
 }
 
 pub(crate) async fn read(Extension(world): Extension<World>, Path((contact_id, task_id)): Path<(String, String)>) -> Answer {
-    let task = {
-        let state = world.state();
-        state.folder(&contact_id).ok_or_else(|| Refusal::not_found("Contact", &contact_id))?;
-        state.task(&contact_id, &task_id).cloned().ok_or_else(|| Refusal::not_found("Task", &task_id))?
-    };
+    let task = task_of(&world.state(), Some(&contact_id), &task_id)?;
     Reply::ok(&json!({"task": wire::task(&task)}))
 }
 
 pub(crate) async fn update(Extension(world): Extension<World>, Path((contact_id, task_id)): Path<(String, String)>, body: Bytes) -> Answer {
-    let task = world.update_task_as(Writer::Updating, &contact_id, &task_id, &object_body(&body)?, Webhook::ByChance)?;
+    let task = world.update_task_as(Writer::Updating, Some(&contact_id), &task_id, &object_body(&body)?, Webhook::ByChance)?;
     Reply::ok(&json!({"task": wire::task(&task)}))
 }
 
@@ -46,7 +42,7 @@ pub(crate) async fn complete(
     if !body.get("completed").is_some_and(Value::is_boolean) || body.len() != 1 {
         return Err(Refusal::unprocessable(&["completed must be a boolean value".to_owned()]));
     }
-    let task = world.update_task_as(Writer::Updating, &contact_id, &task_id, &body, Webhook::ByChance)?;
+    let task = world.update_task_as(Writer::Updating, Some(&contact_id), &task_id, &body, Webhook::ByChance)?;
     Reply::ok(&json!({"task": wire::task(&task)}))
 }
 

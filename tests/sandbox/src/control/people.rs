@@ -48,9 +48,17 @@ pub(super) fn routes() -> Router {
         .route("/sandbox/contacts", get(contacts).post(create_contact))
         .route("/sandbox/contacts/{contact}", put(update_contact).delete(delete_contact))
         .route("/sandbox/contacts/{contact}/touch", post(touch_contact))
+        .route("/sandbox/contacts/{contact}/restore", post(restore_contact))
+        .route("/sandbox/contacts/{contact}/merge", post(merge_contacts))
         .route("/sandbox/contacts/{contact}/tags", post(change_tags))
         .route("/sandbox/contacts/{contact}/tasks", post(create_task))
         .route("/sandbox/contacts/{contact}/tasks/{task}", put(update_task).delete(delete_task))
+        .route("/sandbox/tasks", post(create_loose_task))
+        .route("/sandbox/tasks/{task}", put(update_any_task).delete(delete_any_task))
+        .route("/sandbox/tasks/{task}/restore", post(restore_task))
+        .route("/sandbox/recurring-tasks", post(create_recurring_task))
+        .route("/sandbox/recurring-tasks/{id}/run", post(run_recurring_task))
+        .route("/sandbox/businesses", post(create_business))
         .route("/sandbox/contacts/{contact}/notes", post(create_note))
         .route("/sandbox/contacts/{contact}/notes/{note}", put(update_note).delete(delete_note))
         .route("/sandbox/appointments", post(create_appointment))
@@ -113,6 +121,53 @@ async fn change_tags(Extension(world): Extension<World>, Path(id): Path<String>,
     let wanted: TagChange = read(&body)?;
     let tags = world.change_tags(&id, &wanted.add, &wanted.remove, fate.decided())?;
     Ok(Json(json!({ "tags": tags })))
+}
+
+async fn restore_contact(Extension(world): Extension<World>, Path(id): Path<String>) -> Done {
+    world.restore_contact(&id)?;
+    done()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Merge {
+    loser: String,
+}
+
+async fn merge_contacts(Extension(world): Extension<World>, Path(id): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+    world.merge_contacts(&id, &read::<Merge>(&body)?.loser, fate.decided())?;
+    done()
+}
+
+async fn create_loose_task(Extension(world): Extension<World>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+    with_id(world.create_loose_task(&read(&body)?, fate.decided())?)
+}
+
+async fn update_any_task(Extension(world): Extension<World>, Path(id): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+    world.update_any_task(&id, &read(&body)?, fate.decided())?;
+    done()
+}
+
+async fn delete_any_task(Extension(world): Extension<World>, Path(id): Path<String>, Query(fate): Query<Fate>) -> Done {
+    world.delete_any_task(&id, fate.decided())?;
+    done()
+}
+
+async fn restore_task(Extension(world): Extension<World>, Path(id): Path<String>) -> Done {
+    world.restore_task(&id)?;
+    done()
+}
+
+async fn create_recurring_task(Extension(world): Extension<World>, Query(fate): Query<Fate>, body: Bytes) -> Done {
+    with_id(world.create_recurring_task(&read(&body)?, fate.decided())?)
+}
+
+async fn run_recurring_task(Extension(world): Extension<World>, Path(id): Path<String>, Query(fate): Query<Fate>) -> Done {
+    Ok(Json(json!({"tasks": world.run_recurring_task(&id, fate.decided())?})))
+}
+
+async fn create_business(Extension(world): Extension<World>, body: Bytes) -> Done {
+    with_id(world.create_business(&read(&body)?)?)
 }
 
 async fn create_task(Extension(world): Extension<World>, Path(contact): Path<String>, Query(fate): Query<Fate>, body: Bytes) -> Done {

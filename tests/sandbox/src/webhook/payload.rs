@@ -82,7 +82,7 @@ fn task_told(event: &str, task: &Task, premises: &Premises, settings: &WebhookSe
         "id": task.id,
         "assignedTo": task.assigned_to,
         "body": task.body.as_ref().filter(|_| !thin),
-        "contactId": Some(&task.contact_id).filter(|_| !thin),
+        "contactId": task.contact_id.as_ref().filter(|_| !thin),
         "title": task.title,
         "dateAdded": wire::instant(task.date_added),
         "dueDate": task.due_date.map(wire::instant),

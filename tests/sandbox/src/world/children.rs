@@ -15,14 +15,41 @@ use crate::{
 };
 
 impl World {
-    /// The body is that of `POST /contacts/{id}/tasks`; people may leave out the due date and name an `id`. Gives the id.
+    /// The body is that of `POST /contacts/{id}/tasks`; people may leave out the due date, name an `id`, and with `contactIds` all
+    /// contacts it hangs on. Gives the id.
     pub fn create_task(&self, contact_id: &str, body: &Value, fate: Webhook) -> Result<String, Refusal> {
-        self.create_task_as(Writer::Person, contact_id, draft::object(body)?, fate).map(|task| task.id.clone())
+        self.create_task_as(Writer::Person, Some(contact_id), draft::object(body)?, fate).map(|task| task.id.clone())
+    }
+
+    /// One that hangs on no contact, which only the location's task search shows.
+    pub fn create_loose_task(&self, body: &Value, fate: Webhook) -> Result<String, Refusal> {
+        self.create_task_as(Writer::Person, None, draft::object(body)?, fate).map(|task| task.id.clone())
+    }
+
+    /// Edits a task whatever it hangs on.
+    pub fn update_any_task(&self, id: &str, body: &Value, fate: Webhook) -> Result<(), Refusal> {
+        self.update_task_as(Writer::Person, None, id, draft::object(body)?, fate).map(drop)
+    }
+
+    /// Deletes a task whatever it hangs on.
+    pub fn delete_any_task(&self, id: &str, fate: Webhook) -> Result<(), Refusal> {
+        let mut state = self.state();
+        let task = state.drop_task(id).ok_or_else(|| Refusal::not_found("Task", id))?;
+        self.task_gone(&mut state, &task, fate);
+        Ok(())
+    }
+
+    /// A person gets back a task that was deleted on its own; GHL tells nobody. Refused when its contact is gone.
+    pub fn restore_task(&self, id: &str) -> Result<(), Refusal> {
+        let mut state = self.state();
+        let task = state.restore_task(id).ok_or_else(|| Refusal::not_found("Task", id))?;
+        self.task_changed(&mut state, &task);
+        Ok(())
     }
 
     /// GHL has no webhook for it, except when `completed` becomes true.
     pub fn update_task(&self, contact_id: &str, id: &str, body: &Value, fate: Webhook) -> Result<(), Refusal> {
-        self.update_task_as(Writer::Person, contact_id, id, draft::object(body)?, fate).map(drop)
+        self.update_task_as(Writer::Person, Some(contact_id), id, draft::object(body)?, fate).map(drop)
     }
 
     pub fn complete_task(&self, contact_id: &str, id: &str, completed: bool, fate: Webhook) -> Result<(), Refusal> {
@@ -32,10 +59,22 @@ impl World {
     pub fn delete_task(&self, contact_id: &str, id: &str, fate: Webhook) -> Result<(), Refusal> {
         let mut state = self.state();
         contact(&state, contact_id)?;
-        let task = state.drop_task(contact_id, id).ok_or_else(|| Refusal::not_found("Task", id))?;
-        self.children_changed(&mut state, contact_id);
-        self.tell(&mut state, fate, &News::Task { event: "TaskDelete", task: &task });
+        task_of(&state, Some(contact_id), id)?;
+        if let Some(task) = state.drop_task(id) {
+            self.task_gone(&mut state, &task, fate);
+        }
         Ok(())
+    }
+
+    fn task_gone(&self, state: &mut State, task: &Task, fate: Webhook) {
+        self.task_changed(state, task);
+        self.tell(state, fate, &News::Task { event: "TaskDelete", task });
+    }
+
+    pub(super) fn task_changed(&self, state: &mut State, task: &Task) {
+        for contact_id in task.contact_ids() {
+            self.children_changed(state, contact_id);
+        }
     }
 
     /// The body is that of `POST /contacts/{id}/notes`. Gives the id.
@@ -73,15 +112,23 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn create_task_as(&self, writer: Writer, contact_id: &str, body: &Fields, fate: Webhook) -> Result<Arc<Task>, Refusal> {
-        let mut task = Task { contact_id: contact_id.to_owned(), date_added: now(), ..Task::default() };
+    pub(crate) fn create_task_as(
+        &self,
+        writer: Writer,
+        contact_id: Option<&str>,
+        body: &Fields,
+        fate: Webhook,
+    ) -> Result<Arc<Task>, Refusal> {
+        let mut task = Task { contact_id: contact_id.map(str::to_owned), date_added: now(), ..Task::default() };
         let mut state = self.state();
-        contact(&state, contact_id)?;
         draft::task(&mut task, body, writer)?;
+        for contact_id in contact_id.into_iter().chain(task.contact_ids().map(String::as_str)) {
+            contact(&state, contact_id)?;
+        }
         task.id = self.id_for(&mut state, writer, body);
         let task = Arc::new(task);
         state.put_task(Arc::clone(&task));
-        self.children_changed(&mut state, contact_id);
+        self.task_changed(&mut state, &task);
         self.tell(&mut state, fate, &News::Task { event: "TaskCreate", task: &task });
         Ok(task)
     }
@@ -89,19 +136,21 @@ impl World {
     pub(crate) fn update_task_as(
         &self,
         writer: Writer,
-        contact_id: &str,
+        contact_id: Option<&str>,
         id: &str,
         body: &Fields,
         fate: Webhook,
     ) -> Result<Arc<Task>, Refusal> {
         let mut state = self.state();
-        contact(&state, contact_id)?;
-        let held = Arc::clone(state.task(contact_id, id).ok_or_else(|| Refusal::not_found("Task", id))?);
+        let held = task_of(&state, contact_id, id)?;
         let mut task = Task::clone(&held);
         draft::task(&mut task, body, writer)?;
+        for contact_id in task.contact_ids() {
+            contact(&state, contact_id)?;
+        }
         let task = Arc::new(task);
         state.put_task(Arc::clone(&task));
-        self.children_changed(&mut state, contact_id);
+        self.task_changed(&mut state, &task);
         if task.completed && !held.completed {
             self.tell(&mut state, fate, &News::Task { event: "TaskComplete", task: &task });
         }
@@ -193,17 +242,26 @@ impl World {
 
     /// Whether such a change moves the contact's `dateUpdated` is not documented, so it is a setting.
     fn children_changed(&self, state: &mut State, contact_id: &str) {
-        if self.settings().touch.children {
+        if self.touch().children {
             drop(state.touch(contact_id));
         }
     }
 
-    fn id_for(&self, state: &mut State, writer: Writer, body: &Fields) -> String {
+    pub(super) fn id_for(&self, state: &mut State, writer: Writer, body: &Fields) -> String {
         match body.get("id").and_then(Value::as_str) {
             Some(id) if writer == Writer::Person => id.to_owned(),
             _ => state.new_id(),
         }
     }
+}
+
+/// The task, if it hangs on that contact; on any when none is asked for.
+pub(crate) fn task_of(state: &State, contact_id: Option<&str>, id: &str) -> Result<Arc<Task>, Refusal> {
+    if let Some(contact_id) = contact_id {
+        contact(state, contact_id)?;
+    }
+    let task = state.task(id).filter(|task| contact_id.is_none_or(|wanted| task.contact_ids().any(|held| held == wanted)));
+    task.cloned().ok_or_else(|| Refusal::not_found("Task", id))
 }
 
 pub(crate) fn no_event(id: &str) -> Refusal {

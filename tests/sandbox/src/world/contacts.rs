@@ -39,8 +39,35 @@ impl World {
     /// A person deletes a contact, and with it its tasks, notes and appointments, of which no webhook tells.
     pub fn delete_contact(&self, id: &str, fate: Webhook) -> Result<(), Refusal> {
         let mut state = self.state();
-        let folder = state.drop_contact(id).ok_or_else(|| Refusal::not_found("Contact", id))?;
-        self.tell(&mut state, fate, &News::Contact { event: "ContactDelete", contact: &folder.contact });
+        let contact = state.drop_contact(id, false).ok_or_else(|| Refusal::not_found("Contact", id))?;
+        self.tell(&mut state, fate, &News::Contact { event: "ContactDelete", contact: &contact });
+        Ok(())
+    }
+
+    /// A person gets back a deleted contact with all that hung on it, under the same ids; GHL tells nobody.
+    pub fn restore_contact(&self, id: &str) -> Result<(), Refusal> {
+        let mut state = self.state();
+        state.restore_contact(id).ok_or_else(|| Refusal::not_found("Contact", id))?;
+        if self.touch().restored {
+            drop(state.touch(id));
+        }
+        Ok(())
+    }
+
+    /// A person merges two contacts: what hangs on the loser hangs on the winner then, whose empty fields are filled and who gets the
+    /// loser's tags; the loser is gone for good. No webhook is documented; when one is sent, it looks like an update and a delete.
+    pub fn merge_contacts(&self, winner: &str, loser: &str, fate: Webhook) -> Result<(), Refusal> {
+        let mut state = self.state();
+        let (held, lost) = (contact(&state, winner)?, contact(&state, loser)?);
+        if winner == loser {
+            return Err(Refusal::bad_request("a contact cannot be merged into itself"));
+        }
+        state.move_children(loser, winner);
+        let merged = Arc::new(merged(&held, &lost));
+        state.put_contact(Arc::clone(&merged));
+        state.drop_contact(loser, true);
+        self.tell(&mut state, fate, &News::Contact { event: "ContactUpdate", contact: &merged });
+        self.tell(&mut state, fate, &News::Contact { event: "ContactDelete", contact: &lost });
         Ok(())
     }
 
@@ -64,7 +91,7 @@ impl World {
         changed.tags.retain(|tag| !remove.contains(tag));
         changed.tags.extend(draft::tag_names(add));
         changed.tags = draft::tag_names(&changed.tags);
-        if self.settings().touch.tags {
+        if self.touch().tags {
             changed.date_updated = after(held.date_updated);
         }
         let changed = Arc::new(changed);
@@ -128,6 +155,30 @@ impl World {
 pub(super) fn contact(state: &State, id: &str) -> Result<Arc<Contact>, Refusal> {
     let folder = state.folder(id).ok_or_else(|| Refusal::not_found("Contact", id))?;
     Ok(Arc::clone(&folder.contact))
+}
+
+fn merged(winner: &Contact, loser: &Contact) -> Contact {
+    let filled = |held: &Option<String>, other: &Option<String>| held.clone().or_else(|| other.clone());
+    let mut merged = Contact {
+        email: filled(&winner.email, &loser.email),
+        phone: filled(&winner.phone, &loser.phone),
+        company_name: filled(&winner.company_name, &loser.company_name),
+        address1: filled(&winner.address1, &loser.address1),
+        city: filled(&winner.city, &loser.city),
+        assigned_to: filled(&winner.assigned_to, &loser.assigned_to),
+        date_of_birth: filled(&winner.date_of_birth, &loser.date_of_birth),
+        date_updated: after(winner.date_updated),
+        ..winner.clone()
+    };
+    merged.tags.extend(loser.tags.iter().cloned());
+    merged.tags = draft::tag_names(&merged.tags);
+    for field in &loser.custom_fields {
+        if !merged.custom_fields.iter().any(|held| held.id == field.id) {
+            merged.custom_fields.push(field.clone());
+        }
+    }
+    merged.custom_fields.sort_by(|left, right| left.id.cmp(&right.id));
+    merged
 }
 
 /// E-mail first, then phone.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::World;
 use crate::{
+    history::{RecordKind, Version},
     webhook::outbox::WebhookStats,
     wire::{self, ApiVersion},
 };
@@ -16,6 +17,8 @@ use crate::{
 pub struct Snapshot {
     pub location_id: String,
     pub time_zone: String,
+    /// Tasks that hang on nobody, as the other tasks are told.
+    pub loose_tasks: Vec<Value>,
     /// By id.
     pub contacts: BTreeMap<String, ContactTruth>,
     /// Id → name.
@@ -97,11 +100,39 @@ impl World {
         Snapshot {
             location_id: premises.location_id.clone(),
             time_zone: premises.zone_name.clone(),
+            loose_tasks: state.tasks().filter(|task| task.contact_id.is_none()).map(|task| wire::task(task)).collect(),
             contacts: contacts.collect(),
             users: premises.users.values().map(|user| (user.id.clone(), user.name())).collect(),
             calendars: premises.calendars.values().map(|calendar| (calendar.id.clone(), calendar.name.clone())).collect(),
             custom_fields: premises.custom_fields.values().map(|field| (field.id.clone(), field.name.clone())).collect(),
         }
+    }
+
+    /// Every version that each record went through, oldest first; empty unless [`crate::Settings::history`] was set.
+    pub fn versions(&self) -> BTreeMap<(RecordKind, String), Vec<Version>> {
+        self.state().history().map(|history| history.told(self.premises())).unwrap_or_default()
+    }
+
+    /// Deleted contacts that may be restored, in order.
+    pub fn deleted_contact_ids(&self) -> Vec<String> {
+        self.state().binned().cloned().collect()
+    }
+
+    /// Tasks deleted on their own, in order.
+    pub fn deleted_task_ids(&self) -> Vec<String> {
+        self.state().binned_tasks().cloned().collect()
+    }
+
+    pub fn loose_task_ids(&self) -> Vec<String> {
+        self.state().tasks().filter(|task| task.contact_id.is_none()).map(|task| task.id.clone()).collect()
+    }
+
+    pub fn recurring_task_ids(&self) -> Vec<String> {
+        self.state().recurring_tasks().keys().cloned().collect()
+    }
+
+    pub fn business_ids(&self) -> Vec<String> {
+        self.state().businesses().keys().cloned().collect()
     }
 
     /// In order.
