@@ -1,8 +1,10 @@
 //! What a workspace holds, in few bytes.
 
 use domain::{Hash, ObjectKey, Workspace};
+use futures::Stream;
 use serde::{Deserialize, Deserializer};
 
+use crate::objects::whole;
 use crate::{Bridge, Result};
 
 /// All mirrored objects of a workspace.
@@ -23,7 +25,29 @@ pub struct ContactDigest {
     pub objects: u64,
 }
 
+/// The mirrored objects of the contact that is named.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct DigestOf {
+    pub contact: ObjectKey,
+    #[serde(flatten)]
+    pub digest: ContactDigest,
+}
+
 impl Bridge {
+    /// The digests of all contacts that have mirrored objects, in the order of their keys (as bytes), a page at a time. What is
+    /// written meanwhile may be missed.
+    pub fn digests(&self, workspace: &Workspace) -> impl Stream<Item = Result<DigestOf>> + Send + use<> {
+        let (bridge, workspace) = (self.clone(), workspace.clone());
+        whole(move |cursor| {
+            let (bridge, workspace) = (bridge.clone(), workspace.clone());
+            async move {
+                let mut url = bridge.address(&["workspaces", workspace.as_str(), "digests"])?;
+                bridge.part(&mut url, cursor.as_ref());
+                bridge.get(url).await
+            }
+        })
+    }
+
     /// # Errors
     /// `WorkspaceUnknown` when it is not there.
     pub async fn root(&self, workspace: &Workspace) -> Result<Root> {

@@ -25,6 +25,9 @@ pub enum Error {
     /// Create the workspace, then try again.
     #[error("the workspace does not exist")]
     WorkspaceUnknown,
+    /// Point the aliases of the workspace elsewhere, then try again.
+    #[error("an alias points at the workspace")]
+    Aliased,
     /// Do not try the same again: something in it is refused.
     #[error("refused with status {status} {code}")]
     Refused { status: u16, code: String },
@@ -39,6 +42,7 @@ impl Error {
             Self::Unavailable { status, .. } => *status,
             Self::Unauthorized { status } | Self::Foreign { status } | Self::Refused { status, .. } => Some(*status),
             Self::WorkspaceUnknown => Some(StatusCode::NOT_FOUND.as_u16()),
+            Self::Aliased => Some(StatusCode::CONFLICT.as_u16()),
         }
     }
 }
@@ -71,7 +75,10 @@ pub(crate) fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8], now:
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Unauthorized { status: code },
         StatusCode::NOT_FOUND if error.code == "workspace_unknown" => Error::WorkspaceUnknown,
-        StatusCode::NOT_FOUND if error.code == "not_found" => Error::Refused { status: code, code: error.code },
+        StatusCode::CONFLICT if error.code == "aliased" => Error::Aliased,
+        StatusCode::NOT_FOUND if matches!(error.code.as_str(), "not_found" | "alias_unknown") => {
+            Error::Refused { status: code, code: error.code }
+        }
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
             Error::Refused { status: code, code: error.word().to_owned() }
         }
@@ -115,6 +122,8 @@ mod tests {
         fails(403, &error("scope"), &Error::Unauthorized { status: 403 });
         fails(404, &error("workspace_unknown"), &Error::WorkspaceUnknown);
         fails(404, &error("not_found"), &Error::Refused { status: 404, code: "not_found".to_owned() });
+        fails(409, &error("aliased"), &Error::Aliased);
+        fails(503, &error("leaving"), &Error::Unavailable { status: Some(503), retry_after: None });
         fails(404, "<html>", &Error::Foreign { status: 404 });
         fails(405, "", &Error::Foreign { status: 405 });
         fails(302, "", &Error::Foreign { status: 302 });

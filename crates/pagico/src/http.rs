@@ -5,6 +5,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use url::Url;
 
 use crate::error::failure;
@@ -64,6 +65,12 @@ impl Bridge {
     /// What is at the address, as the type that is expected there.
     pub(crate) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T> {
         let (status, body) = self.ask(Method::GET, url, None).await?;
+        serde_json::from_slice(&body).map_err(|_| Error::Foreign { status })
+    }
+
+    /// What is answered to a request that does something.
+    pub(crate) async fn told<T: DeserializeOwned>(&self, method: Method, url: Url, body: Option<Value>) -> Result<T> {
+        let (status, body) = self.ask(method, url, body.map(|body| body.to_string().into_bytes())).await?;
         serde_json::from_slice(&body).map_err(|_| Error::Foreign { status })
     }
 

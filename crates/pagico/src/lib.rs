@@ -2,6 +2,7 @@
 //!
 //! Does not know the log, the bus or why something is written; it neither tries again nor decides.
 
+mod aliases;
 mod digests;
 mod error;
 mod http;
@@ -10,12 +11,12 @@ mod settings;
 mod workspaces;
 mod write;
 
-pub use digests::{ContactDigest, Root};
+pub use digests::{ContactDigest, DigestOf, Root};
 pub use error::{Error, Fault};
 pub use http::Bridge;
 pub use objects::{Cursor, Object, Page};
 pub use settings::Settings;
-pub use workspaces::Head;
+pub use workspaces::{Head, Leaving};
 pub use write::{Answer, item};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -4,6 +4,7 @@ use domain::{Hash, ObjectKey, ObjectKind, Policy, Revision, Workspace};
 use futures::{Stream, TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::Value;
+use url::Url;
 
 use crate::digests::hash;
 use crate::{Bridge, Error, Result};
@@ -57,14 +58,19 @@ impl Bridge {
     /// `WorkspaceUnknown` when the workspace is not there.
     pub async fn page(&self, workspace: &Workspace, contact: Option<&ObjectKey>, from: Option<&Cursor>) -> Result<Page<Object>> {
         let mut url = self.address(&["workspaces", workspace.as_str(), "objects"])?;
-        url.query_pairs_mut().append_pair("limit", &self.settings().page_items.to_string());
+        self.part(&mut url, from);
         if let Some(contact) = contact {
             url.query_pairs_mut().append_pair("contact", contact.as_str());
         }
+        self.get(url).await
+    }
+
+    /// Says which part of a list is wanted.
+    pub(crate) fn part(&self, url: &mut Url, from: Option<&Cursor>) {
+        url.query_pairs_mut().append_pair("limit", &self.settings().page_items.to_string());
         if let Some(Cursor(cursor)) = from {
             url.query_pairs_mut().append_pair("cursor", cursor);
         }
-        self.get(url).await
     }
 
     /// Every object that [`Bridge::page`] lists, a page at a time: memory holds one page. What is written meanwhile may be missed.

@@ -1,8 +1,9 @@
 //! Workspaces as a whole.
 
-use domain::{Hash, Workspace};
+use domain::{Hash, ObjectKey, Revision, Workspace};
 use reqwest::Method;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::digests::hash;
 use crate::{Bridge, Result};
@@ -19,11 +20,34 @@ pub struct Head {
     pub root: Hash,
 }
 
+/// How far the removal of a workspace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    Gone,
+    /// Nobody sees it any more; the bridge is still removing its rows.
+    Going,
+}
+
+#[derive(Deserialize)]
+struct Retired {
+    gone: bool,
+}
+
+#[derive(Deserialize)]
+struct Erased {
+    objects: u64,
+}
+
+#[derive(Deserialize)]
+struct Outdated {
+    outdated: u64,
+}
+
 impl Bridge {
     /// Creates a workspace, unless it is there.
     ///
     /// # Errors
-    /// `Refused` when it cannot be called so.
+    /// `Refused` when it cannot be called so; `Unavailable` while one of that name is still being removed.
     pub async fn create(&self, workspace: &Workspace) -> Result<()> {
         let url = self.address(&["workspaces", workspace.as_str()])?;
         self.ask(Method::PUT, url, Some(b"{}".to_vec())).await.map(drop)
@@ -33,5 +57,38 @@ impl Bridge {
     /// `WorkspaceUnknown` when it is not there.
     pub async fn head(&self, workspace: &Workspace) -> Result<Head> {
         self.get(self.address(&["workspaces", workspace.as_str()])?).await
+    }
+
+    /// Removes a workspace with everything in it. It disappears at once; asking again tells whether the rest is gone too.
+    ///
+    /// # Errors
+    /// `WorkspaceUnknown` when it is not there (any more); `Aliased` while an alias points at it.
+    pub async fn retire(&self, workspace: &Workspace) -> Result<Leaving> {
+        let url = self.address(&["workspaces", workspace.as_str()])?;
+        let Retired { gone } = self.told(Method::DELETE, url, None).await?;
+        Ok(if gone { Leaving::Gone } else { Leaving::Going })
+    }
+
+    /// Forgets what is about a contact, and takes nothing about it any more that is not newer than the revision; gives how many
+    /// objects were there. Repeating it is harmless.
+    ///
+    /// # Errors
+    /// `WorkspaceUnknown` when the workspace is not there.
+    pub async fn erase(&self, workspace: &Workspace, contact: &ObjectKey, revision: Revision) -> Result<u64> {
+        let url = self.address(&["workspaces", workspace.as_str(), "contacts", contact.as_str(), "erase"])?;
+        let Erased { objects } = self.told(Method::POST, url, Some(json!({ "revision": revision }))).await?;
+        Ok(objects)
+    }
+
+    /// Makes objects older than any write: those whose stored revision is newer than the one beside their key. What somebody else
+    /// wrote, or removed, with a revision that the log never gave would otherwise stay for ever. At most `items_max` at once.
+    ///
+    /// # Errors
+    /// `WorkspaceUnknown` when the workspace is not there.
+    pub async fn outdate(&self, workspace: &Workspace, items: &[(&ObjectKey, Revision)]) -> Result<u64> {
+        let url = self.address(&["workspaces", workspace.as_str(), "outdate"])?;
+        let items: Vec<_> = items.iter().map(|(key, revision)| json!({"key": key, "revision": revision})).collect();
+        let Outdated { outdated } = self.told(Method::POST, url, Some(json!({ "items": items }))).await?;
+        Ok(outdated)
     }
 }

@@ -11,7 +11,7 @@ use domain::{
 };
 use embedded::{Postgres, PostgresSettings, free_port, scratch};
 use futures::TryStreamExt;
-use pagico::{Bridge, Error, Object, Settings};
+use pagico::{Bridge, DigestOf, Error, Leaving, Object, Settings};
 
 const KEY: &str = "write-key-of-the-tests";
 
@@ -171,6 +171,36 @@ async fn what_was_written_is_read_back_and_both_sides_compute_the_same_digests()
     let nobody = ObjectKey::from("ghl:contact/nobody".to_owned());
     assert_eq!(bridge.object(&workspace(), ObjectKind::Contact, &nobody).await, Ok(None));
     assert_eq!(bridge.object(&workspace(), ObjectKind::Note, &one).await, Ok(None), "of that kind there is none");
+}
+
+#[tokio::test]
+async fn workspaces_are_pointed_at_erased_from_and_retired() {
+    let stage = Stage::set("pagico-generations").await;
+    let bridge = &stage.bridge;
+    stage.ready(&workspace()).await;
+    write(bridge, &intents()).await;
+    let digests: Vec<DigestOf> = bridge.digests(&workspace()).try_collect().await.unwrap();
+    let names: Vec<&str> = digests.iter().map(|of| of.contact.as_str()).collect();
+    assert_eq!(names, ["ghl:contact/B", "ghl:contact/a", "ghl:contact/a/b", "ghl:contact/é?*"]);
+    assert_eq!(bridge.contact_digest(&workspace(), &digests[3].contact).await.unwrap(), digests[3].digest);
+
+    assert_eq!(bridge.behind("live/1").await, Ok(None));
+    bridge.point("live/1", &workspace()).await.unwrap();
+    assert_eq!(bridge.behind("live/1").await, Ok(Some(workspace())));
+    assert_eq!(bridge.retire(&workspace()).await, Err(Error::Aliased));
+    bridge.unpoint("live/1").await.unwrap();
+
+    let (gone, revision) = (&digests[3].contact, Revision { epoch: 1, seq: 100 });
+    assert_eq!(bridge.erase(&workspace(), gone, revision).await, Ok(4));
+    assert_eq!(bridge.contact_digest(&workspace(), gone).await.unwrap().objects, 0);
+    let task = ObjectKey::from("ghl:task/a".to_owned());
+    assert_eq!(bridge.outdate(&workspace(), &[(&task, Revision { epoch: 1, seq: 1 })]).await, Ok(1));
+    let object = bridge.object(&workspace(), ObjectKind::Task, &task).await.unwrap().unwrap();
+    assert_eq!(object.revision, Revision { epoch: 0, seq: 0 });
+
+    assert_eq!(bridge.retire(&workspace()).await, Ok(Leaving::Gone));
+    assert_eq!(bridge.retire(&workspace()).await, Err(Error::WorkspaceUnknown));
+    assert_eq!(bridge.point("live/1", &workspace()).await, Err(Error::WorkspaceUnknown));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The REST contract: one table of routes from which both the router and the OpenAPI document are made.
 
+mod aliases;
 mod answer;
 mod guard;
 mod objects;

@@ -11,7 +11,7 @@ use crate::config::{Config, Limits, Page};
 use crate::keys::Keys;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::store::{Result, Root, Store};
+use crate::store::{Head, Result, Root, Store};
 
 pub(crate) type App = Arc<Parts>;
 
@@ -72,9 +72,12 @@ impl Turns {
     }
 }
 
+/// When a workspace was created, and the position it was seen at.
+type Seen = (i64, u64);
+
 /// What was last computed of each workspace, so that asking again costs nothing while nothing changes.
 pub(crate) struct Remembered<T> {
-    computed: Mutex<HashMap<String, (u64, T)>>,
+    computed: Mutex<HashMap<String, (Seen, T)>>,
     computing: tokio::sync::Mutex<()>,
 }
 
@@ -85,24 +88,25 @@ impl<T> Default for Remembered<T> {
 }
 
 impl<T: Clone> Remembered<T> {
-    /// Of a workspace that was seen at this position: of then, or of later.
-    pub(crate) async fn of<F: Future<Output = Result<T>>>(&self, workspace: &str, position: u64, compute: impl FnOnce() -> F) -> Result<T> {
-        if let Some(known) = self.known(workspace, position) {
+    /// Of a workspace that was seen with this head: of then, or of later.
+    pub(crate) async fn of<F: Future<Output = Result<T>>>(&self, head: &Head, compute: impl FnOnce() -> F) -> Result<T> {
+        if let Some(known) = self.known(head) {
             return Ok(known);
         }
         // One at a time: it reads the whole workspace.
         let _computing = self.computing.lock().await;
-        if let Some(known) = self.known(workspace, position) {
+        if let Some(known) = self.known(head) {
             return Ok(known);
         }
         let computed = compute().await?;
         let mut all = self.computed.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(workspace.to_owned(), (position, computed.clone()));
+        all.insert(head.workspace.clone(), ((head.created_at, head.position), computed.clone()));
         Ok(computed)
     }
 
-    fn known(&self, workspace: &str, position: u64) -> Option<T> {
+    fn known(&self, head: &Head) -> Option<T> {
         let all = self.computed.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(workspace).filter(|(at, _)| *at >= position).map(|(_, known)| known.clone())
+        let fits = |(created_at, position): Seen| created_at == head.created_at && position >= head.position;
+        all.get(&head.workspace).filter(|(seen, _)| fits(*seen)).map(|(_, known)| known.clone())
     }
 }

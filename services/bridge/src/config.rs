@@ -73,6 +73,9 @@ pub struct Limits {
     #[serde(with = "humantime_serde")]
     pub prune_every: Duration,
     pub prune_rows_max: u32,
+    pub retire_rows_max: u32,
+    #[serde(with = "humantime_serde")]
+    pub retire_every: Duration,
     /// How long a key that was removed or added elsewhere may go unnoticed.
     #[serde(with = "humantime_serde")]
     pub keys_refresh: Duration,
@@ -147,6 +150,7 @@ impl Config {
         check(page_items >= 1 && page_items <= page_items_max, "limits.page_items must be from 1 to limits.page_items_max");
         check(page_items_max <= 5_000, "limits.page_items_max must be at most 5000");
         check(self.limits.page_bytes_max >= 1_024, "limits.page_bytes_max must be at least 1024");
+        check(self.limits.retire_rows_max >= 1, "limits.retire_rows_max must be at least 1");
         check(self.limits.prune_rows_max >= 1, "limits.prune_rows_max must be at least 1");
         check((1..=500).contains(&self.page.containers_max), "page.containers_max must be from 1 to 500");
         check((1..=500).contains(&self.page.section_max), "page.section_max must be from 1 to 500");
@@ -160,6 +164,7 @@ impl Config {
             ("limits.idempotency_kept", self.limits.idempotency_kept),
             ("limits.changes_kept", self.limits.changes_kept),
             ("limits.prune_every", self.limits.prune_every),
+            ("limits.retire_every", self.limits.retire_every),
             ("limits.keys_refresh", self.limits.keys_refresh),
             ("page.follow_every", self.page.follow_every),
             ("page.look_every", self.page.look_every),

@@ -5,10 +5,14 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-/// The last known position of each workspace that somebody follows.
+/// Where each alias points.
+pub(crate) type Aliases = HashMap<String, String>;
+
+/// The last known position of each workspace that somebody follows, and where aliases point.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     followed: Mutex<HashMap<String, watch::Sender<u64>>>,
+    aliases: watch::Sender<Aliases>,
 }
 
 impl Live {
@@ -26,6 +30,33 @@ impl Live {
         if let Some(sender) = followed.get(workspace) {
             raise(sender, position);
         }
+    }
+
+    /// The workspace is gone: whoever follows it is told by the end of the signals.
+    pub(crate) fn forget(&self, workspace: &str) {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner).remove(workspace);
+    }
+
+    /// Changes of where aliases point, from now on. Until the first one it may be known of none.
+    pub(crate) fn aliases(&self) -> watch::Receiver<Aliases> {
+        self.aliases.subscribe()
+    }
+
+    /// An alias points there now, or nowhere.
+    pub(crate) fn pointed(&self, alias: &str, workspace: Option<&str>) {
+        self.aliases.send_modify(|aliases| match workspace {
+            Some(workspace) => drop(aliases.insert(alias.to_owned(), workspace.to_owned())),
+            None => drop(aliases.remove(alias)),
+        });
+    }
+
+    /// All aliases, as the database has them.
+    pub(crate) fn know(&self, all: Aliases) {
+        self.aliases.send_if_modified(|aliases| {
+            let differs = *aliases != all;
+            *aliases = all;
+            differs
+        });
     }
 
     /// Who is followed; forgets whom nobody follows any more.

@@ -20,7 +20,7 @@ use axum::routing::get;
 use crate::api::Refused;
 use crate::app::App;
 use crate::store::Error;
-use ask::{Ask, InPath, workspace};
+use ask::{Ask, InPath, named};
 
 pub(crate) fn router(app: &App) -> Router {
     let turns = from_fn_with_state(App::clone(app), visitor::take_turn);
@@ -36,16 +36,17 @@ pub(crate) fn router(app: &App) -> Router {
 async fn workspaces(State(app): State<App>) -> Result<Response, Failed> {
     let most = app.limits.page_items_max;
     let heads = app.store.heads(None, most).await?;
-    Ok(assets::render(StatusCode::OK, "workspaces.html", &view::workspaces(&heads, most)))
+    let aliases = app.store.aliases(None, most).await?;
+    Ok(assets::render(StatusCode::OK, "workspaces.html", &view::workspaces(&heads, &aliases, most)))
 }
 
 async fn show(State(app): State<App>, path: InPath, query: Result<Query<Ask>, QueryRejection>) -> Result<Response, Failed> {
-    let workspace = workspace(&app, path)?;
+    let named = named(&app, path).await?;
     let ask = query.map(|Query(ask)| ask).unwrap_or_default();
-    let seen = data::gather(&app, &workspace, &ask).await?;
+    let seen = data::gather(&app, &named.workspace, &ask).await?;
     let template = if ask.fragment.is_some() { "fragment.html" } else { "workspace.html" };
     let status = if seen.is_missing() { StatusCode::NOT_FOUND } else { StatusCode::OK };
-    Ok(assets::render(status, template, &view::frame(&app, &workspace, &ask, &seen)))
+    Ok(assets::render(status, template, &view::frame(&app, &named.name, &ask, &seen)))
 }
 
 /// A refusal, as a page.
@@ -55,7 +56,13 @@ impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         Self(match error {
             Error::WorkspaceUnknown => Refused::new(StatusCode::NOT_FOUND, "workspace_unknown", "There is no workspace of that name."),
-            Error::Pruned(_) | Error::OtherRequest | Error::Unavailable(_) | Error::Failed(_) => error.into(),
+            Error::AliasUnknown
+            | Error::Aliased(_)
+            | Error::Leaving
+            | Error::Pruned(_)
+            | Error::OtherRequest
+            | Error::Unavailable(_)
+            | Error::Failed(_) => error.into(),
         })
     }
 }

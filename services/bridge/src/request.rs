@@ -55,6 +55,59 @@ impl Refusal {
     }
 }
 
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenRevision {
+    epoch: u64,
+    seq: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenAge {
+    key: String,
+    revision: GivenRevision,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ages {
+    items: Vec<GivenAge>,
+}
+
+impl Ages {
+    /// The keys, each with its revision.
+    pub(crate) fn read(self, limits: &Limits) -> Result<Vec<(String, Revision)>, Refusal> {
+        if self.items.len() > limits.batch_items_max {
+            let message = format!("there are at most {} items, here are {}", limits.batch_items_max, self.items.len());
+            return Err(Refusal { code: "too_many_items", message, key: None });
+        }
+        let read = |item: GivenAge| {
+            check_key("key", &item.key, limits).map_err(Refusal::item)?;
+            Ok((item.key, item.revision.read()?))
+        };
+        self.items.into_iter().map(read).collect()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Erasure {
+    revision: GivenRevision,
+}
+
+impl Erasure {
+    pub(crate) fn read(&self) -> Result<Revision, Refusal> {
+        self.revision.read()
+    }
+}
+
+impl GivenRevision {
+    fn read(self) -> Result<Revision, Refusal> {
+        checked_revision(self.epoch, self.seq).ok_or_else(|| Refusal::item("epoch or seq is too large"))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Batch<'a> {
@@ -204,7 +257,16 @@ pub(crate) fn check_key(what: &str, key: &str, limits: &Limits) -> Result<(), St
     check_name(what, key, limits.key_bytes_max)
 }
 
+/// Marks in a path a name that is an alias.
+pub(crate) const ALIAS: char = '@';
+/// Marks in an address of the page a name that is a workspace's own, also where an alias is called the same.
+pub(crate) const ITSELF: char = '=';
+
+/// A workspace's own name, or an alias: neither begins with what marks one in a path.
 pub(crate) fn check_workspace(workspace: &str, limits: &Limits) -> Result<(), String> {
+    if workspace.starts_with([ALIAS, ITSELF]) {
+        return Err(format!("workspace begins with {ALIAS} or {ITSELF}"));
+    }
     check_name("workspace", workspace, limits.workspace_bytes_max)
 }
 

@@ -1,12 +1,16 @@
 //! The workspace in PostgreSQL.
 
+mod aliases;
 mod answers;
 mod digests;
+mod erase;
 mod keys;
 mod lists;
+mod outdate;
 pub(crate) mod page;
 mod plan;
 mod prune;
+mod retire;
 mod write;
 
 use std::str::FromStr;
@@ -16,11 +20,13 @@ use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 
+pub(crate) use aliases::Alias;
 pub(crate) use answers::Once;
-pub(crate) use digests::Root;
+pub(crate) use digests::{ContactDigest, Root};
 pub(crate) use keys::{Scope, StoredKey};
 pub(crate) use lists::{Change, Filter, Head, Object, Slice, Spot};
 pub(crate) use plan::Applied;
+pub(crate) use retire::Leaving;
 pub(crate) use write::Written;
 
 use crate::config::Database;
@@ -30,6 +36,14 @@ use crate::config::Database;
 pub(crate) enum Error {
     #[error("the workspace is not known")]
     WorkspaceUnknown,
+    #[error("the alias is not known")]
+    AliasUnknown,
+    /// Point the alias elsewhere first.
+    #[error("the alias {0} points at the workspace")]
+    Aliased(String),
+    /// Wait: a workspace of that name is still being removed.
+    #[error("a workspace of that name is still being removed")]
+    Leaving,
     /// Create the workspace again, or ask for a newer position.
     #[error("the feed begins after position {0}")]
     Pruned(u64),
@@ -47,7 +61,9 @@ impl Error {
     /// For the log. Of what the database says about data only the code: its message may quote a row.
     pub(crate) fn told(&self) -> String {
         let source = match self {
-            Self::WorkspaceUnknown | Self::Pruned(_) | Self::OtherRequest => return self.to_string(),
+            Self::WorkspaceUnknown | Self::AliasUnknown | Self::Aliased(_) | Self::Leaving | Self::Pruned(_) | Self::OtherRequest => {
+                return self.to_string();
+            }
             Self::Unavailable(source) | Self::Failed(source) => source,
         };
         match source.as_database_error() {

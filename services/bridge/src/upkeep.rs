@@ -9,12 +9,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use crate::app::{App, Parts};
 use crate::canonical::sha256;
 use crate::config::Config;
-use crate::store::{Result, Scope};
+use crate::store::{Leaving, Result, Scope};
 
 const PREPARE_AGAIN_FIRST: Duration = Duration::from_millis(200);
 const PREPARE_AGAIN_LAST: Duration = Duration::from_secs(5);
 /// How often the database is asked whether it is there.
 const PING_EVERY: Duration = Duration::from_secs(2);
+/// Of more aliases than this those that come later are not noticed by pages that follow them; opened anew, they show the right one.
+const ALIASES_FOLLOWED_MAX: u32 = 10_000;
 /// How often the objects are counted for the metrics.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 
@@ -29,6 +31,7 @@ async fn work(app: &Parts, config: &Config) {
     let mut look = every(app.page.look_every);
     let mut count = every(COUNT_EVERY);
     let mut prune = every(limits.prune_every);
+    let mut sweep = every(limits.retire_every);
     loop {
         // Each branch is a few statements with a time limit; one after the other is soon enough.
         let outcome = tokio::select! {
@@ -36,6 +39,7 @@ async fn work(app: &Parts, config: &Config) {
             _ = look.tick() => look_around(app).await,
             _ = count.tick() => count_objects(app).await,
             _ = prune.tick() => remove_old(app).await,
+            _ = sweep.tick() => remove_retired(app).await,
         };
         if let Err(error) = outcome {
             tracing::warn!(error = error.told(), "upkeep");
@@ -84,9 +88,14 @@ async fn look_around(app: &Parts) -> Result<()> {
     if followed.is_empty() {
         return Ok(());
     }
-    for (workspace, position) in app.store.positions(&followed).await? {
+    let positions = app.store.positions(&followed).await?;
+    let gone = followed.iter().filter(|name| positions.iter().all(|(workspace, _)| workspace != *name));
+    gone.for_each(|workspace| app.live.forget(workspace));
+    for (workspace, position) in positions {
         app.live.advance(&workspace, position);
     }
+    let aliases = app.store.aliases(None, ALIASES_FOLLOWED_MAX).await?;
+    app.live.know(aliases.into_iter().map(|alias| (alias.alias, alias.workspace)).collect());
     Ok(())
 }
 
@@ -94,6 +103,16 @@ async fn count_objects(app: &Parts) -> Result<()> {
     let totals = app.store.totals().await?;
     app.metrics.counted(totals);
     app.chassis.control().set_figure("objects", totals.iter().sum::<u64>());
+    Ok(())
+}
+
+/// A batch of each workspace that is being removed, whoever began it.
+async fn remove_retired(app: &Parts) -> Result<()> {
+    for workspace in app.store.leaving().await? {
+        if app.store.sweep(&workspace, app.limits.retire_rows_max).await? == Leaving::Gone {
+            tracing::info!(workspace, "all rows of a retired workspace are removed");
+        }
+    }
     Ok(())
 }
 

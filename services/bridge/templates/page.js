@@ -25,6 +25,8 @@
   const apply = (text, onlyList) => {
     const page = new DOMParser().parseFromString(text, "text/html");
     if (!page.body.dataset.position || !page.getElementById("detail")) return;
+    // Another workspace stands behind the name now: nothing of the old page holds.
+    if (page.body.dataset.of !== body.dataset.of) { location.reload(); return; }
     const old = parts(document), fresh = parts(page), html = new Map([...fresh].map(([name, part]) => [name, part.outerHTML]));
     const order = map => [...map.keys()].filter(name => name !== "list").join();
     let changed = false;
@@ -73,9 +75,11 @@
     const url = address("");
     url.pathname = body.dataset.events;
     url.searchParams.set("after", position);
+    url.searchParams.set("of", body.dataset.of);
     follower = new EventSource(url);
     follower.onopen = () => { live.hidden = false; live.classList.remove("off"); live.lastElementChild.textContent = "Live"; };
     follower.addEventListener("position", event => { if (Number(event.data) > position) refresh(false); });
+    follower.addEventListener("switched", () => { follower.close(); location.reload(); });
     follower.onerror = () => {
       live.classList.add("off");
       live.lastElementChild.textContent = "Reconnecting";

@@ -110,7 +110,7 @@ impl Remedy {
         match error {
             Error::Unavailable { retry_after, .. } => Self::Wait(backoff.delay(attempt, jitter, *retry_after)),
             // A person may have to act, or the bridge or what stands before it is only just starting: soon at first, then seldom.
-            Error::Unauthorized { .. } | Error::Foreign { .. } | Error::Misconfigured(_) => {
+            Error::Unauthorized { .. } | Error::Foreign { .. } | Error::Misconfigured(_) | Error::Aliased => {
                 Self::Wait(backoff.delay(attempt, jitter, None))
             }
             Error::WorkspaceUnknown => Self::CreateWorkspace,

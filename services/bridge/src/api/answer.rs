@@ -54,6 +54,13 @@ impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         match error {
             Error::WorkspaceUnknown => Self::new(StatusCode::NOT_FOUND, "workspace_unknown", "there is no such workspace: PUT it first"),
+            Error::AliasUnknown => Self::new(StatusCode::NOT_FOUND, "alias_unknown", "there is no such alias: PUT it first"),
+            Error::Aliased(alias) => {
+                Self::new(StatusCode::CONFLICT, "aliased", format!("the alias {alias} points at it: point the alias elsewhere first"))
+            }
+            Error::Leaving => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "leaving", "a workspace of that name is still being removed").retry_after(2)
+            }
             Error::Pruned(position) => {
                 let message = format!("the feed begins after position {position}: list the objects again and go on from there");
                 Self::new(StatusCode::GONE, "position_pruned", message)

@@ -9,6 +9,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -16,7 +17,9 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::Refused;
-use super::workspaces::{InPath, InQuery, cursor_after, from_cursor, from_query, object_path, page_size, revision, workspace};
+use super::workspaces::{
+    InPath, InQuery, cursor_after, from_cursor, from_query, object_path, page_size, reading, reading_object, revision, workspace,
+};
 use crate::app::{App, Parts};
 use crate::canonical::sha256;
 use crate::decide::Outcome;
@@ -55,7 +58,7 @@ struct ItemAnswer<'a> {
     error: Option<Value>,
 }
 
-pub(super) async fn write_batch(State(app): State<App>, path: InPath<String>, body: Result<Bytes, BytesRejection>) -> Answer {
+pub(super) async fn write_batch(State(app): State<App>, path: InPath<String>, body: InBody) -> Answer {
     let workspace = workspace(&app, path)?;
     let items = batch(&whole(body)?, &app.limits)?;
     let refusals: Vec<Option<Refusal>> = items.iter().map(|item| item.as_ref().err().cloned()).collect();
@@ -80,13 +83,7 @@ pub(super) async fn write_batch(State(app): State<App>, path: InPath<String>, bo
     Ok(Json(json!({ "results": results })).into_response())
 }
 
-pub(super) async fn write(
-    kind: Kind,
-    State(app): State<App>,
-    path: InPath<(String, String)>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
+pub(super) async fn write(kind: Kind, State(app): State<App>, path: InPath<(String, String)>, headers: HeaderMap, body: InBody) -> Answer {
     let (workspace, key) = object_path(&app, path)?;
     let body = whole(body)?;
     let asked = [b"put\0", kind.as_str().as_bytes(), b"\0", key.as_bytes(), b"\0", &body].concat();
@@ -110,18 +107,15 @@ pub(super) async fn remove(
 }
 
 pub(super) async fn read(kind: Kind, State(app): State<App>, path: InPath<(String, String)>) -> Answer {
-    let (workspace, key) = object_path(&app, path)?;
+    let (workspace, key) = reading_object(&app, path).await?;
     match app.store.object(&workspace, &key).await?.filter(|object| object.kind == kind) {
         Some(object) => Ok(Json(described(object)?).into_response()),
-        None => {
-            app.store.head(&workspace).await?;
-            Err(Refused::not_found())
-        }
+        None => Err(Refused::not_found()),
     }
 }
 
 pub(super) async fn list(kind: Kind, State(app): State<App>, path: InPath<String>, query: InQuery<ListQuery>) -> Answer {
-    let workspace = workspace(&app, path)?;
+    let workspace = reading(&app, path).await?;
     let ListQuery { cursor, limit, contact } = from_query(query)?;
     if let Some(contact) = &contact {
         check_key("contact", contact, &app.limits).map_err(|message| Refused::unprocessable("invalid_key", message))?;
@@ -129,9 +123,6 @@ pub(super) async fn list(kind: Kind, State(app): State<App>, path: InPath<String
     let after = cursor.as_deref().map(from_cursor).transpose()?;
     let slice = Slice { after: after.as_deref(), items_max: page_size(&app, limit)?, bytes_max: app.limits.page_bytes_max };
     let (objects, more) = app.store.objects(&workspace, Filter { kind, contact: contact.as_deref() }, slice).await?;
-    if objects.is_empty() {
-        app.store.head(&workspace).await?;
-    }
     let next_cursor = objects.last().filter(|_| more).map(|last| cursor_after(&last.key));
     let items: Vec<Described> = objects.into_iter().map(described).collect::<Result<_, _>>()?;
     Ok(Json(Listed { items, next_cursor }).into_response())
@@ -139,7 +130,7 @@ pub(super) async fn list(kind: Kind, State(app): State<App>, path: InPath<String
 
 /// Of every kind, contact by contact.
 pub(super) async fn list_all(State(app): State<App>, path: InPath<String>, query: InQuery<ListQuery>) -> Answer {
-    let workspace = workspace(&app, path)?;
+    let workspace = reading(&app, path).await?;
     let ListQuery { cursor, limit, contact } = from_query(query)?;
     if let Some(contact) = &contact {
         check_key("contact", contact, &app.limits).map_err(|message| Refused::unprocessable("invalid_key", message))?;
@@ -147,9 +138,6 @@ pub(super) async fn list_all(State(app): State<App>, path: InPath<String>, query
     let after = cursor.as_deref().map(from_spot).transpose()?;
     let most = (page_size(&app, limit)?, app.limits.page_bytes_max);
     let (objects, more) = app.store.all_objects(&workspace, contact.as_deref(), after.as_ref(), most).await?;
-    if objects.is_empty() {
-        app.store.head(&workspace).await?;
-    }
     let spot = |last: &Object| cursor_after(&[last.contact.as_deref().unwrap_or_default(), &last.key].join(BETWEEN));
     let next_cursor = objects.last().filter(|_| more).map(spot);
     let items: Vec<Described> = objects.into_iter().map(described).collect::<Result<_, _>>()?;
@@ -197,7 +185,18 @@ fn described(object: Object) -> Answer<Described> {
     })
 }
 
-fn whole(body: Result<Bytes, BytesRejection>) -> Answer<Bytes> {
+pub(super) type InBody = Result<Bytes, BytesRejection>;
+
+/// A body that is read as a whole or refused as a whole, without quoting it.
+pub(super) fn body<T: DeserializeOwned>(given: InBody) -> Answer<T> {
+    serde_json::from_slice(&whole(given)?).map_err(|error| {
+        let message = format!("the body is not as /openapi.json says: line {}, column {}", error.line(), error.column());
+        let code = if error.is_data() { "invalid_body" } else { "invalid_json" };
+        Refused::new(StatusCode::BAD_REQUEST, code, message)
+    })
+}
+
+fn whole(body: InBody) -> Answer<Bytes> {
     body.map_err(|rejection| {
         let status = rejection.status();
         let code = if status == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "unreadable_body" };

@@ -11,7 +11,8 @@ use crate::config::Limits;
 use crate::kind::Kind;
 
 const ABOUT: &str = "A Pagico workspace behind HTTP. Writes carry the revision that caused them: an older one changes nothing, so \
-    requests may be repeated, delayed and reordered. Keys in paths are percent-encoded.";
+    requests may be repeated, delayed and reordered. Keys in paths are percent-encoded. Reads may name a workspace by an alias: \
+    @ALIAS in the place of the workspace.";
 
 pub(super) fn served(document: String) -> MethodRouter<App> {
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];
@@ -64,6 +65,14 @@ fn operation_id(route: Route) -> String {
         Route::ListWorkspaces => "list_workspaces".to_owned(),
         Route::PutWorkspace => "put_workspace".to_owned(),
         Route::GetWorkspace => "get_workspace".to_owned(),
+        Route::RetireWorkspace => "retire_workspace".to_owned(),
+        Route::ListDigests => "list_digests".to_owned(),
+        Route::EraseContact => "erase_contact".to_owned(),
+        Route::Outdate => "outdate".to_owned(),
+        Route::ListAliases => "list_aliases".to_owned(),
+        Route::PutAlias => "put_alias".to_owned(),
+        Route::GetAlias => "get_alias".to_owned(),
+        Route::RemoveAlias => "remove_alias".to_owned(),
         Route::WriteBatch => "write_batch".to_owned(),
         Route::GetDigest => "get_digest".to_owned(),
         Route::ListChanges => "list_changes".to_owned(),
@@ -81,6 +90,26 @@ fn summary(route: Route) -> String {
         Route::ListWorkspaces => "List the workspaces".to_owned(),
         Route::PutWorkspace => "Create a workspace; does nothing when it is there".to_owned(),
         Route::GetWorkspace => "Read the head of a workspace".to_owned(),
+        Route::RetireWorkspace => {
+            "Remove a workspace with everything in it: it disappears at once, its rows go in batches; repeating it goes on".to_owned()
+        }
+        Route::ListDigests => {
+            "List the digests of the contacts that have mirrored objects, in the order of their keys (as bytes)".to_owned()
+        }
+        Route::EraseContact => {
+            "Forget what is about a contact: contents, titles, digests and remembered answers. Keys and positions stay, as tombstones; \
+             nothing about the contact that is not newer than the revision is taken any more"
+                .to_owned()
+        }
+        Route::Outdate => {
+            "Take objects for older than any write: those whose stored revision is newer than the one given beside their key. For what \
+             was written here with a revision that no source ever gave"
+                .to_owned()
+        }
+        Route::ListAliases => "List the aliases".to_owned(),
+        Route::PutAlias => "Point an alias at a workspace, in one step for everybody who reads by it".to_owned(),
+        Route::GetAlias => "Read where an alias points".to_owned(),
+        Route::RemoveAlias => "Remove an alias; does nothing when it is not there".to_owned(),
         Route::WriteBatch => "Write many objects in one transaction, each judged by itself".to_owned(),
         Route::GetDigest => {
             "Read the digest of all mirrored objects: SHA-256 over the contacts' digests (32 bytes each) in the order of their keys"
@@ -102,13 +131,17 @@ fn summary(route: Route) -> String {
 fn tag(route: Route) -> &'static str {
     match route {
         Route::ListObjects(kind) | Route::PutObject(kind) | Route::GetObject(kind) | Route::RemoveObject(kind) => kind.plural(),
-        Route::GetContactDigest => Kind::Contact.plural(),
+        Route::GetContactDigest | Route::EraseContact => Kind::Contact.plural(),
+        Route::ListAliases | Route::PutAlias | Route::GetAlias | Route::RemoveAlias => "aliases",
         Route::ListWorkspaces
         | Route::PutWorkspace
         | Route::GetWorkspace
         | Route::WriteBatch
         | Route::GetDigest
         | Route::ListChanges
+        | Route::RetireWorkspace
+        | Route::ListDigests
+        | Route::Outdate
         | Route::ListAllObjects => "workspaces",
     }
 }
@@ -123,13 +156,17 @@ fn parameters(route: Route, limits: &Limits) -> Vec<Value> {
     let limit = number("limit", false, 1, limits.page_items_max.into());
     let once = text("header", "Idempotency-Key", limits.idempotency_key_bytes_max, false);
     match route {
-        Route::ListWorkspaces => vec![cursor, limit],
-        Route::PutWorkspace | Route::GetWorkspace | Route::WriteBatch | Route::GetDigest => vec![workspace],
+        Route::ListWorkspaces | Route::ListAliases => vec![cursor, limit],
+        Route::PutAlias | Route::GetAlias | Route::RemoveAlias => vec![text("path", "alias", limits.workspace_bytes_max, true)],
+        Route::ListDigests => vec![workspace, cursor, limit],
+        Route::PutWorkspace | Route::GetWorkspace | Route::RetireWorkspace | Route::WriteBatch | Route::Outdate | Route::GetDigest => {
+            vec![workspace]
+        }
         Route::ListChanges => vec![workspace, number("after", false, 0, i64::MAX.cast_unsigned()), limit],
         Route::ListAllObjects | Route::ListObjects(_) => {
             vec![workspace, cursor, limit, text("query", "contact", limits.key_bytes_max, false)]
         }
-        Route::GetContactDigest | Route::GetObject(_) => vec![workspace, key],
+        Route::GetContactDigest | Route::EraseContact | Route::GetObject(_) => vec![workspace, key],
         Route::PutObject(_) => vec![workspace, key, once],
         Route::RemoveObject(_) => {
             let epoch = number("epoch", true, 0, u32::MAX.into());
@@ -141,10 +178,18 @@ fn parameters(route: Route, limits: &Limits) -> Vec<Value> {
 fn body(route: Route) -> Option<String> {
     match route {
         Route::WriteBatch => Some("Batch".to_owned()),
+        Route::EraseContact => Some("Erasure".to_owned()),
+        Route::Outdate => Some("Ages".to_owned()),
+        Route::PutAlias => Some("Target".to_owned()),
         Route::PutObject(kind) => Some(format!("{}Write", super::schemas::name(kind))),
         Route::ListWorkspaces
         | Route::PutWorkspace
         | Route::GetWorkspace
+        | Route::RetireWorkspace
+        | Route::ListDigests
+        | Route::ListAliases
+        | Route::GetAlias
+        | Route::RemoveAlias
         | Route::GetDigest
         | Route::ListChanges
         | Route::GetContactDigest
@@ -164,6 +209,13 @@ fn answers(route: Route) -> Value {
     let (good, about, schema) = match route {
         Route::ListWorkspaces => ("200", "A page of workspaces.", "Workspaces".to_owned()),
         Route::PutWorkspace | Route::GetWorkspace => ("200", "The workspace.", "Workspace".to_owned()),
+        Route::RetireWorkspace => ("200", "Everything of it is gone.", "Retired".to_owned()),
+        Route::ListDigests => ("200", "A page of digests.", "ContactDigests".to_owned()),
+        Route::EraseContact => ("200", "How many objects there were.", "Erased".to_owned()),
+        Route::Outdate => ("200", "How many objects and tombstones are concerned.", "Outdated".to_owned()),
+        Route::ListAliases => ("200", "A page of aliases.", "Aliases".to_owned()),
+        Route::PutAlias | Route::GetAlias => ("200", "Where it points.", "Alias".to_owned()),
+        Route::RemoveAlias => ("204", "It is not there any more.", String::new()),
         Route::WriteBatch => ("200", "What each item came to, in the order of the items.", "Results".to_owned()),
         Route::GetDigest => ("200", "The root.", "Root".to_owned()),
         Route::ListChanges => ("200", "A page of the feed.", "Changes".to_owned()),
@@ -176,12 +228,23 @@ fn answers(route: Route) -> Value {
         }
     };
     let mut answers = Map::new();
-    answers.insert(good.to_owned(), json(about, schema));
+    answers.insert(good.to_owned(), if schema.is_empty() { json!({"description": about}) } else { json(about, schema) });
     match route {
         Route::PutWorkspace => drop(answers.insert("201".to_owned(), json("The workspace, which is new.", "Workspace".to_owned()))),
         Route::PutObject(_) => drop(answers.insert("201".to_owned(), json("It is there now.", "Result".to_owned()))),
         Route::ListChanges => drop(answers.insert("410".to_owned(), refused("Refused"))),
+        Route::RetireWorkspace => {
+            answers.insert("202".to_owned(), json("Nobody sees it any more; the rest of its rows is being removed.", "Retired".to_owned()));
+            drop(answers.insert("409".to_owned(), refused("Refused")));
+        }
         Route::ListWorkspaces
+        | Route::ListDigests
+        | Route::EraseContact
+        | Route::Outdate
+        | Route::ListAliases
+        | Route::PutAlias
+        | Route::GetAlias
+        | Route::RemoveAlias
         | Route::GetWorkspace
         | Route::WriteBatch
         | Route::GetDigest
@@ -198,7 +261,7 @@ fn answers(route: Route) -> Value {
             json("Not understood, or the key belongs to another kind; nothing changed.", "ResultOrError".to_owned()),
         );
     }
-    if !matches!(route, Route::ListWorkspaces | Route::PutWorkspace) {
+    if !matches!(route, Route::ListWorkspaces | Route::PutWorkspace | Route::ListAliases | Route::RemoveAlias) {
         answers.insert("404".to_owned(), refused("Refused"));
     }
     if body(route).is_some() {

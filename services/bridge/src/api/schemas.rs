@@ -131,6 +131,10 @@ fn common(limits: &Limits) -> Map<String, Value> {
     let listed = json!({"workspace": text(), "objects": whole("How many objects there are."), "position": whole("The head of the feed.")});
     let listed = closed(listed, &["workspace", "objects", "position"]);
     let workspace = json!({"workspace": text(), "objects": whole("How many objects there are."), "position": whole("The head of the feed."), "root": reference("Digest")});
+    let alias = closed(json!({"alias": text(), "workspace": text()}), &["alias", "workspace"]);
+    let contact_digest = json!({"contact": text(), "digest": reference("Digest"), "objects": whole("Its mirrored objects.")});
+    let age = closed(json!({"key": key(limits), "revision": reference("Revision")}), &["key", "revision"]);
+    let ages = json!({"items": {"type": "array", "maxItems": limits.batch_items_max, "items": age}});
     let digest_about = "Hex of SHA-256. Of an object: over the canonical JSON (keys sorted, no spaces) of {\"contact\", \"content\", \"key\", \"kind\"}, \
         the content without nulls and empty lists, and with done, pinned and body even when they are false or empty.";
     let schemas = json!({
@@ -147,6 +151,15 @@ fn common(limits: &Limits) -> Map<String, Value> {
         "Changes": closed(changes, &["items", "next_after", "position"]),
         "Workspace": closed(workspace, &["workspace", "objects", "position", "root"]),
         "Workspaces": page(&listed),
+        "Retired": closed(json!({"workspace": text(), "gone": {"type": "boolean"}}), &["workspace", "gone"]),
+        "Alias": alias,
+        "Aliases": page(&reference("Alias")),
+        "Target": closed(json!({"workspace": text()}), &["workspace"]),
+        "Erasure": closed(json!({"revision": reference("Revision")}), &["revision"]),
+        "Erased": closed(json!({"contact": text(), "objects": whole("Objects that were there.")}), &["contact", "objects"]),
+        "Ages": closed(ages, &["items"]),
+        "Outdated": closed(json!({"outdated": whole("Objects and tombstones that are older than any write now.")}), &["outdated"]),
+        "ContactDigests": page(&closed(contact_digest, &["contact", "digest", "objects"])),
         "Root": closed(json!({"root": reference("Digest"), "contacts": whole("Contacts with mirrored objects."), "objects": whole("Mirrored objects.")}), &["root", "contacts", "objects"]),
         "ContactDigest": closed(json!({"digest": reference("Digest"), "objects": whole("Its mirrored objects.")}), &["digest", "objects"]),
     });

@@ -13,7 +13,8 @@ use crate::api::Refused;
 use crate::app::Parts;
 use crate::contents::{folded, tag_term};
 use crate::kind::Kind;
-use crate::request::check_workspace;
+use crate::request::{ALIAS, ITSELF, check_workspace};
+use crate::store::Error;
 use crate::store::page::{Place, Search, Section};
 
 pub(super) type InPath = Result<Path<String>, PathRejection>;
@@ -89,14 +90,43 @@ pub(super) fn place_after(sort: &str, key: &str) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&(sort, key)).unwrap_or_default())
 }
 
-pub(super) fn workspace(app: &Parts, path: InPath) -> Result<String, Refused> {
-    let unknown = || Refused::new(StatusCode::NOT_FOUND, "workspace_unknown", "There is no workspace of that name.");
-    let Path(workspace) = path.map_err(|_| unknown())?;
-    check_workspace(&workspace, &app.limits).map_err(|_| unknown())?;
-    Ok(workspace)
+/// What an address of the page names.
+pub(super) struct Named {
+    /// As it stands in the address.
+    pub(super) name: String,
+    /// The alias that led to the workspace.
+    pub(super) alias: Option<String>,
+    pub(super) workspace: String,
 }
 
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// An alias comes before a workspace of the same name, unless the name is marked as the workspace's own.
+pub(super) async fn named(app: &Parts, path: InPath) -> Result<Named, Refused> {
+    let unknown = || Refused::new(StatusCode::NOT_FOUND, "workspace_unknown", "There is no workspace of that name.");
+    let Path(name) = path.map_err(|_| unknown())?;
+    let bare = bare(&name).to_owned();
+    check_workspace(&bare, &app.limits).map_err(|_| unknown())?;
+    if name.starts_with(ITSELF) {
+        return Ok(Named { alias: None, workspace: bare, name });
+    }
+    match app.store.behind(&bare).await {
+        Ok(workspace) => Ok(Named { name, alias: Some(bare), workspace }),
+        Err(Error::AliasUnknown) if name.starts_with(ALIAS) => Err(unknown()),
+        Err(Error::AliasUnknown) => Ok(Named { alias: None, workspace: bare, name }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Without the mark.
+pub(super) fn bare(name: &str) -> &str {
+    name.strip_prefix([ALIAS, ITSELF]).unwrap_or(name)
+}
+
+/// The address of the page of a workspace itself, whatever aliases there are.
+pub(super) fn itself_path(workspace: &str) -> String {
+    workspace_path(&format!("{ITSELF}{workspace}"))
+}
+
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(ALIAS as u8).remove(ITSELF as u8);
 
 /// The address of a workspace's page. `.` and `..` cannot stand in a path: there is no workspace that a browser would ask for so.
 pub(super) fn workspace_path(workspace: &str) -> String {

@@ -1,6 +1,7 @@
 //! Signals to pages that follow a workspace: the position of its feed, whenever it moves.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +16,16 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Failed;
-use super::ask::{InPath, workspace};
+use super::ask::{InPath, Named, named};
 use crate::api::Refused;
 use crate::app::App;
+use crate::live::Aliases;
 
 #[derive(Deserialize)]
 pub(super) struct Since {
     after: Option<u64>,
+    /// The workspace that the page shows: an alias may point at another one by now.
+    of: Option<String>,
 }
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -29,7 +33,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const FOLLOWED_AT_MOST: Duration = Duration::from_secs(3_600);
 
 pub(super) async fn follow(State(app): State<App>, path: InPath, query: Query<Since>, headers: HeaderMap) -> Result<Response, Failed> {
-    let workspace = workspace(&app, path)?;
+    // Before the alias is looked up, so that no switch is missed.
+    let mut aliases = app.live.aliases();
+    aliases.mark_unchanged();
+    let Named { alias, workspace, .. } = named(&app, path).await?;
     let full = || Refused::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too many pages follow changes.").retry_after(10);
     let permit = app.followers.wait().await.ok_or_else(full)?;
     let head = app.store.head(&workspace).await?;
@@ -37,23 +44,42 @@ pub(super) async fn follow(State(app): State<App>, path: InPath, query: Query<Si
     positions.mark_unchanged();
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let seen = resumed.or(query.after).unwrap_or(head.position);
-    let follower = Follower::new(app, positions, seen, permit);
+    let switched = query.of.as_ref().is_some_and(|shown| *shown != workspace);
+    let by = alias.map(|alias| By { alias, workspace, aliases });
+    let follower = Follower::new(app, positions, by, seen, switched, permit);
     Ok(Sse::new(signals(follower)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
 struct Follower {
     app: App,
     positions: watch::Receiver<u64>,
+    by: Option<By>,
     /// The last position that the page knows of.
     seen: u64,
+    /// The page shows another workspace than it should.
+    switched: bool,
+    told: bool,
     ends_at: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
+/// How the workspace was found, if by an alias.
+struct By {
+    alias: String,
+    workspace: String,
+    aliases: watch::Receiver<Aliases>,
+}
+
+enum Signal {
+    Position(u64),
+    /// The page must be loaded again: the alias points at another workspace. The last signal.
+    Switched,
+}
+
 impl Follower {
-    fn new(app: App, positions: watch::Receiver<u64>, seen: u64, permit: OwnedSemaphorePermit) -> Self {
+    fn new(app: App, positions: watch::Receiver<u64>, by: Option<By>, seen: u64, switched: bool, permit: OwnedSemaphorePermit) -> Self {
         app.metrics.followers.inc();
-        Self { app, positions, seen, ends_at: Instant::now() + FOLLOWED_AT_MOST, _permit: permit }
+        Self { app, positions, by, seen, switched, told: false, ends_at: Instant::now() + FOLLOWED_AT_MOST, _permit: permit }
     }
 }
 
@@ -65,27 +91,48 @@ impl Drop for Follower {
 
 fn signals(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
     unfold(follower, |mut follower| async move {
-        let position = next(&mut follower).await?;
-        let event = Event::default().event("position").id(position.to_string()).data(position.to_string());
+        let event = match next(&mut follower).await? {
+            Signal::Position(position) => Event::default().event("position").id(position.to_string()).data(position.to_string()),
+            Signal::Switched => Event::default().event("switched").data("switched"),
+        };
         Some((Ok(event), follower))
     })
 }
 
-/// The next position that the page does not know; none when it shall ask again or the service ends.
-async fn next(follower: &mut Follower) -> Option<u64> {
+/// The next signal; none when the page shall ask again or the service ends.
+async fn next(follower: &mut Follower) -> Option<Signal> {
     let app = Arc::clone(&follower.app);
     app.shutdown.run_until_cancelled(later(follower)).await.flatten()
 }
 
-async fn later(follower: &mut Follower) -> Option<u64> {
+async fn later(follower: &mut Follower) -> Option<Signal> {
     loop {
+        if follower.switched {
+            return (!std::mem::replace(&mut follower.told, true)).then_some(Signal::Switched);
+        }
         let position = *follower.positions.borrow_and_update();
         if position > follower.seen {
             follower.seen = position;
-            return Some(position);
+            return Some(Signal::Position(position));
         }
-        timeout_at(follower.ends_at, follower.positions.changed()).await.ok()?.ok()?;
+        tokio::select! {
+            moved = timeout_at(follower.ends_at, follower.positions.changed()) => moved.ok()?.ok()?,
+            () = switched(follower.by.as_mut()) => follower.switched = true,
+        }
         // Changes come in showers: one signal for what comes together.
         sleep(follower.app.page.follow_every).await;
     }
+}
+
+/// Ends when the alias points elsewhere.
+async fn switched(by: Option<&mut By>) {
+    let Some(By { alias, workspace, aliases }) = by else { return pending().await };
+    // What was known before may be older than what the page was made from.
+    while aliases.changed().await.is_ok() {
+        if aliases.borrow_and_update().get(alias).is_some_and(|target| target != workspace) {
+            return;
+        }
+    }
+    // The sender lives as long as the service.
+    pending().await
 }

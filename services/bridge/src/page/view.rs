@@ -5,20 +5,22 @@ mod object;
 
 use serde::Serialize;
 
-use super::ask::{Ask, link, place_after, workspace_path};
+use super::ask::{Ask, bare, itself_path, link, place_after, workspace_path};
 use super::data::Seen;
 use super::text::{element_id, hue, initials};
 use crate::app::Parts;
 use crate::contents::Content;
 use crate::kind::Kind;
-use crate::store::Head;
 use crate::store::page::Container;
+use crate::store::{Alias, Head};
 use detail::Detail;
 
 #[derive(Serialize)]
 pub(super) struct Frame {
     title: String,
     workspace: String,
+    /// The workspace behind the name.
+    of: String,
     home: String,
     events: String,
     position: u64,
@@ -112,15 +114,18 @@ impl Links<'_> {
     }
 }
 
-pub(super) fn frame(app: &Parts, workspace: &str, ask: &Ask, seen: &Seen) -> Frame {
-    let links = Links { workspace, ask };
+/// `name` is what the address calls the workspace.
+pub(super) fn frame(app: &Parts, name: &str, ask: &Ask, seen: &Seen) -> Frame {
+    let links = Links { workspace: name, ask };
     let detail = detail::detail(app, &links, seen);
-    let title = detail.title.as_deref().map_or_else(|| workspace.to_owned(), |title| format!("{title} · {workspace}"));
+    let said = bare(name);
+    let title = detail.title.as_deref().map_or_else(|| said.to_owned(), |title| format!("{title} · {said}"));
     Frame {
         title,
-        workspace: workspace.to_owned(),
-        home: workspace_path(workspace),
-        events: format!("{}/events", workspace_path(workspace)),
+        workspace: said.to_owned(),
+        of: seen.head.workspace.clone(),
+        home: workspace_path(name),
+        events: format!("{}/events", workspace_path(name)),
         position: seen.head.position,
         search: SearchView {
             q: ask.q.clone(),
@@ -210,9 +215,17 @@ fn row(links: &Links<'_>, container: &Container) -> RowView {
 #[derive(Serialize)]
 pub(super) struct Workspaces {
     title: &'static str,
+    aliases: Vec<AliasView>,
     workspaces: Vec<WorkspaceView>,
     /// More exist than are shown.
     cut: bool,
+}
+
+#[derive(Serialize)]
+struct AliasView {
+    name: String,
+    href: String,
+    workspace: String,
 }
 
 #[derive(Serialize)]
@@ -224,13 +237,17 @@ struct WorkspaceView {
     position: u64,
 }
 
-pub(super) fn workspaces(heads: &[Head], most: u32) -> Workspaces {
+pub(super) fn workspaces(heads: &[Head], aliases: &[Alias], most: u32) -> Workspaces {
+    let hidden = |head: &Head| aliases.iter().any(|alias| alias.alias == head.workspace);
     let view = |head: &Head| WorkspaceView {
         name: head.workspace.clone(),
-        href: workspace_path(&head.workspace),
+        href: if hidden(head) { itself_path(&head.workspace) } else { workspace_path(&head.workspace) },
         objects: head.objects(),
         contacts: head.counts.first().copied().unwrap_or_default(),
         position: head.position,
     };
-    Workspaces { title: "Workspaces", workspaces: heads.iter().map(view).collect(), cut: heads.len() >= most as usize }
+    let alias =
+        |alias: &Alias| AliasView { name: alias.alias.clone(), href: workspace_path(&alias.alias), workspace: alias.workspace.clone() };
+    let cut = heads.len().max(aliases.len()) >= most as usize;
+    Workspaces { title: "Workspaces", aliases: aliases.iter().map(alias).collect(), workspaces: heads.iter().map(view).collect(), cut }
 }

@@ -4,6 +4,7 @@ use sqlx::postgres::PgConnection;
 
 use super::{Applied, Error, Result};
 use crate::decide::Digest;
+use crate::request::Item;
 
 /// A request that is carried out once, however often it comes.
 pub(crate) struct Once<'a> {
@@ -24,9 +25,18 @@ pub(super) async fn given(connection: &mut PgConnection, workspace: &str, once: 
     }
 }
 
-pub(super) async fn remember(connection: &mut PgConnection, workspace: &str, once: &Once<'_>, applied: &[Applied]) -> Result<()> {
-    let insert = sqlx::query("INSERT INTO answers (workspace, idempotency_key, request, answer) VALUES ($1, $2, $3, $4::json)");
+pub(super) async fn remember(
+    connection: &mut PgConnection,
+    workspace: &str,
+    once: &Once<'_>,
+    items: &[Item],
+    applied: &[Applied],
+) -> Result<()> {
+    let insert =
+        sqlx::query("INSERT INTO answers (workspace, idempotency_key, request, answer, contact) VALUES ($1, $2, $3, $4::json, $5)");
     let answer = (once.answer)(applied);
-    insert.bind(workspace).bind(once.idempotency_key).bind(once.request.as_slice()).bind(answer).execute(connection).await?;
+    let contact = items.first().and_then(|item| item.contact.as_deref());
+    let insert = insert.bind(workspace).bind(once.idempotency_key).bind(once.request.as_slice()).bind(answer).bind(contact);
+    insert.execute(connection).await?;
     Ok(())
 }

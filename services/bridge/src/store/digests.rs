@@ -6,6 +6,7 @@ use crate::decide::Digest;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ContactDigest {
+    pub(crate) contact: String,
     pub(crate) digest: Digest,
     pub(crate) objects: u64,
 }
@@ -27,7 +28,18 @@ impl Store {
              WHERE workspace = $1 AND contact = $2 AND present AND policy = 'mirror'",
         );
         let (digest, objects) = select.bind(workspace).bind(contact).fetch_one(&self.pool).await?;
-        Ok(ContactDigest { digest: or_empty(digest), objects: unsigned(objects) })
+        Ok(ContactDigest { contact: contact.to_owned(), digest: or_empty(digest), objects: unsigned(objects) })
+    }
+
+    /// Of the contacts that have mirrored objects, in the order of their keys.
+    pub(crate) async fn contact_digests(&self, workspace: &str, after: Option<&str>, items_max: u32) -> Result<Vec<ContactDigest>> {
+        let select = sqlx::query_as::<_, (String, Option<Vec<u8>>, i64)>(
+            "SELECT contact, sha256(string_agg(digest, ''::bytea ORDER BY key)), count(*) FROM objects
+             WHERE workspace = $1 AND contact > $2 AND present AND policy = 'mirror' GROUP BY contact ORDER BY contact LIMIT $3",
+        );
+        let rows = select.bind(workspace).bind(after.unwrap_or_default()).bind(i64::from(items_max)).fetch_all(&self.pool).await?;
+        let read = |(contact, digest, objects)| ContactDigest { contact, digest: or_empty(digest), objects: unsigned(objects) };
+        Ok(rows.into_iter().map(read).collect())
     }
 
     pub(crate) async fn root(&self, workspace: &str) -> Result<Root> {

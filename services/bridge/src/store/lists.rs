@@ -29,6 +29,8 @@ pub(crate) struct Object {
 pub(crate) struct Head {
     pub(crate) workspace: String,
     pub(crate) position: u64,
+    /// Microseconds since 1970: a workspace that was removed and created again is another one, with positions of its own.
+    pub(crate) created_at: i64,
     /// In the order of `Kind::ALL`.
     pub(crate) counts: [u64; 5],
 }
@@ -80,24 +82,32 @@ pub(crate) struct Feed {
 }
 
 const COLUMNS: &str = "key, kind, contact, epoch, seq, policy, content::text AS content, digest, position";
-const HEAD: &str = "SELECT workspace, position, contacts, projects, tasks, notes, appointments FROM workspaces";
+const HEAD: &str = "SELECT workspace, position, contacts, projects, tasks, notes, appointments,
+    (extract(epoch FROM created_at) * 1000000)::bigint AS created_at FROM workspaces WHERE NOT leaving";
 
 impl Store {
     pub(crate) async fn head(&self, workspace: &str) -> Result<Head> {
-        let select = sqlx::query(sqlx::AssertSqlSafe(format!("{HEAD} WHERE workspace = $1")));
+        let select = sqlx::query(sqlx::AssertSqlSafe(format!("{HEAD} AND workspace = $1")));
         let row = select.bind(workspace).fetch_optional(&self.pool).await?.ok_or(Error::WorkspaceUnknown)?;
         read_head(&row)
     }
 
     pub(crate) async fn heads(&self, after: Option<&str>, items_max: u32) -> Result<Vec<Head>> {
-        let select = sqlx::query(sqlx::AssertSqlSafe(format!("{HEAD} WHERE workspace > $1 ORDER BY workspace LIMIT $2")));
+        let select = sqlx::query(sqlx::AssertSqlSafe(format!("{HEAD} AND workspace > $1 ORDER BY workspace LIMIT $2")));
         let rows = select.bind(after.unwrap_or_default()).bind(i64::from(items_max)).fetch_all(&self.pool).await?;
         rows.iter().map(read_head).collect()
     }
 
+    /// Whether a workspace of this name can be read.
+    pub(crate) async fn is_there(&self, workspace: &str) -> Result<bool> {
+        let select = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM workspaces WHERE workspace = $1 AND NOT leaving)");
+        Ok(select.bind(workspace).fetch_one(&self.pool).await?)
+    }
+
     /// The positions of these workspaces, in no order.
     pub(crate) async fn positions(&self, workspaces: &[String]) -> Result<Vec<(String, u64)>> {
-        let select = sqlx::query_as::<_, (String, i64)>("SELECT workspace, position FROM workspaces WHERE workspace = ANY ($1)");
+        let select =
+            sqlx::query_as::<_, (String, i64)>("SELECT workspace, position FROM workspaces WHERE workspace = ANY ($1) AND NOT leaving");
         let rows = select.bind(workspaces).fetch_all(&self.pool).await?;
         Ok(rows.into_iter().map(|(workspace, position)| (workspace, unsigned(position))).collect())
     }
@@ -107,7 +117,7 @@ impl Store {
         let select = sqlx::query(
             "SELECT coalesce(sum(contacts), 0)::bigint AS contacts, coalesce(sum(projects), 0)::bigint AS projects,
              coalesce(sum(tasks), 0)::bigint AS tasks, coalesce(sum(notes), 0)::bigint AS notes,
-             coalesce(sum(appointments), 0)::bigint AS appointments FROM workspaces",
+             coalesce(sum(appointments), 0)::bigint AS appointments FROM workspaces WHERE NOT leaving",
         );
         read_counts(&select.fetch_one(&self.pool).await?)
     }
@@ -149,7 +159,7 @@ impl Store {
 
     /// The feed after a position. The head is read first, so that no position up to it is missed.
     pub(crate) async fn changes(&self, workspace: &str, after: u64, items_max: u32) -> Result<Feed> {
-        let select = sqlx::query_as::<_, (i64, i64)>("SELECT position, pruned FROM workspaces WHERE workspace = $1");
+        let select = sqlx::query_as::<_, (i64, i64)>("SELECT position, pruned FROM workspaces WHERE workspace = $1 AND NOT leaving");
         let (position, pruned) = select.bind(workspace).fetch_optional(&self.pool).await?.ok_or(Error::WorkspaceUnknown)?;
         if after < unsigned(pruned) {
             return Err(Error::Pruned(unsigned(pruned)));
@@ -193,7 +203,12 @@ fn read_counts(row: &PgRow) -> Result<[u64; 5]> {
 }
 
 fn read_head(row: &PgRow) -> Result<Head> {
-    Ok(Head { workspace: row.try_get("workspace")?, position: unsigned(row.try_get("position")?), counts: read_counts(row)? })
+    Ok(Head {
+        workspace: row.try_get("workspace")?,
+        position: unsigned(row.try_get("position")?),
+        created_at: row.try_get("created_at")?,
+        counts: read_counts(row)?,
+    })
 }
 
 fn unreadable() -> Error {

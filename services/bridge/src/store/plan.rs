@@ -52,18 +52,23 @@ pub(super) struct Plan<'a> {
     pub(super) more: BTreeMap<Kind, i64>,
 }
 
-pub(super) fn plan<'a>(mut stored: HashMap<String, Stored>, head: u64, items: &'a [Item]) -> Plan<'a> {
+/// `erased` are contacts about whom nothing is taken that is not newer than the revision beside them.
+pub(super) fn plan<'a>(mut stored: HashMap<String, Stored>, erased: &HashMap<String, Revision>, head: u64, items: &'a [Item]) -> Plan<'a> {
     let mut plan =
         Plan { applied: Vec::with_capacity(items.len()), rows: Vec::new(), steps: Vec::new(), position: head, more: BTreeMap::new() };
     let mut written: BTreeMap<&'a str, Row<'a>> = BTreeMap::new();
     for item in items {
         let before = stored.get(&item.key);
+        let contact = item.contact.clone().or_else(|| before.and_then(|stored| stored.contact.clone()));
+        if contact.as_ref().and_then(|contact| erased.get(contact)).is_some_and(|at| item.revision <= *at) {
+            plan.applied.push(untouched(Outcome::Stale, before, item));
+            continue;
+        }
         let Decision { outcome, becomes } = decide(before.map(|stored| &stored.existing), &item.wanted());
         let Some(becomes) = becomes else {
             plan.applied.push(untouched(outcome, before, item));
             continue;
         };
-        let contact = item.contact.clone().or_else(|| before.and_then(|stored| stored.contact.clone()));
         let mut position = before.map_or(0, |stored| stored.position);
         if outcome.is_change() {
             plan.position += 1;
@@ -103,7 +108,7 @@ mod tests {
     fn positions_are_given_to_changes_alone_and_without_gaps() {
         let items =
             [put("a", 1, "x"), put("b", 2, "x"), put("a", 1, "x"), put("a", 3, "y"), remove("c", 4), remove("b", 5), put("b", 4, "z")];
-        let plan = plan(HashMap::new(), 10, &items);
+        let plan = plan(HashMap::new(), &HashMap::new(), 10, &items);
         let outcomes: Vec<&str> = plan.applied.iter().map(|applied| applied.outcome.as_str()).collect();
         assert_eq!(outcomes, ["created", "created", "unchanged", "updated", "absent", "removed", "stale"]);
         let positions: Vec<u64> = plan.steps.iter().map(|step| step.position).collect();
@@ -112,9 +117,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_older_than_an_erasure_is_not_taken() {
+        let erased = HashMap::from([("c".to_owned(), Revision { epoch: 1, seq: 5 })]);
+        let items = [put("a", 4, "x"), put("a", 5, "x"), put("a", 6, "x")];
+        let outcomes = plan(HashMap::new(), &erased, 0, &items).applied.into_iter().map(|applied| applied.outcome);
+        assert_eq!(outcomes.collect::<Vec<_>>(), [Outcome::Stale, Outcome::Stale, Outcome::Created]);
+    }
+
+    #[test]
     fn each_object_is_written_once_as_it_is_at_the_end() {
         let items = [put("a", 1, "x"), put("a", 2, "y"), remove("a", 3)];
-        let plan = plan(HashMap::new(), 0, &items);
+        let plan = plan(HashMap::new(), &HashMap::new(), 0, &items);
         assert_eq!(plan.rows.len(), 1);
         assert!(plan.rows[0].becomes.digest.is_none());
         assert_eq!((plan.rows[0].position, plan.rows[0].contact.as_deref()), (3, Some("c")));

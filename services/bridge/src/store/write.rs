@@ -3,7 +3,7 @@
 //! The head row is the only lock that is taken, and it is taken first; writers of one workspace wait for each other there,
 //! so positions are given out and committed in the same order.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
@@ -30,7 +30,11 @@ impl Store {
     /// True when it was not there before.
     pub(crate) async fn create_workspace(&self, workspace: &str) -> Result<bool> {
         let insert = sqlx::query("INSERT INTO workspaces (workspace) VALUES ($1) ON CONFLICT DO NOTHING");
-        Ok(insert.bind(workspace).execute(&self.pool).await?.rows_affected() == 1)
+        let created = insert.bind(workspace).execute(&self.pool).await?.rows_affected() == 1;
+        let leaving = sqlx::query_scalar::<_, bool>("SELECT leaving FROM workspaces WHERE workspace = $1");
+        // Gone between the two statements is as good as going.
+        let leaving = leaving.bind(workspace).fetch_optional(&self.pool).await?.unwrap_or(true);
+        if leaving { Err(Error::Leaving) } else { Ok(created) }
     }
 
     /// All or nothing. `answer` makes the text to remember for `once` from what was applied.
@@ -42,43 +46,53 @@ impl Store {
         {
             return Ok(Written::Before(answer));
         }
-        let stored = stored(&mut transaction, workspace, items).await?;
-        let plan = plan(stored, head, items);
+        let (stored, erased) = stored(&mut transaction, workspace, items).await?;
+        let plan = plan(stored, &erased, head, items);
         if !plan.rows.is_empty() {
             apply(&mut transaction, workspace, &plan).await?;
         }
         if let Some(once) = &once {
-            answers::remember(&mut transaction, workspace, once, &plan.applied).await?;
+            answers::remember(&mut transaction, workspace, once, items, &plan.applied).await?;
         }
         transaction.commit().await?;
         Ok(Written::Now { position: plan.position, applied: plan.applied })
     }
 }
 
-async fn lock(connection: &mut PgConnection, workspace: &str) -> Result<u64> {
-    let lock = sqlx::query_scalar::<_, i64>("SELECT position FROM workspaces WHERE workspace = $1 FOR UPDATE");
+/// The head of the workspace's feed, which nobody else moves until the transaction ends.
+pub(super) async fn lock(connection: &mut PgConnection, workspace: &str) -> Result<u64> {
+    let lock = sqlx::query_scalar::<_, i64>("SELECT position FROM workspaces WHERE workspace = $1 AND NOT leaving FOR UPDATE");
     let head = lock.bind(workspace).fetch_optional(connection).await?;
     head.map(unsigned).ok_or(Error::WorkspaceUnknown)
 }
 
-async fn stored(connection: &mut PgConnection, workspace: &str, items: &[Item]) -> Result<HashMap<String, Stored>> {
-    let keys: Vec<&str> = items.iter().map(|item| item.key.as_str()).collect();
-    let select =
-        sqlx::query("SELECT key, kind, policy, epoch, seq, digest, contact, position FROM objects WHERE workspace = $1 AND key = ANY ($2)");
-    let rows = select.bind(workspace).bind(keys).fetch_all(connection).await?;
-    rows.iter()
-        .map(|row| {
-            let unknown = || Error::Failed(sqlx::Error::Protocol("a stored object cannot be read".to_owned()));
-            let existing = Existing {
-                kind: Kind::parse(row.try_get("kind")?).ok_or_else(unknown)?,
-                policy: Policy::parse(row.try_get("policy")?).ok_or_else(unknown)?,
-                revision: revision(row.try_get("epoch")?, row.try_get("seq")?),
-                digest: digest(row.try_get("digest")?),
-            };
-            let stored = Stored { existing, contact: row.try_get("contact")?, position: unsigned(row.try_get("position")?) };
-            Ok((row.try_get("key")?, stored))
-        })
-        .collect()
+/// What is stored under the keys of the items; and of their contacts that were erased, as of which revision.
+async fn stored(
+    connection: &mut PgConnection,
+    workspace: &str,
+    items: &[Item],
+) -> Result<(HashMap<String, Stored>, HashMap<String, Revision>)> {
+    let keys: BTreeSet<&str> = items.iter().flat_map(|item| [Some(item.key.as_str()), item.contact.as_deref()]).flatten().collect();
+    let select = sqlx::query(
+        "SELECT key, kind, policy, epoch, seq, digest, contact, position, erased FROM objects WHERE workspace = $1 AND key = ANY ($2)",
+    );
+    let rows = select.bind(workspace).bind(keys.into_iter().collect::<Vec<_>>()).fetch_all(connection).await?;
+    let (mut stored, mut erased) = (HashMap::with_capacity(rows.len()), HashMap::new());
+    for row in &rows {
+        let unknown = || Error::Failed(sqlx::Error::Protocol("a stored object cannot be read".to_owned()));
+        let existing = Existing {
+            kind: Kind::parse(row.try_get("kind")?).ok_or_else(unknown)?,
+            policy: Policy::parse(row.try_get("policy")?).ok_or_else(unknown)?,
+            revision: revision(row.try_get("epoch")?, row.try_get("seq")?),
+            digest: digest(row.try_get("digest")?),
+        };
+        let key: String = row.try_get("key")?;
+        if row.try_get("erased")? {
+            erased.insert(key.clone(), existing.revision);
+        }
+        stored.insert(key, Stored { existing, contact: row.try_get("contact")?, position: unsigned(row.try_get("position")?) });
+    }
+    Ok((stored, erased))
 }
 
 pub(super) fn revision(epoch: i64, seq: i64) -> Revision {
@@ -103,7 +117,7 @@ WITH stored AS (
         contact = excluded.contact, policy = excluded.policy, epoch = excluded.epoch, seq = excluded.seq,
         position = excluded.position, present = excluded.present, content = excluded.content, digest = excluded.digest,
         container = excluded.container, title = excluded.title, sort = excluded.sort, search = excluded.search,
-        at = excluded.at, flag = excluded.flag
+        at = excluded.at, flag = excluded.flag, erased = objects.erased AND NOT excluded.present
 ), noted AS (
     INSERT INTO changes (workspace, position, key, kind, contact, op, epoch, seq, digest)
     SELECT $1, position, key, kind, contact, CASE WHEN digest IS NULL THEN 'remove' ELSE 'put' END, epoch, seq, digest

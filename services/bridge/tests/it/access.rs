@@ -84,5 +84,5 @@ async fn the_document_is_open_and_its_paths_exist() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 27);
+    assert_eq!(asked, 36);
 }

@@ -6,6 +6,7 @@ mod access;
 mod concurrency;
 mod control;
 mod feed;
+mod generations;
 mod idempotency;
 mod lists;
 mod page;

@@ -1,0 +1,44 @@
+//! Names that stay while the workspace behind them changes.
+
+use domain::Workspace;
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{Bridge, Error, Result};
+
+#[derive(Deserialize)]
+struct Alias {
+    workspace: Workspace,
+}
+
+impl Bridge {
+    /// Points an alias at a workspace, in one step for everybody who reads by it. Pointing it there again does nothing.
+    ///
+    /// # Errors
+    /// `WorkspaceUnknown` when the workspace is not there.
+    pub async fn point(&self, alias: &str, workspace: &Workspace) -> Result<()> {
+        let url = self.address(&["aliases", alias])?;
+        self.ask(Method::PUT, url, Some(json!({"workspace": workspace}).to_string().into_bytes())).await.map(drop)
+    }
+
+    /// The workspace behind an alias; none when there is no such alias.
+    ///
+    /// # Errors
+    /// Only what concerns the bridge as a whole.
+    pub async fn behind(&self, alias: &str) -> Result<Option<Workspace>> {
+        match self.get::<Alias>(self.address(&["aliases", alias])?).await {
+            Ok(Alias { workspace }) => Ok(Some(workspace)),
+            Err(Error::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes an alias, if it is there.
+    ///
+    /// # Errors
+    /// `Refused` when no alias can be called so.
+    pub async fn unpoint(&self, alias: &str) -> Result<()> {
+        self.ask(Method::DELETE, self.address(&["aliases", alias])?, None).await.map(drop)
+    }
+}
