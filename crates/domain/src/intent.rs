@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ContactId, EventId, LocationId, Moment, ObjectKey, RulesRevision};
+use crate::{ContactId, EventId, LocationId, Moment, ObjectKey, RulesRevision, Workspace};
 
 /// A place in the log, and so the age of what it caused. A later epoch beats every position of an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,9 +22,14 @@ impl fmt::Display for Revision {
 
 /// One Pagico object as it should be, or that it should not be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Carried")]
 pub struct Intent {
     pub location_id: LocationId,
+    /// Where the object is to be.
+    pub workspace: Workspace,
+    /// Which edition of the workspace's rules made it. Of two intents of one revision the later edition decides.
+    #[serde(skip_serializing_if = "is_first")]
+    pub edition: u32,
     /// Whom the object is about.
     pub contact_id: ContactId,
     pub kind: ObjectKind,
@@ -36,7 +41,44 @@ pub struct Intent {
     pub action: Action,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_first(edition: &u32) -> bool {
+    *edition == 0
+}
+
+/// An intent as it travels. Old ones name no workspace: they are for the one called like their location.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Carried {
+    location_id: LocationId,
+    workspace: Option<Workspace>,
+    #[serde(default)]
+    edition: u32,
+    contact_id: ContactId,
+    kind: ObjectKind,
+    object: ObjectKey,
+    revision: Revision,
+    policy: Policy,
+    rules: RulesRevision,
+    event_id: EventId,
+    action: Action,
+}
+
+impl From<Carried> for Intent {
+    fn from(carried: Carried) -> Self {
+        let Carried { location_id, workspace, edition, contact_id, kind, object, revision, policy, rules, event_id, action } = carried;
+        let workspace = workspace.unwrap_or_else(|| Workspace::live_of(&location_id));
+        Self { location_id, workspace, edition, contact_id, kind, object, revision, policy, rules, event_id, action }
+    }
+}
+
 impl Intent {
+    /// The same object in another workspace, or by a later edition of its rules.
+    #[must_use]
+    pub fn bound_for(self, workspace: &Workspace, edition: u32) -> Self {
+        Self { workspace: workspace.clone(), edition, ..self }
+    }
+
     /// The bytes that travel over the bus.
     ///
     /// # Errors

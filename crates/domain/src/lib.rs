@@ -11,6 +11,7 @@ mod map;
 mod moment;
 mod observe;
 mod record;
+pub mod replay;
 mod retry;
 mod rules;
 mod text;

@@ -8,11 +8,13 @@ use serde_json::Value;
 use crate::rules::{AppointmentField, ContactField, NoteField, TaskField, Trigger, When};
 use crate::{
     Action, Appointment, AppointmentContent, Body, Change, Contact, ContactContent, ContactId, Content, CustomField, Intent, Moment, Names,
-    Note, NoteContent, ObjectKey, ObjectKind, Policy, ProjectContent, Record, RecordFact, Recorded, Rules, Task, TaskContent, readable,
+    Note, NoteContent, ObjectKey, ObjectKind, Policy, ProjectContent, Record, RecordFact, Recorded, Rules, Task, TaskContent, Workspace,
+    readable,
 };
 
 /// The intents that an event causes: one for each Pagico object, with its whole content. The same for a live event and for one
-/// from last year. Deliveries and operators' acts cause none.
+/// from last year. Deliveries and operators' acts cause none. They are for the workspace called like the location; `Intent::bound_for`
+/// sends them elsewhere.
 pub fn map(recorded: &Recorded, rules: &Rules) -> Vec<Intent> {
     let (Body::Record(fact), Some(contact_id), Some((_, record_id))) = (&recorded.body, &recorded.contact_id, &recorded.record) else {
         return Vec::new();
@@ -55,6 +57,8 @@ fn intent(
 ) -> Intent {
     Intent {
         location_id: recorded.location_id.clone(),
+        workspace: Workspace::live_of(&recorded.location_id),
+        edition: 0,
         contact_id: contact_id.clone(),
         kind,
         object,

@@ -24,6 +24,13 @@ impl RulesRevision {
     }
 }
 
+/// A revision that was kept as text.
+impl From<String> for RulesRevision {
+    fn from(revision: String) -> Self {
+        Self(revision)
+    }
+}
+
 impl fmt::Display for RulesRevision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -3,40 +3,42 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Action, Applied, Gate, Intent, LocationId, ObjectKey, Policy, Revision, coalesce, gate};
+use domain::replay::Held;
+use domain::{Action, Applied, Gate, Intent, ObjectKey, Policy, Revision, Workspace, coalesce, gate};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::support::intent;
 
-type Object = (LocationId, ObjectKey);
+pub(crate) type Object = (Workspace, ObjectKey);
 
 /// A workspace with the bridge's promises, the ledger, and the messages that wait.
 #[derive(Default)]
-struct World {
-    workspace: BTreeMap<Object, Held>,
-    ledger: BTreeMap<Object, Applied>,
+pub(crate) struct World {
+    pub(crate) workspace: BTreeMap<Object, Kept>,
+    pub(crate) ledger: BTreeMap<Object, Held>,
     waiting: BTreeMap<usize, Intent>,
     parked: Vec<Intent>,
     messages: usize,
-    writes: usize,
+    pub(crate) writes: usize,
 }
 
 /// What the workspace remembers of an object: its content, or none where it was removed.
 #[derive(Clone, Debug, PartialEq)]
-struct Held {
-    revision: Revision,
-    action: Action,
+pub(crate) struct Kept {
+    pub(crate) revision: Revision,
+    edition: u32,
+    pub(crate) action: Action,
 }
 
-enum Answer {
+pub(crate) enum Answer {
     Delivered,
     Stale,
     Refused,
 }
 
 /// One handler's work in hand, a step further each time.
-enum Work {
+pub(crate) enum Work {
     Took(Vec<(usize, Intent)>),
     Gated { taken: Vec<(usize, Intent)>, apply: Vec<usize> },
     Wrote { taken: Vec<(usize, Intent)>, answers: Vec<(usize, Answer)> },
@@ -44,7 +46,7 @@ enum Work {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     /// A handler takes some of what waits, also what another one has in hand; or goes on with what it has.
     Go { handler: usize, pick: Vec<Index>, refuse: bool },
     /// A handler dies; what it had in hand is delivered again.
@@ -55,12 +57,12 @@ enum Step {
     Repeat { which: Index },
 }
 
-fn object(intent: &Intent) -> Object {
-    (intent.location_id.clone(), intent.object.clone())
+pub(crate) fn object(intent: &Intent) -> Object {
+    (intent.workspace.clone(), intent.object.clone())
 }
 
 impl World {
-    fn publish(&mut self, intent: Intent) {
+    pub(crate) fn publish(&mut self, intent: Intent) {
         self.waiting.insert(self.messages, intent);
         self.messages += 1;
     }
@@ -73,10 +75,10 @@ impl World {
         let held = self.workspace.get(&object(intent));
         match (held, intent.policy) {
             (Some(_), Policy::Once) => return Answer::Delivered,
-            (Some(held), Policy::Mirror) if intent.revision < held.revision => return Answer::Stale,
+            (Some(held), Policy::Mirror) if (intent.revision, intent.edition) < (held.revision, held.edition) => return Answer::Stale,
             (Some(_) | None, _) => {}
         }
-        let holds = Held { revision: intent.revision, action: intent.action.clone() };
+        let holds = Kept { revision: intent.revision, edition: intent.edition, action: intent.action.clone() };
         if held != Some(&holds) {
             self.writes += 1;
         }
@@ -87,10 +89,12 @@ impl World {
     fn settle(&mut self, intent: &Intent, answer: &Answer) {
         match answer {
             Answer::Delivered => {
-                let applied = Applied { revision: intent.revision, policy: intent.policy };
-                let row = self.ledger.entry(object(intent)).or_insert(applied);
-                if applied.revision > row.revision {
-                    *row = applied;
+                let applied = Applied { revision: intent.revision, edition: intent.edition, policy: intent.policy };
+                let removed = intent.action == Action::Remove;
+                let held = Held { applied, rules: intent.rules.clone(), removed, kept: false };
+                let row = self.ledger.entry(object(intent)).or_insert_with(|| held.clone());
+                if (applied.revision, applied.edition) > (row.applied.revision, row.applied.edition) {
+                    *row = held;
                 }
             }
             Answer::Stale => {}
@@ -103,7 +107,9 @@ impl World {
             Work::Took(taken) => {
                 let intents: Vec<&Intent> = taken.iter().map(|(_, intent)| intent).collect();
                 let deciding: BTreeSet<usize> = coalesce(&intents).into_iter().collect();
-                let passes = |index: &usize| gate(self.ledger.get(&object(intents[*index])).copied(), intents[*index]) == Gate::Apply;
+                let passes = |index: &usize| {
+                    gate(self.ledger.get(&object(intents[*index])).map(|held| held.applied), intents[*index]) == Gate::Apply
+                };
                 let apply = deciding.into_iter().filter(passes).collect();
                 Some(Work::Gated { taken, apply })
             }
@@ -135,7 +141,7 @@ impl World {
         Some(Work::Took(taken))
     }
 
-    fn run(&mut self, schedule: &[Step], handlers: usize) {
+    pub(crate) fn run(&mut self, schedule: &[Step], handlers: usize) {
         let mut hands: Vec<Option<Work>> = (0..handlers).map(|_| None).collect();
         for step in schedule {
             match step {
@@ -161,7 +167,7 @@ impl World {
     }
 
     /// Every process is started again, everything parked is sent again, and nothing fails any more.
-    fn come_to_rest(&mut self) {
+    pub(crate) fn come_to_rest(&mut self) {
         for intent in std::mem::take(&mut self.parked) {
             self.publish(intent);
         }
@@ -173,19 +179,19 @@ impl World {
         }
     }
 
-    fn holds(&self) -> BTreeMap<Object, Action> {
+    pub(crate) fn holds(&self) -> BTreeMap<Object, Action> {
         let held = self.workspace.iter().filter(|(_, held)| held.action != Action::Remove);
         held.map(|(object, held)| (object.clone(), held.action.clone())).collect()
     }
 }
 
 /// What must be there in the end: the newest of a mirrored object, what was started of the user's.
-fn wanted(intents: &[Intent]) -> BTreeMap<Object, Action> {
+pub(crate) fn wanted(intents: &[Intent]) -> BTreeMap<Object, Action> {
     let mut deciding: BTreeMap<Object, &Intent> = BTreeMap::new();
     for intent in intents {
         let best = deciding.entry(object(intent)).or_insert(intent);
         let better = match intent.policy {
-            Policy::Mirror => intent.revision > best.revision,
+            Policy::Mirror => (intent.revision, intent.edition) > (best.revision, best.edition),
             Policy::Once => intent.action != Action::Remove,
         };
         if better {
@@ -211,7 +217,7 @@ fn intents() -> impl Strategy<Value = Vec<Intent>> {
     prop::collection::vec(prop_oneof![3 => mirrored, 1 => started], 1..24)
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     let go = (0_usize..4, prop::collection::vec(any::<Index>(), 1..6), prop::bool::weighted(0.15))
         .prop_map(|(handler, pick, refuse)| Step::Go { handler, pick, refuse });
     prop_oneof![
@@ -239,7 +245,7 @@ proptest! {
         world.come_to_rest();
         prop_assert_eq!(world.holds(), wanted(&intents));
         for (object, held) in &world.workspace {
-            prop_assert_eq!(world.ledger.get(object).map(|applied| applied.revision), Some(held.revision), "the ledger knows {:?}", object);
+            prop_assert_eq!(world.ledger.get(object).map(|row| row.applied.revision), Some(held.revision), "the ledger knows {:?}", object);
         }
         // Replaying the same intents, in another order, writes nothing.
         let writes = world.writes;

@@ -1,6 +1,6 @@
 //! What may still be written, and which of several intents decides.
 
-use domain::{Applied, Gate, Intent, Policy, Revision, coalesce, gate};
+use domain::{Applied, Gate, Intent, LocationId, Policy, Revision, Workspace, coalesce, gate};
 
 use crate::support::intent;
 
@@ -17,7 +17,7 @@ fn once(seq: u64, put: bool) -> Intent {
 
 #[track_caller]
 fn check(applied: Option<(u32, u64, Policy)>, intent: &Intent, then: Gate) {
-    let applied = applied.map(|(epoch, seq, policy)| Applied { revision: Revision { epoch, seq }, policy });
+    let applied = applied.map(|(epoch, seq, policy)| Applied { revision: Revision { epoch, seq }, edition: 1, policy });
     assert_eq!(gate(applied, intent), then);
 }
 
@@ -29,6 +29,24 @@ fn only_what_is_newer_passes() {
     check(Some((1, 4, Policy::Mirror)), &mirror(5, false), Gate::Apply);
     check(Some((1, 5, Policy::Mirror)), &mirror(5, true), Gate::Skip);
     check(Some((1, 6, Policy::Mirror)), &mirror(5, false), Gate::Skip);
+}
+
+#[test]
+fn of_the_same_age_only_newer_rules_pass() {
+    let by = |edition, seq| mirror(seq, true).bound_for(&Workspace::live_of(&LocationId::new("loc").unwrap()), edition);
+    check(Some((1, 5, Policy::Mirror)), &by(2, 5), Gate::Apply);
+    check(Some((1, 5, Policy::Mirror)), &by(1, 5), Gate::Skip);
+    check(Some((1, 5, Policy::Mirror)), &by(0, 5), Gate::Skip);
+    check(Some((1, 5, Policy::Mirror)), &by(2, 4), Gate::Skip);
+    check(Some((1, 5, Policy::Mirror)), &by(0, 6), Gate::Apply);
+    check(Some((1, 5, Policy::Once)), &by(2, 5), Gate::Skip);
+    decides(&[by(0, 5), by(1, 5), by(2, 4)], &[1, 1, 1]);
+}
+
+#[test]
+fn workspaces_decide_for_themselves() {
+    let shadow = Workspace::new("shadow").unwrap();
+    decides(&[mirror(2, true), mirror(1, true).bound_for(&shadow, 0), mirror(3, true)], &[2, 1, 2]);
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod map;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod roundtrip;
 #[cfg(test)]
 mod support;

@@ -196,12 +196,15 @@ fn content() -> impl Strategy<Value = Content> {
 fn intent() -> impl Strategy<Value = Intent> {
     let action = prop_oneof![4 => content().prop_map(|content| Action::Put(Box::new(content))), 1 => Just(Action::Remove)];
     let policy = prop::sample::select(vec![Policy::Mirror, Policy::Once]);
-    (id(), id(), prop::sample::select(ObjectKind::ALL.to_vec()), id(), revision(), policy, action).prop_map(
-        |(location, contact, kind, object, revision, policy, action)| {
+    let place = (id(), id(), 0_u32..3);
+    (place, id(), prop::sample::select(ObjectKind::ALL.to_vec()), id(), revision(), policy, action).prop_map(
+        |((location, workspace, edition), contact, kind, object, revision, policy, action)| {
             let location_id = LocationId::new(location).unwrap();
             Intent {
                 event_id: event_id(&location_id, revision.epoch, revision.seq),
                 location_id,
+                workspace: Workspace::new(workspace).unwrap(),
+                edition,
                 contact_id: ContactId::new(contact).unwrap(),
                 kind: if let Action::Put(content) = &action { content.kind() } else { kind },
                 object: ObjectKey::from(object),

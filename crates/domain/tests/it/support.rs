@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     Action, Body, Cause, Change, Contact, ContactContent, ContactId, Content, Intent, KnownContact, Listing, LocationId, Moment, Names,
     Net, ObjectKey, ObjectKind, Observation, Policy, Record, RecordFact, RecordId, RecordKind, Recorded, Revision, Rules, Sighting, Task,
-    TaskContent, event_id, observe,
+    TaskContent, Workspace, event_id, observe,
 };
 use jiff::Timestamp;
 
@@ -129,6 +129,8 @@ pub(crate) fn intent(location: &str, object: &str, seq: u64, policy: Policy, put
     };
     Intent {
         event_id: event_id(&location_id, 1, seq),
+        workspace: Workspace::live_of(&location_id),
+        edition: 0,
         location_id,
         contact_id: contact_id(),
         kind,

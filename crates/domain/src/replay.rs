@@ -1,0 +1,242 @@
+//! What a replay would do: a contact's events, folded to the intents that decide, compared with what a workspace has.
+
+mod sieve;
+mod tally;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+pub use sieve::{Needed, Sieve};
+pub use tally::{Tally, Terms};
+
+use crate::gate::beats;
+use crate::{
+    Action, Applied, FieldChange, Intent, ObjectKey, ObjectKind, Policy, Recorded, Revision, Rules, RulesRevision, Workspace, map,
+};
+
+/// What the ledger holds of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub applied: Applied,
+    /// The rules that made it.
+    pub rules: RulesRevision,
+    /// The object is gone from the workspace, as it should be.
+    pub removed: bool,
+    /// The workspace said that the object is the user's by now, whether it is still there or not.
+    pub kept: bool,
+}
+
+/// What a workspace really holds of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Present {
+    pub revision: Revision,
+    pub content: Value,
+}
+
+/// What is done about an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    Put,
+    Remove,
+    Skip,
+}
+
+/// Why it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// The workspace does not have it.
+    Missing,
+    /// The workspace has an older one.
+    Behind,
+    /// Other rules make something else of the same event.
+    Rules,
+    /// Somebody else changed it.
+    Drift,
+    /// It is gone from GHL and not from the workspace.
+    Vanished,
+    /// It is there as it should be.
+    Equal,
+    /// The workspace has a newer one.
+    Newer,
+    /// It was started once and belongs to the user.
+    Started,
+    /// It should not be there and is not.
+    Absent,
+    /// The event that decides cannot be read.
+    Unreadable,
+}
+
+impl Reason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Behind => "behind",
+            Self::Rules => "rules",
+            Self::Drift => "drift",
+            Self::Vanished => "vanished",
+            Self::Equal => "equal",
+            Self::Newer => "newer",
+            Self::Started => "started",
+            Self::Absent => "absent",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// What would be done about one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    pub object: ObjectKey,
+    pub kind: ObjectKind,
+    pub policy: Policy,
+    pub step: Step,
+    pub reason: Reason,
+    /// The position of the event that decides.
+    pub cause: Revision,
+    /// The fields that would change, as far as is known what is there.
+    pub changes: Vec<FieldChange>,
+    /// What is to be sent; none for what is skipped.
+    pub intent: Option<Intent>,
+    /// What the ledger says is not what the workspace holds: it is to be forgotten before the intent is sent.
+    pub forget: bool,
+}
+
+impl Planned {
+    /// Something that is left alone and whose event was not even read.
+    pub fn skipped(object: ObjectKey, kind: ObjectKind, reason: Reason, cause: Revision) -> Self {
+        let (step, policy) = (Step::Skip, Policy::Mirror);
+        Self { object, kind, policy, step, reason, cause, changes: Vec::new(), intent: None, forget: false }
+    }
+
+    /// Whether anything would be written.
+    pub fn acts(&self) -> bool {
+        self.step != Step::Skip
+    }
+}
+
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    pub workspace: &'a Workspace,
+    /// The edition of the workspace's rules that the intents belong to.
+    pub edition: u32,
+    pub rules: &'a Rules,
+    /// The rules that made what the workspace holds, as far as they are known.
+    pub earlier: &'a BTreeMap<RulesRevision, Rules>,
+}
+
+/// Of a contact's intents the one of each object that decides, as the live path would have it: the newest of what is mirrored, the
+/// first start of what is started once.
+pub fn fold(intents: impl IntoIterator<Item = Intent>) -> BTreeMap<ObjectKey, Intent> {
+    let mut deciding: BTreeMap<ObjectKey, Intent> = BTreeMap::new();
+    for intent in intents {
+        match deciding.get_mut(&intent.object) {
+            Some(best) if beats(&intent, best) => *best = intent,
+            Some(_) => {}
+            None => drop(deciding.insert(intent.object.clone(), intent)),
+        }
+    }
+    deciding
+}
+
+/// Plans one contact from its events, in the order of the log. `present` is what the workspace was found to hold, where it was asked.
+/// Objects in `settled` are left out.
+pub fn plan(
+    events: &[Recorded],
+    held: &BTreeMap<ObjectKey, Held>,
+    present: Option<&BTreeMap<ObjectKey, Present>>,
+    settled: &BTreeSet<ObjectKey>,
+    target: Target<'_>,
+) -> Vec<Planned> {
+    let intents = events.iter().flat_map(|event| map(event, target.rules)).map(|intent| intent.bound_for(target.workspace, target.edition));
+    let wanted = fold(intents.filter(|intent| !settled.contains(&intent.object)));
+    let judged = wanted.into_values().map(|intent| {
+        let held = held.get(&intent.object);
+        let found = present.map(|present| present.get(&intent.object));
+        let before = || held.and_then(|held| content_before(events, held, &intent.object, target));
+        judge(intent.clone(), held, found, before)
+    });
+    judged.collect()
+}
+
+/// What the ledger's revision of an object said, by the rules that made it.
+fn content_before(events: &[Recorded], held: &Held, object: &ObjectKey, target: Target<'_>) -> Option<Value> {
+    let at = events.binary_search_by_key(&held.applied.revision, Recorded::revision).ok()?;
+    let rules = if held.rules == *target.rules.revision() { target.rules } else { target.earlier.get(&held.rules)? };
+    let intent = map(events.get(at)?, rules).into_iter().find(|intent| intent.object == *object)?;
+    content(&intent)
+}
+
+fn content(intent: &Intent) -> Option<Value> {
+    match &intent.action {
+        Action::Put(content) => content.to_json().ok(),
+        Action::Remove => None,
+    }
+}
+
+/// `found` is none where the workspace was not asked.
+fn judge(wanted: Intent, held: Option<&Held>, found: Option<Option<&Present>>, before: impl Fn() -> Option<Value>) -> Planned {
+    let after = content(&wanted);
+    let forget = held.is_some_and(|held| found.is_some_and(|found| contradicted(&wanted, after.as_ref(), held, found)));
+    let held = held.filter(|_| !forget);
+    let there = found.flatten();
+    let before = || there.map_or_else(&before, |present| Some(present.content.clone()));
+    let (step, reason) = match (wanted.policy, &wanted.action, held) {
+        (Policy::Once, Action::Put(_), None) => (Step::Put, Reason::Missing),
+        (Policy::Once, Action::Put(_), Some(_)) => (Step::Skip, Reason::Started),
+        (Policy::Once, Action::Remove, _) => (Step::Skip, Reason::Absent),
+        (Policy::Mirror, _, Some(held)) if held.applied.policy == Policy::Once => (Step::Skip, Reason::Started),
+        (Policy::Mirror, _, Some(held)) if held.applied.revision > wanted.revision => (Step::Skip, Reason::Newer),
+        (Policy::Mirror, Action::Put(_), None) => (Step::Put, if there.is_some() { Reason::Drift } else { Reason::Missing }),
+        (Policy::Mirror, Action::Put(_), Some(held)) if held.applied.revision < wanted.revision => (Step::Put, Reason::Behind),
+        (Policy::Mirror, Action::Put(_), Some(held)) if held.rules != wanted.rules && before() != after => (Step::Put, Reason::Rules),
+        (Policy::Mirror, Action::Put(_), Some(_)) => (Step::Skip, Reason::Equal),
+        (Policy::Mirror, Action::Remove, None) if there.is_none() => (Step::Skip, Reason::Absent),
+        (Policy::Mirror, Action::Remove, Some(held)) if held.removed => (Step::Skip, Reason::Absent),
+        (Policy::Mirror, Action::Remove, _) => (Step::Remove, Reason::Vanished),
+    };
+    let changes = if step == Step::Skip { Vec::new() } else { changes(before().as_ref(), after.as_ref()) };
+    Planned {
+        object: wanted.object.clone(),
+        kind: wanted.kind,
+        policy: wanted.policy,
+        step,
+        reason,
+        cause: wanted.revision,
+        changes,
+        forget,
+        intent: (step != Step::Skip).then_some(wanted),
+    }
+}
+
+/// Whether the workspace is not as the ledger says. What belongs to the user may have been changed, and may be gone.
+fn contradicted(wanted: &Intent, after: Option<&Value>, held: &Held, found: Option<&Present>) -> bool {
+    match found {
+        None => !held.removed && !held.kept,
+        Some(_) if held.removed => true,
+        Some(_) if held.applied.policy == Policy::Once => false,
+        // What is on its way to the workspace is no drift.
+        Some(present) => held.applied.revision == wanted.revision && Some(&present.content) != after,
+    }
+}
+
+/// The fields in which two contents differ; a content that is not there has none.
+fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldChange> {
+    let fields = |content: Option<&Value>| content.and_then(Value::as_object).cloned().unwrap_or_default();
+    let (before, after) = (fields(before), fields(after));
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let value = |fields: &serde_json::Map<String, Value>, name: &str| fields.get(name).cloned().unwrap_or_default();
+    let change = |name: &String| FieldChange { field: name.clone(), before: value(&before, name), after: value(&after, name) };
+    names.into_iter().map(change).filter(|change| change.before != change.after).collect()
+}
+
+/// The kind of the object that mirrors a record.
+pub(crate) fn mirror_kind(kind: crate::RecordKind) -> ObjectKind {
+    match kind {
+        crate::RecordKind::Contact => ObjectKind::Contact,
+        crate::RecordKind::Task => ObjectKind::Task,
+        crate::RecordKind::Note => ObjectKind::Note,
+        crate::RecordKind::Appointment => ObjectKind::Appointment,
+    }
+}

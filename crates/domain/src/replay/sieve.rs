@@ -1,0 +1,89 @@
+//! Most events of a contact decide nothing: something newer of the same record does. They need not even be read.
+
+use std::collections::BTreeMap;
+
+use super::{Held, Planned, Reason, mirror_kind};
+use crate::{Change, ObjectKey, Policy, RecordId, RecordKind, Revision, RulesRevision};
+
+/// Keeps of a contact's events, given in the order of the log, those that a plan needs, in whatever form they come.
+#[derive(Debug)]
+pub struct Sieve<T> {
+    records: BTreeMap<RecordKind, BTreeMap<String, Last<T>>>,
+    /// A contact that appears may start something.
+    starts: Vec<T>,
+}
+
+#[derive(Debug)]
+struct Last<T> {
+    revision: Revision,
+    vanished: bool,
+    /// None where it is among the starts.
+    event: Option<T>,
+}
+
+/// What came through.
+#[derive(Debug)]
+pub struct Needed<T> {
+    /// To be read and planned.
+    pub events: Vec<T>,
+    /// What is there as it should be, by revision and rules alone.
+    pub settled: Vec<Planned>,
+    /// The older revisions that the ledger holds of something that needs to be written: what is there now, to be shown.
+    pub before: Vec<Revision>,
+}
+
+impl<T> Default for Sieve<T> {
+    fn default() -> Self {
+        Self { records: BTreeMap::new(), starts: Vec::new() }
+    }
+}
+
+impl<T> Sieve<T> {
+    /// Takes the next event of a record.
+    pub fn take(&mut self, kind: RecordKind, record_id: &str, revision: Revision, change: Change, event: T) {
+        let starts = kind == RecordKind::Contact && change == Change::Appeared;
+        let event = if starts {
+            self.starts.push(event);
+            None
+        } else {
+            Some(event)
+        };
+        let last = Last { revision, vanished: change == Change::Vanished, event };
+        let records = self.records.entry(kind).or_default();
+        match records.get_mut(record_id) {
+            Some(before) => *before = last,
+            None => drop(records.insert(record_id.to_owned(), last)),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// What a plan by these rules needs, where the workspace holds this. `unsure` takes nothing for settled.
+    pub fn needed(self, held: &BTreeMap<ObjectKey, Held>, rules: &RulesRevision, unsure: bool) -> Needed<T> {
+        let mut needed = Needed { events: self.starts, settled: Vec::new(), before: Vec::new() };
+        for (kind, records) in self.records {
+            for (id, last) in records {
+                // An id that was stored is one.
+                let Ok(id) = RecordId::new(id) else { continue };
+                let object = ObjectKey::of_record(kind, &id);
+                let held = held.get(&object).filter(|held| held.applied.policy == Policy::Mirror);
+                match held {
+                    Some(held) if !unsure && is_settled(held, &last, rules) => {
+                        needed.settled.push(Planned::skipped(object, mirror_kind(kind), Reason::Equal, last.revision));
+                        continue;
+                    }
+                    Some(held) if held.applied.revision < last.revision => needed.before.push(held.applied.revision),
+                    Some(_) | None => {}
+                }
+                needed.events.extend(last.event);
+            }
+        }
+        needed
+    }
+}
+
+fn is_settled<T>(held: &Held, last: &Last<T>, rules: &RulesRevision) -> bool {
+    held.applied.revision == last.revision && held.removed == last.vanished && (held.rules == *rules || held.removed)
+}
