@@ -22,6 +22,8 @@ pub struct Settlement {
     pub object: ObjectKey,
     pub workspace: Workspace,
     pub revision: Revision,
+    /// The edition of the workspace's rules that made it.
+    pub edition: u32,
     pub policy: Policy,
     pub rules: RulesRevision,
     /// The object is gone from the workspace, as it should be.
@@ -46,6 +48,13 @@ pub struct ParkedMessage {
 }
 
 type Place<'a> = (&'a Workspace, &'a ObjectKey);
+
+/// Newer beats older; of the same revision, the later edition of the rules beats the earlier.
+type Age = (Revision, u32);
+
+fn age(settlement: &Settlement) -> Age {
+    (settlement.revision, settlement.edition)
+}
 
 impl EventLog {
     /// Records how deliveries ended: appends `delivery.*`, moves the ledger (never back), parks what must wait, and resolves what
@@ -110,7 +119,7 @@ async fn rows(
 ) -> Result<Vec<(String, Applied)>> {
     // Key by key, see `known`.
     let rows = sqlx::query(
-        "SELECT l.* FROM unnest($3::text[]) AS wanted (object) CROSS JOIN LATERAL (SELECT object, epoch, seq, policy FROM ledger \
+        "SELECT l.* FROM unnest($3::text[]) AS wanted (object) CROSS JOIN LATERAL (SELECT object, epoch, seq, policy, edition FROM ledger \
          WHERE location_id = $1 AND workspace = $2 AND object = wanted.object OFFSET 0) l",
     )
     .bind(location_id.as_str())
@@ -120,7 +129,7 @@ async fn rows(
     .await?;
     let read = |row: sqlx::postgres::PgRow| {
         let revision = Revision { epoch: epoch(row.try_get(1)?), seq: unsigned(row.try_get(2)?) };
-        Ok((row.try_get(0)?, Applied { revision, policy: policy(row.try_get(3)?) }))
+        Ok((row.try_get(0)?, Applied { revision, edition: epoch(row.try_get(4)?), policy: policy(row.try_get(3)?) }))
     };
     rows.into_iter().map(read).collect()
 }
@@ -130,7 +139,7 @@ async fn positions<'a>(
     connection: &mut PgConnection,
     location_id: &LocationId,
     settlements: &'a [Settlement],
-) -> Result<BTreeMap<Place<'a>, Revision>> {
+) -> Result<BTreeMap<Place<'a>, Age>> {
     let mut places: BTreeMap<&Workspace, BTreeMap<&str, &ObjectKey>> = BTreeMap::new();
     for settlement in settlements.iter().filter(|settlement| !settlement.object.as_str().contains('\0')) {
         places.entry(&settlement.workspace).or_default().insert(settlement.object.as_str(), &settlement.object);
@@ -140,7 +149,7 @@ async fn positions<'a>(
         let keys: Vec<&str> = objects.keys().copied().collect();
         for (object, applied) in rows(&mut *connection, location_id, workspace, &keys).await? {
             if let Some(object) = objects.get(object.as_str()) {
-                positions.insert((workspace, *object), applied.revision);
+                positions.insert((workspace, *object), (applied.revision, applied.edition));
             }
         }
     }
@@ -152,9 +161,9 @@ async fn is_news(
     connection: &mut PgConnection,
     location_id: &LocationId,
     settlement: &Settlement,
-    ledger: &BTreeMap<Place<'_>, Revision>,
+    ledger: &BTreeMap<Place<'_>, Age>,
 ) -> Result<bool> {
-    let done = ledger.get(&(&settlement.workspace, &settlement.object)).is_some_and(|applied| *applied >= settlement.revision);
+    let done = ledger.get(&(&settlement.workspace, &settlement.object)).is_some_and(|applied| *applied >= age(settlement));
     match settlement.outcome {
         DeliveryOutcome::Delivered => Ok(!done),
         // Something as new is there by now: nothing to wait for.
@@ -215,7 +224,7 @@ fn newest<'a>(settlements: impl Iterator<Item = &'a Settlement>) -> Vec<&'a Sett
     let mut newest: BTreeMap<Place<'_>, &Settlement> = BTreeMap::new();
     for settlement in settlements {
         let best = newest.entry((&settlement.workspace, &settlement.object)).or_insert(settlement);
-        if settlement.revision > best.revision {
+        if age(settlement) > age(best) {
             *best = settlement;
         }
     }
@@ -228,13 +237,14 @@ async fn move_ledger(connection: &mut PgConnection, location_id: &LocationId, de
         delivered.iter().map(|settlement| value(settlement)).collect()
     }
     sqlx::query(
-        "INSERT INTO ledger AS l (location_id, delivered_at, workspace, object, kind, contact_id, epoch, seq, policy, rules, removed, answer) \
+        "INSERT INTO ledger AS l (location_id, delivered_at, workspace, object, kind, contact_id, epoch, seq, policy, rules, removed, answer, \
+         edition) \
          SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::bigint[], $9::text[], $10::text[], \
-         $11::bool[], $12::text[]) \
+         $11::bool[], $12::text[], $13::int[]) \
          ON CONFLICT (location_id, workspace, object) DO UPDATE SET delivered_at = excluded.delivered_at, kind = excluded.kind, \
          contact_id = excluded.contact_id, epoch = excluded.epoch, seq = excluded.seq, policy = excluded.policy, rules = excluded.rules, \
-         removed = excluded.removed, answer = excluded.answer \
-         WHERE (l.epoch, l.seq) < (excluded.epoch, excluded.seq)",
+         removed = excluded.removed, answer = excluded.answer, edition = excluded.edition \
+         WHERE (l.epoch, l.seq, l.edition) < (excluded.epoch, excluded.seq, excluded.edition)",
     )
     .bind(location_id.as_str())
     .bind(At(Timestamp::now()))
@@ -248,6 +258,7 @@ async fn move_ledger(connection: &mut PgConnection, location_id: &LocationId, de
     .bind(column(delivered, |settlement| settlement.rules.as_str()))
     .bind(column(delivered, |settlement| settlement.removed))
     .bind(column(delivered, |settlement| text(&settlement.answer)))
+    .bind(column(delivered, |settlement| epoch_column(settlement.edition)))
     .execute(connection)
     .await?;
     Ok(())

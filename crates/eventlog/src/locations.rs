@@ -66,6 +66,7 @@ async fn begin(transaction: &mut Transaction<'static, Postgres>, location_id: &L
     for table in [
         "INSERT INTO relay (location_id) VALUES ($1) ON CONFLICT DO NOTHING",
         "INSERT INTO progress (location_id) VALUES ($1) ON CONFLICT DO NOTHING",
+        "INSERT INTO workspaces (location_id, workspace, role, created_seq, created_at) VALUES ($1, $1, 'live', 0, now()) ON CONFLICT DO NOTHING",
     ] {
         sqlx::query(table).bind(location_id.as_str()).execute(&mut **transaction).await?;
     }

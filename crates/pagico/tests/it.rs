@@ -65,6 +65,8 @@ fn put(contact: &str, key: &str, policy: Policy, seq: u64, content: Content) -> 
     let location_id = LocationId::new("loc").unwrap();
     Intent {
         event_id: event_id(&location_id, 1, seq),
+        workspace: Workspace::live_of(&location_id),
+        edition: 0,
         location_id,
         contact_id: ContactId::new(contact).unwrap(),
         kind: content.kind(),

@@ -37,7 +37,7 @@ impl Batch<'_> {
     pub(crate) async fn work(self) -> Vec<Fate> {
         let plan = plan(self.messages.iter().map(|message| Intent::decode(message.body())).collect());
         self.tools.metrics.intents("coalesced", plan.displaced);
-        let groups: Vec<_> = plan.work.into_iter().map(|(location_id, items)| self.location(location_id, items)).collect();
+        let groups: Vec<_> = plan.work.into_iter().map(|(place, items)| self.workspace(place, items)).collect();
         let decided: Vec<Fates> = futures::stream::iter(groups).buffer_unordered(self.tools.config.batches.locations_max).collect().await;
         let mut fates = vec![Fate::Left; self.messages.len()];
         let mut decide = |message: usize, fate: Fate| {
@@ -52,9 +52,8 @@ impl Batch<'_> {
         fates
     }
 
-    /// The items of one location, through ledger and gate to its workspace.
-    async fn location(self, location_id: LocationId, items: Vec<Item>) -> Fates {
-        let workspace = Workspace::live_of(&location_id);
+    /// The items of one workspace, through ledger and gate.
+    async fn workspace(self, (location_id, workspace): (LocationId, Workspace), items: Vec<Item>) -> Fates {
         let objects: Vec<ObjectKey> = items.iter().map(|item| item.intent.object.clone()).collect();
         let applied =
             self.tools.insist("reading the ledger", self.stop, || self.tools.log.applied(&location_id, &workspace, &objects)).await;
@@ -69,7 +68,7 @@ impl Batch<'_> {
         let (worn_out, apply): (Vec<Item>, Vec<Item>) = apply.into_iter().partition(|item| self.attempt(item) > deliveries_max);
         let (worn_out, apply) = (self.outgoing(worn_out), self.outgoing(apply));
         let ended = worn_out.into_iter().map(|out| (Some(Ended::worn_out(deliveries_max)), out)).collect();
-        fates.extend(self.settle(&location_id, &workspace, ended).await);
+        fates.extend(self.settle(&location_id, ended).await);
         let limits = &self.tools.config.bridge;
         for piece in pieces(apply, |out| out.wire.len() + 1, limits.items_max, limits.body_bytes_max) {
             fates.extend(self.deliver(&location_id, &workspace, piece).await);
@@ -85,7 +84,7 @@ impl Batch<'_> {
                 Ok(answers) => {
                     trouble = Trouble::default();
                     let ended = answers.iter().map(Ended::by).zip(part).collect();
-                    fates.extend(self.settle(location_id, workspace, ended).await);
+                    fates.extend(self.settle(location_id, ended).await);
                     continue;
                 }
                 Err(error) => error,
@@ -101,7 +100,7 @@ impl Batch<'_> {
                     }
                     Err(blamed) => {
                         let ended = blamed.into_iter().map(|out| (Ended::by(&answer), out)).collect();
-                        fates.extend(self.settle(location_id, workspace, ended).await);
+                        fates.extend(self.settle(location_id, ended).await);
                     }
                 },
             }
@@ -150,7 +149,7 @@ impl Batch<'_> {
     }
 
     /// Records how deliveries ended; what has not ended is tried again later.
-    async fn settle(self, location_id: &LocationId, workspace: &Workspace, ended: Vec<(Option<Ended>, Outgoing)>) -> Fates {
+    async fn settle(self, location_id: &LocationId, ended: Vec<(Option<Ended>, Outgoing)>) -> Fates {
         let mut settlements: Vec<Settlement> = Vec::new();
         let mut fates = Vec::new();
         for (ended, out) in &ended {
@@ -166,7 +165,7 @@ impl Batch<'_> {
                 attempts: self.attempt(&out.item),
                 traceparent: out.traceparent.as_deref(),
             };
-            settlements.push(settlement(&out.item.intent, workspace, ended, carrier));
+            settlements.push(settlement(&out.item.intent, ended, carrier));
         }
         let settled = match settlements.is_empty() {
             true => Ok(()),

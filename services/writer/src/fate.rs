@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Action, Backoff, DeliveryOutcome, Intent, Workspace};
+use domain::{Action, Backoff, DeliveryOutcome, Intent};
 use eventlog::{ParkedMessage, Settlement};
 use pagico::{Answer, Error, Fault};
 
@@ -66,14 +66,15 @@ pub(crate) struct Carrier<'a> {
 }
 
 /// An intent and how its delivery ended, as the event log takes it.
-pub(crate) fn settlement(intent: &Intent, workspace: &Workspace, ended: &Ended, carrier: Carrier<'_>) -> Settlement {
+pub(crate) fn settlement(intent: &Intent, ended: &Ended, carrier: Carrier<'_>) -> Settlement {
     let parked = ended.outcome == DeliveryOutcome::Parked;
     Settlement {
         contact_id: intent.contact_id.clone(),
         kind: intent.kind,
         object: intent.object.clone(),
-        workspace: workspace.clone(),
+        workspace: intent.workspace.clone(),
         revision: intent.revision,
+        edition: intent.edition,
         policy: intent.policy,
         rules: intent.rules.clone(),
         removed: ended.outcome == DeliveryOutcome::Delivered && intent.action == Action::Remove,
@@ -123,7 +124,7 @@ impl Remedy {
 
 #[cfg(test)]
 mod tests {
-    use domain::{ContactContent, ContactId, Content, LocationId, ObjectKey, ObjectKind, Policy, Revision, Rules, event_id};
+    use domain::{ContactContent, ContactId, Content, LocationId, ObjectKey, ObjectKind, Policy, Revision, Rules, Workspace, event_id};
 
     use super::*;
 
@@ -165,6 +166,8 @@ mod tests {
     fn intent(action: Action) -> Intent {
         let location_id = LocationId::new("one").unwrap();
         Intent {
+            workspace: Workspace::live_of(&location_id),
+            edition: 0,
             event_id: event_id(&location_id, 1, 5),
             location_id,
             contact_id: ContactId::new("ann").unwrap(),
@@ -179,10 +182,9 @@ mod tests {
 
     #[test]
     fn a_settlement_says_what_is_gone_and_keeps_the_message_of_what_is_parked() {
-        let workspace = Workspace::new("one").unwrap();
         let carrier = Carrier { subject: "intents.v1.live.one.ann", body: b"bytes", attempts: 3, traceparent: None };
         let put = intent(Action::Put(Box::new(Content::Contact(ContactContent::default()))));
-        let settle = |intent: &Intent, answer: &Answer| settlement(intent, &workspace, &Ended::by(answer).unwrap(), carrier);
+        let settle = |intent: &Intent, answer: &Answer| settlement(intent, &Ended::by(answer).unwrap(), carrier);
         let removed = settle(&intent(Action::Remove), &answer(200, "removed", None));
         assert_eq!((removed.removed, removed.parked), (true, None));
         assert!(!settle(&put, &answer(200, "updated", None)).removed);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Applied, Decode, Gate, Intent, LocationId, ObjectKey, coalesce, gate};
+use domain::{Applied, Decode, Gate, Intent, LocationId, ObjectKey, Workspace, coalesce, gate};
 
 /// What is to be done about a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// By location, because each has its own workspace and its own log.
-    pub(crate) work: BTreeMap<LocationId, Vec<Item>>,
+    /// By location, which has a log of its own, and by workspace, which a request is for.
+    pub(crate) work: BTreeMap<(LocationId, Workspace), Vec<Item>>,
     pub(crate) unreadable: Vec<(usize, Decode)>,
     /// How many intents were displaced by another one for the same object.
     pub(crate) displaced: usize,
@@ -55,7 +55,7 @@ pub(crate) fn plan(read: Vec<Result<Intent, Decode>>) -> Plan {
     for (index, (intent, message)) in intents.into_iter().zip(messages).enumerate() {
         if deciding.get(index) == Some(&index) {
             let displaced = displaced.remove(&index).unwrap_or_default();
-            plan.work.entry(intent.location_id.clone()).or_default().push(Item { intent, message, displaced });
+            plan.work.entry((intent.location_id.clone(), intent.workspace.clone())).or_default().push(Item { intent, message, displaced });
         }
     }
     plan
@@ -103,6 +103,8 @@ mod tests {
     fn intent(location: &str, object: &str, seq: u64) -> Intent {
         let location_id = LocationId::new(location).unwrap();
         Intent {
+            workspace: Workspace::live_of(&location_id),
+            edition: 0,
             event_id: event_id(&location_id, 1, seq),
             location_id,
             contact_id: ContactId::new("ann").unwrap(),
@@ -116,7 +118,7 @@ mod tests {
     }
 
     fn told(plan: &Plan) -> String {
-        let items = plan.work.iter().flat_map(|(location, items)| {
+        let items = plan.work.iter().flat_map(|((location, _), items)| {
             items.iter().map(move |item| {
                 format!("{location} {} {} {:?}", item.intent.object, item.intent.revision, item.messages().collect::<Vec<_>>())
             })
@@ -152,9 +154,16 @@ mod tests {
     }
 
     #[test]
+    fn workspaces_of_one_location_are_worked_on_apart() {
+        let shadow = Workspace::new("shadow").unwrap();
+        let plan = plan(vec![Ok(intent("one", "a", 1)), Ok(intent("one", "a", 1).bound_for(&shadow, 0))]);
+        assert_eq!(told(&plan), "one a 1.1 [0]\none a 1.1 [1]");
+    }
+
+    #[test]
     fn what_the_ledger_has_is_not_written_again() {
-        let items = plan(vec![Ok(intent("one", "a", 5)), Ok(intent("one", "b", 5))]).work.remove(&LocationId::new("one").unwrap()).unwrap();
-        let applied = Applied { revision: Revision { epoch: 1, seq: 5 }, policy: Policy::Mirror };
+        let items = plan(vec![Ok(intent("one", "a", 5)), Ok(intent("one", "b", 5))]).work.pop_first().unwrap().1;
+        let applied = Applied { revision: Revision { epoch: 1, seq: 5 }, edition: 0, policy: Policy::Mirror };
         let (apply, skip) = gated(items, &BTreeMap::from([(ObjectKey::from("a".to_owned()), applied)]));
         assert_eq!(apply.iter().map(|item| item.message).collect::<Vec<_>>(), [1]);
         assert_eq!(skip.iter().map(|item| item.message).collect::<Vec<_>>(), [0]);

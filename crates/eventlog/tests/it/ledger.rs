@@ -12,7 +12,7 @@ async fn applied(db: &Database, object: &ObjectKey) -> Option<Applied> {
 }
 
 fn mirror(seq: u64) -> Option<Applied> {
-    Some(Applied { revision: Revision { epoch: 1, seq }, policy: Policy::Mirror })
+    Some(Applied { revision: Revision { epoch: 1, seq }, edition: 0, policy: Policy::Mirror })
 }
 
 async fn settle(db: &Database, settlements: &[Settlement]) {

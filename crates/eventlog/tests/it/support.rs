@@ -127,6 +127,7 @@ pub(crate) fn settlement(contact: &str, object: ObjectKey, seq: u64, outcome: De
         object,
         workspace: Workspace::new("loc").expect("id"),
         revision: Revision { epoch: 1, seq },
+        edition: 0,
         policy: Policy::Mirror,
         rules: Rules::builtin().expect("rules").revision().clone(),
         removed: false,

@@ -47,6 +47,8 @@ async fn bridge(status: u16, headers: &[(&'static str, &'static str)], body: &st
 fn intent(action: Action) -> Intent {
     Intent {
         location_id: LocationId::new("loc").unwrap(),
+        workspace: Workspace::new("loc").unwrap(),
+        edition: 0,
         contact_id: ContactId::new("a/b").unwrap(),
         kind: ObjectKind::Contact,
         object: ObjectKey::from("ghl:contact/a/b".to_owned()),

@@ -7,7 +7,7 @@ use bus::{Bus, Lane, Outgoing, Subject};
 use chassis::Shutdown;
 use domain::{
     Action, Body, ContactContent, ContactId, Content, DeliveryOutcome, Intent, LocationId, ObjectKey, ObjectKind, Policy, Revision, Rules,
-    TaskContent, event_id,
+    TaskContent, Workspace, event_id,
 };
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings};
 use eventlog::EventLog;
@@ -161,6 +161,8 @@ impl Stage {
     pub(crate) fn intent(&self, kind: ObjectKind, object: &str, seq: u64, policy: Policy, action: Action) -> Intent {
         Intent {
             event_id: event_id(&self.location_id, 1, seq),
+            workspace: Workspace::live_of(&self.location_id),
+            edition: 0,
             location_id: self.location_id.clone(),
             contact_id: ContactId::new("ann").unwrap(),
             kind,
