@@ -1,9 +1,21 @@
-//! How often one location may be asked: a paced allowance that never exceeds GHL's window, gives way when GHL says so and recovers.
+//! How often one location may be asked, and who comes first: a paced allowance that never exceeds GHL's window nor its day, gives way
+//! when GHL says so and recovers slowly.
+
+mod bucket;
+mod day;
+mod lanes;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use self::bucket::Bucket;
+use self::day::Day;
+use self::lanes::Lanes;
+pub use self::lanes::{Lane, Shares};
 
 /// The allowance of one location.
 ///
@@ -14,14 +26,25 @@ use serde::{Deserialize, Serialize};
 pub struct Rate {
     /// Calls a second in the long run.
     pub calls_per_second: f64,
-    /// Calls in any `window`, bursts included.
+    /// Calls that GHL allows in any `window`, bursts included. A tenth of them is kept for calls that arrive late.
     pub window_calls_max: u32,
     #[serde(with = "humantime_serde")]
     pub window: Duration,
+    /// Calls that GHL allows a day, until its answers say otherwise. Days are taken to begin at midnight UTC, which nobody documents.
+    pub day_calls_max: u64,
+    /// When less than this part of the day's calls is left, sweeps and backfills spread it over the hours that are left.
+    pub spread_below: f64,
+    /// The part of the allowance that only hints may use up.
+    pub hints_reserve: f64,
+    /// The part of the calls that each other lane gets however many hints there are.
+    pub shares: Shares,
     /// The least pause after a 429, lengthened by up to a quarter at random. GHL documents no `Retry-After`.
     #[serde(with = "humantime_serde")]
     pub throttled_pause: Duration,
-    /// A call that would have to wait longer than this for its turn is turned away instead.
+    /// How long it takes from the slowest pace back to the whole one; each 429 halves the pace.
+    #[serde(with = "humantime_serde")]
+    pub recovery: Duration,
+    /// A call that has to wait longer than this for its turn is turned away instead.
     #[serde(with = "humantime_serde")]
     pub wait_max: Duration,
 }
@@ -32,16 +55,37 @@ impl Default for Rate {
             calls_per_second: 8.0,
             window_calls_max: 100,
             window: Duration::from_secs(10),
+            day_calls_max: 200_000,
+            spread_below: 0.5,
+            hints_reserve: 0.2,
+            shares: Shares { watch: 0.1, sweep: 0.1, backfill: 0.05 },
             throttled_pause: Duration::from_secs(10),
+            recovery: Duration::from_secs(300),
             wait_max: Duration::from_secs(60),
         }
     }
 }
 
 impl Rate {
-    /// Calls that may be made at once after a quiet time: what the window leaves beside the steady rate.
-    fn burst(&self) -> f64 {
-        (f64::from(self.window_calls_max) - self.calls_per_second * self.window.as_secs_f64()).max(1.0)
+    /// Every mistake at once, each naming its key.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !(self.calls_per_second > 0.0 && self.calls_per_second.is_finite()) {
+            problems.push("calls_per_second must be more than 0".to_owned());
+        }
+        for (key, part) in [("spread_below", self.spread_below), ("hints_reserve", self.hints_reserve)] {
+            if !(0.0..=1.0).contains(&part) {
+                problems.push(format!("{key} must be between 0 and 1"));
+            }
+        }
+        let Shares { watch, sweep, backfill } = self.shares;
+        if [watch, sweep, backfill].iter().any(|share| !(0.0..1.0).contains(share)) || watch + sweep + backfill >= 1.0 {
+            problems.push("shares must be at least 0 each and less than 1 together".to_owned());
+        }
+        if self.day_calls_max == 0 || self.window_calls_max == 0 || self.window.is_zero() || self.recovery.is_zero() {
+            problems.push("day_calls_max, window_calls_max, window and recovery must be more than nothing".to_owned());
+        }
+        problems
     }
 }
 
@@ -51,181 +95,175 @@ pub(crate) struct Left {
     pub(crate) remaining: Option<u64>,
     pub(crate) limit: Option<u64>,
     pub(crate) interval: Option<Duration>,
+    pub(crate) remaining_today: Option<u64>,
+    pub(crate) limit_a_day: Option<u64>,
 }
 
-/// The allowance of one location, shared by everything that asks for it. It lives in memory: a restart begins with a full burst.
+/// Where a budget stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spending {
+    /// Calls a second now, after what GHL asked for.
+    pub calls_per_second: f64,
+    /// Calls that may be made at once.
+    pub at_once: u64,
+    /// 1 at full pace; each 429 halves it.
+    pub pace: f64,
+    /// How much longer nothing is asked, because GHL asked to slow down.
+    pub held_for: Duration,
+    pub left_today: u64,
+    pub day_calls_max: u64,
+    pub throttled: u64,
+    /// By lane, the first before all others.
+    pub lanes: Vec<LaneSpending>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneSpending {
+    pub lane: Lane,
+    /// Calls since this process began to spend.
+    pub calls: u64,
+    pub waiting: u64,
+}
+
+/// The allowance of one location, shared by everything that asks for it.
+///
+/// It lives in memory and begins empty: whoever spent it before, at the worst up to this moment, left nothing.
 #[derive(Debug)]
 pub(crate) struct Budget {
     rate: Rate,
-    bucket: Mutex<Bucket>,
+    state: Mutex<State>,
 }
+
+#[derive(Debug)]
+struct State {
+    bucket: Bucket,
+    day: Day,
+    lanes: Lanes,
+    throttled: u64,
+}
+
+/// Both clocks: what is paced runs on the one that never jumps, days are counted on the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    pub(crate) steady: Instant,
+    pub(crate) wall: Timestamp,
+}
+
+impl Now {
+    fn read() -> Self {
+        Self { steady: Instant::now(), wall: Timestamp::now() }
+    }
+}
+
+/// How often a waiting call looks whether something has changed: shorter than anything that is configured.
+const LOOK_LEAST: Duration = Duration::from_millis(2);
+const LOOK_MOST: Duration = Duration::from_secs(1);
 
 impl Budget {
     pub(crate) fn new(rate: Rate) -> Self {
-        let bucket = Bucket::new(&rate, Instant::now());
-        Self { rate, bucket: Mutex::new(bucket) }
+        let state = State::new(&rate, Now::read());
+        Self { rate, state: Mutex::new(state) }
     }
 
-    /// Waits for this call's turn. Dropping the future forfeits the turn.
+    /// Waits for this call's turn. Dropping the future gives the place in the queue up.
     ///
     /// # Errors
-    /// Gives the wait that would be needed when it is longer than `wait_max`.
-    pub(crate) async fn admit(&self) -> Result<(), Duration> {
-        let mut wait = self.with(|bucket, now| bucket.reserve(&self.rate, now))?;
-        while wait > Duration::ZERO {
-            tokio::time::sleep(wait).await;
-            // A pause that was ordered while this call waited holds for it too.
-            wait = self.with(|bucket, now| bucket.held(now));
-            if wait > self.rate.wait_max {
-                return Err(wait);
+    /// Gives the wait that would still be needed when all of it is longer than `wait_max`.
+    pub(crate) async fn admit(&self, lane: Lane) -> Result<(), Duration> {
+        let since = Instant::now();
+        let (turn, mut granted) = oneshot::channel();
+        let mut wait = self.with(|state, now| {
+            state.lanes.queue(lane, turn);
+            state.grant(&self.rate, now);
+            state.wait(&self.rate, lane, now)
+        });
+        loop {
+            if granted.try_recv().is_ok() {
+                return Ok(());
             }
+            if since.elapsed() + wait > self.rate.wait_max {
+                granted.close();
+                // The turn may have come just now.
+                return granted.try_recv().map_err(|_| wait.max(LOOK_MOST));
+            }
+            tokio::select! {
+                turn = &mut granted => return turn.map_err(|_| LOOK_MOST),
+                () = tokio::time::sleep(wait.clamp(LOOK_LEAST, LOOK_MOST)) => {}
+            }
+            wait = self.with(|state, now| {
+                state.grant(&self.rate, now);
+                state.wait(&self.rate, lane, now)
+            });
         }
-        Ok(())
     }
 
     pub(crate) fn answered(&self, left: Left) {
-        self.with(|bucket, now| bucket.answered(left, now));
+        self.with(|state, now| {
+            state.bucket.answered(&self.rate, left, now);
+            state.day.answered(left, now);
+        });
     }
 
     /// Everything of the location pauses; gives the pause.
     pub(crate) fn throttled(&self, retry_after: Option<Duration>, jitter: f64) -> Duration {
         let pause = self.rate.throttled_pause.max(retry_after.unwrap_or_default()).mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 4.0);
-        self.with(|bucket, now| bucket.throttled(pause, now));
+        self.with(|state, now| {
+            state.throttled += 1;
+            state.bucket.throttled(&self.rate, pause, now);
+        });
         pause
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Bucket, Instant) -> T) -> T {
-        // The bucket holds numbers only, so one left by a panicking thread is as good as any.
-        act(&mut self.bucket.lock().unwrap_or_else(PoisonError::into_inner), Instant::now())
+    pub(crate) fn spending(&self) -> Spending {
+        self.with(|state, now| {
+            state.grant(&self.rate, now);
+            Spending {
+                calls_per_second: state.bucket.per_second(&self.rate),
+                at_once: state.bucket.whole_tokens(),
+                pace: state.bucket.pace(),
+                held_for: state.bucket.held(now),
+                left_today: state.day.left(),
+                day_calls_max: state.day.limit(),
+                throttled: state.throttled,
+                lanes: state.lanes.spending(),
+            }
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State, Now) -> T) -> T {
+        // The state holds numbers and queues only, so one left by a panicking thread is as good as any.
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), Now::read())
     }
 }
 
-/// A token bucket that may go into debt: the debt is the queue, first come, first served.
-#[derive(Debug)]
-struct Bucket {
-    tokens: f64,
-    at: Instant,
-    held_until: Instant,
-    /// The part of the rate that is used: halved by each 429, whole again after `RECOVERY` without one.
-    pace: f64,
-}
-
-const RECOVERY: Duration = Duration::from_secs(60);
-const PACE_MIN: f64 = 0.125;
-
-impl Bucket {
-    fn new(rate: &Rate, now: Instant) -> Self {
-        Self { tokens: rate.burst(), at: now, held_until: now, pace: 1.0 }
+impl State {
+    fn new(rate: &Rate, now: Now) -> Self {
+        Self { bucket: Bucket::new(now), day: Day::new(rate, now), lanes: Lanes::default(), throttled: 0 }
     }
 
-    fn reserve(&mut self, rate: &Rate, now: Instant) -> Result<Duration, Duration> {
-        let elapsed = now.saturating_duration_since(self.at);
-        let per_second = (rate.calls_per_second * self.pace).max(0.001);
-        self.tokens = (self.tokens + elapsed.as_secs_f64() * per_second).min(rate.burst());
-        self.pace = (self.pace + elapsed.as_secs_f64() / RECOVERY.as_secs_f64()).min(1.0);
-        self.at = self.at.max(now);
-        let debt = Duration::from_secs_f64((1.0 - self.tokens).max(0.0) / per_second);
-        let wait = self.held(now) + debt;
-        if wait > rate.wait_max {
-            return Err(wait);
-        }
-        self.tokens -= 1.0;
-        Ok(wait)
-    }
-
-    fn held(&self, now: Instant) -> Duration {
-        self.held_until.saturating_duration_since(now)
-    }
-
-    /// Never assumes more than GHL says is left; spreads the last tenth over the rest of its interval.
-    fn answered(&mut self, left: Left, now: Instant) {
-        let Some(remaining) = left.remaining else { return };
-        self.tokens = self.tokens.min(f64::from(u32::try_from(remaining).unwrap_or(u32::MAX)));
-        let (limit, interval) = (left.limit.unwrap_or(100), left.interval.unwrap_or(Duration::from_secs(10)));
-        if remaining.saturating_mul(10) < limit {
-            let gap = interval / u32::try_from(remaining + 1).unwrap_or(u32::MAX);
-            self.held_until = self.held_until.max(now + gap);
+    /// Gives turns to whoever may have one now.
+    fn grant(&mut self, rate: &Rate, now: Now) {
+        self.bucket.refill(rate, now);
+        self.day.turn_over(now);
+        while self.bucket.has(1.0, now) {
+            let (bucket, day) = (&self.bucket, &self.day);
+            let may = |lane: Lane, owed: bool| {
+                day.may_spend(rate, lane, now) && (lane == Lane::Hints || owed || bucket.has(1.0 + bucket.reserve(rate), now))
+            };
+            let Some(lane) = self.lanes.next(may) else { return };
+            if self.lanes.grant(lane, rate.shares) {
+                self.bucket.take();
+                self.day.spend(rate, lane, now);
+            }
         }
     }
 
-    fn throttled(&mut self, pause: Duration, now: Instant) {
-        // Nothing is earned during the pause, so that it does not end in a burst.
-        self.tokens = self.tokens.min(0.0);
-        self.held_until = self.held_until.max(now + pause);
-        self.at = self.held_until;
-        self.pace = (self.pace / 2.0).max(PACE_MIN);
+    /// How long at least until a call of this lane can get its turn.
+    fn wait(&self, rate: &Rate, lane: Lane, now: Now) -> Duration {
+        let wanted = if lane == Lane::Hints || self.lanes.is_owed(lane) { 1.0 } else { 1.0 + self.bucket.reserve(rate) };
+        self.bucket.wait(rate, wanted, now).max(self.day.wait(rate, lane, now))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rate() -> Rate {
-        Rate { wait_max: Duration::from_secs(600), ..Rate::default() }
-    }
-
-    /// The moments at which `calls` calls get their turn when all ask at once.
-    fn turns(bucket: &mut Bucket, calls: usize, now: Instant) -> Vec<Duration> {
-        (0..calls).map(|_| bucket.reserve(&rate(), now).unwrap()).collect()
-    }
-
-    #[test]
-    fn no_window_holds_more_calls_than_allowed() {
-        let now = Instant::now();
-        let turns = turns(&mut Bucket::new(&rate(), now), 500, now);
-        for start in &turns {
-            let within = turns.iter().filter(|turn| *turn >= start && **turn < *start + Duration::from_millis(9_999)).count();
-            assert!(within <= 100, "{within} calls within 10 s of {start:?}");
-        }
-        assert!(*turns.last().unwrap() < Duration::from_secs(61), "the steady rate is used");
-    }
-
-    #[test]
-    fn after_a_429_everything_waits_and_then_starts_slowly() {
-        let now = Instant::now();
-        let mut bucket = Bucket::new(&rate(), now);
-        bucket.throttled(Duration::from_secs(12), now);
-        let turns = turns(&mut bucket, 2, now);
-        assert!(turns[0] >= Duration::from_secs(12));
-        assert!(turns[1] - turns[0] >= Duration::from_millis(240), "half the rate of 8 a second");
-    }
-
-    #[test]
-    fn the_pace_recovers() {
-        let now = Instant::now();
-        let mut bucket = Bucket::new(&rate(), now);
-        bucket.throttled(Duration::ZERO, now);
-        bucket.reserve(&rate(), now + RECOVERY).unwrap();
-        assert!((bucket.pace - 1.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn what_ghl_says_is_left_is_spread_over_its_interval() {
-        let now = Instant::now();
-        let mut bucket = Bucket::new(&rate(), now);
-        bucket.answered(Left { remaining: Some(1), limit: Some(100), interval: Some(Duration::from_secs(10)) }, now);
-        assert_eq!(bucket.reserve(&rate(), now), Ok(Duration::from_secs(5)));
-        let mut untouched = Bucket::new(&rate(), now);
-        untouched.answered(Left { remaining: Some(50), limit: Some(100), interval: None }, now);
-        assert_eq!(untouched.reserve(&rate(), now), Ok(Duration::ZERO));
-    }
-
-    #[test]
-    fn a_turn_too_far_away_is_turned_down_and_costs_nothing() {
-        let now = Instant::now();
-        let hasty = Rate { wait_max: Duration::from_secs(1), ..Rate::default() };
-        let mut bucket = Bucket::new(&hasty, now);
-        bucket.throttled(Duration::from_secs(30), now);
-        let tokens = bucket.tokens;
-        assert!(bucket.reserve(&hasty, now).is_err());
-        assert!((bucket.tokens - tokens).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_pause_lasts_at_least_what_was_configured_and_what_was_asked() {
-        let budget = Budget::new(Rate::default());
-        assert!(budget.throttled(None, 0.0) >= Duration::from_secs(10));
-        assert!(budget.throttled(Some(Duration::from_secs(20)), 1.0) >= Duration::from_secs(20));
-    }
-}
+mod tests;

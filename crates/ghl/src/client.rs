@@ -18,7 +18,7 @@ pub use self::contacts::{LegacyList, Page, Row, Search, Window};
 pub use self::names::Business;
 pub use self::records::{EventsOf, TaskSearch};
 pub use self::writes::{WrittenContact, WrittenRecord};
-use crate::budget::Budget;
+use crate::budget::{Budget, Lane, Spending};
 use crate::http::Request;
 use crate::operations::Operation;
 use crate::{Answer, Error, Transport};
@@ -33,6 +33,7 @@ pub struct Client {
     location_id: LocationId,
     token: SecretString,
     budget: Arc<Budget>,
+    lane: Lane,
 }
 
 impl fmt::Debug for Client {
@@ -44,7 +45,18 @@ impl fmt::Debug for Client {
 impl Client {
     pub fn new(transport: Transport, location_id: LocationId, token: SecretString) -> Self {
         let budget = Arc::new(Budget::new(transport.rate().clone()));
-        Self { transport, location_id, token, budget }
+        Self { transport, location_id, token, budget, lane: Lane::default() }
+    }
+
+    /// The same client, asking on behalf of another lane.
+    #[must_use]
+    pub fn on(&self, lane: Lane) -> Self {
+        Self { lane, ..self.clone() }
+    }
+
+    /// Where the allowance of the location stands.
+    pub fn spending(&self) -> Spending {
+        self.budget.spending()
     }
 
     pub fn location_id(&self) -> &LocationId {
@@ -72,6 +84,6 @@ impl Client {
         if request.operation.is_legacy() && !self.transport.settings().legacy_contact_list {
             return Err(Error::UNSENT);
         }
-        self.transport.ask(&self.location_id, &self.token, &self.budget, request).await
+        self.transport.ask(&self.location_id, &self.token, (&self.budget, self.lane), request).await
     }
 }

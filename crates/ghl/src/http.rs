@@ -18,7 +18,7 @@ use url::Url;
 
 use self::verdict::{Complaint, presentable, refusal};
 use crate::Error;
-use crate::budget::{Budget, Left, Rate};
+use crate::budget::{Budget, Lane, Left, Rate};
 use crate::operations::{Family, Method, Operation, Place};
 
 /// How GHL is reached.
@@ -167,13 +167,13 @@ impl Transport {
         &self,
         location_id: &LocationId,
         token: &SecretString,
-        budget: &Budget,
+        (budget, lane): (&Budget, Lane),
         request: Request<'_>,
     ) -> Result<Answer<Value>, Error> {
         let span = tracing::info_span!("ghl", ghl.endpoint = request.operation.name, location.id = %location_id, http.status = tracing::field::Empty);
         async {
             let url = self.url(location_id, &request)?;
-            budget.admit().await.map_err(|retry_after| Error::Throttled { retry_after, trace_id: None })?;
+            budget.admit(lane).await.map_err(|retry_after| Error::Throttled { retry_after, trace_id: None })?;
             let (asked_at, started) = (Timestamp::now(), Instant::now());
             let outcome = self.send(url, location_id, token, &request).await;
             let mut call = Call {
@@ -193,6 +193,8 @@ impl Transport {
                     remaining: call.remaining,
                     limit: header(&answer.headers, "x-ratelimit-max"),
                     interval: header(&answer.headers, "x-ratelimit-interval-milliseconds").map(Duration::from_millis),
+                    remaining_today: call.remaining_today,
+                    limit_a_day: header(&answer.headers, "x-ratelimit-limit-daily"),
                 });
             }
             (self.on_call)(&call);

@@ -13,7 +13,7 @@ pub mod webhook;
 mod wire;
 mod write;
 
-pub use budget::Rate;
+pub use budget::{Lane, LaneSpending, Rate, Shares, Spending};
 pub use client::{Business, CallError, Client, EventsOf, LegacyList, Page, Row, Search, TaskSearch, Window, WrittenContact, WrittenRecord};
 pub use error::{Error, Match};
 pub use http::{Answer, Call, OnCall, Settings, Transport, Versions};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chassis::Shutdown;
 use domain::{Change, ContactId, KnownContact, Listing, Moment, Net, Observation, Record, RecordId, RecordKind, Sighting};
 use futures::StreamExt;
-use ghl::{RecordRow, Row};
+use ghl::{Client, RecordRow, Row};
 use jiff::Timestamp;
 
 use crate::append::Appended;
@@ -75,6 +75,10 @@ enum Next {
 }
 
 impl Errand<'_> {
+    pub(crate) fn client(&self) -> Client {
+        self.connection.client_for(self.net)
+    }
+
     pub(crate) fn is_backfill(&self) -> bool {
         matches!(self.net, Net::Backfill)
     }
@@ -161,7 +165,7 @@ pub(crate) async fn records(errand: Errand<'_>, bulk: Bulk, rows: Vec<RecordRow>
     for (contact_id, listed) in by_contact {
         let mut next = next_of_records(errand, bulk, contact_id, listed, &known, asked);
         if let Next::New(seen) = &mut next {
-            seen.names = errand.connection.names.names(&errand.connection.client, &Mentioned::by(seen)).await?;
+            seen.names = errand.connection.names.names(&errand.client(), &Mentioned::by(seen)).await?;
         }
         nexts.push(next);
     }

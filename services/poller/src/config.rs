@@ -150,9 +150,7 @@ impl chassis::Settings for Config {
         if self.ghl.base_url.cannot_be_a_base() {
             problems.push("ghl.base_url must be an http or https address".to_owned());
         }
-        if !(self.ghl.rate.calls_per_second > 0.0 && self.ghl.rate.calls_per_second.is_finite()) {
-            problems.push("ghl.rate.calls_per_second must be more than 0".to_owned());
-        }
+        problems.extend(self.ghl.rate.problems().into_iter().map(|problem| format!("ghl.rate.{problem}")));
         if self.retry.first > self.retry.longest {
             problems.push("retry.first must not be longer than retry.longest".to_owned());
         }

@@ -4,9 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chassis::Shutdown;
-use domain::LocationId;
+use domain::{LocationId, Net};
 use eventlog::{EventLog, Progress};
-use ghl::Client;
+use ghl::{Client, Lane};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
@@ -37,6 +37,16 @@ impl Connection {
             refused_until: Mutex::new(None),
             progress: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// The client that asks on behalf of a net.
+    pub(crate) fn client_for(&self, net: &Net) -> Client {
+        self.client.on(match net {
+            Net::Webhook { .. } | Net::Operator { .. } => Lane::Hints,
+            Net::Poll | Net::Writer => Lane::Watch,
+            Net::Sweep => Lane::Sweep,
+            Net::Backfill => Lane::Backfill,
+        })
     }
 
     /// How much longer GHL is not to be asked, because it refused the token.

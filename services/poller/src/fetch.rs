@@ -148,7 +148,7 @@ pub(crate) fn listed(observation: &Observation) -> impl Iterator<Item = &Record>
 }
 
 async fn ask(tools: &Tools, connection: &Connection, question: Question) -> Result<Observation, ghl::Error> {
-    let client = &connection.client;
+    let client = &connection.client_for(&question.net);
     let zone = connection.names.zone(client).await?;
     let Question { contact_id, contact: wanted, parts, net, traceparent } = question;
     let fresh = matches!(wanted, Ask::Fresh);

@@ -205,10 +205,10 @@ async fn page(errand: Errand<'_>, bulk: Bulk, pass: &Pass, since: Timestamp, spa
 
 async fn page_of_contacts(errand: Errand<'_>, pass: &Pass) -> Result<Step, Trouble> {
     let Errand { tools, connection, .. } = errand;
-    let zone = connection.names.zone(&connection.client).await?;
+    let zone = connection.names.zone(&errand.client()).await?;
     let rows_max = if errand.is_backfill() { tools.config.backfill.page_rows } else { tools.config.sweep.page_rows };
     let search = Search { window: Window::Everyone, rows_max: rows_max.get(), after: pass.cursor.clone() };
-    let answer = connection.client.search(&search, &zone).await?;
+    let answer = errand.client().search(&search, &zone).await?;
     let asked = Asked { at: answer.asked_at, trace_id: answer.trace_id };
     let page = answer.value;
     tools.metrics.unreadable_rows(page.unreadable);
@@ -222,10 +222,10 @@ async fn page_of_contacts(errand: Errand<'_>, pass: &Pass) -> Result<Step, Troub
 async fn page_of_tasks(errand: Errand<'_>, pass: &Pass) -> Result<Step, Trouble> {
     let Errand { tools, connection, .. } = errand;
     let settings = &tools.config.tasks;
-    let zone = connection.names.zone(&connection.client).await?;
+    let zone = connection.names.zone(&errand.client()).await?;
     let skip = pass.cursor.as_ref().and_then(Value::as_u64).unwrap_or(0);
     let search = TaskSearch { rows_max: settings.page_rows.get(), skip, ..TaskSearch::default() };
-    let answer = connection.client.search_tasks(&search, &zone).await?;
+    let answer = errand.client().search_tasks(&search, &zone).await?;
     let asked = Asked { at: answer.asked_at, trace_id: answer.trace_id };
     let page = answer.value;
     tools.metrics.unreadable_rows(page.unreadable);
@@ -246,7 +246,7 @@ struct Place {
 
 async fn window_of_appointments(errand: Errand<'_>, pass: &Pass, since: Timestamp, span: Span) -> Result<Step, Trouble> {
     let Errand { tools, connection, .. } = errand;
-    let calendars = connection.names.calendars(&connection.client).await?;
+    let calendars = connection.names.calendars(&errand.client()).await?;
     let kept = pass.cursor.clone().and_then(|cursor| serde_json::from_value::<Place>(cursor).ok());
     // The place itself, or where it would be: a calendar may be gone by now.
     let place = match kept {
@@ -254,9 +254,9 @@ async fn window_of_appointments(errand: Errand<'_>, pass: &Pass, since: Timestam
         kept => first_after(&calendars, kept.as_ref().map_or("", |place| place.calendar.as_str())),
     };
     let Some(place) = place else { return Ok(Step { seen: 0, total: None, whole: true, next: None }) };
-    let zone = connection.names.zone(&connection.client).await?;
+    let zone = connection.names.zone(&errand.client()).await?;
     let (from, to, more) = window(place.window, since, span, tools.config.appointments.window());
-    let answer = connection.client.calendar_events(EventsOf::Calendar(&place.calendar), from, to, &zone).await?;
+    let answer = errand.client().calendar_events(EventsOf::Calendar(&place.calendar), from, to, &zone).await?;
     let asked = Asked { at: answer.asked_at, trace_id: answer.trace_id };
     let page = answer.value;
     tools.metrics.unreadable_rows(page.unreadable);

@@ -99,8 +99,8 @@ async fn search(errand: Errand<'_>, from: Timestamp, to: Timestamp, watermark: T
     let mut cursors = HashSet::new();
     let (mut reached, mut pages) = (watermark, 0);
     loop {
-        let zone = connection.names.zone(&connection.client).await?;
-        let answer = connection.client.search(&search, &zone).await?;
+        let zone = connection.names.zone(&errand.client()).await?;
+        let answer = errand.client().search(&search, &zone).await?;
         let asked = Asked { at: answer.asked_at, trace_id: answer.trace_id };
         let page = answer.value;
         tools.metrics.unreadable_rows(page.unreadable);

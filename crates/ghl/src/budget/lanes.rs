@@ -1,0 +1,139 @@
+//! Who comes first: hints before the watch before the sweep before the backfill, and nobody never.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::LaneSpending;
+
+/// On whose behalf GHL is asked, the most urgent first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Somebody said that something has changed, or a person asks.
+    #[default]
+    Hints,
+    Watch,
+    Sweep,
+    Backfill,
+}
+
+impl Lane {
+    pub const ALL: [Self; 4] = [Self::Hints, Self::Watch, Self::Sweep, Self::Backfill];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hints => "hints",
+            Self::Watch => "watch",
+            Self::Sweep => "sweep",
+            Self::Backfill => "backfill",
+        }
+    }
+}
+
+/// The part of the calls that a lane gets at least while it has any to make.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shares {
+    pub watch: f64,
+    pub sweep: f64,
+    pub backfill: f64,
+}
+
+impl Shares {
+    pub(super) fn of(&self, lane: Lane) -> f64 {
+        match lane {
+            Lane::Hints => 0.0,
+            Lane::Watch => self.watch,
+            Lane::Sweep => self.sweep,
+            Lane::Backfill => self.backfill,
+        }
+    }
+}
+
+/// What adds up from shares may lack the last bit of a whole.
+const WHOLE: f64 = 1e-9;
+/// Who may not spend for a while does not hoard.
+const CREDIT_MAX: f64 = 2.0;
+
+/// The calls that wait, by lane.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    hints: Queue,
+    watch: Queue,
+    sweep: Queue,
+    backfill: Queue,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<oneshot::Sender<()>>,
+    /// What the lane is owed of the calls that were made while it waited.
+    credit: f64,
+    calls: u64,
+}
+
+impl Lanes {
+    fn lane(&mut self, lane: Lane) -> &mut Queue {
+        match lane {
+            Lane::Hints => &mut self.hints,
+            Lane::Watch => &mut self.watch,
+            Lane::Sweep => &mut self.sweep,
+            Lane::Backfill => &mut self.backfill,
+        }
+    }
+
+    fn all(&self) -> [(Lane, &Queue); 4] {
+        [(Lane::Hints, &self.hints), (Lane::Watch, &self.watch), (Lane::Sweep, &self.sweep), (Lane::Backfill, &self.backfill)]
+    }
+
+    pub(super) fn queue(&mut self, lane: Lane, turn: oneshot::Sender<()>) {
+        self.lane(lane).waiting.push_back(turn);
+    }
+
+    /// Whose turn is next: of those that are owed one the one that is owed most, otherwise the most urgent. `may` says whether a lane
+    /// may have it, given whether it is owed.
+    pub(super) fn next(&mut self, may: impl Fn(Lane, bool) -> bool) -> Option<Lane> {
+        for lane in Lane::ALL {
+            let queue = self.lane(lane);
+            while queue.waiting.front().is_some_and(oneshot::Sender::is_closed) {
+                queue.waiting.pop_front();
+            }
+            if queue.waiting.is_empty() {
+                // Who does not wait is owed nothing.
+                queue.credit = 0.0;
+            }
+        }
+        let waiting = || self.all().into_iter().filter(|(_, queue)| !queue.waiting.is_empty());
+        let owed = waiting().filter(|(lane, queue)| queue.credit + WHOLE >= 1.0 && may(*lane, true));
+        let owed = owed.max_by(|(_, left), (_, right)| left.credit.total_cmp(&right.credit)).map(|(lane, _)| lane);
+        owed.or_else(|| waiting().map(|(lane, _)| lane).find(|lane| may(*lane, false)))
+    }
+
+    /// Gives the lane its turn; false when whoever waited has gone, which costs nothing.
+    pub(super) fn grant(&mut self, lane: Lane, shares: Shares) -> bool {
+        let Some(turn) = self.lane(lane).waiting.pop_front() else { return false };
+        if turn.send(()).is_err() {
+            return false;
+        }
+        for any in Lane::ALL {
+            let queue = self.lane(any);
+            if any == lane || !queue.waiting.is_empty() {
+                queue.credit = (queue.credit + shares.of(any)).min(CREDIT_MAX);
+            }
+        }
+        let queue = self.lane(lane);
+        queue.calls += 1;
+        queue.credit = (queue.credit - 1.0).max(0.0);
+        true
+    }
+
+    pub(super) fn is_owed(&self, lane: Lane) -> bool {
+        self.all().into_iter().any(|(any, queue)| any == lane && queue.credit + WHOLE >= 1.0)
+    }
+
+    pub(super) fn spending(&self) -> Vec<LaneSpending> {
+        let all = self.all().into_iter();
+        all.map(|(lane, queue)| LaneSpending { lane, calls: queue.calls, waiting: queue.waiting.len() as u64 }).collect()
+    }
+}
