@@ -3,6 +3,8 @@
 mod app;
 mod people;
 
+use std::collections::BTreeMap;
+
 use axum::{
     Extension, Json, Router,
     body::Bytes,
@@ -25,6 +27,7 @@ use crate::{
     settings::{Chaos, Limits, SearchSettings, Touch},
     story::{self, StorySettings},
     world::World,
+    year::{Year, YearSettings},
 };
 
 #[derive(Clone)]
@@ -44,6 +47,7 @@ pub(crate) fn routes(agency: &Agency, stop: &CancellationToken) -> Router {
         .route("/sandbox/faults", post(order_fault).delete(clear_faults))
         .route("/sandbox/limits", put(set_limits))
         .route("/sandbox/populate", post(populate))
+        .route("/sandbox/year", post(live_year))
         .route("/sandbox/story", post(tell_story));
     weather
         .with_state(control.clone())
@@ -168,6 +172,22 @@ const CONTACTS_MAX: usize = 100_000;
 async fn populate(Extension(world): Extension<World>, Query(wanted): Query<Populate>) -> Json<Value> {
     world.populate(wanted.seed, wanted.contacts.min(CONTACTS_MAX));
     Json(json!({"contacts": world.contact_count()}))
+}
+
+/// All of it, before it answers. Gives how often each deed was done, and what became of its webhooks.
+async fn live_year(Extension(world): Extension<World>, body: Bytes) -> Result<Json<Value>, Refusal> {
+    let settings: YearSettings = read(&body)?;
+    let lived = tokio::task::spawn_blocking(move || {
+        let mut year = Year::new(&world, settings);
+        let mut deeds = BTreeMap::<_, BTreeMap<_, usize>>::new();
+        while let Some(step) = year.step(&world) {
+            let step = step?;
+            *deeds.entry(step.deed).or_default().entry(step.news).or_default() += 1;
+        }
+        Ok(json!({ "deeds": deeds }))
+    });
+    let broken_off = |_panicked| Refusal::bad_request("the year broke off");
+    lived.await.map_err(broken_off)?.map(Json)
 }
 
 /// Starts it and answers at once.

@@ -25,6 +25,8 @@ pub enum RecordKind {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Version {
     pub at: Timestamp,
+    /// What it hung on: one contact, or for tasks several or none. A contact hangs on itself.
+    pub contact_ids: Vec<String>,
     /// As [`crate::Snapshot`] has it; None: it was deleted.
     pub content: Option<Value>,
 }
@@ -44,6 +46,15 @@ impl Row {
             Self::Task(row) => (RecordKind::Task, &row.id),
             Self::Note(row) => (RecordKind::Note, &row.id),
             Self::Appointment(row) => (RecordKind::Appointment, &row.id),
+        }
+    }
+
+    fn contact_ids(&self) -> Vec<String> {
+        match self {
+            Self::Contact(row) => vec![row.id.clone()],
+            Self::Task(row) => row.contact_ids().cloned().collect(),
+            Self::Note(row) => vec![row.contact_id.clone()],
+            Self::Appointment(row) => vec![row.contact_id.clone()],
         }
     }
 
@@ -75,7 +86,11 @@ impl History {
     }
 
     pub(crate) fn told(&self, premises: &Premises) -> BTreeMap<(RecordKind, String), Vec<Version>> {
-        let version = |(at, row): &(Timestamp, Option<Row>)| Version { at: *at, content: row.as_ref().map(|row| row.told(premises)) };
+        let version = |(at, row): &(Timestamp, Option<Row>)| Version {
+            at: *at,
+            contact_ids: row.as_ref().map(Row::contact_ids).unwrap_or_default(),
+            content: row.as_ref().map(|row| row.told(premises)),
+        };
         self.0.iter().map(|(key, versions)| (key.clone(), versions.iter().map(version).collect())).collect()
     }
 }

@@ -26,6 +26,7 @@ pub mod story;
 mod webhook;
 mod wire;
 mod world;
+pub mod year;
 
 use std::{
     io,
@@ -45,6 +46,7 @@ pub use crate::{
     history::{RecordKind, Version},
     limits::{Limit, Violation},
     oauth::{Consent, OAuthStats},
+    population::Load,
     settings::{AppSettings, Chaos, CursorManners, Limits, SearchSettings, Settings, Spelling, Touch, WebhookSettings},
     webhook::{Webhook, keys::Keys, outbox::WebhookStats},
     world::{ContactTruth, Snapshot, Stats, World},

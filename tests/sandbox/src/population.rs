@@ -143,24 +143,43 @@ pub(crate) fn phone(dice: &mut Dice) -> String {
     format!("+1{}{:07}", dice.between(201, 989), dice.between(2_000_000, 9_999_999))
 }
 
+/// How much hangs on each contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// As in life: much on some, nothing on others.
+    Varied,
+    /// The same on everybody.
+    Each { tasks: usize, notes: usize, appointments: usize },
+}
+
+impl Load {
+    fn roll(self, dice: &mut Dice) -> [usize; 3] {
+        match self {
+            Self::Varied => [dice.pick(&[0, 0, 1, 1, 2, 3, 5]), dice.pick(&[0, 1, 1, 2, 4]), dice.pick(&[0, 0, 1, 1, 2])],
+            Self::Each { tasks, notes, appointments } => [tasks, notes, appointments],
+        }
+    }
+}
+
 /// Contacts with all that hangs on them, dated into the past two years.
-pub(crate) fn populate(state: &mut State, premises: &Premises, seed: u64, contacts: usize) {
+pub(crate) fn populate(state: &mut State, premises: &Premises, seed: u64, contacts: usize, load: Load) {
     let mut dice = Dice::for_purpose(seed, "population");
     let today = now();
     for _ in 0..contacts {
+        let [tasks, notes, appointments] = load.roll(&mut dice);
         let id = state.new_id();
         let contact = contact(&id, premises, &mut dice, today);
         let added = contact.date_added;
         state.put_contact(Arc::new(contact));
-        for _ in 0..dice.pick(&[0, 0, 1, 1, 2, 3, 5]) {
+        for _ in 0..tasks {
             let task = task(state.new_id(), &id, premises, &mut dice, added, today);
             state.put_task(Arc::new(task));
         }
-        for _ in 0..dice.pick(&[0, 1, 1, 2, 4]) {
+        for _ in 0..notes {
             let note = note(state.new_id(), &id, premises, &mut dice, added, today);
             state.put_note(Arc::new(note));
         }
-        for _ in 0..dice.pick(&[0, 0, 1, 1, 2]) {
+        for _ in 0..appointments {
             if let Some(appointment) = appointment(state.new_id(), &id, premises, &mut dice, today) {
                 state.put_appointment(Arc::new(appointment));
             }

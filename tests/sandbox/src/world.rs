@@ -28,7 +28,7 @@ use crate::{
     door::Door,
     faults::{AnswerChaos, FaultOrder},
     limits::Violation,
-    population,
+    population::{self, Load},
     search::Lag,
     settings::{Chaos, Limits, SearchSettings, Touch},
     state::{Premises, State, now},
@@ -125,7 +125,12 @@ impl World {
 
     /// Fills the location with a believable agency of so many contacts more, as if they had been there for long: no webhooks.
     pub fn populate(&self, seed: u64, contacts: usize) {
-        population::populate(&mut self.state(), &self.0.premises, seed, contacts);
+        self.populate_with(seed, contacts, Load::Varied);
+    }
+
+    /// The same with so much on each contact.
+    pub fn populate_with(&self, seed: u64, contacts: usize, load: Load) {
+        population::populate(&mut self.state(), &self.0.premises, seed, contacts, load);
     }
 
     // The weather.

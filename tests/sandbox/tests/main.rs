@@ -8,3 +8,4 @@ mod oauth;
 mod odd;
 mod story;
 mod webhooks;
+mod year;
