@@ -6,10 +6,11 @@ use std::path::Path;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What a member may use inside the workspace. A member that is not listed here fails the test.
-const INSIDE: [(&str, &[&str]); 17] = [
+const INSIDE: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("embedded", &[]),
-    ("eventlog", &["domain"]),
+    ("proof", &["domain"]),
+    ("eventlog", &["domain", "proof"]),
     ("bus", &["domain"]),
     ("ghl", &["domain"]),
     ("pagico", &["domain"]),
@@ -19,8 +20,8 @@ const INSIDE: [(&str, &[&str]); 17] = [
     ("mapper", &["domain", "eventlog", "bus", "chassis"]),
     ("writer", &["domain", "eventlog", "bus", "pagico", "chassis"]),
     ("bridge", &["chassis"]),
-    ("admin", &["domain", "eventlog", "bus", "chassis", "proto"]),
-    ("mirrorctl", &["proto"]),
+    ("admin", &["domain", "eventlog", "bus", "chassis", "proto", "proof"]),
+    ("mirrorctl", &["proto", "proof"]),
     (
         "standalone",
         &["domain", "eventlog", "bus", "ghl", "chassis", "embedded", "poller", "mapper", "writer", "bridge", "admin", "sandbox"],
@@ -29,9 +30,10 @@ const INSIDE: [(&str, &[&str]); 17] = [
     ("tests", &EVERYTHING),
 ];
 
-const EVERYTHING: [&str; 16] = [
+const EVERYTHING: [&str; 17] = [
     "domain",
     "embedded",
+    "proof",
     "eventlog",
     "bus",
     "ghl",

@@ -46,6 +46,22 @@ impl Decode<'_, Postgres> for At {
     }
 }
 
+/// An instant that stays a number: microseconds since 1970, of any year.
+pub(crate) struct Microseconds(pub(crate) i64);
+
+impl Type<Postgres> for Microseconds {
+    fn type_info() -> PgTypeInfo {
+        At::type_info()
+    }
+}
+
+impl Decode<'_, Postgres> for Microseconds {
+    fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
+        let microsecond = i64::from_be_bytes(value.as_bytes()?.try_into()?);
+        Ok(Self(microsecond.saturating_add(EPOCH_MICROSECOND)))
+    }
+}
+
 /// The bytes of an instant of whole microseconds since 1970.
 pub(crate) fn stored_instant(microsecond: i64) -> [u8; 8] {
     microsecond.saturating_sub(EPOCH_MICROSECOND).to_be_bytes()

@@ -1,9 +1,9 @@
 //! Many events in one `COPY`: the database takes them in half the time that parameters take.
 
 use domain::Hash;
+use proof::Link;
 use sqlx::{Postgres, Transaction};
 
-use crate::chain::Link;
 use crate::columns::{epoch_column, signed, stored_instant};
 use crate::{Error, Result};
 

@@ -2,7 +2,6 @@
 //!
 //! Does not know how GHL or Pagico speak, nor what travels over the bus.
 
-mod chain;
 mod cipher;
 mod columns;
 mod copy;
@@ -38,7 +37,7 @@ pub use passes::{NotesDue, Pass};
 pub use progress::{Backfill, Progress};
 pub use relay::{RelayBatch, RelayTurn, StreamSeen};
 pub use settings::Settings;
-pub use verify::Verified;
+pub use verify::{Verification, Verified};
 
 /// The event log and everything that is kept beside it. Cheap to clone; clones share their connections and their wake-ups.
 #[derive(Clone)]

@@ -2,10 +2,10 @@
 
 use domain::LocationId;
 use jiff::Timestamp;
+use proof::BEGINNING;
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Transaction};
 
-use crate::chain::BEGINNING;
 use crate::columns::{At, as_stored, epoch, unsigned};
 use crate::{Error, EventLog, Result};
 

@@ -7,10 +7,10 @@ use domain::{
     Revision, event_id, observe,
 };
 use jiff::Timestamp;
+use proof::Link;
 use sqlx::{PgConnection, PgExecutor, Postgres, Row, Transaction};
 use tokio::sync::watch;
 
-use crate::chain::Link;
 use crate::columns::{At, as_stored, epoch, epoch_column, signed, traceparent, unsigned};
 use crate::copy::Rows;
 use crate::known::Known;

@@ -1,12 +1,11 @@
 //! Reading the log.
 
-use domain::{ContactId, Decode, EventId, Hash, LocationId, RecordId, RecordKind, Stored};
+use domain::{ContactId, Decode, EventId, LocationId, RecordId, RecordKind, Stored};
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use crate::chain::Link;
 use crate::columns::{At, epoch, signed, unsigned};
 use crate::{EventLog, Result};
 
@@ -36,9 +35,7 @@ pub(crate) struct Line {
     pub(crate) recorded_at: Timestamp,
     pub(crate) cause: String,
     pub(crate) traceparent: Option<String>,
-    pub(crate) key_id: Option<String>,
     pub(crate) payload: Vec<u8>,
-    pub(crate) hash: Vec<u8>,
 }
 
 impl Line {
@@ -56,30 +53,8 @@ impl Line {
             recorded_at: row.try_get::<At, _>(9)?.0,
             cause: row.try_get(10)?,
             traceparent: row.try_get(11)?,
-            key_id: row.try_get(12)?,
             payload: row.try_get(13)?,
-            hash: row.try_get(14)?,
         })
-    }
-
-    pub(crate) fn chained_to(&self, previous: &Hash) -> Hash {
-        let link = Link {
-            location_id: &self.location_id,
-            epoch: self.epoch,
-            seq: self.seq,
-            event_id: self.event_id,
-            contact_id: self.contact_id.as_deref(),
-            record_kind: self.record_kind.as_deref(),
-            record_id: self.record_id.as_deref(),
-            type_name: &self.type_name,
-            occurred_at: self.occurred_at.as_microsecond(),
-            recorded_at: self.recorded_at.as_microsecond(),
-            cause: &self.cause,
-            traceparent: self.traceparent.as_deref(),
-            key_id: self.key_id.as_deref(),
-            payload: &self.payload,
-        };
-        link.hash(previous)
     }
 
     pub(crate) fn stored(self) -> Result<Stored, Decode> {

@@ -1,23 +1,45 @@
 //! Proving that the log is what was written.
 
-use domain::{Hash, LocationId, event_id};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::chain::BEGINNING;
-use crate::columns::signed;
+use domain::{Hash, LocationId};
+use futures::{StreamExt, TryStreamExt, stream};
+use proof::{BEGINNING, Link, Walk};
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Row};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::columns::{Microseconds, epoch, signed, unsigned};
 use crate::log::Head;
-use crate::read::{Line, select_events};
+use crate::read::select_events;
 use crate::{Error, EventLog, Result};
 
-/// How many events are held at once while walking.
-const PAGE_EVENTS: u64 = 500;
+/// How a log is gone through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// How many events one statement reads; progress is told after each.
+    pub range_events: u64,
+    /// How many ranges are read and hashed at once, each over a connection of the pool.
+    pub workers: usize,
+    /// Positions whose hashes are wanted, for instance because a checkpoint names them.
+    pub wanted: BTreeSet<u64>,
+}
+
+impl Default for Verification {
+    fn default() -> Self {
+        Self { range_events: 20_000, workers: 2, wanted: BTreeSet::new() }
+    }
+}
 
 /// A log whose places, hashes and head fit together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// The last position; also the number of events.
     pub head: u64,
     /// The hash of the last event, which stands for the whole log.
     pub hash: Hash,
+    /// The hashes that were wanted, where the log has such positions.
+    pub hashes: BTreeMap<u64, Hash>,
 }
 
 impl EventLog {
@@ -26,47 +48,147 @@ impl EventLog {
     /// # Errors
     /// `Corrupt` names the first place that does not fit, `NotFound` a location that was never connected.
     pub async fn verify(&self, location_id: &LocationId) -> Result<Verified> {
-        let head = Head::look(&self.pool, location_id).await?;
-        let corrupt = |seq, problem| Error::Corrupt { location_id: location_id.clone(), seq, problem };
-        let (mut seq, mut hash) = (0, BEGINNING);
-        while seq < head.seq {
-            let page = self.lines(location_id, seq, head.seq.min(seq + PAGE_EVENTS)).await?;
-            if page.is_empty() {
-                return Err(corrupt(seq + 1, "the event is missing"));
-            }
-            for line in page {
-                seq += 1;
-                hash = next(&line, seq, &hash).map_err(|problem| corrupt(seq, problem))?;
-            }
-        }
-        if hash != head.hash {
-            return Err(corrupt(head.seq, "the head holds another hash"));
-        }
-        Ok(Verified { head: head.seq, hash })
+        self.verify_after(location_id, (0, BEGINNING), &Verification::default(), |_, _| ()).await
     }
 
-    async fn lines(&self, location_id: &LocationId, after: u64, through: u64) -> Result<Vec<Line>> {
-        let rows = sqlx::query(select_events!("WHERE location_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq"))
+    /// Walks the chain from a place whose hash is known to the head as it is now, several ranges at once. Each range begins with the hash that
+    /// is stored before it, which is the one that the range before it ends with, or that range is found to be broken. `progress` is told the
+    /// position that is reached and the head. Takes no more memory than one row for each worker.
+    ///
+    /// # Errors
+    /// `Corrupt` names the first place that does not fit, `NotFound` a location that was never connected.
+    pub async fn verify_after(
+        &self,
+        location_id: &LocationId,
+        (after, hash): (u64, Hash),
+        how: &Verification,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<Verified> {
+        let head = self.head_and_end(location_id).await?;
+        let corrupt = |seq, problem| Error::Corrupt { location_id: location_id.clone(), seq, problem };
+        if head.seq < after {
+            return Err(corrupt(head.seq + 1, "the log ends before it"));
+        }
+        let begins = (after..head.seq).step_by(usize::try_from(how.range_events.max(1)).unwrap_or(usize::MAX));
+        let ranges = begins.map(|begin| {
+            let range = Range {
+                location_id: location_id.clone(),
+                begin,
+                end: head.seq.min(begin.saturating_add(how.range_events.max(1))),
+                known: (begin == after).then_some(hash),
+                wanted: how.wanted.range(begin + 1..).take_while(|seq| **seq <= begin.saturating_add(how.range_events)).copied().collect(),
+            };
+            let pool = self.pool.clone();
+            // Spawned, so that hashing uses every core, when its turn has come.
+            async move { AbortOnDropHandle::new(tokio::spawn(range.walk(pool))).await }
+        });
+        let mut ranges = stream::iter(ranges).buffered(how.workers.max(1));
+        let mut verified = Verified { head: head.seq, hash, hashes: BTreeMap::new() };
+        if how.wanted.contains(&after) {
+            verified.hashes.insert(after, hash);
+        }
+        while let Some(walked) = ranges.next().await {
+            let walked = walked.map_err(|_| Error::Unavailable { source: sqlx::Error::WorkerCrashed })??;
+            progress(walked.end, head.seq);
+            verified.hash = walked.hash;
+            verified.hashes.extend(walked.hashes);
+        }
+        if verified.hash != head.hash {
+            return Err(corrupt(head.seq, "the head holds another hash"));
+        }
+        Ok(verified)
+    }
+
+    /// The head, if nothing stands after it.
+    async fn head_and_end(&self, location_id: &LocationId) -> Result<Head> {
+        let mut snapshot = self.pool.begin().await?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *snapshot).await?;
+        let head = Head::look(&mut *snapshot, location_id).await?;
+        let past = sqlx::query("SELECT seq FROM events WHERE location_id = $1 AND seq > $2 ORDER BY seq LIMIT 1")
             .bind(location_id.as_str())
-            .bind(signed(after))
-            .bind(signed(through))
-            .fetch_all(&self.pool)
+            .bind(signed(head.seq))
+            .fetch_optional(&mut *snapshot)
             .await?;
-        rows.iter().map(Line::read).collect()
+        snapshot.rollback().await?;
+        match past {
+            None => Ok(head),
+            Some(row) => Err(Error::Corrupt {
+                location_id: location_id.clone(),
+                seq: unsigned(row.try_get(0)?),
+                problem: "the event stands after the head",
+            }),
+        }
     }
 }
 
-fn next(line: &Line, seq: u64, previous: &Hash) -> Result<Hash, &'static str> {
-    if line.seq != seq {
-        return Err("the event is missing");
+/// The events after `begin` to `end`.
+struct Range {
+    location_id: LocationId,
+    begin: u64,
+    end: u64,
+    /// The hash at `begin`; without one the stored one counts, which the range before checks.
+    known: Option<Hash>,
+    wanted: Vec<u64>,
+}
+
+struct Walked {
+    end: u64,
+    hash: Hash,
+    hashes: BTreeMap<u64, Hash>,
+}
+
+impl Range {
+    async fn walk(self, pool: PgPool) -> Result<Walked> {
+        let corrupt = |seq, problem| Error::Corrupt { location_id: self.location_id.clone(), seq, problem };
+        let first = if self.known.is_some() { self.begin } else { self.begin - 1 };
+        let mut rows = sqlx::query(select_events!("WHERE location_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq"))
+            .bind(self.location_id.as_str())
+            .bind(signed(first))
+            .bind(signed(self.end))
+            .fetch(&pool);
+        let hash = match self.known {
+            Some(hash) => hash,
+            None => match rows.try_next().await? {
+                Some(row) if unsigned(row.try_get(1)?) == self.begin => stored_hash(&row)?.try_into().unwrap_or(BEGINNING),
+                _ => return Err(corrupt(self.begin, "the event is missing")),
+            },
+        };
+        let mut walk = Walk::after(self.location_id.clone(), self.begin, hash);
+        let mut hashes = BTreeMap::new();
+        while let Some(row) = rows.try_next().await? {
+            let seq = walk.seq() + 1;
+            walk.step(&link(&row)?, stored_hash(&row)?).map_err(|problem| corrupt(seq, problem.as_str()))?;
+            if self.wanted.contains(&seq) {
+                hashes.insert(seq, walk.hash());
+            }
+        }
+        if walk.seq() < self.end {
+            return Err(corrupt(walk.seq() + 1, "the event is missing"));
+        }
+        Ok(Walked { end: self.end, hash: walk.hash(), hashes })
     }
-    let hash = line.chained_to(previous);
-    if line.hash != hash {
-        return Err("the hash is another");
-    }
-    let location_id = LocationId::new(line.location_id.as_str()).map_err(|_| "the location is none")?;
-    if line.event_id != event_id(&location_id, line.epoch, seq).0 {
-        return Err("the event id is another");
-    }
-    Ok(hash)
+}
+
+/// The columns of a row of `select_events!` as they are hashed, borrowed.
+pub(crate) fn link(row: &PgRow) -> Result<Link<'_>> {
+    Ok(Link {
+        location_id: row.try_get(0)?,
+        seq: unsigned(row.try_get(1)?),
+        epoch: epoch(row.try_get(2)?),
+        event_id: row.try_get(3)?,
+        contact_id: row.try_get(4)?,
+        record_kind: row.try_get(5)?,
+        record_id: row.try_get(6)?,
+        type_name: row.try_get(7)?,
+        occurred_at: row.try_get::<Microseconds, _>(8)?.0,
+        recorded_at: row.try_get::<Microseconds, _>(9)?.0,
+        cause: row.try_get(10)?,
+        traceparent: row.try_get(11)?,
+        key_id: row.try_get(12)?,
+        payload: row.try_get(13)?,
+    })
+}
+
+pub(crate) fn stored_hash(row: &PgRow) -> Result<&[u8]> {
+    Ok(row.try_get(14)?)
 }

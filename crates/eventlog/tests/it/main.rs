@@ -11,3 +11,4 @@ mod parked;
 mod passes;
 mod relay;
 mod support;
+mod verify;
