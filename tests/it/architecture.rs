@@ -21,10 +21,10 @@ const INSIDE: [(&str, &[&str]); 18] = [
     ("writer", &["domain", "eventlog", "bus", "pagico", "chassis"]),
     ("bridge", &["chassis"]),
     ("admin", &["domain", "eventlog", "bus", "chassis", "proto", "proof"]),
-    ("mirrorctl", &["proto", "proof"]),
+    ("mirrorctl", &["domain", "proto", "proof"]),
     (
         "standalone",
-        &["domain", "eventlog", "bus", "ghl", "chassis", "embedded", "poller", "mapper", "writer", "bridge", "admin", "sandbox"],
+        &["domain", "proof", "eventlog", "bus", "ghl", "chassis", "embedded", "poller", "mapper", "writer", "bridge", "admin", "sandbox"],
     ),
     ("sandbox", &[]),
     ("tests", &EVERYTHING),

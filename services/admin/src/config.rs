@@ -1,8 +1,11 @@
 //! The settings, explained in `config.default.toml`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chassis::{ServerSettings, TelemetrySettings};
+use eventlog::Verification;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,6 +19,8 @@ pub struct Config {
     pub bus: bus::Settings,
     pub limits: Limits,
     pub health: IntervalSettings,
+    pub proof: ProofSettings,
+    pub seal: SealSettings,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,6 +41,48 @@ pub struct IntervalSettings {
     pub interval: Duration,
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProofSettings {
+    pub range_events: u64,
+    pub workers: usize,
+    pub runs_max: usize,
+    pub positions_max: usize,
+}
+
+impl ProofSettings {
+    pub(crate) fn verification(&self) -> Verification {
+        Verification { range_events: self.range_events, workers: self.workers, ..Verification::default() }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealSettings {
+    pub directory: PathBuf,
+    #[serde(serialize_with = "chassis::hidden")]
+    pub key: SecretString,
+    /// Counts where it is given.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+}
+
+impl SealSettings {
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.interval.is_zero() {
+            problems.push("seal.interval must be more than nothing".to_owned());
+        }
+        let sealing = self.key_file.is_some() || !self.key.expose_secret().is_empty();
+        if sealing && self.directory.as_os_str().is_empty() {
+            problems.push("seal.directory must be given where a key is".to_owned());
+        }
+        problems
+    }
+}
+
 impl chassis::Settings for Config {
     const SERVICE: &'static str = "admin";
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
@@ -52,8 +99,12 @@ impl chassis::Settings for Config {
             ("limits.watch_rows", *watch_rows == 0),
             ("limits.watch_interval", watch_interval.is_zero()),
             ("health.interval", self.health.interval.is_zero()),
+            ("proof.range_events", self.proof.range_events == 0),
+            ("proof.workers", self.proof.workers == 0),
+            ("proof.runs_max", self.proof.runs_max == 0),
         ];
         problems.extend(nothing.into_iter().filter(|(_, nothing)| *nothing).map(|(key, _)| format!("{key} must be more than nothing")));
+        problems.extend(self.seal.problems());
         if page_rows > page_rows_max {
             problems.push("limits.page_rows must not be more than limits.page_rows_max".to_owned());
         }

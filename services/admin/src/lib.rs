@@ -3,9 +3,12 @@
 //! Does not know GHL or Pagico, and decides nothing; redriving is all it ever sends on its way.
 
 mod answers;
+mod checkpoints;
 mod config;
 mod health;
+mod proving;
 mod refusal;
+mod sealer;
 mod service;
 mod watch;
 
@@ -16,11 +19,14 @@ use bus::Bus;
 use chassis::{Chassis, Shutdown};
 use eventlog::EventLog;
 use proto::admin::v1::admin_server::AdminServer;
+use proto::proof::v1::proof_server::ProofServer;
 use tokio::task::{JoinError, JoinSet};
 use tonic::service::Routes;
 
-pub use config::{Config, IntervalSettings, Limits};
+pub use config::{Config, IntervalSettings, Limits, ProofSettings, SealSettings};
 
+use crate::proving::Proving;
+use crate::sealer::Seal;
 use crate::service::Service;
 
 /// Runs the service until it is told to stop. A database or bus that is away only makes it not ready.
@@ -36,14 +42,20 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let log = EventLog::connect(&config.log).await?;
     let bus = Bus::connect(&config.bus).await?;
     let service = Service::new(log.clone(), bus.clone(), config.limits.clone(), stop.clone());
+    let seal = Seal::from_settings(&config.seal)?;
+    let proving = Proving::new(log.clone(), seal.clone(), config.proof.clone(), config.limits.clone(), stop.clone());
     let http = health::summary(log.clone());
     let mut tasks = JoinSet::new();
     let (serving, server) = (Arc::clone(&chassis), config.server.clone());
     let listening = stop.clone();
     tasks.spawn(async move {
-        let routes = Routes::new(AdminServer::new(service));
+        let routes = Routes::new(AdminServer::new(service)).add_service(ProofServer::new(proving));
         serving.serve(&server, http, Some(routes), &[], listening).await.context("server")
     });
+    if let Some(seal) = seal {
+        let (sealing, how, stopping) = (log.clone(), config.proof.verification(), stop.clone());
+        tasks.spawn(async move { sealer::run(sealing, seal, how, config.seal.interval, stopping).await.context("sealer") });
+    }
     let interval = config.health.interval;
     let watching = stop.clone();
     tasks.spawn(async move { health::run(chassis, log, bus, interval, watching).await.context("health") });

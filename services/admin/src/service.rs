@@ -30,25 +30,12 @@ impl Service {
         Self { log, bus, limits, watchers, stop }
     }
 
-    /// The location that is meant: the one that is named, or the only one there is.
     async fn location(&self, named: &str) -> Result<LocationId, Status> {
-        if !named.is_empty() {
-            return LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")));
-        }
-        let mut locations = self.log.locations().await.map_err(refusal::of_log)?;
-        match (locations.pop(), locations.len()) {
-            (Some(only), 0) => Ok(only.location_id),
-            (Some(_), more) => Err(Status::invalid_argument(format!("{} locations are connected; name one as location_id", more + 1))),
-            (None, _) => Err(Status::failed_precondition("no location is connected yet; give one to the poller")),
-        }
+        location(&self.log, named).await
     }
 
     fn rows(&self, asked: u32) -> Result<u32, Status> {
-        match asked {
-            0 => Ok(self.limits.page_rows),
-            asked if asked <= self.limits.page_rows_max => Ok(asked),
-            asked => Err(Status::invalid_argument(format!("page_size {asked} is more than {}", self.limits.page_rows_max))),
-        }
+        rows(&self.limits, asked)
     }
 
     /// When the oldest change was recorded that has not reached Pagico.
@@ -60,12 +47,33 @@ impl Service {
     }
 }
 
+/// The location that is meant: the one that is named, or the only one there is.
+pub(crate) async fn location(log: &EventLog, named: &str) -> Result<LocationId, Status> {
+    if !named.is_empty() {
+        return LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")));
+    }
+    let mut locations = log.locations().await.map_err(refusal::of_log)?;
+    match (locations.pop(), locations.len()) {
+        (Some(only), 0) => Ok(only.location_id),
+        (Some(_), more) => Err(Status::invalid_argument(format!("{} locations are connected; name one as location_id", more + 1))),
+        (None, _) => Err(Status::failed_precondition("no location is connected yet; give one to the poller")),
+    }
+}
+
+pub(crate) fn rows(limits: &Limits, asked: u32) -> Result<u32, Status> {
+    match asked {
+        0 => Ok(limits.page_rows),
+        asked if asked <= limits.page_rows_max => Ok(asked),
+        asked => Err(Status::invalid_argument(format!("page_size {asked} is more than {}", limits.page_rows_max))),
+    }
+}
+
 fn contact_id(id: &str) -> Result<ContactId, Status> {
     ContactId::new(id).map_err(|error| Status::invalid_argument(format!("contact_id: {error}")))
 }
 
 /// One row more than a page tells whether there is another page.
-fn page<T>(mut rows: Vec<T>, size: u32, token: impl Fn(&T) -> String) -> (Vec<T>, String) {
+pub(crate) fn page<T>(mut rows: Vec<T>, size: u32, token: impl Fn(&T) -> String) -> (Vec<T>, String) {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let more = rows.len() > size;
     rows.truncate(size);
@@ -73,7 +81,7 @@ fn page<T>(mut rows: Vec<T>, size: u32, token: impl Fn(&T) -> String) -> (Vec<T>
     (rows, token)
 }
 
-fn bad_token() -> Status {
+pub(crate) fn bad_token() -> Status {
     Status::invalid_argument("page_token is none that this call gave; leave it empty for the first page")
 }
 

@@ -88,8 +88,34 @@ pub enum Command {
     Resume(ServicesArgs),
     /// Makes services take up no work any more, and waits until nothing is in hand.
     Drain(DrainArgs),
+    /// Proves that the log is what was written.
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Prints a completion script.
     Completions { shell: Shell },
+}
+
+#[derive(Subcommand)]
+pub enum LogCommand {
+    /// Goes along the whole chain of a location; exit code 1 names the first position that does not fit.
+    Verify(LogVerifyArgs),
+    /// Lists the signed checkpoints of a location; with --json, as the file that `log verify --checkpoints` reads.
+    Checkpoints,
+    /// Prints the public key that checkpoints are signed with, as the file that `log verify --public-key` reads.
+    Key,
+}
+
+#[derive(Args)]
+pub struct LogVerifyArgs {
+    /// An export file to prove offline, from it alone; without one the service walks its log.
+    #[arg(value_name = "EXPORT")]
+    pub(crate) export: Option<PathBuf>,
+    /// Checkpoints that you keep: the log must extend every one of its location.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoints: Option<PathBuf>,
+    /// The key that checkpoints must be signed with (PEM), as you got it when sealing began.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
 }
 
 #[derive(Args)]

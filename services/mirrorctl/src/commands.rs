@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod contacts;
+mod log;
 mod parked;
 mod services;
 mod status;
@@ -40,6 +41,7 @@ pub(crate) async fn execute(cli: Cli, out: &mut (dyn Write + Send)) -> Result<()
         Command::Pause(arguments) => services::pause(&connection, &arguments.services, output).await,
         Command::Resume(arguments) => services::resume(&connection, &arguments.services, output).await,
         Command::Drain(arguments) => services::drain(&connection, &arguments, output).await,
+        Command::Log(command) => log::execute(&connection, command, output).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "mirrorctl", &mut script);

@@ -7,6 +7,7 @@ mod commands;
 mod json;
 mod link;
 mod problem;
+mod progress;
 mod table;
 mod words;
 

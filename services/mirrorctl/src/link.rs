@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proto::admin::v1::admin_client::AdminClient;
 use proto::control::v1::control_client::ControlClient;
+use proto::proof::v1::proof_client::ProofClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -37,6 +38,7 @@ impl Interceptor for Signed {
 }
 
 pub(crate) type Admin = AdminClient<InterceptedService<Channel, Signed>>;
+pub(crate) type Proof = ProofClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Control = ControlClient<InterceptedService<Channel, Signed>>;
 
 impl Connection {
@@ -49,6 +51,17 @@ impl Connection {
     pub(crate) async fn admin_without_deadline(&self) -> Result<Admin, Problem> {
         let channel = self.channel("the admin API", &self.endpoint).await?;
         Ok(AdminClient::with_interceptor(channel, self.signed(None)?))
+    }
+
+    pub(crate) async fn proof(&self) -> Result<Proof, Problem> {
+        let channel = self.channel("the admin API", &self.endpoint).await?;
+        Ok(ProofClient::with_interceptor(channel, self.signed(Some(self.timeout))?))
+    }
+
+    /// For runs along a whole log, which take as long as it is.
+    pub(crate) async fn proof_without_deadline(&self) -> Result<Proof, Problem> {
+        let channel = self.channel("the admin API", &self.endpoint).await?;
+        Ok(ProofClient::with_interceptor(channel, self.signed(None)?))
     }
 
     pub(crate) async fn control(&self, service: Service, deadline: Duration) -> Result<Control, Problem> {

@@ -8,7 +8,7 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  failed on the other side
+  1  failed on the other side, or the log is not what was written
   2  the command line is wrong
   3  there is no such contact, location or parked work
   4  the token is missing or wrong
@@ -27,6 +27,9 @@ pub(crate) enum Problem {
     Refused(#[from] Box<Status>),
     #[error("cannot write the answer: {0}")]
     Output(#[from] std::io::Error),
+    /// The log is not what was written.
+    #[error("{0}")]
+    Unproved(String),
     /// Of several things asked for, some failed; each has been told of.
     #[error("{failed} of {asked} failed")]
     Some { failed: usize, asked: usize, exit_code: u8 },
@@ -52,7 +55,7 @@ impl Problem {
         match self {
             Self::Usage(_) => USAGE,
             Self::Unreachable { .. } => 6,
-            Self::Output(_) => 1,
+            Self::Output(_) | Self::Unproved(_) => 1,
             Self::Some { exit_code, .. } => *exit_code,
             Self::Refused(status) => match status.code() {
                 Code::NotFound => 3,
@@ -85,7 +88,7 @@ impl Problem {
                 | Code::DataLoss
                 | Code::Unauthenticated => false,
             },
-            Self::Usage(_) | Self::Output(_) | Self::Some { .. } => false,
+            Self::Usage(_) | Self::Output(_) | Self::Unproved(_) | Self::Some { .. } => false,
         }
     }
 }

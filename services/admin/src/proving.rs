@@ -1,0 +1,159 @@
+//! The calls of the proof API.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chassis::Shutdown;
+use domain::LocationId;
+use eventlog::{Error, EventLog, Verification, Verified};
+use proof::{BEGINNING, Checkpoint, PublicKey, extends};
+use proto::proof::v1 as api;
+use proto::proof::v1::verify_log_response::Step;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::config::{Limits, ProofSettings};
+use crate::sealer::Seal;
+use crate::{answers, refusal, service};
+
+pub(crate) struct Proving {
+    log: EventLog,
+    seal: Option<Seal>,
+    settings: ProofSettings,
+    limits: Limits,
+    runs: Arc<Semaphore>,
+    stop: Shutdown,
+}
+
+type Sender = mpsc::Sender<Result<api::VerifyLogResponse, Status>>;
+
+impl Proving {
+    pub(crate) fn new(log: EventLog, seal: Option<Seal>, settings: ProofSettings, limits: Limits, stop: Shutdown) -> Self {
+        let runs = Arc::new(Semaphore::new(settings.runs_max));
+        Self { log, seal, settings, limits, runs, stop }
+    }
+
+    /// A place among the long runs, given back when it is dropped.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let place = Arc::clone(&self.runs).try_acquire_owned();
+        place.map_err(|_| Status::resource_exhausted("too many logs are being verified; try again when one is done"))
+    }
+
+    async fn checkpoints_of(&self, location_id: &LocationId) -> Result<Vec<Checkpoint>, Status> {
+        let Some(seal) = &self.seal else { return Ok(Vec::new()) };
+        seal.checkpoints_of(location_id).await.map_err(|error| Status::internal(format!("the checkpoints cannot be read: {error}")))
+    }
+}
+
+#[tonic::async_trait]
+impl api::proof_server::Proof for Proving {
+    type VerifyLogStream = ReceiverStream<Result<api::VerifyLogResponse, Status>>;
+
+    async fn verify_log(&self, request: Request<api::VerifyLogRequest>) -> Result<Response<Self::VerifyLogStream>, Status> {
+        let request = request.into_inner();
+        let location_id = service::location(&self.log, &request.location_id).await?;
+        if request.positions.len() > self.settings.positions_max {
+            return Err(Status::invalid_argument(format!("more than {} positions", self.settings.positions_max)));
+        }
+        let place = self.place()?;
+        let checkpoints = self.checkpoints_of(&location_id).await?;
+        let positions: BTreeSet<u64> = request.positions.into_iter().collect();
+        let wanted = positions.iter().copied().chain(checkpoints.iter().map(|checkpoint| checkpoint.seq)).collect();
+        let how = Verification { wanted, ..self.settings.verification() };
+        let (sender, receiver) = mpsc::channel(16);
+        let (log, stop) = (self.log.clone(), self.stop.clone());
+        let keys: Vec<_> = self.seal.iter().map(Seal::public_key).collect();
+        tokio::spawn(async move {
+            let walk = async {
+                let walked = walk(&log, &location_id, &how, &sender).await;
+                let judged = walked.map(|walked| judge(walked, &checkpoints, &keys, &positions));
+                // A caller that is gone needs no answer.
+                drop(sender.send(judged).await);
+            };
+            tokio::select! {
+                () = stop.cancelled_owned() => drop(sender.try_send(Err(Status::unavailable("the admin service is stopping; verify again")))),
+                () = sender.closed() => {}
+                () = walk => {}
+            }
+            drop(place);
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn list_checkpoints(
+        &self,
+        request: Request<api::ListCheckpointsRequest>,
+    ) -> Result<Response<api::ListCheckpointsResponse>, Status> {
+        let request = request.into_inner();
+        let location_id = service::location(&self.log, &request.location_id).await?;
+        let size = service::rows(&self.limits, request.page_size)?;
+        let after = match request.page_token.as_str() {
+            "" => 0,
+            token => token.parse::<u64>().map_err(|_| service::bad_token())?,
+        };
+        let seal = self.seal.as_ref();
+        let seal = seal.ok_or_else(|| Status::failed_precondition("no checkpoints are kept; configure seal.key of the admin service"))?;
+        let rows = self.checkpoints_of(&location_id).await?.into_iter().filter(|checkpoint| checkpoint.seq > after);
+        let rows = rows.take(usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1)).collect();
+        let (rows, next_page_token) = service::page(rows, size, |last: &Checkpoint| last.seq.to_string());
+        let public_key = seal.public_key().to_pem().map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(api::ListCheckpointsResponse {
+            checkpoints: rows.into_iter().map(checkpoint).collect(),
+            next_page_token,
+            public_key,
+        }))
+    }
+}
+
+enum Walked {
+    Whole(Verified),
+    Broken { seq: u64, problem: String },
+}
+
+/// Walks the log and tells how far it is; a step that finds no room is left out, the next one says more.
+async fn walk(log: &EventLog, location_id: &LocationId, how: &Verification, sender: &Sender) -> Result<Walked, Status> {
+    let progress = |seq, head| {
+        let step = Some(Step::Progress(api::VerifyProgress { seq, head }));
+        drop(sender.try_send(Ok(api::VerifyLogResponse { step })));
+    };
+    match log.verify_after(location_id, (0, BEGINNING), how, progress).await {
+        Ok(verified) => Ok(Walked::Whole(verified)),
+        Err(Error::Corrupt { seq, problem, .. }) => Ok(Walked::Broken { seq, problem: problem.to_owned() }),
+        Err(error) => Err(refusal::of_log(error)),
+    }
+}
+
+/// The last word on a walk, with the checkpoints looked at.
+fn judge(walked: Walked, checkpoints: &[Checkpoint], keys: &[PublicKey], positions: &BTreeSet<u64>) -> api::VerifyLogResponse {
+    let broken = |seq, problem| Step::Broken(api::VerifyBroken { seq, problem });
+    let step = match walked {
+        Walked::Broken { seq, problem } => broken(seq, problem),
+        Walked::Whole(verified) => match extends(verified.head, checkpoints, keys, |seq| verified.hashes.get(&seq).copied()) {
+            Err(flaw) => broken(flaw.seq, flaw.why.to_string()),
+            Ok(()) => Step::Intact(api::VerifyIntact {
+                head: verified.head,
+                hash: verified.hash.to_vec(),
+                checkpoints: u32::try_from(checkpoints.len()).unwrap_or(u32::MAX),
+                hashes: hashes(&verified, positions),
+            }),
+        },
+    };
+    api::VerifyLogResponse { step: Some(step) }
+}
+
+fn hashes(verified: &Verified, positions: &BTreeSet<u64>) -> Vec<api::PositionHash> {
+    let wanted = verified.hashes.iter().filter(|(seq, _)| positions.contains(seq));
+    wanted.map(|(seq, hash)| api::PositionHash { seq: *seq, hash: hash.to_vec() }).collect()
+}
+
+fn checkpoint(from: Checkpoint) -> api::Checkpoint {
+    api::Checkpoint {
+        location_id: from.location_id.to_string(),
+        seq: from.seq,
+        hash: from.hash.to_vec(),
+        sealed_at: Some(answers::at(from.sealed_at)),
+        key_id: from.key_id,
+        signature: from.signature.to_vec(),
+    }
+}

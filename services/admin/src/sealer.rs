@@ -1,0 +1,99 @@
+//! Signs where each log stands, from time to time, after having seen that it extends what was signed before.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chassis::Shutdown;
+use domain::LocationId;
+use eventlog::{EventLog, Verification};
+use jiff::Timestamp;
+use proof::{BEGINNING, Checkpoint, PublicKey, SigningKey};
+use secrecy::ExposeSecret;
+
+use crate::checkpoints::Checkpoints;
+use crate::config::SealSettings;
+
+/// What is needed to seal.
+#[derive(Clone)]
+pub(crate) struct Seal {
+    key: Arc<SigningKey>,
+    pub(crate) checkpoints: Checkpoints,
+}
+
+impl Seal {
+    /// None where no key is configured.
+    pub(crate) fn from_settings(settings: &SealSettings) -> anyhow::Result<Option<Self>> {
+        let pem = match (&settings.key_file, settings.key.expose_secret()) {
+            (None, "") => return Ok(None),
+            (None, pem) => pem.to_owned(),
+            (Some(file), _) => std::fs::read_to_string(file).with_context(|| format!("seal.key_file {}", file.display()))?,
+        };
+        let key = SigningKey::from_pem(&pem).context("seal.key")?;
+        let directory = &settings.directory;
+        let checkpoints = Checkpoints::open(directory, &key.public()).with_context(|| format!("seal.directory {}", directory.display()))?;
+        Ok(Some(Self { key: Arc::new(key), checkpoints }))
+    }
+
+    pub(crate) fn public_key(&self) -> PublicKey {
+        self.key.public()
+    }
+
+    /// The checkpoints of a location, read without holding up other work.
+    pub(crate) async fn checkpoints_of(&self, location_id: &LocationId) -> std::io::Result<Vec<Checkpoint>> {
+        let (checkpoints, location_id) = (self.checkpoints.clone(), location_id.clone());
+        tokio::task::spawn_blocking(move || checkpoints.of(&location_id)).await.map_err(std::io::Error::other)?
+    }
+}
+
+/// Seals every location at once, and then again after each interval. A log that does not extend its last checkpoint is not sealed any more,
+/// and every attempt says so.
+pub(crate) async fn run(log: EventLog, seal: Seal, how: Verification, interval: Duration, stop: Shutdown) -> anyhow::Result<()> {
+    tracing::info!(key_id = seal.public_key().id(), "checkpoints are signed");
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = seal_all(&log, &seal, &how) => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(interval) => {}
+        }
+    }
+}
+
+async fn seal_all(log: &EventLog, seal: &Seal, how: &Verification) {
+    let locations = match log.locations().await {
+        Ok(locations) => locations,
+        Err(error) => return tracing::warn!(%error, "the locations to seal are not known"),
+    };
+    for location in locations.into_iter().filter(|location| location.head > 0) {
+        if let Err(error) = seal_one(log, seal, how, &location.location_id, location.head).await {
+            let error = format!("{error:#}");
+            tracing::error!(location.id = %location.location_id, error, "the log was not sealed");
+        }
+    }
+}
+
+async fn seal_one(log: &EventLog, seal: &Seal, how: &Verification, location_id: &LocationId, head: u64) -> anyhow::Result<()> {
+    let last = seal.checkpoints_of(location_id).await.context("checkpoints")?.into_iter().next_back();
+    let last = last.filter(|last| last.key_id == seal.public_key().id());
+    let beginning = match last {
+        // Signed by a key of before, or by nobody: everything is looked at again.
+        None => (0, BEGINNING),
+        Some(last) => {
+            anyhow::ensure!(last.is_signed_by(&seal.public_key()), "the last checkpoint was changed, position {}", last.seq);
+            if last.seq == head {
+                return Ok(());
+            }
+            (last.seq, last.hash)
+        }
+    };
+    let verified = log.verify_after(location_id, beginning, how, |_, _| ()).await?;
+    let checkpoint = Checkpoint::sign(&seal.key, location_id.clone(), verified.head, verified.hash, Timestamp::now());
+    let checkpoints = seal.checkpoints.clone();
+    if tokio::task::spawn_blocking(move || checkpoints.append(&checkpoint)).await?.context("the file of checkpoints")? {
+        tracing::info!(location.id = %location_id, event.seq = verified.head, "sealed");
+    }
+    Ok(())
+}

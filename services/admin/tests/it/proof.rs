@@ -1,0 +1,88 @@
+//! An auditor's questions, and what somebody above the guards cannot hide.
+
+use std::path::Path;
+
+use proof::{SigningKey, read_checkpoints};
+
+use crate::support::Admin;
+
+/// A key of its own, and a seal every few milliseconds.
+fn sealing(seed: u8) -> String {
+    let pem = SigningKey::from_seed(&[seed; 32]).to_pem().unwrap();
+    format!("seal = {{ directory = \"DIRECTORY/seal\", key = '''{pem}''', interval = \"20ms\" }}\nproof = {{ range_events = 3 }}")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+async fn five_events(admin: &Admin) {
+    for second in 1..=5 {
+        admin.observe("c1", &format!("Ann {second}"), second).await;
+    }
+}
+
+/// Waits until a position is sealed, and gives the lines.
+async fn sealed(admin: &Admin, seq: u64) -> String {
+    admin
+        .eventually("a seal", async || {
+            let (code, lines, _) = admin.mirrorctl(&["--json", "log", "checkpoints"]).await;
+            (code == 0 && lines.contains(&format!("\"seq\":{seq},"))).then_some(lines)
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_verified_without_any_key() {
+    let admin = Admin::start("proof_plain", Some("loc"), "").await;
+    five_events(&admin).await;
+    let (code, said, _) = admin.mirrorctl(&["log", "verify"]).await;
+    assert_eq!((code, said.contains("5 events fit together")), (0, true), "{said}");
+    let (code, _, complaint) = admin.mirrorctl(&["log", "checkpoints"]).await;
+    assert_eq!((code, complaint.contains("seal.key")), (5, true), "{complaint}");
+    admin.tamper("UPDATE events SET payload = payload || '\\x20' WHERE seq = 4").await;
+    let (code, _, complaint) = admin.mirrorctl(&["log", "verify"]).await;
+    assert_eq!((code, complaint.as_str()), (1, "mirrorctl: position 4: the hash is another\n"));
+    let (code, _, _) = admin.mirrorctl(&["--location", "nobody", "log", "verify"]).await;
+    assert_eq!(code, 3);
+    admin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_grows_is_sealed_and_extends_every_seal() {
+    let admin = Admin::start("proof_sealed", Some("loc"), &sealing(7)).await;
+    admin.act("first").await;
+    sealed(&admin, 1).await;
+    five_events(&admin).await;
+    let lines = sealed(&admin, 6).await;
+    let kept = admin.directory.join("kept.jsonl");
+    std::fs::write(&kept, &lines).unwrap();
+    let file = std::fs::read_to_string(admin.directory.join("seal/checkpoints.jsonl")).unwrap();
+    assert_eq!(read_checkpoints(&file), read_checkpoints(&lines));
+    let key = admin.directory.join("seal/public-key.pem");
+    assert_eq!(admin.mirrorctl(&["log", "key"]).await.1, std::fs::read_to_string(&key).unwrap());
+    let (code, said, complaint) = admin.mirrorctl(&["log", "verify", "--checkpoints", text(&kept), "--public-key", text(&key)]).await;
+    assert_eq!((code, said.contains("the log extends")), (0, true), "{said}{complaint}");
+    let other = admin.directory.join("other.pem");
+    std::fs::write(&other, SigningKey::from_seed(&[8; 32]).public().to_pem().unwrap()).unwrap();
+    let (code, _, complaint) = admin.mirrorctl(&["log", "verify", "--checkpoints", text(&kept), "--public-key", text(&other)]).await;
+    assert_eq!((code, complaint.contains("not signed by a key that is believed")), (1, true), "{complaint}");
+    admin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_cut_off_is_found_by_the_seal_and_never_sealed_over() {
+    let admin = Admin::start("proof_cut", Some("loc"), &sealing(7)).await;
+    five_events(&admin).await;
+    let before = sealed(&admin, 5).await;
+    admin.tamper("DELETE FROM events WHERE seq > 3; UPDATE log_head SET seq = 3, hash = (SELECT hash FROM events WHERE seq = 3)").await;
+    let (code, _, complaint) = admin.mirrorctl(&["log", "verify"]).await;
+    assert_eq!((code, complaint.starts_with("mirrorctl: position 4: the log ends before it")), (1, true), "{complaint}");
+    for verb in ["a", "b", "c"] {
+        admin.act(verb).await;
+    }
+    let (code, _, complaint) = admin.mirrorctl(&["log", "verify"]).await;
+    assert_eq!((code, complaint.starts_with("mirrorctl: position 5: the checkpoint of")), (1, true), "{complaint}");
+    assert_eq!(admin.mirrorctl(&["--json", "log", "checkpoints"]).await.1, before);
+    admin.stop().await;
+}

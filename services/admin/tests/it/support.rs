@@ -1,0 +1,148 @@
+//! A server for all tests, a database and an admin service for each.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chassis::Shutdown;
+use domain::{Body, Cause, Contact, ContactId, Listing, LocationId, Names, Net, Observation, OperatorFact, Sighting};
+use embedded::{Nats, NatsSettings, Postgres, PostgresSettings, free_port, scratch};
+use eventlog::{Entry, EventLog};
+use jiff::Timestamp;
+use secrecy::SecretString;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+
+static SERVERS: OnceCell<(Postgres, Nats)> = OnceCell::const_new();
+const TOKEN: &str = "the-control-token";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An admin service over a log of its own.
+pub(crate) struct Admin {
+    pub(crate) log: EventLog,
+    pub(crate) location: LocationId,
+    /// Where it keeps checkpoints, and where tests put files.
+    pub(crate) directory: PathBuf,
+    owner_url: String,
+    endpoint: String,
+    stop: Shutdown,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Admin {
+    /// With one connected location, or with none. `settings` are added to the service's own.
+    pub(crate) async fn start(name: &str, location: Option<&str>, settings: &str) -> Self {
+        let (postgres, nats) = SERVERS
+            .get_or_init(|| async {
+                let postgres = PostgresSettings { data: scratch("admin-postgres"), ..PostgresSettings::default() };
+                let nats = NatsSettings { data: scratch("admin-nats"), ..NatsSettings::default() };
+                (Postgres::start(postgres).await.expect("PostgreSQL"), Nats::start(nats).await.expect("NATS"))
+            })
+            .await;
+        postgres.create_database(name).await.expect("database");
+        let owner_url = postgres.url(name);
+        let owner = eventlog::Settings { url: owner_url.clone().into(), ..eventlog::Settings::default() };
+        EventLog::migrate(&owner).await.expect("migrations");
+        let user = format!("app_{name}");
+        EventLog::ensure_service_role(&owner, &user, &SecretString::from("app")).await.expect("role");
+        let mut url = url::Url::parse(&owner_url).expect("url");
+        url.set_username(&user).expect("user");
+        url.set_password(Some("app")).expect("password");
+        let service = eventlog::Settings { url: url.to_string().into(), ..eventlog::Settings::default() };
+        let log = EventLog::connect(&service).await.expect("log");
+        let connected = LocationId::new(location.unwrap_or("loc")).expect("id");
+        if location.is_some() {
+            log.connect_location(&connected, Timestamp::from_second(1_780_000_000).expect("time")).await.expect("location");
+        }
+        let directory = scratch(&format!("admin-{name}"));
+        let (http, grpc) = (free_port().expect("port"), free_port().expect("port"));
+        let table = format!(
+            "{settings}\n[server]\nhttp = \"127.0.0.1:{http}\"\ngrpc = \"127.0.0.1:{grpc}\"\ntoken = \"{TOKEN}\"\n\
+             [log]\nurl = \"{url}\"\n[bus]\nurl = \"{}\"\n",
+            nats.url()
+        );
+        let file = directory.join("admin.toml");
+        std::fs::write(&file, table.replace("DIRECTORY", &directory.display().to_string())).expect("config");
+        let stop = Shutdown::new();
+        let task = tokio::spawn(admin::run(chassis::load(Some(&file)).expect("config"), stop.clone()));
+        Self { log, location: connected, directory, owner_url, endpoint: format!("http://127.0.0.1:{grpc}"), stop, task }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.expect("no panic").expect("no mistake");
+    }
+
+    /// What the command line answers: exit code, output and complaints. Tries again while the service is not up.
+    pub(crate) async fn mirrorctl(&self, arguments: &[&str]) -> (u8, String, String) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let mut all = vec!["mirrorctl", "--endpoint", &self.endpoint, "--token", TOKEN];
+            all.extend(arguments);
+            let (mut out, mut complaints) = (Vec::new(), Vec::new());
+            let code = mirrorctl::run_into(all.into_iter().map(Into::into), &mut out, &mut complaints).await;
+            let text = |bytes| String::from_utf8(bytes).expect("text");
+            if code != 6 || tokio::time::Instant::now() > deadline {
+                return (code, text(out), text(complaints));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// As a superuser to whom triggers do not apply.
+    pub(crate) async fn tamper(&self, statements: &str) {
+        let mut owner = PgConnection::connect(&self.owner_url).await.expect("owner");
+        let statements = format!("SET session_replication_role = replica; {statements}");
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut owner).await.expect("tampering");
+    }
+
+    pub(crate) async fn observe(&self, contact: &str, name: &str, second: i64) {
+        let observation = seen(&self.location, contact, name, second);
+        self.log.observe(&self.location, &[observation]).await.expect("observe");
+    }
+
+    pub(crate) async fn act(&self, verb: &str) {
+        let entry = Entry {
+            contact_id: None,
+            record: None,
+            occurred_at: Timestamp::UNIX_EPOCH,
+            cause: Cause::from(Net::Operator { who: "ann".to_owned() }),
+            traceparent: None,
+            body: Body::Operator(OperatorFact { verb: verb.to_owned(), detail: serde_json::Value::Null }),
+        };
+        self.log.append(&self.location, vec![entry]).await.expect("append");
+    }
+
+    pub(crate) async fn eventually<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "not in time: {what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// A look at a contact alone.
+pub(crate) fn seen(location: &LocationId, contact: &str, name: &str, second: i64) -> Observation {
+    let asked_at = Timestamp::from_second(1_780_000_000 + second).expect("time");
+    Observation {
+        location_id: location.clone(),
+        contact_id: ContactId::new(contact).expect("id"),
+        asked_at,
+        connected_at: asked_at,
+        contact: Sighting::Present {
+            contact: Box::new(Contact { name: Some(name.to_owned()), ..Contact::default() }),
+            silent: BTreeSet::new(),
+        },
+        tasks: Listing::NotAsked,
+        notes: Listing::NotAsked,
+        appointments: Listing::NotAsked,
+        names: Names::default(),
+        cause: Cause { net: Net::Poll, asked_at: Some(asked_at), ghl_trace_id: None },
+        traceparent: None,
+    }
+}
