@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context;
+use proof::SigningKey;
 use serde::{Deserialize, Serialize};
 
 /// A file with the token alone, for programs that read it from one.
@@ -26,6 +27,8 @@ pub struct Secrets {
     pub log_password: String,
     /// Of the role that the bridge uses.
     pub bridge_password: String,
+    /// What checkpoints of the log are signed with, as PEM.
+    pub seal_key: String,
     /// What the poller shows the sandbox.
     pub sandbox_token: String,
 }
@@ -40,6 +43,8 @@ impl Default for Secrets {
             nats_token: secret(),
             log_password: secret(),
             bridge_password: secret(),
+            // Empty only if a key could not be written down, which none is; then nothing is sealed.
+            seal_key: SigningKey::from_seed(&rand::random()).to_pem().unwrap_or_default(),
             sandbox_token: secret(),
         }
     }

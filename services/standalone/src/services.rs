@@ -13,6 +13,9 @@ use crate::databases::Databases;
 use crate::settings::Settings;
 use crate::{Ports, Secrets};
 
+/// Where the admin service keeps what it has signed.
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
+
 /// Mistakes in the settings of services: exit 64.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
@@ -49,7 +52,7 @@ impl Surroundings<'_> {
         let mapper = config::<mapper::Config>(self.on_the_bus(ports.mapper_http, ports.mapper_grpc), &wanted.mapper);
         let writer = config::<writer::Config>(self.writer(ports), &wanted.writer);
         let bridge = config::<bridge::Config>(self.bridge(ports), &wanted.bridge);
-        let admin = config::<admin::Config>(self.on_the_bus(ports.admin_http, ports.admin_grpc), &wanted.admin);
+        let admin = config::<admin::Config>(self.admin(ports), &wanted.admin);
         match (poller, mapper, writer, bridge, admin) {
             (Ok(poller), Ok(mapper), Ok(writer), Ok(bridge), Ok(admin)) => Ok(Configs { poller, mapper, writer, bridge, admin }),
             (poller, mapper, writer, bridge, admin) => {
@@ -87,6 +90,12 @@ impl Surroundings<'_> {
         let url = format!("http://{}", self.settings.address(ports.bridge_http));
         let bridge = table([("url", url.into()), ("key", self.secrets.bridge_write_key.clone().into())]);
         merged(self.on_the_bus(ports.writer_http, ports.writer_grpc), &table([("bridge", Value::Table(bridge))]))
+    }
+
+    fn admin(&self, ports: &Ports) -> Table {
+        let directory = self.settings.data.join(CHECKPOINTS).display().to_string();
+        let seal = table([("directory", directory.into()), ("key", self.secrets.seal_key.clone().into())]);
+        merged(self.on_the_bus(ports.admin_http, ports.admin_grpc), &table([("seal", Value::Table(seal))]))
     }
 
     fn bridge(&self, ports: &Ports) -> Table {

@@ -18,6 +18,7 @@ use crate::cli::DemoArgs;
 use crate::compare::{Names, Truth};
 use crate::failure::Failure;
 use crate::secrets::CONTROL_TOKEN;
+use crate::services::CHECKPOINTS;
 use crate::stand::Ground;
 
 /// Between one live change and the next.
@@ -61,8 +62,8 @@ impl Counts {
 
 /// Removes what earlier demos left, and nothing else.
 pub(super) fn wipe(data: &Path) -> anyhow::Result<()> {
-    for server in ["postgres", "nats"] {
-        embedded::wipe(&data.join(server))?;
+    for directory in ["postgres", "nats", CHECKPOINTS] {
+        embedded::wipe(&data.join(directory))?;
     }
     for file in [WORLD, CHRONICLE, "secrets.json", CONTROL_TOKEN] {
         match fs::remove_file(data.join(file)) {
