@@ -4,7 +4,9 @@
 
 mod digest;
 mod event;
+mod fields;
 mod gate;
+mod history;
 mod id;
 mod intent;
 mod map;
@@ -21,7 +23,9 @@ pub use event::{
     Body, Cause, Change, Decode, Delivery, DeliveryFact, DeliveryOutcome, FieldChange, Names, Net, OperatorFact, RecordFact, Recorded,
     Stored, event_id,
 };
+pub use fields::{Fields, custom_field, field_within};
 pub use gate::{Applied, Gate, coalesce, gate};
+pub use history::{Arrival, Blame, Blamed, Blaming, Past, Point, RecordDifference, RecordKey, Standing, as_of, difference};
 pub use id::{BadId, ContactId, EventId, Hash, LocationId, ObjectKey, RecordId, RecordKind, Workspace};
 pub use intent::{
     Action, AppointmentContent, ContactContent, Content, CustomField, Intent, NoteContent, ObjectKind, Policy, ProjectContent, Revision,

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::fields::{changes, fields, written};
 use crate::{Cause, Change, Contact, ContactId, FieldChange, LocationId, Moment, Names, Record, RecordFact, RecordId, RecordKind};
 
 /// One look at a contact and what belongs to it.
@@ -268,50 +269,22 @@ fn is_new(record: &Record, connected_at: Timestamp) -> bool {
     record.added_at().and_then(Moment::instant).is_some_and(|added| added >= connected_at)
 }
 
-/// Fields that move without the record having changed.
-const VOLATILE: [&str; 2] = ["updated_at", "kind"];
-
-/// Fields whose parts are compared one by one.
-const BY_PART: &str = "custom_fields";
+/// Moves without the record having changed.
+const VOLATILE: &str = "updated_at";
 
 fn field_changes(before: Option<&Record>, after: &Record) -> Vec<FieldChange> {
     if before == Some(after) {
         return Vec::new();
     }
-    let (before, after) = (before.map(fields).unwrap_or_default(), fields(after));
-    let mut changes = Vec::new();
-    compare(None, &before, &after, &mut changes);
+    let mut changes = changes(&before.map(fields).unwrap_or_default(), &fields(after));
+    changes.retain(|change| change.field != VOLATILE);
     changes
-}
-
-fn compare(within: Option<&str>, before: &Map<String, Value>, after: &Map<String, Value>, changes: &mut Vec<FieldChange>) {
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let nothing = Map::new();
-    for name in names {
-        let (was, is) = (before.get(name).unwrap_or(&Value::Null), after.get(name).unwrap_or(&Value::Null));
-        if was == is || (within.is_none() && VOLATILE.contains(&name.as_str())) {
-            continue;
-        }
-        if within.is_none() && name == BY_PART {
-            compare(Some(name), was.as_object().unwrap_or(&nothing), is.as_object().unwrap_or(&nothing), changes);
-            continue;
-        }
-        let field = within.map_or_else(|| name.clone(), |within| format!("{within}.{name}"));
-        changes.push(FieldChange { field, before: was.clone(), after: is.clone() });
-    }
-}
-
-fn fields(record: &Record) -> Map<String, Value> {
-    match serde_json::to_value(record) {
-        Ok(Value::Object(fields)) => fields,
-        Ok(_) | Err(_) => Map::new(),
-    }
 }
 
 /// Takes what an answer was silent about, by name of field, from what is known.
 pub fn fill_silent(last: Option<&Record>, seen: Record, silent: &BTreeSet<String>) -> Record {
     let Some(last) = last.filter(|last| !silent.is_empty() && last.kind() == seen.kind()) else { return seen };
-    let (known, mut filled) = (fields(last), fields(&seen));
+    let (known, mut filled) = (written(last), written(&seen));
     for name in silent {
         match known.get(name) {
             Some(value) => filled.insert(name.clone(), value.clone()),

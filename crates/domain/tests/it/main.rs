@@ -7,6 +7,8 @@ mod corpus;
 #[cfg(test)]
 mod gate;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod map;
 #[cfg(test)]
 mod observe;
