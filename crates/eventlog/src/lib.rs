@@ -2,10 +2,12 @@
 //!
 //! Does not know how GHL or Pagico speak, nor what travels over the bus.
 
+mod access;
 mod cipher;
 mod columns;
 mod copy;
 mod error;
+mod history;
 mod kek;
 mod known;
 mod ledger;
@@ -26,7 +28,9 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
+pub use access::{Access, AccessFilter, Accessed};
 pub use error::{Error, Result};
+pub use history::{Selection, Span, Stretch};
 pub use kek::{Kek, Wrapped};
 pub use ledger::{ParkedMessage, Settlement};
 pub use locations::Location;

@@ -11,11 +11,11 @@ use crate::{EventLog, Result};
 
 /// The columns of an event in the order that `Line::read` expects. `cause` is asked for as text: its very bytes are hashed.
 macro_rules! select_events {
-    ($tail:literal) => {
+    ($($tail:tt)+) => {
         concat!(
             "SELECT location_id, seq, epoch, event_id, contact_id, record_kind, record_id, type, occurred_at, recorded_at, ",
             "cause::text, traceparent, key_id, payload, hash FROM events ",
-            $tail
+            $($tail)+
         )
     };
 }
@@ -80,7 +80,7 @@ impl Line {
     }
 }
 
-fn stored(rows: &[PgRow]) -> Result<Vec<Stored>> {
+pub(crate) fn stored(rows: &[PgRow]) -> Result<Vec<Stored>> {
     rows.iter().map(|row| Ok(Line::read(row)?.stored()?)).collect()
 }
 
@@ -100,18 +100,6 @@ impl EventLog {
         let rows = sqlx::query(select_events!("WHERE location_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"))
             .bind(location_id.as_str())
             .bind(signed(after))
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?;
-        stored(&rows)
-    }
-
-    /// The events of a contact before a position (or all), newest first.
-    pub async fn history(&self, location_id: &LocationId, contact_id: &ContactId, before: Option<u64>, limit: u32) -> Result<Vec<Stored>> {
-        let rows = sqlx::query(select_events!("WHERE location_id = $1 AND contact_id = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4"))
-            .bind(location_id.as_str())
-            .bind(contact_id.as_str())
-            .bind(before.map_or(i64::MAX, signed))
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{Body, DeliveryFact, DeliveryOutcome, Listing, LocationId, Moment, Net, Observation, OperatorFact, Sighting, Stored};
-use eventlog::{Entry, Error, EventLog, Settings};
+use eventlog::{Entry, Error, EventLog, Selection, Settings};
 use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::json;
@@ -39,8 +39,11 @@ async fn what_is_appended_is_what_is_read() {
     assert_eq!(opened(db.log.read(&db.location, 2, 2).await.unwrap()), all[2..4]);
     let mut newest_first = all;
     newest_first.reverse();
-    assert_eq!(opened(db.log.history(&db.location, &contact_id("c1"), None, 100).await.unwrap()), newest_first);
-    assert_eq!(opened(db.log.history(&db.location, &contact_id("c1"), Some(4), 2).await.unwrap()), newest_first[2..4]);
+    assert_eq!(opened(db.log.history(&db.location, &contact_id("c1"), &Selection::default(), None, 100).await.unwrap()), newest_first);
+    assert_eq!(
+        opened(db.log.history(&db.location, &contact_id("c1"), &Selection::default(), Some(4), 2).await.unwrap()),
+        newest_first[2..4]
+    );
     assert_eq!(db.log.verify(&db.location).await.unwrap().head, 5);
 }
 
@@ -162,7 +165,7 @@ async fn locations_have_logs_of_their_own() {
     assert_eq!(db.log.observe(&hostile, std::slice::from_ref(&observation)).await.unwrap()[0].seq, 1);
     // An observation of another location is not taken for one of this.
     assert_eq!(db.log.observe(&db.location, &[observation]).await.unwrap(), []);
-    assert_eq!(db.log.history(&hostile, &contact_id("c\"1"), None, 10).await.unwrap().len(), 1);
+    assert_eq!(db.log.history(&hostile, &contact_id("c\"1"), &Selection::default(), None, 10).await.unwrap().len(), 1);
     assert_eq!(db.log.verify(&hostile).await.unwrap().head, 1);
     assert_eq!(db.head().await, 1);
 }

@@ -5,6 +5,7 @@
 mod answers;
 mod append;
 mod guard;
+mod history;
 mod ledger;
 mod migrate;
 mod parked;
