@@ -24,6 +24,20 @@ pub mod admin {
     unused_qualifications,
     reason = "generated"
 )]
+pub mod audit {
+    pub mod v1 {
+        include!("gen/mirror.audit.v1.rs");
+    }
+}
+
+#[allow(
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::clone_on_ref_ptr,
+    clippy::doc_markdown,
+    unused_qualifications,
+    reason = "generated"
+)]
 pub mod control {
     pub mod v1 {
         include!("gen/mirror.control.v1.rs");

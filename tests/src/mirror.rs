@@ -22,7 +22,7 @@ use crate::grpc::WithToken;
 
 /// How long anything may take to come true.
 pub const PATIENCE: Duration = Duration::from_secs(90);
-const TOKEN: &str = "the-control-token";
+pub const TOKEN: &str = "the-control-token";
 pub const KEY: &str = "the-bridge-key-0123456789abcdef0123456789";
 
 pub const SERVICES: [&str; 5] = ["bridge", "writer", "mapper", "poller", "admin"];

@@ -188,11 +188,44 @@ pub struct GetHistoryRequest {
     /// The next_page_token of the page before; empty for the newest page.
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
+    /// Which of them.
+    #[prost(message, optional, tag = "5")]
+    pub filter: ::core::option::Option<EventFilter>,
+}
+/// Which events are meant: those that pass everything that is given. Of a repeated field one match is enough, and none asks for nothing
+/// in particular.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EventFilter {
+    /// Events that changed one of these fields or a part of it: "custom_fields" stands for "custom_fields.<id>" too. Only the changes of
+    /// these fields are then listed.
+    #[prost(string, repeated, tag = "1")]
+    pub fields: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// contact, task, note or appointment: events of such records.
+    #[prost(string, repeated, tag = "2")]
+    pub kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// webhook, poll, sweep, backfill, operator or writer.
+    #[prost(string, repeated, tag = "3")]
+    pub causes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whole types ("task.changed") or what stands before the dot ("task", "delivery").
+    #[prost(string, repeated, tag = "4")]
+    pub types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Happened at this instant or later.
+    #[prost(message, optional, tag = "5")]
+    pub occurred_from: ::core::option::Option<::prost_types::Timestamp>,
+    /// Happened before this instant.
+    #[prost(message, optional, tag = "6")]
+    pub occurred_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Recorded at this instant or later.
+    #[prost(message, optional, tag = "7")]
+    pub recorded_from: ::core::option::Option<::prost_types::Timestamp>,
+    /// Recorded before this instant.
+    #[prost(message, optional, tag = "8")]
+    pub recorded_until: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// A page of history, newest first.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetHistoryResponse {
-    /// The events.
+    /// The events. May be fewer than asked for, and even none, on a page that is not the last.
     #[prost(message, repeated, tag = "1")]
     pub events: ::prost::alloc::vec::Vec<Event>,
     /// Give it as page_token to go further back; empty at the beginning of the history.
@@ -208,13 +241,22 @@ pub struct WatchEventsRequest {
     /// The position after which to start; absent to start with what is recorded from now on.
     #[prost(uint64, optional, tag = "2")]
     pub after: ::core::option::Option<u64>,
+    /// Only events of this contact; empty for all.
+    #[prost(string, tag = "3")]
+    pub contact_id: ::prost::alloc::string::String,
+    /// Which events.
+    #[prost(message, optional, tag = "4")]
+    pub filter: ::core::option::Option<EventFilter>,
 }
-/// One event of the stream.
+/// One event of the stream, or word of how far it has come.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchEventsResponse {
-    /// The event; its seq is what to resume after.
+    /// The event; absent when nothing matched for a while.
     #[prost(message, optional, tag = "1")]
     pub event: ::core::option::Option<Event>,
+    /// Everything up to this position has been looked through: the position to resume after.
+    #[prost(uint64, tag = "2")]
+    pub through: u64,
 }
 /// One line of the log.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -264,6 +306,26 @@ pub struct Event {
     /// Set when the payload cannot be read; says why. The position and times hold all the same.
     #[prost(string, tag = "15")]
     pub unreadable: ::prost::alloc::string::String,
+    /// Where the change went, in the order of the log: what became of the objects of its revision, and for each workspace that its record
+    /// reached only with a later revision, that delivery. Filled by GetHistory alone.
+    #[prost(message, repeated, tag = "16")]
+    pub arrivals: ::prost::alloc::vec::Vec<Arrival>,
+}
+/// What became of a change in a workspace.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Arrival {
+    /// Where, what and with which revision and answer. A later revision than the change's own carried it along.
+    #[prost(message, optional, tag = "1")]
+    pub delivery: ::core::option::Option<Delivery>,
+    /// delivered, refused, parked or redriven.
+    #[prost(string, tag = "2")]
+    pub outcome: ::prost::alloc::string::String,
+    /// When that was recorded.
+    #[prost(message, optional, tag = "3")]
+    pub recorded_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The position of that record.
+    #[prost(uint64, tag = "4")]
+    pub seq: u64,
 }
 /// How a change came to be known.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -645,7 +707,8 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("mirror.admin.v1.Admin", "GetContact"));
             self.inner.unary(req, path, codec).await
         }
-        /// Lists what happened to a contact and its records, newest first. NOT_FOUND when the contact was never seen.
+        /// Lists what happened to a contact and its records, newest first, and where each change went. NOT_FOUND when the contact was never
+        /// seen. Written to the access log (see mirror.audit.v1), as WatchEvents is.
         pub async fn get_history(
             &mut self,
             request: impl tonic::IntoRequest<super::GetHistoryRequest>,
@@ -785,7 +848,8 @@ pub mod admin_server {
             tonic::Response<super::GetContactResponse>,
             tonic::Status,
         >;
-        /// Lists what happened to a contact and its records, newest first. NOT_FOUND when the contact was never seen.
+        /// Lists what happened to a contact and its records, newest first, and where each change went. NOT_FOUND when the contact was never
+        /// seen. Written to the access log (see mirror.audit.v1), as WatchEvents is.
         async fn get_history(
             &self,
             request: tonic::Request<super::GetHistoryRequest>,

@@ -1,9 +1,11 @@
 //! From what the log says to what the API says.
 
-use domain::{Body, Cause, Net, Stored};
+use domain::{Body, Cause, Delivery, FieldChange, Net};
 use eventlog::{ContactState, ContactSummary, LocationOverview, ObjectState, Parked, SyncState};
 use jiff::Timestamp;
 use proto::admin::v1 as api;
+
+use crate::reading::Opened;
 
 pub(crate) fn at(at: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
@@ -73,49 +75,60 @@ fn object(from: ObjectState) -> api::Object {
 }
 
 /// What cannot be read keeps its place, its times and its cause.
-pub(crate) fn event(from: Stored) -> api::Event {
+pub(crate) fn event(Opened { stored: from, body }: Opened) -> api::Event {
     let mut event = api::Event {
         location_id: from.location_id.to_string(),
         seq: from.seq,
         epoch: from.epoch,
         event_id: from.event_id.to_string(),
-        r#type: from.type_name.clone(),
         contact_id: from.contact_id.as_ref().map(ToString::to_string).unwrap_or_default(),
         record_kind: from.record.as_ref().map(|(kind, _)| kind.to_string()).unwrap_or_default(),
         record_id: from.record.as_ref().map(|(_, id)| id.to_string()).unwrap_or_default(),
         occurred_at: Some(at(from.occurred_at)),
         recorded_at: Some(at(from.recorded_at)),
         cause: Some(cause(&from.cause)),
-        trace_id: from.traceparent.as_deref().and_then(chassis::trace::trace_id).unwrap_or_default(),
+        trace_id: trace_id(from.traceparent.as_deref()),
+        r#type: from.type_name,
         ..api::Event::default()
     };
-    match from.open().map(|recorded| recorded.body) {
-        Ok(Body::Record(fact)) => {
-            let json = |value: serde_json::Value| if value.is_null() { String::new() } else { value.to_string() };
-            let changes = fact.changes.into_iter();
-            event.changes = changes
-                .map(|change| api::FieldChange { field: change.field, before_json: json(change.before), after_json: json(change.after) })
-                .collect();
-        }
-        Ok(Body::Delivery(fact)) => {
-            let deliveries = fact.deliveries.into_iter();
-            event.deliveries = deliveries
-                .map(|delivery| api::Delivery {
-                    workspace: delivery.workspace.to_string(),
-                    kind: delivery.kind.to_string(),
-                    object: delivery.object.to_string(),
-                    revision: delivery.revision.to_string(),
-                    answer: delivery.answer,
-                })
-                .collect();
-        }
+    match body {
+        Ok(Body::Record(fact)) => event.changes = changes(fact.changes),
+        Ok(Body::Delivery(fact)) => event.deliveries = fact.deliveries.into_iter().map(delivery).collect(),
         Ok(Body::Operator(_)) => {}
         Err(error) => event.unreadable = error.to_string(),
     }
     event
 }
 
-fn cause(from: &Cause) -> api::Cause {
+pub(crate) fn trace_id(traceparent: Option<&str>) -> String {
+    traceparent.and_then(chassis::trace::trace_id).unwrap_or_default()
+}
+
+/// JSON; empty for nothing.
+pub(crate) fn value(value: &serde_json::Value) -> String {
+    if value.is_null() { String::new() } else { value.to_string() }
+}
+
+pub(crate) fn changes(changes: Vec<FieldChange>) -> Vec<api::FieldChange> {
+    let change = |change: FieldChange| api::FieldChange {
+        before_json: value(&change.before),
+        after_json: value(&change.after),
+        field: change.field,
+    };
+    changes.into_iter().map(change).collect()
+}
+
+pub(crate) fn delivery(delivery: Delivery) -> api::Delivery {
+    api::Delivery {
+        workspace: delivery.workspace.to_string(),
+        kind: delivery.kind.to_string(),
+        object: delivery.object.to_string(),
+        revision: delivery.revision.to_string(),
+        answer: delivery.answer,
+    }
+}
+
+pub(crate) fn cause(from: &Cause) -> api::Cause {
     let (who, webhook_type) = match &from.net {
         Net::Webhook { webhook_id, kind } => (webhook_id.clone().unwrap_or_default(), kind.clone()),
         Net::Operator { who } => (who.clone(), String::new()),

@@ -18,6 +18,7 @@ pub struct Config {
     pub log: eventlog::Settings,
     pub bus: bus::Settings,
     pub limits: Limits,
+    pub access: AccessSettings,
     pub health: IntervalSettings,
     pub proof: ProofSettings,
     pub seal: SealSettings,
@@ -32,6 +33,19 @@ pub struct Limits {
     pub watch_rows: u32,
     #[serde(with = "humantime_serde")]
     pub watch_interval: Duration,
+    pub read_rows: u32,
+    pub scan_rows: u32,
+    pub exports_max: usize,
+    pub export_contacts: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessSettings {
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,6 +97,9 @@ impl SealSettings {
     }
 }
 
+/// What the database keeps in any case.
+const SHORTEST_RETENTION: Duration = Duration::from_secs(24 * 3_600);
+
 impl chassis::Settings for Config {
     const SERVICE: &'static str = "admin";
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
@@ -92,12 +109,27 @@ impl chassis::Settings for Config {
         problems.extend(self.telemetry.problems());
         problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
         problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
-        let Limits { page_rows, page_rows_max, watchers_max, watch_rows, watch_interval } = &self.limits;
+        let Limits {
+            page_rows,
+            page_rows_max,
+            watchers_max,
+            watch_rows,
+            watch_interval,
+            read_rows,
+            scan_rows,
+            exports_max,
+            export_contacts,
+        } = &self.limits;
         let nothing = [
             ("limits.page_rows", *page_rows == 0),
             ("limits.watchers_max", *watchers_max == 0),
             ("limits.watch_rows", *watch_rows == 0),
             ("limits.watch_interval", watch_interval.is_zero()),
+            ("limits.read_rows", *read_rows == 0),
+            ("limits.scan_rows", *scan_rows == 0),
+            ("limits.exports_max", *exports_max == 0),
+            ("limits.export_contacts", *export_contacts == 0),
+            ("access.interval", self.access.interval.is_zero()),
             ("health.interval", self.health.interval.is_zero()),
             ("proof.range_events", self.proof.range_events == 0),
             ("proof.workers", self.proof.workers == 0),
@@ -107,6 +139,9 @@ impl chassis::Settings for Config {
         problems.extend(self.seal.problems());
         if page_rows > page_rows_max {
             problems.push("limits.page_rows must not be more than limits.page_rows_max".to_owned());
+        }
+        if self.access.retention < SHORTEST_RETENTION {
+            problems.push("access.retention must be a day at least".to_owned());
         }
         problems
     }

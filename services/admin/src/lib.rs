@@ -2,11 +2,16 @@
 //!
 //! Does not know GHL or Pagico, and decides nothing; redriving is all it ever sends on its way.
 
+mod access;
 mod answers;
+mod asked;
+mod audit;
 mod checkpoints;
 mod config;
 mod health;
+mod history;
 mod proving;
+mod reading;
 mod refusal;
 mod sealer;
 mod service;
@@ -19,12 +24,14 @@ use bus::Bus;
 use chassis::{Chassis, Shutdown};
 use eventlog::EventLog;
 use proto::admin::v1::admin_server::AdminServer;
+use proto::audit::v1::audit_server::AuditServer;
 use proto::proof::v1::proof_server::ProofServer;
 use tokio::task::{JoinError, JoinSet};
 use tonic::service::Routes;
 
-pub use config::{Config, IntervalSettings, Limits, ProofSettings, SealSettings};
+pub use config::{AccessSettings, Config, IntervalSettings, Limits, ProofSettings, SealSettings};
 
+use crate::audit::Audit;
 use crate::proving::Proving;
 use crate::sealer::Seal;
 use crate::service::Service;
@@ -44,18 +51,21 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let service = Service::new(log.clone(), bus.clone(), config.limits.clone(), stop.clone());
     let seal = Seal::from_settings(&config.seal)?;
     let proving = Proving::new(log.clone(), seal.clone(), config.proof.clone(), config.limits.clone(), stop.clone());
+    let audit = Audit::new(log.clone(), config.limits.clone(), stop.clone());
     let http = health::summary(log.clone());
     let mut tasks = JoinSet::new();
     let (serving, server) = (Arc::clone(&chassis), config.server.clone());
     let listening = stop.clone();
     tasks.spawn(async move {
-        let routes = Routes::new(AdminServer::new(service)).add_service(ProofServer::new(proving));
+        let routes = Routes::new(AdminServer::new(service)).add_service(ProofServer::new(proving)).add_service(AuditServer::new(audit));
         serving.serve(&server, http, Some(routes), &[], listening).await.context("server")
     });
     if let Some(seal) = seal {
         let (sealing, how, stopping) = (log.clone(), config.proof.verification(), stop.clone());
         tasks.spawn(async move { sealer::run(sealing, seal, how, config.seal.interval, stopping).await.context("sealer") });
     }
+    let (trimmed, access, trimming) = (log.clone(), config.access.clone(), stop.clone());
+    tasks.spawn(async move { access::run(trimmed, access, trimming).await.context("access log") });
     let interval = config.health.interval;
     let watching = stop.clone();
     tasks.spawn(async move { health::run(chassis, log, bus, interval, watching).await.context("health") });

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 
 use crate::config::{Limits, ProofSettings};
 use crate::sealer::Seal;
-use crate::{answers, refusal, service};
+use crate::{answers, asked, refusal};
 
 pub(crate) struct Proving {
     log: EventLog,
@@ -52,7 +52,7 @@ impl api::proof_server::Proof for Proving {
 
     async fn verify_log(&self, request: Request<api::VerifyLogRequest>) -> Result<Response<Self::VerifyLogStream>, Status> {
         let request = request.into_inner();
-        let location_id = service::location(&self.log, &request.location_id).await?;
+        let location_id = asked::location(&self.log, &request.location_id).await?;
         if request.positions.len() > self.settings.positions_max {
             return Err(Status::invalid_argument(format!("more than {} positions", self.settings.positions_max)));
         }
@@ -86,17 +86,17 @@ impl api::proof_server::Proof for Proving {
         request: Request<api::ListCheckpointsRequest>,
     ) -> Result<Response<api::ListCheckpointsResponse>, Status> {
         let request = request.into_inner();
-        let location_id = service::location(&self.log, &request.location_id).await?;
-        let size = service::rows(&self.limits, request.page_size)?;
+        let location_id = asked::location(&self.log, &request.location_id).await?;
+        let size = asked::rows(&self.limits, request.page_size)?;
         let after = match request.page_token.as_str() {
             "" => 0,
-            token => token.parse::<u64>().map_err(|_| service::bad_token())?,
+            token => token.parse::<u64>().map_err(|_| asked::bad_token())?,
         };
         let seal = self.seal.as_ref();
         let seal = seal.ok_or_else(|| Status::failed_precondition("no checkpoints are kept; configure seal.key of the admin service"))?;
         let rows = self.checkpoints_of(&location_id).await?.into_iter().filter(|checkpoint| checkpoint.seq > after);
         let rows = rows.take(usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1)).collect();
-        let (rows, next_page_token) = service::page(rows, size, |last: &Checkpoint| last.seq.to_string());
+        let (rows, next_page_token) = asked::page(rows, size, |last: &Checkpoint| last.seq.to_string());
         let public_key = seal.public_key().to_pem().map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(api::ListCheckpointsResponse {
             checkpoints: rows.into_iter().map(checkpoint).collect(),

@@ -20,6 +20,16 @@ pub(crate) fn of_log(error: eventlog::Error) -> Status {
     }
 }
 
+/// Nothing is shown that is not written down.
+pub(crate) fn of_access(error: eventlog::Error) -> Status {
+    tracing::warn!(%error, "the access log cannot be written");
+    Status::unavailable("who asks could not be written to the access log, so nothing is shown; try again later")
+}
+
+pub(crate) fn no_contact() -> Status {
+    Status::not_found("this contact was never seen; check the id and the location")
+}
+
 pub(crate) fn of_bus(error: bus::Error) -> Status {
     tracing::debug!(%error, "a publish failed");
     Status::unavailable(format!("it could not be published: {error}; it still waits, redrive it again"))

@@ -14,7 +14,8 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::config::Limits;
-use crate::{answers, refusal, watch};
+use crate::history::History;
+use crate::{answers, asked, refusal, watch};
 
 pub(crate) struct Service {
     log: EventLog,
@@ -30,14 +31,6 @@ impl Service {
         Self { log, bus, limits, watchers, stop }
     }
 
-    async fn location(&self, named: &str) -> Result<LocationId, Status> {
-        location(&self.log, named).await
-    }
-
-    fn rows(&self, asked: u32) -> Result<u32, Status> {
-        rows(&self.limits, asked)
-    }
-
     /// When the oldest change was recorded that has not reached Pagico.
     async fn waiting_since(&self, location_id: &LocationId, state: &ContactState) -> Result<Option<Timestamp>, Status> {
         let waiting = state.objects.iter().filter(|object| matches!(object.state, SyncState::Behind | SyncState::Parked));
@@ -45,44 +38,6 @@ impl Service {
         let events = self.log.read(location_id, oldest.saturating_sub(1), 1).await.map_err(refusal::of_log)?;
         Ok(events.first().map(|event| event.recorded_at))
     }
-}
-
-/// The location that is meant: the one that is named, or the only one there is.
-pub(crate) async fn location(log: &EventLog, named: &str) -> Result<LocationId, Status> {
-    if !named.is_empty() {
-        return LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")));
-    }
-    let mut locations = log.locations().await.map_err(refusal::of_log)?;
-    match (locations.pop(), locations.len()) {
-        (Some(only), 0) => Ok(only.location_id),
-        (Some(_), more) => Err(Status::invalid_argument(format!("{} locations are connected; name one as location_id", more + 1))),
-        (None, _) => Err(Status::failed_precondition("no location is connected yet; give one to the poller")),
-    }
-}
-
-pub(crate) fn rows(limits: &Limits, asked: u32) -> Result<u32, Status> {
-    match asked {
-        0 => Ok(limits.page_rows),
-        asked if asked <= limits.page_rows_max => Ok(asked),
-        asked => Err(Status::invalid_argument(format!("page_size {asked} is more than {}", limits.page_rows_max))),
-    }
-}
-
-fn contact_id(id: &str) -> Result<ContactId, Status> {
-    ContactId::new(id).map_err(|error| Status::invalid_argument(format!("contact_id: {error}")))
-}
-
-/// One row more than a page tells whether there is another page.
-pub(crate) fn page<T>(mut rows: Vec<T>, size: u32, token: impl Fn(&T) -> String) -> (Vec<T>, String) {
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let more = rows.len() > size;
-    rows.truncate(size);
-    let token = rows.last().filter(|_| more).map(token).unwrap_or_default();
-    (rows, token)
-}
-
-pub(crate) fn bad_token() -> Status {
-    Status::invalid_argument("page_token is none that this call gave; leave it empty for the first page")
 }
 
 #[tonic::async_trait]
@@ -100,56 +55,62 @@ impl api::admin_server::Admin for Service {
             api::ContactFilter::Behind => ContactFilter::Behind,
             api::ContactFilter::Parked => ContactFilter::Parked,
         };
-        let location_id = self.location(&request.location_id).await?;
-        let size = self.rows(request.page_size)?;
+        let location_id = asked::location(&self.log, &request.location_id).await?;
+        let size = asked::rows(&self.limits, request.page_size)?;
         let after = match request.page_token.as_str() {
             "" => None,
-            token => Some(ContactId::new(token).map_err(|_| bad_token())?),
+            token => Some(ContactId::new(token).map_err(|_| asked::bad_token())?),
         };
         let rows = self.log.contacts(&location_id, filter, after.as_ref(), size + 1).await.map_err(refusal::of_log)?;
-        let (rows, next_page_token) = page(rows, size, |last| last.contact_id.to_string());
+        let (rows, next_page_token) = asked::page(rows, size, |last| last.contact_id.to_string());
         Ok(Response::new(api::ListContactsResponse { contacts: rows.into_iter().map(answers::contact).collect(), next_page_token }))
     }
 
     async fn get_contact(&self, request: Request<api::GetContactRequest>) -> Result<Response<api::GetContactResponse>, Status> {
         let request = request.into_inner();
-        let (location_id, contact_id) = (self.location(&request.location_id).await?, contact_id(&request.contact_id)?);
+        let (location_id, contact_id) = (asked::location(&self.log, &request.location_id).await?, asked::contact(&request.contact_id)?);
         let state = self.log.contact(&location_id, &contact_id).await.map_err(refusal::of_log)?;
         let waiting_since = self.waiting_since(&location_id, &state).await?;
         Ok(Response::new(answers::contact_state(state, waiting_since, Timestamp::now())))
     }
 
     async fn get_history(&self, request: Request<api::GetHistoryRequest>) -> Result<Response<api::GetHistoryResponse>, Status> {
-        let request = request.into_inner();
-        let (location_id, contact_id) = (self.location(&request.location_id).await?, contact_id(&request.contact_id)?);
-        let size = self.rows(request.page_size)?;
-        let before = match request.page_token.as_str() {
-            "" => None,
-            token => Some(token.parse::<u64>().map_err(|_| bad_token())?),
-        };
-        let rows = self.log.history(&location_id, &contact_id, before, size + 1).await.map_err(refusal::of_log)?;
-        if rows.is_empty() && before.is_none() {
-            return Err(Status::not_found("this contact was never seen; check the id and the location"));
+        let asked = request.get_ref();
+        let (location_id, contact_id) = (asked::location(&self.log, &asked.location_id).await?, asked::contact(&asked.contact_id)?);
+        let size = asked::rows(&self.limits, asked.page_size)?;
+        let before = asked::token(&asked.page_token)?;
+        let (selection, fields) = asked::filter(asked.filter.clone())?;
+        asked::remember(&self.log, &request, "GetHistory", &location_id, Some(&contact_id)).await?;
+        let history = History { log: &self.log, limits: &self.limits, location_id: &location_id, contact_id: &contact_id };
+        let (page, next) = history.page(&selection, &fields, before, size).await.map_err(refusal::of_log)?;
+        if page.is_empty() && !self.log.has_contact(&location_id, &contact_id).await.map_err(refusal::of_log)? {
+            return Err(refusal::no_contact());
         }
-        let (rows, next_page_token) = page(rows, size, |last| last.seq.to_string());
-        Ok(Response::new(api::GetHistoryResponse { events: rows.into_iter().map(answers::event).collect(), next_page_token }))
+        let mut arrivals = history.arrivals(&page).await.map_err(refusal::of_log)?;
+        let events = page.into_iter().map(answers::event);
+        let events = events.map(|event| api::Event { arrivals: arrivals.remove(&event.seq).unwrap_or_default(), ..event }).collect();
+        Ok(Response::new(api::GetHistoryResponse { events, next_page_token: next.map(|next| next.to_string()).unwrap_or_default() }))
     }
 
     type WatchEventsStream = ReceiverStream<Result<api::WatchEventsResponse, Status>>;
 
     async fn watch_events(&self, request: Request<api::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
-        let request = request.into_inner();
-        let location_id = self.location(&request.location_id).await?;
+        let asked = request.get_ref();
+        let location_id = asked::location(&self.log, &asked.location_id).await?;
+        let contact_id = Some(asked.contact_id.as_str()).filter(|id| !id.is_empty()).map(asked::contact).transpose()?;
+        let (selection, fields) = asked::filter(asked.filter.clone())?;
         let locations = self.log.locations().await.map_err(refusal::of_log)?;
         let head = locations.into_iter().find(|location| location.location_id == location_id).map(|location| location.head);
         let head = head.ok_or_else(|| Status::not_found("this location is not connected; `mirrorctl status` lists those that are"))?;
-        let after = request.after.unwrap_or(head);
+        let after = asked.after.unwrap_or(head);
         if after > head {
             return Err(Status::out_of_range(format!("position {after} is past the end of the log, which is {head}")));
         }
         let place = Arc::clone(&self.watchers).try_acquire_owned();
         let place = place.map_err(|_| Status::resource_exhausted("too many streams of events are open; close one and try again"))?;
-        let watch = watch::Watch { log: self.log.clone(), location_id, after, limits: self.limits.clone(), stop: self.stop.clone() };
+        asked::remember(&self.log, &request, "WatchEvents", &location_id, contact_id.as_ref()).await?;
+        let (log, limits, stop) = (self.log.clone(), self.limits.clone(), self.stop.clone());
+        let watch = watch::Watch { log, location_id, contact_id, selection, fields, after, limits, stop };
         Ok(Response::new(watch.start(place)))
     }
 
@@ -159,19 +120,19 @@ impl api::admin_server::Admin for Service {
             "" => None,
             id => Some(LocationId::new(id).map_err(|error| Status::invalid_argument(format!("location_id: {error}")))?),
         };
-        let size = self.rows(request.page_size)?;
+        let size = asked::rows(&self.limits, request.page_size)?;
         let after = match request.page_token.as_str() {
             "" => None,
-            token => Some(token.parse::<Uuid>().map_err(|_| bad_token())?),
+            token => Some(token.parse::<Uuid>().map_err(|_| asked::bad_token())?),
         };
         let rows = self.log.parked(location_id.as_ref(), after, size + 1).await.map_err(refusal::of_log)?;
-        let (rows, next_page_token) = page(rows, size, |last| last.id.to_string());
+        let (rows, next_page_token) = asked::page(rows, size, |last| last.id.to_string());
         Ok(Response::new(api::ListParkedResponse { parked: rows.into_iter().map(answers::parked).collect(), next_page_token }))
     }
 
     async fn redrive(&self, request: Request<api::RedriveRequest>) -> Result<Response<api::RedriveResponse>, Status> {
         let request = request.into_inner();
-        let location_id = self.location(&request.location_id).await?;
+        let location_id = asked::location(&self.log, &request.location_id).await?;
         let parked_id = request.parked_id.parse::<Uuid>();
         let parked_id = parked_id.map_err(|_| Status::invalid_argument("parked_id is none that ListParked gave"))?;
         let who = if request.who.is_empty() { "operator" } else { request.who.as_str() };

@@ -1,14 +1,15 @@
 //! Events as they are recorded.
 
 use chassis::Shutdown;
-use domain::LocationId;
-use eventlog::EventLog;
+use domain::{ContactId, LocationId};
+use eventlog::{EventLog, Selection, Stretch};
 use proto::admin::v1 as api;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::config::Limits;
+use crate::reading::open;
 use crate::{answers, refusal};
 
 /// Reads the log in order from a position on. Positions have no gaps and commit in order, so reading after the last one seen leaves
@@ -16,6 +17,10 @@ use crate::{answers, refusal};
 pub(crate) struct Watch {
     pub(crate) log: EventLog,
     pub(crate) location_id: LocationId,
+    /// Only events of this contact; none for all.
+    pub(crate) contact_id: Option<ContactId>,
+    pub(crate) selection: Selection,
+    pub(crate) fields: Vec<String>,
     pub(crate) after: u64,
     pub(crate) limits: Limits,
     pub(crate) stop: Shutdown,
@@ -44,20 +49,16 @@ impl Watch {
     async fn send(mut self, sender: &Sender) {
         let mut appends = self.log.appends();
         loop {
-            match self.log.read(&self.location_id, self.after, self.limits.watch_rows).await {
-                Ok(events) if events.is_empty() => {
+            match self.next().await {
+                Ok(stretch) if stretch.through == self.after => {
                     tokio::select! {
                         () = appends.wait_for_append() => {}
                         () = tokio::time::sleep(self.limits.watch_interval) => {}
                     }
                 }
-                Ok(events) => {
-                    for event in events {
-                        self.after = event.seq;
-                        let response = api::WatchEventsResponse { event: Some(answers::event(event)) };
-                        if sender.send(Ok(response)).await.is_err() {
-                            return;
-                        }
+                Ok(stretch) => {
+                    if self.tell(stretch, sender).await.is_err() {
+                        return;
                     }
                 }
                 Err(error) => {
@@ -67,5 +68,27 @@ impl Watch {
                 }
             }
         }
+    }
+
+    async fn next(&self) -> eventlog::Result<Stretch> {
+        let (contact_id, limits) = (self.contact_id.as_ref(), &self.limits);
+        self.log.select(&self.location_id, contact_id, &self.selection, self.after, limits.watch_rows, limits.scan_rows.into()).await
+    }
+
+    /// What matches, and how far it was looked through where that is further. Fails when nobody listens any more.
+    async fn tell(&mut self, stretch: Stretch, sender: &Sender) -> Result<(), ()> {
+        for mut event in open(stretch.events) {
+            if event.keep_fields(&self.fields) {
+                self.after = event.stored.seq;
+                let response = api::WatchEventsResponse { event: Some(answers::event(event)), through: self.after };
+                sender.send(Ok(response)).await.map_err(drop)?;
+            }
+        }
+        if self.after < stretch.through {
+            self.after = stretch.through;
+            let response = api::WatchEventsResponse { event: None, through: self.after };
+            sender.send(Ok(response)).await.map_err(drop)?;
+        }
+        Ok(())
     }
 }

@@ -1,11 +1,14 @@
 //! What can be typed.
 
+mod audit;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use self::audit::{AccessArgs, AsOfArgs, BlameArgs, DiffArgs, Export, ExportArgs, FilterArgs, Format, HistoryArgs};
 use crate::problem::EXIT_CODES;
 
 /// Asks pagico-mirror how far it is, what changed and where it went, and tells it what to do.
@@ -41,6 +44,9 @@ pub(crate) struct Connection {
     /// The GHL location; may be left out where only one is connected.
     #[arg(long, global = true, value_name = "ID", env = "MIRROR_LOCATION", default_value = "", hide_default_value = true)]
     pub(crate) location: String,
+    /// Who asks, for the log of who looked and did what; without it, the name of the user.
+    #[arg(long, global = true, value_name = "NAME", env = "MIRROR_WHO", default_value = "", hide_default_value = true)]
+    pub(crate) who: String,
     #[command(flatten)]
     pub(crate) control: Control,
 }
@@ -72,6 +78,17 @@ pub enum Command {
     },
     /// Shows what happened to a contact and its records, newest first: fields before and after, cause, trace, deliveries.
     History(HistoryArgs),
+    /// Shows every value that a field had: who or what changed it, when, and when it reached Pagico.
+    Blame(BlameArgs),
+    /// Shows a contact and its records as they were at a position of the log or a time.
+    AsOf(AsOfArgs),
+    /// Shows how a contact and its records differ between two moments; exits with 0 when they do not, with 1 when they do.
+    Diff(DiffArgs),
+    /// Writes out what the log holds, for auditors.
+    #[command(subcommand)]
+    Export(Export),
+    /// Lists who asked to see what, newest first.
+    AccessLog(AccessArgs),
     /// Prints events as they are recorded, and goes on after an interruption where it stopped.
     Watch(WatchArgs),
     /// Lists what waits for a person.
@@ -142,22 +159,15 @@ pub(crate) enum Only {
 }
 
 #[derive(Args)]
-pub struct HistoryArgs {
-    /// The GHL contact id.
-    pub(crate) contact_id: String,
-    /// How many events at most.
-    #[arg(long, default_value_t = 50)]
-    pub(crate) limit: usize,
-    /// The whole history.
-    #[arg(long, conflicts_with = "limit")]
-    pub(crate) all: bool,
-}
-
-#[derive(Args)]
 pub struct WatchArgs {
     /// Starts after this position of the log (0: from the beginning) instead of with what is recorded from now on.
     #[arg(long, value_name = "POSITION")]
     pub(crate) after: Option<u64>,
+    /// Only what concerns this contact.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    pub(crate) contact: String,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
     /// Ends after this many events.
     #[arg(long)]
     pub(crate) count: Option<u64>,
@@ -171,9 +181,6 @@ pub struct RedriveArgs {
     /// Everything that waits.
     #[arg(long, conflicts_with = "parked_ids")]
     pub(crate) all: bool,
-    /// Who asks, for the log.
-    #[arg(long, env = "MIRROR_WHO", default_value = "operator")]
-    pub(crate) who: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,8 +1,11 @@
 //! What each command does.
 
+mod access;
 mod contacts;
+mod history;
 mod log;
 mod parked;
+mod past;
 mod services;
 mod status;
 mod watch;
@@ -12,29 +15,44 @@ use std::io::Write;
 use clap::CommandFactory as _;
 use serde_json::Value;
 
-use crate::cli::{Cli, Command, Connection};
+use crate::cli::{Cli, Command, Connection, Export};
 use crate::problem::Problem;
+use crate::style::Style;
+use crate::table::printable;
+use crate::words;
 
 /// Where answers go, and in which form.
 pub(crate) struct Output<'a> {
     pub(crate) out: &'a mut (dyn Write + Send),
     pub(crate) json: bool,
+    pub(crate) style: Style,
 }
 
 impl Output<'_> {
     pub(crate) fn line(&mut self, value: &Value) -> Result<(), Problem> {
         Ok(writeln!(self.out, "{value}")?)
     }
+
+    /// A field before and after, for people.
+    pub(crate) fn change(&self, field: &str, before_json: &str, after_json: &str) -> String {
+        let [field, before, after] = [field, &words::cut(before_json), &words::cut(after_json)].map(printable);
+        format!("{field}: {} → {}", self.style.gone(&before), self.style.new_text(&after))
+    }
 }
 
-pub(crate) async fn execute(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Problem> {
+pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)) -> Result<(), Problem> {
     let Cli { connection, json, command } = cli;
-    let output = &mut Output { out, json };
+    let output = &mut Output { out, json, style };
     match command {
         Command::Status => status::status(&connection, output).await,
         Command::Contacts(arguments) => contacts::list(&connection, &arguments, output).await,
         Command::Contact { contact_id } => contacts::one(&connection, contact_id, output).await,
-        Command::History(arguments) => contacts::history(&connection, &arguments, output).await,
+        Command::History(arguments) => history::history(&connection, &arguments, output).await,
+        Command::Blame(arguments) => past::blame(&connection, &arguments, output).await,
+        Command::AsOf(arguments) => past::as_of(&connection, arguments, output).await,
+        Command::Diff(arguments) => past::diff(&connection, arguments, output).await.map_err(Problem::of_diff),
+        Command::Export(Export::Location(arguments)) => past::export(&connection, arguments, output).await,
+        Command::AccessLog(arguments) => access::list(&connection, &arguments, output).await,
         Command::Watch(arguments) => watch::watch(&connection, &arguments, output).await,
         Command::Parked { limit } => parked::list(&connection, limit, output).await,
         Command::Redrive(arguments) => parked::redrive(&connection, arguments, output).await,

@@ -1,5 +1,7 @@
 //! Answers as JSON, one object a line. Keys are those of the API; instants are RFC 3339, UTC; what is absent is null.
 
+pub(crate) mod past;
+
 use proto::admin::v1 as api;
 use proto::control::v1 as control;
 use serde_json::{Value, json};
@@ -71,25 +73,30 @@ pub(crate) fn contact_with_objects(from: &api::GetContactResponse) -> Value {
     whole
 }
 
-pub(crate) fn event(from: &api::Event) -> Value {
-    let cause = from.cause.as_ref().map(|cause| {
+fn cause(from: Option<&api::Cause>) -> Option<Value> {
+    from.map(|cause| {
         json!({
             "by": cause.by, "who": text(&cause.who), "webhook_type": text(&cause.webhook_type),
             "asked_at": instant(cause.asked_at.as_ref()), "ghl_trace_id": text(&cause.ghl_trace_id),
         })
-    });
-    let changes: Vec<_> = from
-        .changes
+    })
+}
+
+fn delivery(from: &api::Delivery) -> Value {
+    json!({
+        "workspace": from.workspace, "kind": from.kind, "object": from.object, "revision": from.revision, "answer": from.answer,
+    })
+}
+
+pub(crate) fn event(from: &api::Event) -> Value {
+    let deliveries: Vec<_> = from.deliveries.iter().map(delivery).collect();
+    let arrivals: Vec<_> = from
+        .arrivals
         .iter()
-        .map(|change| json!({ "field": change.field, "before": inner(&change.before_json), "after": inner(&change.after_json) }))
-        .collect();
-    let deliveries: Vec<_> = from
-        .deliveries
-        .iter()
-        .map(|delivery| {
+        .map(|arrival| {
             json!({
-                "workspace": delivery.workspace, "kind": delivery.kind, "object": delivery.object, "revision": delivery.revision,
-                "answer": delivery.answer,
+                "delivery": arrival.delivery.as_ref().map(delivery), "outcome": arrival.outcome,
+                "recorded_at": instant(arrival.recorded_at.as_ref()), "seq": arrival.seq,
             })
         })
         .collect();
@@ -97,8 +104,8 @@ pub(crate) fn event(from: &api::Event) -> Value {
         "location_id": from.location_id, "seq": from.seq, "epoch": from.epoch, "event_id": from.event_id, "type": from.r#type,
         "contact_id": text(&from.contact_id), "record_kind": text(&from.record_kind), "record_id": text(&from.record_id),
         "occurred_at": instant(from.occurred_at.as_ref()), "recorded_at": instant(from.recorded_at.as_ref()),
-        "cause": cause, "trace_id": text(&from.trace_id), "changes": changes, "deliveries": deliveries,
-        "unreadable": text(&from.unreadable),
+        "cause": cause(from.cause.as_ref()), "trace_id": text(&from.trace_id), "changes": past::changes(&from.changes),
+        "deliveries": deliveries, "arrivals": arrivals, "unreadable": text(&from.unreadable),
     })
 }
 

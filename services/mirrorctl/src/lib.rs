@@ -8,31 +8,46 @@ mod json;
 mod link;
 mod problem;
 mod progress;
+mod spreadsheet;
+mod style;
 mod table;
+mod when;
 mod words;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 pub use cli::{Cli, Command};
 use problem::Problem;
+use style::Style;
 
 /// A whole `main`: the answer goes to standard output, what went wrong to standard error.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    ExitCode::from(run_into(arguments, &mut std::io::stdout(), &mut std::io::stderr()).await)
+    let variable = |name| std::env::var(name).ok();
+    let style = Style::new(std::io::stdout().is_terminal(), variable("NO_COLOR").as_deref(), variable("TERM").as_deref());
+    ExitCode::from(run_styled(arguments, style, &mut std::io::stdout(), &mut std::io::stderr()).await)
 }
 
-/// The same into given writers; gives the exit code that `--help` documents.
+/// The same into given writers, without colours; gives the exit code that `--help` documents.
 pub async fn run_into(
     arguments: impl IntoIterator<Item = OsString>,
     out: &mut (dyn Write + Send),
     complaints: &mut (dyn Write + Send),
 ) -> u8 {
+    run_styled(arguments, Style::default(), out, complaints).await
+}
+
+async fn run_styled(
+    arguments: impl IntoIterator<Item = OsString>,
+    style: Style,
+    out: &mut (dyn Write + Send),
+    complaints: &mut (dyn Write + Send),
+) -> u8 {
     let outcome = match Cli::try_parse_from(arguments) {
-        Ok(cli) => commands::execute(cli, out).await,
+        Ok(cli) => commands::execute(cli, style, out).await,
         Err(error) => {
             // Nothing is left to be done if even this cannot be written.
             drop(if error.use_stderr() { write!(complaints, "{}", error.render()) } else { write!(out, "{}", error.render()) });
@@ -43,6 +58,7 @@ pub async fn run_into(
         Ok(()) => 0,
         // Whoever read along has seen enough.
         Err(Problem::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
+        Err(Problem::Different) => problem::DIFFERENT,
         Err(problem) => {
             drop(writeln!(complaints, "mirrorctl: {problem}"));
             problem.exit_code()

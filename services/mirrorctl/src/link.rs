@@ -3,7 +3,9 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use proto::admin::v1::admin_client::AdminClient;
+use proto::audit::v1::audit_client::AuditClient;
 use proto::control::v1::control_client::ControlClient;
 use proto::proof::v1::proof_client::ProofClient;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -18,15 +20,23 @@ use crate::problem::Problem;
 /// How long a connection may stay silent before it is tried, and how long that may take: a watch notices a dead network by it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// The largest contact that is taken.
+const CONTACT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What cannot stand in metadata as it is, beside everything that is not ASCII.
+const WHO_ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+
 /// Adds the token, and to single calls the deadline, so that the other side stops working when nobody waits any more.
 #[derive(Clone)]
 pub(crate) struct Signed {
+    who: MetadataValue<Ascii>,
     token: Option<MetadataValue<Ascii>>,
     deadline: Option<Duration>,
 }
 
 impl Interceptor for Signed {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("x-mirror-who", self.who.clone());
         if let Some(token) = &self.token {
             request.metadata_mut().insert("authorization", token.clone());
         }
@@ -39,6 +49,7 @@ impl Interceptor for Signed {
 
 pub(crate) type Admin = AdminClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Proof = ProofClient<InterceptedService<Channel, Signed>>;
+pub(crate) type Audit = AuditClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Control = ControlClient<InterceptedService<Channel, Signed>>;
 
 impl Connection {
@@ -62,6 +73,27 @@ impl Connection {
     pub(crate) async fn proof_without_deadline(&self) -> Result<Proof, Problem> {
         let channel = self.channel("the admin API", &self.endpoint).await?;
         Ok(ProofClient::with_interceptor(channel, self.signed(None)?))
+    }
+
+    pub(crate) async fn audit(&self) -> Result<Audit, Problem> {
+        self.audit_within(Some(self.timeout)).await
+    }
+
+    /// For exports, which take as long as they take.
+    pub(crate) async fn audit_without_deadline(&self) -> Result<Audit, Problem> {
+        self.audit_within(None).await
+    }
+
+    async fn audit_within(&self, deadline: Option<Duration>) -> Result<Audit, Problem> {
+        let channel = self.channel("the admin API", &self.endpoint).await?;
+        Ok(AuditClient::with_interceptor(channel, self.signed(deadline)?).max_decoding_message_size(CONTACT_BYTES_MAX))
+    }
+
+    /// Who asks: as said, or the user's name.
+    pub(crate) fn who(&self) -> String {
+        let user = || ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+        let who = if self.who.is_empty() { user() } else { self.who.clone() };
+        if who.is_empty() { "operator".to_owned() } else { who }
     }
 
     pub(crate) async fn control(&self, service: Service, deadline: Duration) -> Result<Control, Problem> {
@@ -91,7 +123,9 @@ impl Connection {
                 Some(format!("Bearer {token}").parse().map_err(unusable)?)
             }
         };
-        Ok(Signed { token, deadline })
+        let who = utf8_percent_encode(&self.who(), WHO_ENCODED).to_string();
+        let who = who.parse().map_err(|_| Problem::Usage("--who is no name".to_owned()))?;
+        Ok(Signed { who, token, deadline })
     }
 
     async fn channel(&self, whom: &'static str, address: &str) -> Result<Channel, Problem> {

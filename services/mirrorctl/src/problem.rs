@@ -5,15 +5,19 @@ use tonic::{Code, Status};
 /// Also what clap ends with.
 pub(crate) const USAGE: u8 = 2;
 
+/// Of `diff`: what was compared is not the same.
+pub(crate) const DIFFERENT: u8 = 1;
+
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  failed on the other side, or the log is not what was written
+  1  failed on the other side; of `diff`: the two moments differ; of `log verify`: the log is not what was written
   2  the command line is wrong
   3  there is no such contact, location or parked work
   4  the token is missing or wrong
   5  refused: not possible as asked, or not in this state
   6  not reachable, too busy or too slow; the same command may work later
+  7  of `diff`: failed on the other side
 
 Every --json line is one object. Addresses and the token may come from the environment, as shown beside the options.";
 
@@ -30,6 +34,12 @@ pub(crate) enum Problem {
     /// The log is not what was written.
     #[error("{0}")]
     Unproved(String),
+    /// What was compared is not the same; it has been told how.
+    #[error("it differs")]
+    Different,
+    /// A failure of a command whose exit code 1 has a meaning of its own.
+    #[error("{0}")]
+    OfDiff(Box<Problem>),
     /// Of several things asked for, some failed; each has been told of.
     #[error("{failed} of {asked} failed")]
     Some { failed: usize, asked: usize, exit_code: u8 },
@@ -56,6 +66,8 @@ impl Problem {
             Self::Usage(_) => USAGE,
             Self::Unreachable { .. } => 6,
             Self::Output(_) | Self::Unproved(_) => 1,
+            Self::Different => DIFFERENT,
+            Self::OfDiff(_) => 7,
             Self::Some { exit_code, .. } => *exit_code,
             Self::Refused(status) => match status.code() {
                 Code::NotFound => 3,
@@ -65,6 +77,12 @@ impl Problem {
                 Code::Ok | Code::Unknown | Code::Unimplemented | Code::Internal | Code::DataLoss => 1,
             },
         }
+    }
+
+    /// Keeps apart what failed and what differs.
+    pub(crate) fn of_diff(self) -> Self {
+        let failed = self.exit_code() == 1 && !matches!(self, Self::Different);
+        if failed { Self::OfDiff(Box::new(self)) } else { self }
     }
 
     /// Whether the same call may work in a moment.
@@ -88,7 +106,8 @@ impl Problem {
                 | Code::DataLoss
                 | Code::Unauthenticated => false,
             },
-            Self::Usage(_) | Self::Output(_) | Self::Unproved(_) | Self::Some { .. } => false,
+            Self::OfDiff(problem) => problem.is_passing(),
+            Self::Usage(_) | Self::Output(_) | Self::Unproved(_) | Self::Different | Self::Some { .. } => false,
         }
     }
 }

@@ -70,6 +70,19 @@ pub(crate) fn backfill(backfill: Option<&api::Backfill>) -> String {
     }
 }
 
+/// How a change came to be known, as the end of a line; empty where nothing is known of that.
+pub(crate) fn because(cause: Option<&api::Cause>, trace_id: &str) -> String {
+    let mut text = String::new();
+    if let Some(cause) = cause {
+        let by = [cause.by.as_str(), &cause.webhook_type, &cause.who];
+        text += &format!("  by {}", by.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "));
+    }
+    if !trace_id.is_empty() {
+        text += &format!("  trace {trace_id}");
+    }
+    text
+}
+
 /// A JSON value as it came, cut short for people.
 pub(crate) fn cut(json: &str) -> String {
     const LONGEST: usize = 160;

@@ -1,11 +1,9 @@
-//! `contacts`, `contact` and `history`.
-
-use std::io::{self, Write};
+//! `contacts` and `contact`.
 
 use proto::admin::v1 as api;
 
 use super::{Output, page_size};
-use crate::cli::{Connection, ContactsArgs, HistoryArgs, Only};
+use crate::cli::{Connection, ContactsArgs, Only};
 use crate::problem::Problem;
 use crate::table::{Table, printable};
 use crate::{json, words};
@@ -86,63 +84,4 @@ pub(crate) async fn one(connection: &Connection, contact_id: String, output: &mu
         ]);
     }
     Ok(table.write(output.out)?)
-}
-
-pub(crate) async fn history(connection: &Connection, arguments: &HistoryArgs, output: &mut Output<'_>) -> Result<(), Problem> {
-    let mut admin = connection.admin().await?;
-    let mut left = if arguments.all { usize::MAX } else { arguments.limit };
-    let (mut token, mut more) = (String::new(), left > 0);
-    while more {
-        let request = api::GetHistoryRequest {
-            location_id: connection.location_id(),
-            contact_id: arguments.contact_id.clone(),
-            page_size: page_size(left),
-            page_token: token,
-        };
-        let page = admin.get_history(request).await?.into_inner();
-        for event in page.events.iter().take(left) {
-            show(event, output)?;
-        }
-        left = left.saturating_sub(page.events.len());
-        more = left > 0 && !page.next_page_token.is_empty();
-        token = page.next_page_token;
-    }
-    if !output.json && !token.is_empty() {
-        writeln!(output.out, "… and more; --all shows the whole history")?;
-    }
-    Ok(())
-}
-
-/// One event, for `history` and `watch`.
-pub(crate) fn show(event: &api::Event, output: &mut Output<'_>) -> Result<(), Problem> {
-    if output.json { output.line(&json::event(event)) } else { Ok(for_people(event, output.out)?) }
-}
-
-fn for_people(event: &api::Event, out: &mut (dyn Write + Send)) -> io::Result<()> {
-    let mut head = format!("#{}  {}  {}", event.seq, words::second(event.recorded_at.as_ref()), event.r#type);
-    if !event.record_id.is_empty() {
-        head += &format!("  {}/{}", event.record_kind, event.record_id);
-    } else if !event.contact_id.is_empty() {
-        head += &format!("  contact/{}", event.contact_id);
-    }
-    if let Some(cause) = &event.cause {
-        let by = [cause.by.as_str(), &cause.webhook_type, &cause.who];
-        head += &format!("  by {}", by.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "));
-    }
-    if !event.trace_id.is_empty() {
-        head += &format!("  trace {}", event.trace_id);
-    }
-    writeln!(out, "{}", printable(&head))?;
-    for change in &event.changes {
-        let (before, after) = (words::cut(&change.before_json), words::cut(&change.after_json));
-        writeln!(out, "      {}", printable(&format!("{}: {before} → {after}", change.field)))?;
-    }
-    for delivery in &event.deliveries {
-        let api::Delivery { workspace, kind: _, object, revision, answer } = delivery;
-        writeln!(out, "      {}", printable(&format!("{object} at {revision} in {workspace}: {answer}")))?;
-    }
-    if !event.unreadable.is_empty() {
-        writeln!(out, "      {}", printable(&format!("cannot be read: {}", event.unreadable)))?;
-    }
-    Ok(())
 }

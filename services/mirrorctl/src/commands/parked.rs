@@ -72,7 +72,7 @@ pub(crate) async fn redrive(connection: &Connection, arguments: RedriveArgs, out
     };
     let (count, mut failures) = (asked.len(), Vec::new());
     for (location_id, parked_id) in asked {
-        let request = api::RedriveRequest { location_id, parked_id: parked_id.clone(), who: arguments.who.clone() };
+        let request = api::RedriveRequest { location_id, parked_id: parked_id.clone(), who: connection.who() };
         match admin.redrive(request).await {
             Ok(answer) => {
                 let parked = answer.into_inner().parked.unwrap_or_default();

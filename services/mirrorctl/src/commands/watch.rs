@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proto::admin::v1 as api;
 
-use super::{Output, contacts};
+use super::{Output, history};
 use crate::cli::{Connection, WatchArgs};
 use crate::problem::Problem;
 
@@ -19,7 +19,7 @@ pub(crate) async fn watch(connection: &Connection, arguments: &WatchArgs, output
     let mut worked = false;
     while left > 0 {
         let before = after;
-        match stream(connection, &location_id, &mut after, &mut left, &mut worked, output).await {
+        match stream(connection, arguments, &location_id, &mut after, &mut left, &mut worked, output).await {
             Ok(()) => {}
             Err(problem) if worked && problem.is_passing() => {}
             Err(problem) => return Err(problem),
@@ -33,7 +33,7 @@ pub(crate) async fn watch(connection: &Connection, arguments: &WatchArgs, output
 }
 
 /// Which location, and after which position. Known before the stream begins, so that a stream that breaks at once leaves nothing out.
-async fn beginning(connection: &Connection, after: Option<u64>) -> Result<(String, u64), Problem> {
+pub(crate) async fn beginning(connection: &Connection, after: Option<u64>) -> Result<(String, u64), Problem> {
     let named = connection.location_id();
     if let (false, Some(after)) = (named.is_empty(), after) {
         return Ok((named, after));
@@ -53,6 +53,7 @@ async fn beginning(connection: &Connection, after: Option<u64>) -> Result<(Strin
 
 async fn stream(
     connection: &Connection,
+    arguments: &WatchArgs,
     location_id: &str,
     after: &mut u64,
     left: &mut u64,
@@ -60,12 +61,20 @@ async fn stream(
     output: &mut Output<'_>,
 ) -> Result<(), Problem> {
     let mut admin = connection.admin_without_deadline().await?;
-    let request = api::WatchEventsRequest { location_id: location_id.to_owned(), after: Some(*after) };
+    let request = api::WatchEventsRequest {
+        location_id: location_id.to_owned(),
+        after: Some(*after),
+        contact_id: arguments.contact.clone(),
+        filter: Some(history::filter(&arguments.filter)),
+    };
     let mut events = admin.watch_events(request).await?.into_inner();
     *worked = true;
-    while let Some(api::WatchEventsResponse { event }) = events.message().await? {
-        let Some(event) = event else { continue };
-        contacts::show(&event, output)?;
+    while let Some(api::WatchEventsResponse { event, through }) = events.message().await? {
+        let Some(event) = event else {
+            *after = through;
+            continue;
+        };
+        history::show(&event, output)?;
         output.out.flush()?;
         *after = event.seq;
         *left = left.saturating_sub(1);

@@ -51,7 +51,7 @@ async fn whoever_is_gone_without_a_webhook_is_missed_by_the_sweep() {
             .concat(),
         )
         .await;
-    let events = house.log.history(&here(), &crate::house::who("c-07"), None, 1).await.unwrap();
+    let events = house.log.history(&here(), &crate::house::who("c-07"), &eventlog::Selection::default(), None, 1).await.unwrap();
     assert_eq!(events[0].cause.net.as_str(), "sweep");
     house.stop().await;
 }

@@ -1,0 +1,151 @@
+//! What a caller asks, checked: the location, the contact, the page, the filter, and who it is that asks.
+
+use domain::{ContactId, LocationId, RecordKind};
+use eventlog::{Access, EventLog, Selection, Span};
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+use proto::admin::v1 as api;
+use sha2::{Digest as _, Sha256};
+use tonic::{Request, Status};
+
+use crate::config::Limits;
+use crate::refusal;
+
+/// What can have brought a change to light.
+const CAUSES: [&str; 6] = ["webhook", "poll", "sweep", "backfill", "operator", "writer"];
+
+/// The longest name of a caller that is kept, in characters.
+const WHO_CHARACTERS_MAX: usize = 128;
+
+/// The location that is meant: the one that is named, or the only one there is.
+pub(crate) async fn location(log: &EventLog, named: &str) -> Result<LocationId, Status> {
+    if !named.is_empty() {
+        return LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")));
+    }
+    let mut locations = log.locations().await.map_err(refusal::of_log)?;
+    match (locations.pop(), locations.len()) {
+        (Some(only), 0) => Ok(only.location_id),
+        (Some(_), more) => Err(Status::invalid_argument(format!("{} locations are connected; name one as location_id", more + 1))),
+        (None, _) => Err(Status::failed_precondition("no location is connected yet; give one to the poller")),
+    }
+}
+
+pub(crate) fn contact(id: &str) -> Result<ContactId, Status> {
+    ContactId::new(id).map_err(|error| Status::invalid_argument(format!("contact_id: {error}")))
+}
+
+pub(crate) fn rows(limits: &Limits, asked: u32) -> Result<u32, Status> {
+    match asked {
+        0 => Ok(limits.page_rows),
+        asked if asked <= limits.page_rows_max => Ok(asked),
+        asked => Err(Status::invalid_argument(format!("page_size {asked} is more than {}", limits.page_rows_max))),
+    }
+}
+
+/// One row more than a page tells whether there is another page.
+pub(crate) fn page<T>(mut rows: Vec<T>, size: u32, token: impl Fn(&T) -> String) -> (Vec<T>, String) {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let more = rows.len() > size;
+    rows.truncate(size);
+    let token = rows.last().filter(|_| more).map(token).unwrap_or_default();
+    (rows, token)
+}
+
+/// Where a page begins, of a call whose pages begin at numbers.
+pub(crate) fn token(token: &str) -> Result<Option<u64>, Status> {
+    match token {
+        "" => Ok(None),
+        token => Ok(Some(token.parse().map_err(|_| bad_token())?)),
+    }
+}
+
+pub(crate) fn bad_token() -> Status {
+    Status::invalid_argument("page_token is none that this call gave; leave it empty for the first page")
+}
+
+pub(crate) fn kind(name: &str) -> Result<RecordKind, Status> {
+    RecordKind::parse(name).ok_or_else(|| Status::invalid_argument("a kind is contact, task, note or appointment"))
+}
+
+/// Which events are meant: what the log can choose by, and the fields that only the events themselves tell.
+pub(crate) fn filter(asked: Option<api::EventFilter>) -> Result<(Selection, Vec<String>), Status> {
+    let asked = asked.unwrap_or_default();
+    if let Some(unknown) = asked.causes.iter().find(|cause| !CAUSES.contains(&cause.as_str())) {
+        return Err(Status::invalid_argument(format!("cause {unknown:?} is none of {}", CAUSES.join(", "))));
+    }
+    let selection = Selection {
+        kinds: asked.kinds.iter().map(|name| kind(name)).collect::<Result<_, _>>()?,
+        types: asked.types,
+        causes: asked.causes,
+        occurred: span(asked.occurred_from.as_ref(), asked.occurred_until.as_ref())?,
+        recorded: span(asked.recorded_from.as_ref(), asked.recorded_until.as_ref())?,
+    };
+    Ok((selection, asked.fields))
+}
+
+pub(crate) fn span(from: Option<&prost_types::Timestamp>, until: Option<&prost_types::Timestamp>) -> Result<Span, Status> {
+    Ok(Span { from: from.map(instant).transpose()?, until: until.map(instant).transpose()? })
+}
+
+pub(crate) fn instant(at: &prost_types::Timestamp) -> Result<Timestamp, Status> {
+    Timestamp::new(at.seconds, at.nanos).map_err(|_| Status::invalid_argument("an instant is out of range"))
+}
+
+/// Writes down who asks, before anything is shown.
+pub(crate) async fn remember<T>(
+    log: &EventLog,
+    request: &Request<T>,
+    call: &str,
+    location_id: &LocationId,
+    contact_id: Option<&ContactId>,
+) -> Result<(), Status> {
+    let metadata = |key| request.metadata().get(key).and_then(|value| value.to_str().ok());
+    let access = Access {
+        who: metadata("x-mirror-who").map(who).filter(|who| !who.is_empty()).unwrap_or_else(|| "unnamed".to_owned()),
+        peer: request.remote_addr().map(|peer| peer.to_string()).unwrap_or_default(),
+        token: metadata("authorization").and_then(|value| value.split_whitespace().nth(1)).map(fingerprint).unwrap_or_default(),
+        call: call.to_owned(),
+        contact_id: contact_id.cloned(),
+        traceparent: chassis::trace::traceparent(),
+    };
+    log.record_access(location_id, &access).await.map_err(refusal::of_access)
+}
+
+fn who(encoded: &str) -> String {
+    let text = percent_decode_str(encoded.trim()).decode_utf8_lossy();
+    text.chars().take(WHO_CHARACTERS_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Tells one token from another and is far too short to lead back to it.
+fn fingerprint(token: &str) -> String {
+    let mut digest = hex::encode(Sha256::digest(token));
+    digest.truncate(8);
+    digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_be_of_any_script_and_is_cut_and_made_harmless() {
+        assert_eq!(who("Zo%C3%AB%20Ann"), "Zoë Ann");
+        assert_eq!(who("a%0Ab"), "a\u{fffd}b");
+        assert_eq!(who(&"x".repeat(500)).len(), WHO_CHARACTERS_MAX);
+        assert_eq!(who(" %FF "), "\u{fffd}");
+    }
+
+    #[test]
+    fn a_fingerprint_is_eight_digits_of_the_hash() {
+        assert_eq!(fingerprint("secret"), "2bb80d53");
+    }
+
+    #[test]
+    fn a_page_has_a_token_only_where_another_follows() {
+        let numbers = |count: u64| (0..count).collect::<Vec<_>>();
+        assert_eq!(page(numbers(3), 2, u64::to_string), (vec![0, 1], "1".to_owned()));
+        assert_eq!(page(numbers(2), 2, u64::to_string), (vec![0, 1], String::new()));
+        assert_eq!(token("17").ok().flatten(), Some(17));
+        assert!(token("x").is_err() && token("").is_ok_and(|first| first.is_none()));
+    }
+}

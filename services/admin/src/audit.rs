@@ -1,0 +1,152 @@
+//! The calls of the audit API.
+
+mod answers;
+mod export;
+mod past;
+
+use std::sync::Arc;
+
+use chassis::Shutdown;
+use domain::{Blame, Point, RecordId, RecordKind};
+use eventlog::{AccessFilter, EventLog};
+use proto::audit::v1 as api;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use self::export::{Export, What};
+use self::past::Looking;
+use crate::config::Limits;
+use crate::{asked, refusal};
+
+pub(crate) struct Audit {
+    log: EventLog,
+    limits: Limits,
+    exports: Arc<Semaphore>,
+    stop: Shutdown,
+}
+
+impl Audit {
+    pub(crate) fn new(log: EventLog, limits: Limits, stop: Shutdown) -> Self {
+        let exports = Arc::new(Semaphore::new(limits.exports_max));
+        Self { log, limits, exports, stop }
+    }
+
+    fn looking(&self) -> Looking<'_> {
+        Looking { log: &self.log, limits: &self.limits }
+    }
+
+    fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let place = Arc::clone(&self.exports).try_acquire_owned();
+        place.map_err(|_| Status::resource_exhausted("too many exports run; wait for one to end and try again"))
+    }
+}
+
+#[tonic::async_trait]
+impl api::audit_server::Audit for Audit {
+    async fn blame(&self, request: Request<api::BlameRequest>) -> Result<Response<api::BlameResponse>, Status> {
+        let asked = request.get_ref();
+        let (location_id, contact_id) = (asked::location(&self.log, &asked.location_id).await?, asked::contact(&asked.contact_id)?);
+        let size = usize::try_from(asked::rows(&self.limits, asked.page_size)?).unwrap_or(usize::MAX);
+        let before = asked::token(&asked.page_token)?;
+        let blame = blame(asked)?;
+        asked::remember(&self.log, &request, "Blame", &location_id, Some(&contact_id)).await?;
+        let (mut values, unreadable) = self.looking().blame(&location_id, &contact_id, blame).await?;
+        if values.is_empty() && !self.log.has_contact(&location_id, &contact_id).await.map_err(refusal::of_log)? {
+            return Err(refusal::no_contact());
+        }
+        // The values only ever grow at their end: how many come before a page is where it begins.
+        let end = before.map_or(values.len(), |before| usize::try_from(before).unwrap_or(usize::MAX)).min(values.len());
+        values.truncate(end);
+        let begin = end.saturating_sub(size);
+        let next_page_token = if begin == 0 { String::new() } else { begin.to_string() };
+        let values = values.drain(begin..).rev().map(answers::value).collect();
+        Ok(Response::new(api::BlameResponse { values, next_page_token, unreadable }))
+    }
+
+    async fn get_contact_as_of(
+        &self,
+        request: Request<api::GetContactAsOfRequest>,
+    ) -> Result<Response<api::GetContactAsOfResponse>, Status> {
+        let asked = request.get_ref();
+        let (location_id, contact_id) = (asked::location(&self.log, &asked.location_id).await?, asked::contact(&asked.contact_id)?);
+        let point = self.looking().point(&location_id, asked.at.as_ref(), None).await?;
+        asked::remember(&self.log, &request, "GetContactAsOf", &location_id, Some(&contact_id)).await?;
+        let past = self.looking().contact(&location_id, &contact_id, point).await?;
+        Ok(Response::new(api::GetContactAsOfResponse { contact: Some(answers::snapshot(&contact_id, past)) }))
+    }
+
+    async fn diff(&self, request: Request<api::DiffRequest>) -> Result<Response<api::DiffResponse>, Status> {
+        let asked = request.get_ref();
+        let (location_id, contact_id) = (asked::location(&self.log, &asked.location_id).await?, asked::contact(&asked.contact_id)?);
+        let from = self.looking().point(&location_id, asked.from.as_ref(), Some(BEGINNING)).await?;
+        let to = self.looking().point(&location_id, asked.to.as_ref(), None).await?;
+        asked::remember(&self.log, &request, "Diff", &location_id, Some(&contact_id)).await?;
+        let from = self.looking().contact(&location_id, &contact_id, from).await?;
+        let to = self.looking().contact(&location_id, &contact_id, to).await?;
+        Ok(Response::new(api::DiffResponse { contact: Some(answers::difference(&contact_id, &from, &to)) }))
+    }
+
+    type ExportAsOfStream = ReceiverStream<Result<api::ExportAsOfResponse, Status>>;
+
+    async fn export_as_of(&self, request: Request<api::ExportAsOfRequest>) -> Result<Response<Self::ExportAsOfStream>, Status> {
+        let asked = request.get_ref();
+        let location_id = asked::location(&self.log, &asked.location_id).await?;
+        let point = self.looking().point(&location_id, asked.at.as_ref(), None).await?;
+        let (after, place) = (after(&asked.after_contact_id)?, self.place()?);
+        asked::remember(&self.log, &request, "ExportAsOf", &location_id, None).await?;
+        let what = What::AsOf(point);
+        let (log, limits, stop) = (self.log.clone(), self.limits.clone(), self.stop.clone());
+        let export = Export { log, limits, location_id, after, what, stop };
+        Ok(Response::new(export.start(place, |part| part.snapshot().map(|contact| api::ExportAsOfResponse { contact: Some(contact) }))))
+    }
+
+    type ExportDiffStream = ReceiverStream<Result<api::ExportDiffResponse, Status>>;
+
+    async fn export_diff(&self, request: Request<api::ExportDiffRequest>) -> Result<Response<Self::ExportDiffStream>, Status> {
+        let asked = request.get_ref();
+        let location_id = asked::location(&self.log, &asked.location_id).await?;
+        let from = self.looking().point(&location_id, asked.from.as_ref(), Some(BEGINNING)).await?;
+        let to = self.looking().point(&location_id, asked.to.as_ref(), None).await?;
+        let (after, place) = (after(&asked.after_contact_id)?, self.place()?);
+        asked::remember(&self.log, &request, "ExportDiff", &location_id, None).await?;
+        let what = What::Diff { from, to };
+        let (log, limits, stop) = (self.log.clone(), self.limits.clone(), self.stop.clone());
+        let export = Export { log, limits, location_id, after, what, stop };
+        Ok(Response::new(export.start(place, |part| part.difference().map(|contact| api::ExportDiffResponse { contact: Some(contact) }))))
+    }
+
+    async fn list_access(&self, request: Request<api::ListAccessRequest>) -> Result<Response<api::ListAccessResponse>, Status> {
+        let asked = request.get_ref();
+        let location_id = asked::location(&self.log, &asked.location_id).await?;
+        let filter = AccessFilter {
+            contact_id: Some(asked.contact_id.as_str()).filter(|id| !id.is_empty()).map(asked::contact).transpose()?,
+            who: Some(asked.who.clone()).filter(|who| !who.is_empty()),
+            at: asked::span(asked.from.as_ref(), asked.until.as_ref())?,
+        };
+        let size = asked::rows(&self.limits, asked.page_size)?;
+        let before = asked::token(&asked.page_token)?;
+        let rows = self.log.accesses(&location_id, &filter, before, size + 1).await.map_err(refusal::of_log)?;
+        let (rows, next_page_token) = asked::page(rows, size, |last| last.id.to_string());
+        Ok(Response::new(api::ListAccessResponse { accesses: rows.into_iter().map(answers::access).collect(), next_page_token }))
+    }
+}
+
+/// Before anything was seen.
+const BEGINNING: Point = Point::Position(0);
+
+fn blame(asked: &api::BlameRequest) -> Result<Blame, Status> {
+    if asked.field.is_empty() {
+        return Err(Status::invalid_argument("field: name one, for instance city or custom_fields; the history shows which there are"));
+    }
+    let record_id = Some(asked.record_id.as_str()).filter(|id| !id.is_empty()).map(RecordId::new).transpose();
+    Ok(Blame {
+        kind: if asked.record_kind.is_empty() { RecordKind::Contact } else { asked::kind(&asked.record_kind)? },
+        record_id: record_id.map_err(|error| Status::invalid_argument(format!("record_id: {error}")))?,
+        field: asked.field.clone(),
+    })
+}
+
+fn after(contact_id: &str) -> Result<Option<domain::ContactId>, Status> {
+    Some(contact_id).filter(|id| !id.is_empty()).map(asked::contact).transpose()
+}

@@ -1,0 +1,110 @@
+//! Reading what was.
+
+use std::collections::BTreeMap;
+
+use domain::{Blame, Blamed, Blaming, ContactId, LocationId, Past, Point};
+use eventlog::{EventLog, Selection};
+use proto::audit::v1 as api;
+use tonic::Status;
+
+use crate::config::Limits;
+use crate::reading::open;
+use crate::{asked, refusal};
+
+pub(crate) struct Looking<'a> {
+    pub(crate) log: &'a EventLog,
+    pub(crate) limits: &'a Limits,
+}
+
+/// A contact at a moment, and the positions of what could not be read of it.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) past: Past,
+    pub(crate) unreadable: Vec<u64>,
+}
+
+impl Looking<'_> {
+    /// The moment that is meant; without one the `otherwise`, or now.
+    pub(crate) async fn point(
+        &self,
+        location_id: &LocationId,
+        asked: Option<&api::Point>,
+        otherwise: Option<Point>,
+    ) -> Result<Point, Status> {
+        let head = self.log.head(location_id).await.map_err(no_location)?;
+        match asked.and_then(|point| point.at.as_ref()) {
+            None => Ok(otherwise.unwrap_or(Point::Position(head))),
+            Some(api::point::At::Position(position)) if *position > head => {
+                Err(Status::out_of_range(format!("position {position} is past the end of the log, which is {head}")))
+            }
+            Some(api::point::At::Position(position)) => Ok(Point::Position(*position)),
+            Some(api::point::At::RecordedAt(at)) => Ok(Point::RecordedAt(asked::instant(at)?)),
+            Some(api::point::At::OccurredAt(at)) => Ok(Point::OccurredAt(asked::instant(at)?)),
+        }
+    }
+
+    /// How a contact stood. One that was seen only later stands without any record.
+    pub(crate) async fn contact(&self, location_id: &LocationId, contact_id: &ContactId, point: Point) -> Result<Seen, Status> {
+        let mut seen = self.contacts(location_id, std::slice::from_ref(contact_id), point).await?;
+        if let Some(seen) = seen.remove(contact_id) {
+            return Ok(seen);
+        }
+        if self.log.has_contact(location_id, contact_id).await.map_err(refusal::of_log)? {
+            Ok(Seen::default())
+        } else {
+            Err(refusal::no_contact())
+        }
+    }
+
+    /// How several contacts stood; those not seen by then are left out.
+    pub(crate) async fn contacts(
+        &self,
+        location_id: &LocationId,
+        contacts: &[ContactId],
+        point: Point,
+    ) -> Result<BTreeMap<ContactId, Seen>, Status> {
+        let events = self.log.standing(location_id, contacts, point).await.map_err(refusal::of_log)?;
+        let mut all: BTreeMap<ContactId, Seen> = BTreeMap::new();
+        for event in open(events) {
+            let Some(contact_id) = event.stored.contact_id.clone() else { continue };
+            let seen = all.entry(contact_id).or_default();
+            match event.recorded() {
+                Ok(recorded) => seen.past.take(&recorded),
+                Err(position) => seen.unreadable.push(position),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Every value of a field, oldest first, and the positions of what could not be read.
+    pub(crate) async fn blame(
+        &self,
+        location_id: &LocationId,
+        contact_id: &ContactId,
+        asked: Blame,
+    ) -> Result<(Vec<Blamed>, Vec<u64>), Status> {
+        let selection = Selection { types: vec![asked.kind.to_string(), "delivery".to_owned()], ..Selection::default() };
+        let (mut blaming, mut unreadable, mut after) = (Blaming::new(asked), Vec::new(), 0);
+        loop {
+            let rows = self.limits.read_rows;
+            let stretch = self.log.select(location_id, Some(contact_id), &selection, after, rows, u64::MAX).await.map_err(no_location)?;
+            if stretch.through == after {
+                return Ok((blaming.values(), unreadable));
+            }
+            after = stretch.through;
+            for event in open(stretch.events) {
+                match event.recorded() {
+                    Ok(recorded) => blaming.take(&recorded),
+                    Err(position) => unreadable.push(position),
+                }
+            }
+        }
+    }
+}
+
+fn no_location(error: eventlog::Error) -> Status {
+    if matches!(error, eventlog::Error::NotFound) {
+        return Status::not_found("this location is not connected; `mirrorctl status` lists those that are");
+    }
+    refusal::of_log(error)
+}

@@ -1,0 +1,139 @@
+//! The history of a contact, newest first, and where each change went.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{Body, ContactId, Delivery, DeliveryFact, LocationId, ObjectKey, Revision, Stored, Workspace};
+use eventlog::{EventLog, Result, Selection};
+use proto::admin::v1 as api;
+
+use crate::answers;
+use crate::config::Limits;
+use crate::reading::{Opened, open};
+
+pub(crate) struct History<'a> {
+    pub(crate) log: &'a EventLog,
+    pub(crate) limits: &'a Limits,
+    pub(crate) location_id: &'a LocationId,
+    pub(crate) contact_id: &'a ContactId,
+}
+
+impl History<'_> {
+    /// Events before a position (or all) that match, and where the next page begins. Looks at `scan_rows` events at most, so that a
+    /// page may be short without being the last.
+    pub(crate) async fn page(
+        &self,
+        selection: &Selection,
+        fields: &[String],
+        mut before: Option<u64>,
+        size: u32,
+    ) -> Result<(Vec<Opened>, Option<u64>)> {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let (mut found, mut scanned): (Vec<Opened>, u32) = (Vec::new(), 0);
+        while scanned < self.limits.scan_rows {
+            // One more than the page tells whether there is another page.
+            let wanted = u32::try_from(size + 1 - found.len()).unwrap_or(u32::MAX);
+            let limit = if fields.is_empty() { wanted } else { self.limits.read_rows };
+            let rows = self.log.history(self.location_id, self.contact_id, selection, before, limit).await?;
+            let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+            for mut event in open(rows) {
+                before = Some(event.stored.seq);
+                if event.keep_fields(fields) {
+                    if found.len() == size {
+                        let next = found.last().map(|last| last.stored.seq);
+                        return Ok((found, next));
+                    }
+                    found.push(event);
+                }
+            }
+            if count < limit {
+                return Ok((found, None));
+            }
+            scanned = scanned.saturating_add(count);
+        }
+        Ok((found, before))
+    }
+
+    /// Where the changes among these events went, by position.
+    pub(crate) async fn arrivals(&self, events: &[Opened]) -> Result<BTreeMap<u64, Vec<api::Arrival>>> {
+        let mut tracing = Tracing::of(events);
+        let Some(mut after) = tracing.first() else { return Ok(BTreeMap::new()) };
+        let deliveries = Selection { types: vec!["delivery".to_owned()], ..Selection::default() };
+        loop {
+            let (rows, contact_id) = (self.limits.read_rows, Some(self.contact_id));
+            let stretch = self.log.select(self.location_id, contact_id, &deliveries, after, rows, u64::MAX).await?;
+            if stretch.through == after {
+                return Ok(tracing.found);
+            }
+            after = stretch.through;
+            for event in open(stretch.events) {
+                if let Ok(Body::Delivery(fact)) = &event.body {
+                    tracing.take(&event.stored, fact);
+                }
+            }
+        }
+    }
+}
+
+/// Changes, and what the log says became of them.
+#[derive(Default)]
+struct Tracing {
+    /// The positions of the changes of each record, by the object that mirrors it.
+    changes: BTreeMap<ObjectKey, BTreeMap<Revision, u64>>,
+    positions: BTreeMap<Revision, u64>,
+    /// Workspaces that hold a change or something newer.
+    reached: BTreeSet<(Revision, Workspace)>,
+    found: BTreeMap<u64, Vec<api::Arrival>>,
+}
+
+impl Tracing {
+    fn of(events: &[Opened]) -> Self {
+        let mut tracing = Self::default();
+        for Stored { record, epoch, seq, .. } in events.iter().map(|event| &event.stored) {
+            if let Some((kind, id)) = record {
+                let revision = Revision { epoch: *epoch, seq: *seq };
+                tracing.changes.entry(ObjectKey::of_record(*kind, id)).or_default().insert(revision, *seq);
+                tracing.positions.insert(revision, *seq);
+            }
+        }
+        tracing
+    }
+
+    fn first(&self) -> Option<u64> {
+        self.positions.values().min().copied()
+    }
+
+    fn take(&mut self, event: &Stored, fact: &DeliveryFact) {
+        let delivered = fact.outcome == domain::DeliveryOutcome::Delivered;
+        for delivery in &fact.deliveries {
+            if let Some(seq) = self.positions.get(&delivery.revision) {
+                self.found.entry(*seq).or_default().push(arrival(event, fact, delivery));
+            }
+            if delivered {
+                self.carried(event, fact, delivery);
+            }
+        }
+    }
+
+    /// Changes of the object that the workspace never got by themselves are in it now.
+    fn carried(&mut self, event: &Stored, fact: &DeliveryFact, delivery: &Delivery) {
+        let Some(changes) = self.changes.get(&delivery.object) else { return };
+        for (revision, seq) in changes.range(..=delivery.revision).rev() {
+            if !self.reached.insert((*revision, delivery.workspace.clone())) {
+                // What was before that has been reached too.
+                return;
+            }
+            if *revision != delivery.revision {
+                self.found.entry(*seq).or_default().push(arrival(event, fact, delivery));
+            }
+        }
+    }
+}
+
+fn arrival(event: &Stored, fact: &DeliveryFact, delivery: &Delivery) -> api::Arrival {
+    api::Arrival {
+        delivery: Some(answers::delivery(delivery.clone())),
+        outcome: fact.outcome.as_str().to_owned(),
+        recorded_at: Some(answers::at(event.recorded_at)),
+        seq: event.seq,
+    }
+}

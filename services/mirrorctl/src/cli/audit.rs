@@ -1,0 +1,156 @@
+//! What can be typed about the past.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::when::{By, Instant, Moment};
+
+const KINDS: [&str; 4] = ["contact", "task", "note", "appointment"];
+const CAUSES: [&str; 6] = ["webhook", "poll", "sweep", "backfill", "operator", "writer"];
+
+/// Which events.
+#[derive(Args)]
+#[command(next_help_heading = "Which events")]
+pub(crate) struct FilterArgs {
+    /// Only changes of this field or a part of it, for instance city or `custom_fields`; may be repeated.
+    #[arg(long = "field", value_name = "FIELD")]
+    pub(crate) fields: Vec<String>,
+    /// Only of records of this kind; may be repeated.
+    #[arg(long = "kind", value_name = "KIND", value_parser = KINDS)]
+    pub(crate) kinds: Vec<String>,
+    /// Only what came to light this way; may be repeated.
+    #[arg(long = "cause", value_name = "CAUSE", value_parser = CAUSES)]
+    pub(crate) causes: Vec<String>,
+    /// Only of this type (task.changed) or group of types (task, delivery); may be repeated.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) types: Vec<String>,
+    /// Only from this time on: 2026-03-01, 2026-03-01T09:30Z, 2h (ago).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Instant>,
+    /// Only before this time.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Instant>,
+    /// Which time --since and --until mean.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) by: By,
+}
+
+#[derive(Args)]
+pub struct HistoryArgs {
+    /// The GHL contact id.
+    pub(crate) contact_id: String,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// How many events at most.
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: usize,
+    /// The whole history.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+    /// How it is printed; --json stands for jsonl.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON object a line.
+    Jsonl,
+    /// A row for each field that changed. What a spreadsheet would take for a formula begins with an apostrophe.
+    Csv,
+}
+
+#[derive(Args)]
+pub struct BlameArgs {
+    /// The GHL contact id.
+    pub(crate) contact_id: String,
+    /// The field, for instance city or `custom_fields.<id>`; `custom_fields` stands for all of its parts.
+    pub(crate) field: String,
+    /// Of records of this kind.
+    #[arg(long, value_parser = KINDS, default_value = "contact")]
+    pub(crate) kind: String,
+    /// Of this record alone.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    pub(crate) record: String,
+    /// How many values at most.
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: usize,
+    /// All of them.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+}
+
+#[derive(Args)]
+pub struct AsOfArgs {
+    /// The GHL contact id.
+    pub(crate) contact_id: String,
+    /// A position of the log or a time: 1234, 2026-03-01, 2026-03-01T09:30Z, 2h (ago).
+    pub(crate) at: Moment,
+    /// Which time is meant.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) by: By,
+}
+
+#[derive(Args)]
+pub struct DiffArgs {
+    /// The GHL contact id.
+    pub(crate) contact_id: String,
+    /// The first moment: a position of the log or a time; without it, before anything was seen.
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) from: Option<Moment>,
+    /// The second moment; without it, now.
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) to: Option<Moment>,
+    /// Which time is meant.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) by: By,
+}
+
+#[derive(Subcommand)]
+pub enum Export {
+    /// Every contact of the location as it was, or what differs between two moments, one JSON object a line, by contact id.
+    Location(ExportArgs),
+}
+
+#[derive(Args)]
+pub struct ExportArgs {
+    /// As of this moment: a position of the log or a time; without it, now.
+    #[arg(long, value_name = "MOMENT", conflicts_with_all = ["from", "to"])]
+    pub(crate) at: Option<Moment>,
+    /// Only what differs from this moment on.
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) from: Option<Moment>,
+    /// Only what differs until this moment; without it, now.
+    #[arg(long, value_name = "MOMENT", requires = "from")]
+    pub(crate) to: Option<Moment>,
+    /// Which time is meant.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) by: By,
+    /// Goes on after this contact.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    pub(crate) after: String,
+}
+
+#[derive(Args)]
+pub struct AccessArgs {
+    /// Only what showed this contact, exports of the whole location included.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    pub(crate) contact: String,
+    /// Only what this person asked.
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub(crate) asked_by: String,
+    /// Only from this time on.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Instant>,
+    /// Only before this time.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Instant>,
+    /// How many at most.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) limit: usize,
+    /// All of them.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+}

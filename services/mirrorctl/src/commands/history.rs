@@ -1,0 +1,108 @@
+//! `history`: what happened to a contact, and where it went.
+
+use std::io;
+
+use proto::admin::v1 as api;
+
+use super::{Output, page_size};
+use crate::cli::{Connection, FilterArgs, Format, HistoryArgs};
+use crate::problem::Problem;
+use crate::table::printable;
+use crate::when::By;
+use crate::{json, spreadsheet, words};
+
+pub(crate) async fn history(connection: &Connection, arguments: &HistoryArgs, output: &mut Output<'_>) -> Result<(), Problem> {
+    let format = if output.json { Format::Jsonl } else { arguments.format };
+    let mut admin = connection.admin().await?;
+    let mut left = if arguments.all { usize::MAX } else { arguments.limit };
+    let (mut token, mut more) = (String::new(), left > 0);
+    if format == Format::Csv {
+        output.out.write_all(&spreadsheet::head()?)?;
+    }
+    while more {
+        let request = api::GetHistoryRequest {
+            location_id: connection.location_id(),
+            contact_id: arguments.contact_id.clone(),
+            page_size: page_size(left),
+            page_token: token,
+            filter: Some(filter(&arguments.filter)),
+        };
+        let page = admin.get_history(request).await?.into_inner();
+        for event in page.events.iter().take(left) {
+            match format {
+                Format::Table => for_people(event, output)?,
+                Format::Jsonl => output.line(&json::event(event))?,
+                Format::Csv => output.out.write_all(&spreadsheet::event(event)?)?,
+            }
+        }
+        left = left.saturating_sub(page.events.len());
+        more = left > 0 && !page.next_page_token.is_empty();
+        token = page.next_page_token;
+    }
+    if format == Format::Table && !token.is_empty() {
+        writeln!(output.out, "… and more; --all shows the whole history")?;
+    }
+    Ok(())
+}
+
+pub(crate) fn filter(arguments: &FilterArgs) -> api::EventFilter {
+    let mut filter = api::EventFilter {
+        fields: arguments.fields.clone(),
+        kinds: arguments.kinds.clone(),
+        causes: arguments.causes.clone(),
+        types: arguments.types.clone(),
+        ..api::EventFilter::default()
+    };
+    let (since, until) = (arguments.since.map(Into::into), arguments.until.map(Into::into));
+    match arguments.by {
+        By::Recorded => (filter.recorded_from, filter.recorded_until) = (since, until),
+        By::Occurred => (filter.occurred_from, filter.occurred_until) = (since, until),
+    }
+    filter
+}
+
+/// One event, for `history` and `watch`.
+pub(crate) fn show(event: &api::Event, output: &mut Output<'_>) -> Result<(), Problem> {
+    if output.json { output.line(&json::event(event)) } else { Ok(for_people(event, output)?) }
+}
+
+fn for_people(event: &api::Event, output: &mut Output<'_>) -> io::Result<()> {
+    let style = output.style;
+    let kind = printable(&event.r#type);
+    let kind = match event.r#type.rsplit('.').next() {
+        Some("appeared" | "returned") => style.new_text(&kind),
+        Some("vanished" | "parked" | "refused") => style.gone(&kind),
+        Some("changed") => style.changed(&kind),
+        Some(_) | None => kind,
+    };
+    let whom = match (event.record_id.is_empty(), event.contact_id.is_empty()) {
+        (false, _) => format!("  {}/{}", event.record_kind, event.record_id),
+        (true, false) => format!("  contact/{}", event.contact_id),
+        (true, true) => String::new(),
+    };
+    let (position, when) = (style.bold(&format!("#{}", event.seq)), words::second(event.recorded_at.as_ref()));
+    let because = style.faint(&printable(&words::because(event.cause.as_ref(), &event.trace_id)));
+    writeln!(output.out, "{position}  {when}  {kind}{}{because}", printable(&whom))?;
+    for change in &event.changes {
+        writeln!(output.out, "      {}", output.change(&change.field, &change.before_json, &change.after_json))?;
+    }
+    for delivery in &event.deliveries {
+        let api::Delivery { workspace, kind: _, object, revision, answer } = delivery;
+        writeln!(output.out, "      {}", printable(&format!("{object} at {revision} in {workspace}: {answer}")))?;
+    }
+    for arrival in &event.arrivals {
+        writeln!(output.out, "      {}", style.faint(&printable(&format!("→ {}", went(event, arrival)))))?;
+    }
+    if !event.unreadable.is_empty() {
+        writeln!(output.out, "      {}", printable(&format!("cannot be read: {}", event.unreadable)))?;
+    }
+    Ok(())
+}
+
+fn went(event: &api::Event, arrival: &api::Arrival) -> String {
+    let delivery = arrival.delivery.clone().unwrap_or_default();
+    let own = format!("{}.{}", event.epoch, event.seq);
+    let with = if delivery.revision == own { String::new() } else { format!(" with {}", delivery.revision) };
+    let (when, api::Delivery { workspace, object, answer, .. }) = (words::second(arrival.recorded_at.as_ref()), delivery);
+    format!("{object} in {workspace}{with}, {when}: {} ({answer})", arrival.outcome)
+}

@@ -1,0 +1,178 @@
+//! What an auditor asks of a mirror that has lived, and that it is written down who asked.
+
+use std::collections::BTreeMap;
+
+use proto::admin::v1 as admin;
+use proto::audit::v1 as api;
+use proto::audit::v1::audit_client::AuditClient;
+use sandbox::Webhook::Sent;
+use serde_json::json;
+use tests::grpc::WithToken;
+use tests::mirror::{Mirror, Plan, TOKEN};
+use tokio_stream::StreamExt as _;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Code, Request};
+
+type Audit = AuditClient<InterceptedService<Channel, WithToken>>;
+
+async fn audit(mirror: &Mirror) -> anyhow::Result<Audit> {
+    Ok(AuditClient::with_interceptor(mirror.channel("admin").await?, WithToken::new(TOKEN)?))
+}
+
+/// Three contacts, one of which moves from city to city; all of it mirrored.
+async fn moved(name: &'static str) -> anyhow::Result<(Mirror, String)> {
+    let mirror = Mirror::start(Plan::new(name).contacts(3)).await?;
+    mirror.in_sync().await?;
+    let id = mirror.world().contact_ids().pop().unwrap_or_default();
+    for city in ["Porto", "Oslo"] {
+        mirror.world().update_contact(&id, &json!({"city": city}), Sent)?;
+        mirror.in_sync().await?;
+    }
+    mirror.quiet().await?;
+    Ok((mirror, id))
+}
+
+fn position(position: u64) -> Option<api::Point> {
+    Some(api::Point { at: Some(api::point::At::Position(position)) })
+}
+
+fn city(snapshot: &api::Snapshot) -> Option<String> {
+    let contact = snapshot.records.iter().find(|record| record.kind == "contact" && record.present)?;
+    contact.fields.iter().find(|field| field.field == "city").map(|field| field.json.clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_value_is_traced_from_its_cause_to_pagico() -> anyhow::Result<()> {
+    let (mirror, contact_id) = moved("audit-blame").await?;
+    let asked = api::BlameRequest { contact_id: contact_id.clone(), field: "city".to_owned(), ..Default::default() };
+    let blamed = audit(&mirror).await?.blame(asked).await?.into_inner().values;
+    let values: Vec<&str> = blamed.iter().map(|value| value.after_json.as_str()).collect();
+    assert_eq!(values.iter().take(2).copied().collect::<Vec<_>>(), ["\"Oslo\"", "\"Porto\""]);
+    for value in blamed.iter().take(2) {
+        assert_eq!(value.cause.as_ref().map(|cause| cause.by.as_str()), Some("webhook"));
+        assert_eq!(value.reached.len(), 1, "{value:?}");
+        assert_eq!(value.reached.first().map(|reached| reached.revision.clone()), Some(format!("1.{}", value.seq)));
+    }
+    let replaced: Vec<u64> = blamed.iter().take(2).map(|value| value.replaced_seq).collect();
+    assert_eq!(replaced, [0, blamed.first().map_or(0, |newest| newest.seq)]);
+
+    let filter = admin::EventFilter { fields: vec!["city".to_owned()], causes: vec!["webhook".to_owned()], ..Default::default() };
+    let asked = admin::GetHistoryRequest { contact_id, filter: Some(filter), ..Default::default() };
+    let history = mirror.admin().await?.get_history(asked).await?.into_inner().events;
+    assert_eq!(history.iter().map(|event| event.seq).collect::<Vec<_>>(), blamed.iter().take(2).map(|value| value.seq).collect::<Vec<_>>());
+    for event in &history {
+        assert_eq!(event.changes.iter().map(|change| change.field.as_str()).collect::<Vec<_>>(), ["city"]);
+        let arrivals: Vec<_> = event.arrivals.iter().filter_map(|arrival| arrival.delivery.as_ref()).collect();
+        assert!(arrivals.iter().any(|delivery| delivery.object == format!("ghl:contact/{}", event.record_id)), "{arrivals:?}");
+        assert!(event.arrivals.iter().all(|arrival| arrival.outcome == "delivered" && arrival.seq > event.seq));
+    }
+    mirror.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_and_a_location_are_shown_as_they_were() -> anyhow::Result<()> {
+    let (mirror, contact_id) = moved("audit-as-of").await?;
+    let mut audit = audit(&mirror).await?;
+    let asked = api::BlameRequest { contact_id: contact_id.clone(), field: "city".to_owned(), ..Default::default() };
+    let blamed = audit.blame(asked).await?.into_inner().values;
+    let [oslo, porto] = [0, 1].map(|index| blamed.get(index).cloned().unwrap_or_default());
+
+    let mut as_of = async |at: Option<api::Point>| {
+        let asked = api::GetContactAsOfRequest { contact_id: contact_id.clone(), at, ..Default::default() };
+        anyhow::Ok(audit.get_contact_as_of(asked).await?.into_inner().contact.unwrap_or_default())
+    };
+    assert_eq!(city(&as_of(None).await?), Some("\"Oslo\"".to_owned()));
+    assert_eq!(city(&as_of(position(oslo.seq - 1)).await?), Some("\"Porto\"".to_owned()));
+    let recorded = api::Point { at: porto.recorded_at.map(api::point::At::RecordedAt) };
+    assert_eq!(city(&as_of(Some(recorded)).await?), Some("\"Porto\"".to_owned()));
+    assert!(as_of(position(0)).await?.records.is_empty(), "before it was seen there was nothing");
+
+    let (from, to) = (position(porto.seq), position(oslo.seq));
+    let asked = api::DiffRequest { contact_id: contact_id.clone(), from, to, ..Default::default() };
+    let difference = audit.diff(asked).await?.into_inner().contact.unwrap_or_default();
+    let changes: BTreeMap<_, _> =
+        difference.records.iter().flat_map(|record| &record.changes).map(|change| (&*change.field, change)).collect();
+    let moved = changes.get("city").map(|change| (change.before_json.as_str(), change.after_json.as_str()));
+    assert_eq!(moved, Some(("\"Porto\"", "\"Oslo\"")));
+
+    let export = audit.export_as_of(api::ExportAsOfRequest { at: position(porto.seq), ..Default::default() }).await?.into_inner();
+    let all: Vec<api::Snapshot> = export.map(|part| part.map(|part| part.contact.unwrap_or_default())).collect::<Result<_, _>>().await?;
+    assert_eq!(all.len(), 3);
+    assert!(all.is_sorted_by_key(|contact| contact.contact_id.clone()));
+    let ours = all.iter().find(|contact| contact.contact_id == contact_id).and_then(city);
+    assert_eq!(ours, Some("\"Porto\"".to_owned()));
+    let asked = api::ExportDiffRequest { from: position(porto.seq), to: position(oslo.seq), ..Default::default() };
+    let differ: Vec<api::Difference> = audit
+        .export_diff(asked)
+        .await?
+        .into_inner()
+        .map(|part| part.map(|part| part.contact.unwrap_or_default()))
+        .collect::<Result<_, _>>()
+        .await?;
+    assert_eq!(differ, [difference]);
+    mirror.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filtered_watch_resumes_without_gap_or_double() -> anyhow::Result<()> {
+    let (mirror, contact_id) = moved("audit-watch").await?;
+    let mut admin = mirror.admin().await?;
+    let head = mirror.log.locations().await?.first().map_or(0, |location| location.head);
+    let filter = admin::EventFilter { types: vec!["contact.changed".to_owned()], ..Default::default() };
+    let (mut after, mut seen) = (0, Vec::new());
+    while after < head {
+        let asked = admin::WatchEventsRequest {
+            after: Some(after),
+            contact_id: contact_id.clone(),
+            filter: Some(filter.clone()),
+            ..Default::default()
+        };
+        // One message, then the stream breaks.
+        let message = admin.watch_events(asked).await?.into_inner().next().await.ok_or_else(|| anyhow::anyhow!("the stream ended"))??;
+        assert!(message.through > after, "every message goes on");
+        after = message.through;
+        seen.extend(message.event.map(|event| event.seq));
+    }
+    let asked = admin::GetHistoryRequest { contact_id, filter: Some(filter), ..Default::default() };
+    let mut history: Vec<u64> = admin.get_history(asked).await?.into_inner().events.iter().map(|event| event.seq).collect();
+    history.reverse();
+    assert_eq!(seen, history);
+    assert!(seen.len() >= 2);
+    mirror.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_looks_is_written_down_and_refusals_say_what_to_do() -> anyhow::Result<()> {
+    let (mirror, contact_id) = moved("audit-access").await?;
+    let (mut audit, mut admin) = (audit(&mirror).await?, mirror.admin().await?);
+    let mut request = Request::new(admin::GetHistoryRequest { contact_id: contact_id.clone(), page_size: 1, ..Default::default() });
+    request.metadata_mut().insert("x-mirror-who", "Zo%C3%AB".parse()?);
+    admin.get_history(request).await?;
+    drop(audit.export_as_of(api::ExportAsOfRequest::default()).await?);
+    let asked = api::ListAccessRequest { contact_id: contact_id.clone(), ..Default::default() };
+    let accesses = audit.list_access(asked).await?.into_inner().accesses;
+    let said: Vec<_> = accesses.iter().map(|access| (&*access.call, &*access.who, &*access.contact_id)).collect();
+    assert_eq!(said, [("ExportAsOf", "unnamed", ""), ("GetHistory", "Zoë", contact_id.as_str())]);
+    assert!(accesses.iter().all(|access| access.token.len() == 8 && access.peer.starts_with("127.0.0.1:")), "{accesses:?}");
+
+    let nobody = || "nobody".to_owned();
+    let ahead = api::GetContactAsOfRequest { contact_id: contact_id.clone(), at: position(u64::MAX), ..Default::default() };
+    let unknown = api::GetContactAsOfRequest { contact_id: nobody(), ..Default::default() };
+    let no_field = api::BlameRequest { contact_id: contact_id.clone(), ..Default::default() };
+    let stranger = api::BlameRequest { contact_id: nobody(), field: "city".to_owned(), ..Default::default() };
+    let filter = Some(admin::EventFilter { causes: vec!["rumour".to_owned()], ..Default::default() });
+    let answers = [
+        (audit.get_contact_as_of(ahead).await.err(), Code::OutOfRange),
+        (audit.get_contact_as_of(unknown).await.err(), Code::NotFound),
+        (audit.blame(no_field).await.err(), Code::InvalidArgument),
+        (audit.blame(stranger).await.err(), Code::NotFound),
+        (admin.get_history(admin::GetHistoryRequest { contact_id, filter, ..Default::default() }).await.err(), Code::InvalidArgument),
+    ];
+    for (answer, code) in answers {
+        let answer = answer.ok_or_else(|| anyhow::anyhow!("not refused"))?;
+        assert_eq!(answer.code(), code, "{answer}");
+        assert!(answer.message().len() > 20, "{answer}");
+    }
+    mirror.stop().await
+}
