@@ -24,6 +24,7 @@ pub struct Settings {
     pub hints: Limits,
     pub events: Limits,
     pub intents: Limits,
+    pub replays: Limits,
     pub deliveries: Limits,
     /// How long a consumer may hold a message before it is given to another. Calling `extend` starts it anew.
     #[serde(with = "humantime_serde")]
@@ -63,6 +64,7 @@ impl Default for Settings {
             hints: Limits { bytes_max: 64 * MIB, age_max: None },
             events: Limits { bytes_max: 1024 * MIB, age_max: None },
             intents: Limits { bytes_max: 1024 * MIB, age_max: None },
+            replays: Limits { bytes_max: 256 * MIB, age_max: None },
             deliveries: Limits { bytes_max: 256 * MIB, age_max: Some(Duration::from_secs(24 * 3600)) },
             ack_wait: Duration::from_secs(30),
             deliver_max: -1,
@@ -99,7 +101,7 @@ impl Settings {
             let limits = self.limits(stream);
             let key = stream.name().to_lowercase();
             wrong(limits.bytes_max < MIB, &format!("{key}.bytes_max must be at least 1 MiB"));
-            let loses = matches!(stream, Stream::Events | Stream::Intents) && limits.age_max.is_some();
+            let loses = matches!(stream, Stream::Events | Stream::Intents | Stream::Replays) && limits.age_max.is_some();
             wrong(loses, &format!("{key}.age_max must be left out: what is too old would be lost"));
             wrong(limits.age_max.is_some_and(|age| age < Duration::from_secs(120)), &format!("{key}.age_max must be at least 2m"));
         }
@@ -116,6 +118,7 @@ impl Settings {
             Stream::Hints => self.hints,
             Stream::Events => self.events,
             Stream::Intents => self.intents,
+            Stream::Replays => self.replays,
             Stream::Deliveries => self.deliveries,
         }
     }

@@ -22,18 +22,21 @@ pub enum Stream {
     Events,
     /// From the mapper: what Pagico should hold.
     Intents,
+    /// From a replay: what Pagico should hold, as far as it does not yet. Apart from what happens now, so that neither fills up the other.
+    Replays,
     /// From the log: what happened to intents, for whoever wants to watch. Old ones are dropped.
     Deliveries,
 }
 
 impl Stream {
-    pub const ALL: [Self; 4] = [Self::Hints, Self::Events, Self::Intents, Self::Deliveries];
+    pub const ALL: [Self; 5] = [Self::Hints, Self::Events, Self::Intents, Self::Replays, Self::Deliveries];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Hints => "HINTS",
             Self::Events => "EVENTS",
             Self::Intents => "INTENTS",
+            Self::Replays => "REPLAYS",
             Self::Deliveries => "DELIVERIES",
         }
     }
@@ -42,7 +45,8 @@ impl Stream {
         match self {
             Self::Hints => "hints.v1.*",
             Self::Events => "events.v1.*.*",
-            Self::Intents => "intents.v1.*.*.*",
+            Self::Intents => "intents.v1.live.*.*",
+            Self::Replays => "intents.v1.replay.*.*",
             Self::Deliveries => "deliveries.v1.*.*",
         }
     }
@@ -53,6 +57,7 @@ impl Stream {
             Self::Hints => Some(("poller", "hints.v1.*")),
             Self::Events => Some(("mapper", "events.v1.*.*")),
             Self::Intents => Some(("writer", "intents.v1.live.*.*")),
+            Self::Replays => Some(("writer", "intents.v1.replay.*.*")),
             Self::Deliveries => None,
         }
     }
@@ -60,7 +65,7 @@ impl Stream {
     fn config(self, settings: &Settings) -> Config {
         // A full stream refuses more, so that its publisher waits; only what is watched and not worked on may be dropped.
         let (retention, discard) = match self {
-            Self::Hints | Self::Events | Self::Intents => (RetentionPolicy::WorkQueue, DiscardPolicy::New),
+            Self::Hints | Self::Events | Self::Intents | Self::Replays => (RetentionPolicy::WorkQueue, DiscardPolicy::New),
             Self::Deliveries => (RetentionPolicy::Limits, DiscardPolicy::Old),
         };
         let limits = settings.limits(self);
@@ -167,6 +172,15 @@ impl Bus {
     pub async fn backlog(&self, stream: Stream) -> Result<u64> {
         let consumer = self.consumer_info(stream).await?;
         Ok(consumer.map_or(0, |consumer| consumer.num_pending + consumer.num_ack_pending as u64))
+    }
+
+    /// Drops every message of a stream that is not settled.
+    pub async fn purge(&self, stream: Stream) -> Result<()> {
+        const DOING: &str = "purging a stream";
+        self.require_connection(DOING)?;
+        let found = self.jetstream.get_stream(stream.name()).await.map_err(|error| Error::unavailable(DOING, error))?;
+        found.purge().await.map_err(|error| Error::unavailable(DOING, error))?;
+        Ok(())
     }
 
     async fn info(&self, stream: Stream) -> Result<Info> {

@@ -12,7 +12,8 @@ pub use tally::{Tally, Terms};
 
 use crate::gate::beats;
 use crate::{
-    Action, Applied, FieldChange, Intent, ObjectKey, ObjectKind, Policy, Recorded, Revision, Rules, RulesRevision, Workspace, map,
+    Action, Applied, FieldChange, Intent, ObjectKey, ObjectKind, Policy, RecordId, RecordKind, Recorded, Revision, Rules, RulesRevision,
+    Workspace, map,
 };
 
 /// What the ledger holds of an object.
@@ -107,6 +108,11 @@ impl Planned {
     pub fn skipped(object: ObjectKey, kind: ObjectKind, reason: Reason, cause: Revision) -> Self {
         let (step, policy) = (Step::Skip, Policy::Mirror);
         Self { object, kind, policy, step, reason, cause, changes: Vec::new(), intent: None, forget: false }
+    }
+
+    /// The object of a record whose event cannot be read.
+    pub fn unreadable(kind: RecordKind, record_id: &RecordId, cause: Revision) -> Self {
+        Self::skipped(ObjectKey::of_record(kind, record_id), mirror_kind(kind), Reason::Unreadable, cause)
     }
 
     /// Whether anything would be written.
@@ -232,11 +238,11 @@ fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldChange> {
 }
 
 /// The kind of the object that mirrors a record.
-pub(crate) fn mirror_kind(kind: crate::RecordKind) -> ObjectKind {
+pub(crate) fn mirror_kind(kind: RecordKind) -> ObjectKind {
     match kind {
-        crate::RecordKind::Contact => ObjectKind::Contact,
-        crate::RecordKind::Task => ObjectKind::Task,
-        crate::RecordKind::Note => ObjectKind::Note,
-        crate::RecordKind::Appointment => ObjectKind::Appointment,
+        RecordKind::Contact => ObjectKind::Contact,
+        RecordKind::Task => ObjectKind::Task,
+        RecordKind::Note => ObjectKind::Note,
+        RecordKind::Appointment => ObjectKind::Appointment,
     }
 }

@@ -164,6 +164,9 @@ pub enum BadRules {
 pub(crate) const PLACEHOLDERS: [&str; 5] = ["name", "email", "phone", "company", "owner"];
 
 impl Rules {
+    /// The text of the rules that are compiled in.
+    pub const BUILTIN: &str = include_str!("default_rules.toml");
+
     /// Reads and checks rules.
     ///
     /// # Errors
@@ -185,7 +188,7 @@ impl Rules {
     /// # Errors
     /// None: a test reads them.
     pub fn builtin() -> Result<Self, BadRules> {
-        Self::parse(include_str!("default_rules.toml"))
+        Self::parse(Self::BUILTIN)
     }
 
     pub fn revision(&self) -> &RulesRevision {

@@ -22,6 +22,7 @@ mod read;
 mod relay;
 mod settings;
 mod verify;
+mod workspaces;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ pub use progress::{Backfill, Progress};
 pub use relay::{RelayBatch, RelayTurn, StreamSeen};
 pub use settings::Settings;
 pub use verify::{Verification, Verified};
+pub use workspaces::{Generation, Role};
 
 /// The event log and everything that is kept beside it. Cheap to clone; clones share their connections and their wake-ups.
 #[derive(Clone)]

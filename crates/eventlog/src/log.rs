@@ -308,6 +308,26 @@ impl Head {
         placed
     }
 
+    /// Appends what a person did, and saves the head.
+    pub(crate) async fn append_operator(
+        &mut self,
+        connection: &mut PgConnection,
+        location_id: &LocationId,
+        fact: OperatorFact,
+        who: &str,
+    ) -> Result<()> {
+        let entry = Entry {
+            contact_id: None,
+            record: None,
+            occurred_at: Timestamp::now(),
+            cause: Cause::from(Net::Operator { who: who.to_owned() }),
+            traceparent: None,
+            body: Body::Operator(fact),
+        };
+        self.insert(connection, location_id, vec![Prepared::new(entry)?]).await?;
+        self.save(connection, location_id).await
+    }
+
     pub(crate) async fn save(&self, connection: &mut PgConnection, location_id: &LocationId) -> Result<()> {
         sqlx::query("UPDATE log_head SET seq = $2, hash = $3 WHERE location_id = $1")
             .bind(location_id.as_str())

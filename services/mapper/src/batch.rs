@@ -8,6 +8,7 @@ use domain::LocationId;
 use eventlog::{Parking, Stage};
 use jiff::Timestamp;
 
+use crate::destinations::{self, Destinations};
 use crate::mapping::{Mapped, Stuck, mapped, outgoing};
 use crate::tools::{Tools, rest};
 
@@ -40,7 +41,11 @@ impl Batch<'_> {
     /// Works until every message has a fate. Nothing is lost when this is dropped: what was published is published again under
     /// the same ids.
     pub(crate) async fn work(self) -> Vec<Fate> {
-        let read: Vec<Result<Ready, Stuck>> = self.messages.iter().map(|message| self.read(message)).collect();
+        // Only now: whatever was appended after a workspace was created, or given other rules, is mapped so.
+        let Some(destinations) = destinations::load(self.tools, self.messages, self.stop).await else {
+            return vec![Fate::Left; self.messages.len()];
+        };
+        let read: Vec<Result<Ready, Stuck>> = self.messages.iter().map(|message| self.read(message, &destinations)).collect();
         let all = read.iter().filter_map(|read| read.as_ref().ok()).flat_map(|ready| ready.outgoing.iter().cloned()).collect();
         let published = self.publish(all).await;
         let mut fates = Vec::with_capacity(self.messages.len());
@@ -55,12 +60,12 @@ impl Batch<'_> {
         fates
     }
 
-    fn read(self, message: &Message) -> Result<Ready, Stuck> {
+    fn read(self, message: &Message, destinations: &Destinations) -> Result<Ready, Stuck> {
         let deliveries_max = self.tools.config.retry.deliveries_max;
         if message.attempt() > deliveries_max {
             return Err(Stuck(format!("not mapped in {deliveries_max} deliveries")));
         }
-        let mapped = mapped(message.body(), &self.tools.rules)?;
+        let mapped = mapped(message.body(), destinations)?;
         let recorded = &mapped.recorded;
         let received = message.traceparent().or(recorded.traceparent.as_deref());
         let span = tracing::info_span!(

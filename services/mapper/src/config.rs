@@ -55,12 +55,12 @@ pub struct IntervalSettings {
 }
 
 impl Config {
-    /// The rules: from the file where one is named, else those that are compiled in.
-    pub(crate) fn rules(&self) -> anyhow::Result<Rules> {
+    /// The rules and their text: from the file where one is named, else those that are compiled in.
+    pub(crate) fn rules(&self) -> anyhow::Result<(Rules, String)> {
         use anyhow::Context as _;
-        let Some(file) = &self.rules_file else { return Ok(Rules::builtin()?) };
+        let Some(file) = &self.rules_file else { return Ok((Rules::builtin()?, Rules::BUILTIN.to_owned())) };
         let text = std::fs::read_to_string(file).with_context(|| format!("reading the rules file {}", file.display()))?;
-        Rules::parse(&text).with_context(|| format!("the rules file {}", file.display()))
+        Ok((Rules::parse(&text).with_context(|| format!("the rules file {}", file.display()))?, text))
     }
 }
 

@@ -9,10 +9,14 @@ use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
 use crate::batch::{Batch, Fate};
+use crate::destinations;
 use crate::tools::{Tools, in_hand, rest};
 
 /// Takes events until it is time to stop, then finishes what is in hand.
 pub(crate) async fn run(tools: Arc<Tools>, stop: Shutdown) -> anyhow::Result<()> {
+    if !destinations::announce(&tools, &stop).await? {
+        return Ok(());
+    }
     let Some(mut inbox) = open(&tools, &stop).await? else { return Ok(()) };
     let (limits, control) = (&tools.config.batches, tools.chassis.control());
     let mut batches = JoinSet::new();

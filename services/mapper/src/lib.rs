@@ -4,13 +4,14 @@
 
 mod batch;
 mod config;
+mod destinations;
 mod health;
 mod lane;
 mod mapping;
 mod metrics;
 mod tools;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use bus::Bus;
@@ -44,12 +45,13 @@ async fn tools(config: Config) -> anyhow::Result<Tools> {
     let chassis = Chassis::new("mapper");
     let metrics = Metrics::new();
     chassis.register(|registry| metrics.register(registry));
-    let rules = config.rules()?;
+    let (rules, rules_text) = config.rules()?;
     tracing::info!(rules = %rules.revision(), "mapping by these rules");
     chassis.control().set_figure("rules", rules.revision());
     let log = EventLog::connect(&config.log).await?;
     let bus = Bus::connect(&config.bus).await?;
-    Ok(Tools { config, rules, log, bus, chassis, metrics })
+    let rules = Arc::new(rules);
+    Ok(Tools { config, rules, rules_text, known_rules: Mutex::default(), log, bus, chassis, metrics })
 }
 
 /// Waits for all tasks; the first that fails stops the others.

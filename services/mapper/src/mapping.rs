@@ -1,7 +1,9 @@
 //! What a message says and what is to be published because of it: pure.
 
 use bus::{Lane, Outgoing, Subject};
-use domain::{Decode, Intent, Recorded, Rules, Stored, map};
+use domain::{Decode, Intent, Recorded, Stored, map};
+
+use crate::destinations::{Destination, Destinations};
 
 /// Why an event waits for a person; the words hold nothing personal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,18 +16,21 @@ pub(crate) struct Mapped {
     pub(crate) intents: Vec<Intent>,
 }
 
-/// Reads an event as it travelled, and maps it.
+/// Reads an event as it travelled, and maps it for every workspace of its location.
 ///
 /// # Errors
 /// Says why it cannot be read: broken, of an unknown type, or of a newer version.
-pub(crate) fn mapped(body: &[u8], rules: &Rules) -> Result<Mapped, Stuck> {
+pub(crate) fn mapped(body: &[u8], destinations: &Destinations) -> Result<Mapped, Stuck> {
     let read = |error: Decode| Stuck(format!("not an event that this mapper understands: {error}"));
     let recorded = Stored::received(body).and_then(Stored::open).map_err(read)?;
-    let intents = map(&recorded, rules);
+    let to = |one: &Destination| -> Vec<Intent> {
+        map(&recorded, &one.rules).into_iter().map(|intent| intent.bound_for(&one.workspace, one.edition)).collect()
+    };
+    let intents = destinations.of(&recorded.location_id).iter().flat_map(to).collect();
     Ok(Mapped { recorded, intents })
 }
 
-/// The messages that carry an event's intents. Their ids name the fact and the object, so that mapping an event twice is no
+/// The messages that carry an event's intents. Their ids name the fact, the object and where it is to be, so that mapping an event twice is no
 /// second intent.
 ///
 /// # Errors
@@ -38,7 +43,7 @@ pub(crate) fn outgoing(mapped: &Mapped, traceparent: Option<&str>, intent_bytes_
         }
         Ok(Outgoing {
             subject: Subject::intents(Lane::Live, &intent.location_id, &intent.contact_id),
-            id: Some(format!("{}/{}", intent.event_id, intent.object)),
+            id: Some(format!("{}/{}/{}.{}", intent.event_id, intent.object, intent.workspace, intent.edition)),
             traceparent: traceparent.map(str::to_owned),
             body,
         })
@@ -48,7 +53,13 @@ pub(crate) fn outgoing(mapped: &Mapped, traceparent: Option<&str>, intent_bytes_
 
 #[cfg(test)]
 mod tests {
-    use domain::{Body, Cause, Change, Contact, ContactId, LocationId, Names, Net, Record, RecordFact, RecordId, RecordKind, event_id};
+    use domain::{
+        Body, Cause, Change, Contact, ContactId, LocationId, Names, Net, Record, RecordFact, RecordId, RecordKind, Rules, Workspace,
+        event_id,
+    };
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
     use jiff::Timestamp;
 
     use super::*;
@@ -73,6 +84,10 @@ mod tests {
         }
     }
 
+    fn destinations() -> Destinations {
+        Destinations::new(Arc::new(Rules::builtin().unwrap()), BTreeMap::new())
+    }
+
     fn new_contact(name: &str) -> Vec<u8> {
         let contact = Contact { name: Some(name.to_owned()), ..Contact::default() };
         stored(Record::Contact(Box::new(contact)), true).carry().unwrap()
@@ -80,7 +95,7 @@ mod tests {
 
     #[test]
     fn an_event_becomes_one_message_for_each_object() {
-        let rules = Rules::builtin().unwrap();
+        let rules = destinations();
         let mapped = mapped(&new_contact("Ann"), &rules).unwrap();
         let sent = outgoing(&mapped, Some("00-01-02-01"), 10_000).unwrap();
         assert_eq!(sent.len(), 6);
@@ -96,8 +111,28 @@ mod tests {
     }
 
     #[test]
+    fn an_event_goes_to_every_workspace_by_its_own_rules() {
+        let rules = Arc::new(Rules::builtin().unwrap());
+        let short = Arc::new(Rules::parse(&Rules::BUILTIN.replace("\"name\", \"email\",", "")).unwrap());
+        let to = |name: &str, edition, rules: &Arc<Rules>| Destination {
+            workspace: Workspace::new(name).unwrap(),
+            edition,
+            rules: Arc::clone(rules),
+        };
+        let both = vec![to("loc.1", 0, &rules), to("shadow", 3, &short)];
+        let destinations = Destinations::new(rules, [(LocationId::new("loc.1").unwrap(), both)].into());
+        let mapped = mapped(&new_contact("Ann"), &destinations).unwrap();
+        assert_eq!(mapped.intents.len(), 12);
+        let shadow: Vec<&Intent> = mapped.intents.iter().filter(|intent| intent.workspace.as_str() == "shadow").collect();
+        assert!(shadow.iter().all(|intent| intent.edition == 3 && intent.rules == *short.revision()));
+        let sent = outgoing(&mapped, None, 10_000).unwrap();
+        let ids: std::collections::BTreeSet<_> = sent.iter().map(|sent| &sent.id).collect();
+        assert_eq!((shadow.len(), ids.len()), (6, 12));
+    }
+
+    #[test]
     fn what_cannot_be_read_or_carried_is_said_without_its_content() {
-        let rules = Rules::builtin().unwrap();
+        let rules = destinations();
         assert!(mapped(b"{\"Ann\":", &rules).unwrap_err().0.starts_with("not an event that this mapper understands: "));
         let newer = Stored { payload: br#"{"v":2,"name":"Ann"}"#.to_vec(), ..stored(Record::Contact(Box::default()), false) };
         let stuck = mapped(&newer.carry().unwrap(), &rules).unwrap_err().0;

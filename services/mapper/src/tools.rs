@@ -1,11 +1,12 @@
 //! What every task of the mapper works with.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bus::{Bus, Message};
 use chassis::{Chassis, Shutdown};
-use domain::Rules;
+use domain::{Rules, RulesRevision};
 use eventlog::EventLog;
 use futures::future::{Either, select};
 use futures::pin_mut;
@@ -15,7 +16,11 @@ use crate::metrics::Metrics;
 
 pub(crate) struct Tools {
     pub(crate) config: Config,
-    pub(crate) rules: Rules,
+    /// Those that it was started with: followed by workspaces without rules of their own.
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) rules_text: String,
+    /// Those of workspaces that have their own.
+    pub(crate) known_rules: Mutex<BTreeMap<RulesRevision, Arc<Rules>>>,
     pub(crate) log: EventLog,
     pub(crate) bus: Bus,
     pub(crate) chassis: Arc<Chassis>,

@@ -17,6 +17,7 @@ pub struct Config {
     pub bus: bus::Settings,
     pub bridge: pagico::Settings,
     pub batches: BatchSettings,
+    pub replays: ReplaySettings,
     pub retry: RetrySettings,
     pub health: IntervalSettings,
 }
@@ -27,6 +28,15 @@ pub struct BatchSettings {
     pub messages_max: usize,
     pub in_flight_max: usize,
     pub locations_max: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplaySettings {
+    pub messages_max: usize,
+    pub in_flight_max: usize,
+    #[serde(with = "humantime_serde")]
+    pub give_way_max: Duration,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,6 +94,8 @@ impl Config {
             ("batches.messages_max", self.batches.messages_max),
             ("batches.in_flight_max", self.batches.in_flight_max),
             ("batches.locations_max", self.batches.locations_max),
+            ("replays.messages_max", self.replays.messages_max),
+            ("replays.in_flight_max", self.replays.in_flight_max),
             ("retry.deliveries_max", usize::try_from(self.retry.deliveries_max).unwrap_or(usize::MAX)),
         ]
         .into_iter()

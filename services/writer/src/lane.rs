@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bus::{Inbox, Message, Stream};
+use bus::{Inbox, Lane, Message, Stream};
 use chassis::Shutdown;
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
@@ -12,28 +13,35 @@ use crate::apply::Batch;
 use crate::fate::Fate;
 use crate::tools::{Tools, in_hand, rest};
 
-/// Takes intents until it is time to stop, then finishes what is in hand.
-pub(crate) async fn run(tools: Arc<Tools>, stop: Shutdown) -> anyhow::Result<()> {
-    let Some(mut inbox) = open(&tools, &stop).await? else { return Ok(()) };
-    let (limits, control) = (&tools.config.batches, tools.chassis.control());
+/// Takes intents of a lane until it is time to stop, then finishes what is in hand.
+pub(crate) async fn run(tools: Arc<Tools>, lane: Lane, stop: Shutdown) -> anyhow::Result<()> {
+    let Some(mut inbox) = open(&tools, lane, &stop).await? else { return Ok(()) };
+    let control = tools.chassis.control();
+    let (messages_max, in_flight_max) = match lane {
+        Lane::Live => (tools.config.batches.messages_max, tools.config.batches.in_flight_max),
+        Lane::Replay => (tools.config.replays.messages_max, tools.config.replays.in_flight_max),
+    };
     let mut batches = JoinSet::new();
     let mut failures = 0;
     loop {
-        while let Some(ended) = room(&mut batches, limits.in_flight_max).await {
+        while let Some(ended) = room(&mut batches, in_flight_max).await {
             note(ended);
         }
         control.wait_while_paused(&stop).await;
+        if lane == Lane::Replay {
+            give_way(&tools).await;
+        }
         let received = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            received = inbox.batch(limits.messages_max) => received,
+            received = inbox.batch(messages_max) => received,
         };
         match received {
             // Asked to pause while waiting: what came goes back to the bus.
             Ok(messages) if control.is_paused() => drop(messages),
             Ok(messages) => {
                 failures = 0;
-                batches.spawn(batch(Arc::clone(&tools), messages, stop.clone()));
+                batches.spawn(batch(Arc::clone(&tools), lane, messages, stop.clone()));
             }
             Err(error) => {
                 failures += 1;
@@ -46,6 +54,13 @@ pub(crate) async fn run(tools: Arc<Tools>, stop: Shutdown) -> anyhow::Result<()>
         note(ended);
     }
     Ok(())
+}
+
+/// Lets what happens now go first, for a while.
+async fn give_way(tools: &Tools) {
+    let mut live = tools.live_batches.subscribe();
+    // Whether live work has ended or waited long enough, it is the replay's turn.
+    drop(tokio::time::timeout(tools.config.replays.give_way_max, live.wait_for(|batches| *batches == 0)).await);
 }
 
 /// A batch that has ended, awaited where there is no room for another.
@@ -61,11 +76,15 @@ fn note(ended: Result<(), JoinError>) {
 }
 
 /// Prepares streams and consumer, as long as it takes. Nothing when it is time to stop first.
-async fn open(tools: &Tools, stop: &Shutdown) -> anyhow::Result<Option<Inbox>> {
+async fn open(tools: &Tools, lane: Lane, stop: &Shutdown) -> anyhow::Result<Option<Inbox>> {
+    let stream = match lane {
+        Lane::Live => Stream::Intents,
+        Lane::Replay => Stream::Replays,
+    };
     let mut failures = 0;
     loop {
         let opened = match tools.bus.ensure_streams().await {
-            Ok(()) => tools.bus.consume(Stream::Intents).await,
+            Ok(()) => tools.bus.consume(stream).await,
             Err(error) => Err(error),
         };
         match opened {
@@ -82,9 +101,10 @@ async fn open(tools: &Tools, stop: &Shutdown) -> anyhow::Result<Option<Inbox>> {
     }
 }
 
-async fn batch(tools: Arc<Tools>, messages: Vec<Message>, stop: Shutdown) {
+async fn batch(tools: Arc<Tools>, lane: Lane, messages: Vec<Message>, stop: Shutdown) {
     let started = Instant::now();
     let in_control = tools.chassis.control().in_hand();
+    let _live = (lane == Lane::Live).then(|| LiveBatch::begin(&tools.live_batches));
     tools.metrics.batch(messages.len());
     let span = tracing::info_span!(
         parent: None,
@@ -103,6 +123,22 @@ async fn batch(tools: Arc<Tools>, messages: Vec<Message>, stop: Shutdown) {
     settle(messages, fates).await;
     tools.metrics.batch_took(started.elapsed());
     drop(in_control);
+}
+
+/// Counts a batch of the live lane for as long as it is in hand.
+struct LiveBatch<'a>(&'a watch::Sender<usize>);
+
+impl<'a> LiveBatch<'a> {
+    fn begin(batches: &'a watch::Sender<usize>) -> Self {
+        batches.send_modify(|batches| *batches += 1);
+        Self(batches)
+    }
+}
+
+impl Drop for LiveBatch<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|batches| *batches = batches.saturating_sub(1));
+    }
 }
 
 /// Tells the bus. What cannot be told comes again, to no effect.

@@ -14,13 +14,14 @@ mod tools;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bus::Bus;
+use bus::{Bus, Lane};
 use chassis::{Chassis, Shutdown};
 use eventlog::EventLog;
 use pagico::Bridge;
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-pub use config::{BatchSettings, Config, IntervalSettings, RetrySettings};
+pub use config::{BatchSettings, Config, IntervalSettings, ReplaySettings, RetrySettings};
 
 use crate::metrics::Metrics;
 use crate::tools::Tools;
@@ -37,8 +38,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     tasks.spawn(async move { chassis.serve(&server, Default::default(), None, &[], serving).await.context("server") });
     let (checked, checking) = (Arc::clone(&tools), stop.clone());
     tasks.spawn(async move { health::run(checked, checking).await.context("health") });
-    let (writing, writer) = (stop.clone(), Arc::clone(&tools));
-    tasks.spawn(async move { lane::run(writer, writing).await.context("intents") });
+    for lane in [Lane::Live, Lane::Replay] {
+        let (writing, writer) = (stop.clone(), Arc::clone(&tools));
+        tasks.spawn(async move { lane::run(writer, lane, writing).await.context("intents") });
+    }
     finish(tasks, &stop).await
 }
 
@@ -50,7 +53,7 @@ async fn tools(config: Config) -> anyhow::Result<Tools> {
     let log = EventLog::connect(&config.log).await?;
     let bus = Bus::connect(&config.bus).await?;
     let bridge = Bridge::new(config.bridge.clone())?;
-    Ok(Tools { config, log, bus, bridge, chassis, metrics })
+    Ok(Tools { config, log, bus, bridge, chassis, metrics, live_batches: watch::Sender::new(0) })
 }
 
 /// Waits for all tasks; the first that fails stops the others.

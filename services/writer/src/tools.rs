@@ -9,6 +9,7 @@ use eventlog::EventLog;
 use futures::future::select;
 use futures::pin_mut;
 use pagico::Bridge;
+use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::fate::Fate;
@@ -21,6 +22,8 @@ pub(crate) struct Tools {
     pub(crate) bridge: Bridge,
     pub(crate) chassis: Arc<Chassis>,
     pub(crate) metrics: Metrics,
+    /// How many batches of the live lane are in hand.
+    pub(crate) live_batches: watch::Sender<usize>,
 }
 
 /// Why the log did not take something.

@@ -1,0 +1,103 @@
+//! Where a location's events go: its workspaces, each by its rules.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use bus::Message;
+use chassis::Shutdown;
+use domain::{LocationId, Rules, RulesRevision, Workspace};
+
+use crate::tools::{Tools, rest};
+
+/// A workspace that receives changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Destination {
+    pub(crate) workspace: Workspace,
+    pub(crate) edition: u32,
+    pub(crate) rules: Arc<Rules>,
+}
+
+/// The workspaces of each location of a batch.
+#[derive(Debug)]
+pub(crate) struct Destinations {
+    configured: Arc<Rules>,
+    known: BTreeMap<LocationId, Vec<Destination>>,
+}
+
+impl Destinations {
+    pub(crate) fn new(configured: Arc<Rules>, known: BTreeMap<LocationId, Vec<Destination>>) -> Self {
+        Self { configured, known }
+    }
+
+    /// A location that the log does not know has the workspace that is called like it.
+    pub(crate) fn of(&self, location_id: &LocationId) -> Vec<Destination> {
+        let only = || vec![Destination { workspace: Workspace::live_of(location_id), edition: 0, rules: Arc::clone(&self.configured) }];
+        self.known.get(location_id).cloned().unwrap_or_else(only)
+    }
+}
+
+/// Makes the rules that the mapper was started with known to the log, as long as it takes. False when it is time to stop first.
+///
+/// # Errors
+/// When the log refuses them.
+pub(crate) async fn announce(tools: &Tools, stop: &Shutdown) -> anyhow::Result<bool> {
+    let mut failures = 0;
+    loop {
+        match tools.log.configure_rules(tools.rules.revision(), &tools.rules_text).await {
+            Ok(()) => return Ok(true),
+            Err(error) => {
+                failures += 1;
+                tracing::warn!(%error, failures, "the rules are not known to the log yet");
+            }
+        }
+        if !rest(stop, tools.delay(failures)).await {
+            return Ok(false);
+        }
+    }
+}
+
+/// Loads the workspaces of the locations of these messages, as long as it takes. Nothing when it is time to stop first.
+pub(crate) async fn load(tools: &Tools, messages: &[Message], stop: &Shutdown) -> Option<Destinations> {
+    let mut locations: Vec<LocationId> = messages.iter().filter_map(Message::location_id).collect();
+    locations.sort();
+    locations.dedup();
+    let mut failures = 0;
+    loop {
+        match try_load(tools, &locations).await {
+            Ok(known) => return Some(Destinations::new(Arc::clone(&tools.rules), known)),
+            Err(error) => {
+                failures += 1;
+                tracing::warn!(%error, failures, "the workspaces are not known yet");
+            }
+        }
+        if !rest(stop, tools.delay(failures)).await {
+            return None;
+        }
+    }
+}
+
+async fn try_load(tools: &Tools, locations: &[LocationId]) -> anyhow::Result<BTreeMap<LocationId, Vec<Destination>>> {
+    let mut known: BTreeMap<LocationId, Vec<Destination>> = BTreeMap::new();
+    for generation in tools.log.receiving(locations).await? {
+        let rules = match &generation.rules {
+            None => Arc::clone(&tools.rules),
+            Some(revision) => own_rules(tools, revision).await?,
+        };
+        let destination = Destination { workspace: generation.workspace, edition: generation.edition, rules };
+        known.entry(generation.location_id).or_default().push(destination);
+    }
+    Ok(known)
+}
+
+async fn own_rules(tools: &Tools, revision: &RulesRevision) -> anyhow::Result<Arc<Rules>> {
+    let kept = || tools.known_rules.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(rules) = kept().get(revision) {
+        return Ok(Arc::clone(rules));
+    }
+    let texts = tools.log.rules_texts().await?;
+    let text = texts.into_iter().find_map(|(known, text)| (known == *revision).then_some(text));
+    let text = text.ok_or_else(|| anyhow::anyhow!("rules {revision} are not kept in the log"))?;
+    let rules = Arc::new(Rules::parse(&text)?);
+    kept().insert(revision.clone(), Arc::clone(&rules));
+    Ok(rules)
+}
