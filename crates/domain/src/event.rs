@@ -1,5 +1,7 @@
 //! What is written to the log, and the one place that reads it back.
 
+mod version;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -61,17 +63,17 @@ impl Change {
 }
 
 /// A change of one record, whole: nothing else is needed to map it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RecordFact {
     pub change: Change,
     /// The whole content after the change; of a vanished record, the last content known.
     pub record: Record,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<FieldChange>,
-    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    #[serde(skip_serializing_if = "Names::is_empty")]
     pub names: Names,
     /// GHL created the record after the location was connected: the fact that triggers fire on.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub new_in_ghl: bool,
 }
 
@@ -114,7 +116,7 @@ impl Names {
 }
 
 /// Deliveries of one contact's objects that ended the same way.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DeliveryFact {
     pub outcome: DeliveryOutcome,
     pub deliveries: Vec<Delivery>,
@@ -157,10 +159,10 @@ pub struct Delivery {
 }
 
 /// Something a person did, named `operator.<verb>`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OperatorFact {
     pub verb: String,
-    #[serde(default, skip_serializing_if = "Value::is_null")]
+    #[serde(skip_serializing_if = "Value::is_null")]
     pub detail: Value,
 }
 
@@ -226,6 +228,8 @@ pub fn event_id(location_id: &LocationId, epoch: u32, seq: u64) -> EventId {
 pub enum Decode {
     #[error("event payload has version {0}, newer than this program understands")]
     Newer(u64),
+    #[error("event payload has version {0}, which was never written")]
+    Never(u64),
     #[error("unknown event type {0:?}")]
     UnknownType(String),
     #[error("not an event: {kind} at line {line} column {column}")]
@@ -255,11 +259,6 @@ struct Versioned<'a, T> {
     fact: &'a T,
 }
 
-#[derive(Deserialize)]
-struct VersionOnly {
-    v: u64,
-}
-
 impl Body {
     /// The event's type as the log names it, for instance `task.changed`.
     pub fn type_name(&self) -> String {
@@ -287,16 +286,7 @@ impl Body {
     /// # Errors
     /// Says whether the payload is newer than this program, of an unknown type, or broken.
     pub fn decode(type_name: &str, payload: &[u8]) -> Result<Self, Decode> {
-        let VersionOnly { v } = serde_json::from_slice(payload)?;
-        if v != VERSION {
-            return Err(Decode::Newer(v));
-        }
-        match type_name.split_once('.') {
-            Some(("contact" | "task" | "note" | "appointment", _)) => Ok(Self::Record(Box::new(serde_json::from_slice(payload)?))),
-            Some(("delivery", _)) => Ok(Self::Delivery(serde_json::from_slice(payload)?)),
-            Some(("operator", _)) => Ok(Self::Operator(serde_json::from_slice(payload)?)),
-            _ => Err(Decode::UnknownType(type_name.to_owned())),
-        }
+        version::read(type_name, payload)
     }
 }
 

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use domain::{Body, Change, DeliveryOutcome, ObjectKind, RecordKind, Recorded, Stored};
+use domain::{Body, Change, DeliveryOutcome, ObjectKind, OperatorFact, RecordKind, Recorded, Stored};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 fn version(version: &str) -> BTreeMap<String, Vec<u8>> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(version);
@@ -25,6 +26,28 @@ fn opened() -> Vec<(String, Value, Recorded)> {
         (name, payload, recorded)
     };
     version("v1").into_iter().map(open).collect()
+}
+
+/// Over the names and bytes of all files of a version, in order of their names.
+const FROZEN: [(&str, &str); 1] = [("v1", "1542ef0e9ec93c017ab7a09286a5ed8eac31cfef79a81f80a2e7cfe1add1014b")];
+
+#[test]
+fn every_version_that_was_ever_written_is_here_and_has_not_been_touched() {
+    let written = Body::Operator(OperatorFact { verb: "x".to_owned(), detail: Value::Null }).encode().unwrap();
+    let written: Value = serde_json::from_slice(&written).unwrap();
+    let versions: Vec<String> = (1..=written["v"].as_u64().unwrap()).map(|version| format!("v{version}")).collect();
+    assert_eq!(FROZEN.map(|(version, _)| version.to_owned()).to_vec(), versions);
+    for (version, digest) in FROZEN {
+        let mut hash = Sha256::new();
+        for (name, bytes) in self::version(version) {
+            hash.update(format!("{name}\n{}\n", bytes.len()));
+            hash.update(&bytes);
+            let stored = Stored::received(&bytes).unwrap();
+            let payload: Value = serde_json::from_slice(&stored.payload).unwrap();
+            assert_eq!(format!("v{}", payload["v"]), version, "{name} is in the directory of its version");
+        }
+        assert_eq!(hex::encode(hash.finalize()), digest, "{version} is frozen: add files to the version that is written now, edit none");
+    }
 }
 
 #[test]

@@ -255,6 +255,7 @@ proptest! {
 fn what_is_newer_or_unknown_is_told_apart_from_what_is_broken() {
     let error = |type_name: &str, payload: &str| Body::decode(type_name, payload.as_bytes()).unwrap_err().to_string();
     assert_eq!(error("task.changed", r#"{"v":2,"anything":{}}"#), "event payload has version 2, newer than this program understands");
+    assert_eq!(error("task.changed", r#"{"v":0}"#), "event payload has version 0, which was never written");
     assert_eq!(error("weather.changed", r#"{"v":1}"#), r#"unknown event type "weather.changed""#);
     assert_eq!(error("task.changed", r#"{"v":1,"#), "not an event: cut short at line 1 column 7");
     assert_eq!(error("task.changed", r#"{"v":1}"#), "not an event: unexpected content at line 1 column 7");
