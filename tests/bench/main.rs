@@ -1,6 +1,7 @@
 //! Measures the mirror on its own servers: `just bench`. Figures are meant as ratios to what the machine can do, measured in the same
 //! run; the absolute ones hold for this machine on this day.
 
+mod audit;
 mod log;
 mod path;
 mod report;
@@ -30,6 +31,8 @@ struct Arguments {
 enum Bench {
     /// Append, read, relay and map.
     Log,
+    /// Looking back at a contact.
+    Audit,
     /// From a change to the workspace: throughput.
     Changes,
     /// From a webhook to the workspace: latency.
@@ -43,6 +46,9 @@ async fn main() -> anyhow::Result<()> {
     let wanted = |bench| arguments.only.is_none_or(|only| only == bench);
     if wanted(Bench::Log) {
         log::measure(&mut report, arguments.size).await?;
+    }
+    if wanted(Bench::Audit) {
+        audit::measure(&mut report).await?;
     }
     if wanted(Bench::Changes) {
         path::changes(&mut report, arguments.size / 2).await?;
