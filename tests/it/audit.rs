@@ -1,12 +1,13 @@
 //! What an auditor asks of a mirror that has lived, and that it is written down who asked.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
 use proto::admin::v1 as admin;
 use proto::audit::v1 as api;
 use proto::audit::v1::audit_client::AuditClient;
 use sandbox::Webhook::Sent;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::grpc::WithToken;
 use tests::mirror::{Mirror, Plan, TOKEN};
 use tokio_stream::StreamExt as _;
@@ -174,5 +175,51 @@ async fn whoever_looks_is_written_down_and_refusals_say_what_to_do() -> anyhow::
         assert_eq!(answer.code(), code, "{answer}");
         assert!(answer.message().len() > 20, "{answer}");
     }
+    mirror.stop().await
+}
+
+/// What a person types and sees: the exit code and what was printed.
+async fn typed(mirror: &Mirror, arguments: &[&str]) -> anyhow::Result<(u8, String)> {
+    let endpoint = mirror.address("admin", "grpc")?;
+    let connection = ["mirrorctl", "--endpoint", endpoint.as_str(), "--token", TOKEN, "--who", "Zoë"];
+    let all: Vec<OsString> = connection.iter().chain(arguments).map(OsString::from).collect();
+    let (mut out, mut complaints) = (Vec::new(), Vec::new());
+    let code = mirrorctl::run_into(all, &mut out, &mut complaints).await;
+    anyhow::ensure!(complaints.is_empty(), "{}", String::from_utf8_lossy(&complaints));
+    Ok((code, String::from_utf8(out)?))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_auditor_is_answered_on_the_command_line() -> anyhow::Result<()> {
+    let (mirror, contact_id) = moved("audit-typed").await?;
+    let id = contact_id.as_str();
+    let (code, blame) = typed(&mirror, &["blame", id, "city", "--json"]).await?;
+    let values: Vec<Value> = blame.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let seq = |index: usize| values.get(index).and_then(|value| value.get("seq")).map(ToString::to_string).unwrap_or_default();
+    assert_eq!((code, values.first().and_then(|value| value.get("after"))), (0, Some(&json!("Oslo"))));
+    let (oslo, porto) = (seq(0), seq(1));
+
+    let (code, history) = typed(&mirror, &["history", id, "--field", "city", "--cause", "webhook", "--format", "csv"]).await?;
+    assert_eq!((code, history.lines().count()), (0, 3), "{history}");
+    assert!(history.lines().nth(1).is_some_and(|row| row.contains("\"city\",\"Porto\",\"Oslo\",\"webhook\"")), "{history}");
+    let (_, history) = typed(&mirror, &["history", id, "--field", "city", "--since", "1h", "--limit", "1"]).await?;
+    assert!(history.contains("city: \"Porto\" → \"Oslo\"") && history.contains("→ ghl:contact/"), "{history}");
+    assert!(!history.contains('\u{1b}'), "colours are for terminals");
+
+    let (code, then) = typed(&mirror, &["as-of", id, &porto]).await?;
+    assert!(code == 0 && then.contains("city: \"Porto\""), "{then}");
+    let (code, difference) = typed(&mirror, &["diff", id, "--from", &porto, "--to", &oslo]).await?;
+    assert!(code == 1 && difference.contains("city: \"Porto\" → \"Oslo\""), "{difference}");
+    let (code, _) = typed(&mirror, &["diff", id, "--from", &oslo, "--to", &oslo]).await?;
+    assert_eq!(code, 0);
+    let (code, export) = typed(&mirror, &["export", "location"]).await?;
+    assert_eq!((code, export.lines().count()), (0, 3));
+    let (_, export) = typed(&mirror, &["export", "location", "--from", &porto, "--to", &oslo]).await?;
+    assert_eq!(export.lines().count(), 1, "{export}");
+
+    let (code, accesses) = typed(&mirror, &["access-log", "--contact", id, "--asked-by", "Zoë"]).await?;
+    let calls: Vec<&str> = accesses.lines().skip(1).filter_map(|line| line.split_whitespace().nth(2)).collect();
+    assert_eq!(code, 0);
+    assert_eq!(calls, ["ExportDiff", "ExportAsOf", "Diff", "Diff", "GetContactAsOf", "GetHistory", "GetHistory", "Blame"]);
     mirror.stop().await
 }
