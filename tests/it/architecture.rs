@@ -16,7 +16,7 @@ const INSIDE: [(&str, &[&str]); 18] = [
     ("pagico", &["domain"]),
     ("chassis", &["proto"]),
     ("proto", &[]),
-    ("poller", &["domain", "eventlog", "bus", "ghl", "chassis"]),
+    ("poller", &["domain", "eventlog", "bus", "ghl", "chassis", "proto"]),
     ("mapper", &["domain", "eventlog", "bus", "chassis"]),
     ("writer", &["domain", "eventlog", "bus", "pagico", "chassis"]),
     ("bridge", &["chassis"]),

@@ -7,5 +7,6 @@ mod config;
 mod failure;
 mod process;
 mod restart;
+mod source;
 mod sync;
 mod trace;

@@ -99,6 +99,8 @@ pub enum Command {
     },
     /// Sends parked work again.
     Redrive(RedriveArgs),
+    /// Calls an operation of GHL's API through the poller and prints the answer; without one, lists those there are.
+    Ghl(GhlArgs),
     /// Makes services take up no work until they are resumed.
     Pause(ServicesArgs),
     /// Makes services take up work again.
@@ -183,6 +185,21 @@ pub struct RedriveArgs {
     pub(crate) all: bool,
 }
 
+#[derive(Args)]
+pub struct GhlArgs {
+    /// Which operation, for instance get-contact.
+    pub(crate) operation: Option<String>,
+    /// The ids that its path needs, in order.
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// An argument by GHL's name for it. Lists are texts with commas between, or JSON.
+    #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) args: Vec<(String, String)>,
+    /// Says that a write is meant.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Service {
     Poller,
@@ -219,6 +236,11 @@ pub struct DrainArgs {
     /// How long to wait for work in hand, in seconds. A service goes on draining also when this is over.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) wait: Duration,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| "not NAME=VALUE".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

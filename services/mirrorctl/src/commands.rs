@@ -2,6 +2,7 @@
 
 mod access;
 mod contacts;
+mod ghl;
 mod history;
 mod log;
 mod parked;
@@ -56,6 +57,7 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::Watch(arguments) => watch::watch(&connection, &arguments, output).await,
         Command::Parked { limit } => parked::list(&connection, limit, output).await,
         Command::Redrive(arguments) => parked::redrive(&connection, arguments, output).await,
+        Command::Ghl(arguments) => ghl::ghl(&connection, arguments, output).await,
         Command::Pause(arguments) => services::pause(&connection, &arguments.services, output).await,
         Command::Resume(arguments) => services::resume(&connection, &arguments.services, output).await,
         Command::Drain(arguments) => services::drain(&connection, &arguments, output).await,

@@ -8,6 +8,7 @@ use proto::admin::v1::admin_client::AdminClient;
 use proto::audit::v1::audit_client::AuditClient;
 use proto::control::v1::control_client::ControlClient;
 use proto::proof::v1::proof_client::ProofClient;
+use proto::source::v1::source_client::SourceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -51,6 +52,7 @@ pub(crate) type Admin = AdminClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Proof = ProofClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Audit = AuditClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Control = ControlClient<InterceptedService<Channel, Signed>>;
+pub(crate) type Source = SourceClient<InterceptedService<Channel, Signed>>;
 
 impl Connection {
     pub(crate) async fn admin(&self) -> Result<Admin, Problem> {
@@ -99,6 +101,12 @@ impl Connection {
     pub(crate) async fn control(&self, service: Service, deadline: Duration) -> Result<Control, Problem> {
         let channel = self.channel(service.name(), self.control_address(service)).await?;
         Ok(ControlClient::with_interceptor(channel, self.signed(Some(deadline))?))
+    }
+
+    /// What the poller answers about GHL.
+    pub(crate) async fn source(&self) -> Result<Source, Problem> {
+        let channel = self.channel("the poller", &self.control.control_poller).await?;
+        Ok(SourceClient::with_interceptor(channel, self.signed(Some(self.timeout))?))
     }
 
     fn control_address(&self, service: Service) -> &str {

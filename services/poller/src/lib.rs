@@ -15,6 +15,7 @@ mod names;
 mod pass;
 mod relay;
 mod settled;
+mod source;
 mod sweep;
 mod tools;
 mod trouble;
@@ -30,6 +31,7 @@ use chassis::{Chassis, Shutdown};
 use domain::LocationId;
 use eventlog::EventLog;
 use jiff::Timestamp;
+use proto::source::v1::source_server::SourceServer;
 use tokio::task::JoinSet;
 
 pub use config::{
@@ -42,6 +44,7 @@ use crate::compare::Bulk;
 use crate::connection::Connection;
 use crate::metrics::Metrics;
 use crate::names::NameBook;
+use crate::source::Source;
 use crate::tools::{Tools, rest};
 
 /// Everything the tasks share once every location is connected.
@@ -63,7 +66,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let router = webhook::routes(Arc::clone(&tools))?;
     let (chassis, server) = (Arc::clone(&tools.chassis), tools.config.server.clone());
     let serving = stop.clone();
-    spawn(&mut tasks, "server", async move { chassis.serve(&server, router, None, &[], serving).await });
+    let source = Source::default();
+    let connected = Arc::clone(&source.poller);
+    let grpc = tonic::service::Routes::new(SourceServer::new(source));
+    spawn(&mut tasks, "server", async move { chassis.serve(&server, router, Some(grpc), &[], serving).await });
     spawn(&mut tasks, "health", health::run(Arc::clone(&tools), stop.clone()));
 
     let prepared = tokio::select! {
@@ -72,7 +78,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     };
     let outcome = match prepared {
         Ok(Some(poller)) => {
-            start(&mut tasks, &Arc::new(poller), &stop);
+            let poller = Arc::new(poller);
+            start(&mut tasks, &poller, &stop);
+            connected.get_or_init(|| poller);
             Ok(())
         }
         Ok(None) => Ok(()),

@@ -1,0 +1,107 @@
+//! `mirror.source.v1`: GHL asked through the poller, so that whoever asks keeps to the budget.
+
+use std::sync::{Arc, OnceLock};
+
+use domain::LocationId;
+use proto::source::v1 as api;
+use serde_json::{Map, Value};
+use tonic::{Request, Response, Status};
+
+use crate::Poller;
+use crate::connection::Connection;
+
+/// Serves from the start; what needs a location is unavailable until the locations are connected.
+#[derive(Default)]
+pub(crate) struct Source {
+    pub(crate) poller: Arc<OnceLock<Arc<Poller>>>,
+}
+
+impl Source {
+    /// The location that is meant: the one that is named, or the only one there is.
+    fn connection(&self, named: &str) -> Result<Arc<Connection>, Status> {
+        let poller = self.poller.get().ok_or_else(|| Status::unavailable("the locations are not connected yet; try again in a moment"))?;
+        if !named.is_empty() {
+            let location_id = LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")))?;
+            let connection = poller.connections.get(&location_id).cloned();
+            return connection.ok_or_else(|| Status::not_found("this location is not connected; `mirrorctl status` lists those that are"));
+        }
+        let mut all = poller.connections.values();
+        match (all.next(), all.next()) {
+            (Some(only), None) => Ok(Arc::clone(only)),
+            (Some(_), Some(_)) => {
+                Err(Status::invalid_argument(format!("{} locations are connected; name one as location_id", poller.connections.len())))
+            }
+            (None, _) => Err(Status::failed_precondition("no location is connected yet; give one to the poller")),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl api::source_server::Source for Source {
+    async fn list_operations(&self, _: Request<api::ListOperationsRequest>) -> Result<Response<api::ListOperationsResponse>, Status> {
+        Ok(Response::new(api::ListOperationsResponse { operations: ghl::OPERATIONS.iter().copied().map(operation).collect() }))
+    }
+
+    async fn call(&self, request: Request<api::CallRequest>) -> Result<Response<api::CallResponse>, Status> {
+        let request = request.into_inner();
+        let arguments = match request.arguments_json.as_str() {
+            "" => Map::new(),
+            json => serde_json::from_str(json).map_err(|_| Status::invalid_argument("arguments_json must be a JSON object"))?,
+        };
+        if ghl::Operation::named(&request.operation).is_some_and(|operation| operation.writes) && !request.allow_write {
+            let what = format!("{} changes something at GHL; allow_write (`--yes`) says that this is meant", request.operation);
+            return Err(Status::failed_precondition(what));
+        }
+        let connection = self.connection(&request.location_id)?;
+        // A caller that gives up does not leave a write of unknown outcome behind.
+        let called = tokio::spawn(async move { connection.client.call(&request.operation, &arguments).await });
+        let answer = called.await.map_err(|_| Status::internal("the call ended unexpectedly"))?.map_err(|error| refusal(&error))?;
+        let trace_id = answer.trace_id.unwrap_or_default();
+        Ok(Response::new(api::CallResponse { answer_json: Value::to_string(&answer.value), trace_id }))
+    }
+}
+
+fn operation(operation: &ghl::Operation) -> api::Operation {
+    let kind = |kind| match kind {
+        ghl::Kind::Text => api::ArgumentKind::Text,
+        ghl::Kind::Number => api::ArgumentKind::Number,
+        ghl::Kind::Flag => api::ArgumentKind::Flag,
+        ghl::Kind::Texts => api::ArgumentKind::Texts,
+        ghl::Kind::Json => api::ArgumentKind::Json,
+        ghl::Kind::Location => api::ArgumentKind::Unspecified,
+    };
+    let argument = |argument: &ghl::Argument| api::Argument {
+        name: argument.name.to_owned(),
+        kind: kind(argument.kind).into(),
+        needed: argument.needed,
+        in_path: argument.place == ghl::Place::Path,
+    };
+    api::Operation {
+        name: operation.name.to_owned(),
+        about: operation.about.to_owned(),
+        writes: operation.writes,
+        arguments: operation.wanted().map(argument).collect(),
+    }
+}
+
+/// A failure as a code and a sentence that a person can act on.
+fn refusal(error: &ghl::CallError) -> Status {
+    use ghl::{CallError, Error};
+    let failed = match error {
+        CallError::Unknown(_) => return Status::not_found(format!("{error}; `mirrorctl ghl` lists those there are")),
+        CallError::Arguments { .. } => return Status::invalid_argument(error.to_string()),
+        CallError::SwitchedOff(_) => return Status::failed_precondition(error.to_string()),
+        CallError::Failed(failed) => failed,
+    };
+    match failed {
+        Error::Unavailable { .. } => Status::unavailable(format!("{failed}; try again later")),
+        Error::Throttled { .. } => Status::resource_exhausted(failed.to_string()),
+        Error::UnknownOutcome { .. } => Status::aborted(failed.to_string()),
+        Error::Unauthorized { .. } => Status::failed_precondition(format!("{failed}; the location needs one that works and has the scope")),
+        Error::NotFound { .. } => Status::not_found(failed.to_string()),
+        Error::Duplicate { contact_id: Some(contact_id), .. } => Status::already_exists(format!("{failed}: {contact_id}")),
+        Error::Duplicate { contact_id: None, .. } => Status::already_exists(failed.to_string()),
+        Error::Refused { .. } => Status::failed_precondition(failed.to_string()),
+        Error::Unreadable { .. } => Status::data_loss(failed.to_string()),
+    }
+}
