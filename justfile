@@ -57,7 +57,7 @@ lint: check
         echo "lint: cargo-deny is not installed, its rules were not checked" >&2
     fi
     if command -v shellcheck >/dev/null; then
-        shellcheck deploy/bootstrap deploy/browser .ci/run
+        shellcheck deploy/bootstrap deploy/browser deploy/contract .ci/run
     else
         echo "lint: shellcheck is not installed, its rules were not checked" >&2
     fi
@@ -68,15 +68,7 @@ test-browser *args:
 
 # Compare with the vendor's own description, found at GHL_CONTRACT_DIR.
 contract *args:
-    #!/usr/bin/env bash
-    set -euo pipefail
-    if [ ! -d "${GHL_CONTRACT_DIR:-}" ]; then
-        echo "contract: GHL_CONTRACT_DIR must name the directory with the vendor's openapi/ and webhooks/" >&2
-        exit 64
-    fi
-    GHL_CONTRACT_DIR=$(cd "$GHL_CONTRACT_DIR" && pwd)
-    export GHL_CONTRACT_DIR
-    cargo test --locked -p ghl --test contract "$@"
+    @deploy/contract "$@"
 
 # Measure a release build on servers of its own. Options: --json
 bench *args:
