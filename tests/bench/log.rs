@@ -161,7 +161,7 @@ async fn plain_insert(url: &str, size: usize) -> anyhow::Result<f64> {
 /// Position, event id, contact, record kind and id, type, time, cause, payload, hash.
 type Row = (i64, uuid::Uuid, String, String, String, String, i64, String, Vec<u8>, Vec<u8>);
 
-async fn observe_all(log: &EventLog, location_id: &LocationId, size: usize, city: &str) -> anyhow::Result<f64> {
+pub(crate) async fn observe_all(log: &EventLog, location_id: &LocationId, size: usize, city: &str) -> anyhow::Result<f64> {
     let mut batches = Vec::new();
     for start in (0..size).step_by(BATCH) {
         batches.push((start..size.min(start + BATCH)).map(|number| seen(location_id, number, city)).collect::<anyhow::Result<Vec<_>>>()?);

@@ -5,6 +5,7 @@ mod audit;
 mod log;
 mod path;
 mod report;
+mod source;
 
 use clap::{Parser, ValueEnum};
 
@@ -37,6 +38,8 @@ enum Bench {
     Changes,
     /// From a webhook to the workspace: latency.
     Latency,
+    /// What it costs to see everything in GHL: calls, webhooks, silent changes, and what has not changed.
+    Source,
 }
 
 #[tokio::main]
@@ -55,6 +58,12 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted(Bench::Latency) {
         path::latency(&mut report, arguments.seconds).await?;
+    }
+    if wanted(Bench::Source) {
+        source::backfill(&mut report, arguments.size / 10).await?;
+        source::silent(&mut report).await?;
+        source::webhooks(&mut report, arguments.size / 5, arguments.seconds).await?;
+        source::unchanged(&mut report, arguments.size).await?;
     }
     report.finish()
 }

@@ -10,3 +10,4 @@ mod restart;
 mod source;
 mod sync;
 mod trace;
+mod year;

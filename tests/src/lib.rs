@@ -5,3 +5,5 @@
 pub mod collector;
 pub mod grpc;
 pub mod mirror;
+pub mod pollers;
+pub mod truth;

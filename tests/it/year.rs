@@ -1,0 +1,110 @@
+//! A year of an agency's life, with most of what can go wrong: afterwards the log holds what GHL holds, and tells how it came to be.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use sandbox::year::{Year, YearSettings};
+use sandbox::{AnswerChaos, Limits, SearchSettings, Settings, World};
+use tests::mirror::eventually;
+use tests::pollers::Pollers;
+use tests::truth;
+use toml::{Table, toml};
+
+/// Changes of the year. `YEAR_CHANGES=50000` lives a whole one.
+fn changes() -> usize {
+    std::env::var("YEAR_CHANGES").ok().and_then(|text| text.parse().ok()).unwrap_or(3_000)
+}
+
+const SEED: u64 = 20_260_101;
+const POLLERS: usize = 2;
+/// What the agency does in one breath, and how likely one of the pollers dies meanwhile.
+const CHANGES_AT_ONCE: usize = 20;
+const DEATH: f64 = 0.03;
+
+/// A tenth of GHL's interval and ten times its calls: a hundred times as much, so that a year takes less than a minute.
+fn limits() -> Limits {
+    Limits { burst: 1_000, interval: Duration::from_secs(1), day: 10_000_000, ..Limits::default() }
+}
+
+fn weather(world: &World, bad: bool) {
+    if !bad {
+        world.clear_faults();
+        world.set_search(SearchSettings::default());
+        world.settle_search();
+        return;
+    }
+    let storm = Duration::from_millis(50);
+    world.set_answer_chaos(AnswerChaos { throttled: 0.01, storm, failed: 0.005, ..AnswerChaos::default() });
+    let stale_up_to = Duration::from_secs(10);
+    world.set_search(SearchSettings { short: 0.02, empty: 0.01, same_cursor: 0.01, stale_up_to, ..SearchSettings::default() });
+}
+
+fn poller() -> Table {
+    toml! {
+        ghl = { rate = { calls_per_second = 400.0, window_calls_max = 450, window = "1s", day_calls_max = 10000000, throttled_pause = "100ms", recovery = "2s" } }
+        hints = { debounce = "50ms" }
+        watch = { interval = "1s", overlap = "30s", tasks_interval = "2s", appointments_interval = "2s" }
+        sweep = { interval = "3s", check_interval = "200ms", broken_off_pause = "500ms", empty_page_pause = "50ms", notes_within = "4s", notes_interval = "200ms" }
+        backfill = { check_interval = "200ms" }
+        settled = { interval = "500ms" }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_year_of_losses_and_deaths_the_log_holds_and_tells_what_was() -> anyhow::Result<()> {
+    let settings = Settings { limits: limits(), history: true, ..Settings::default() };
+    let mut pollers = Pollers::start("year", settings, 150, POLLERS, &poller()).await?;
+    let (world, location_id) = (pollers.world(), pollers.location()?);
+    weather(&world, true);
+    pollers.backfilled().await?;
+
+    let mut year = Year::new(&world, YearSettings { seed: SEED, changes: changes(), ..YearSettings::default() });
+    let began = Instant::now();
+    let mut dice = StdRng::seed_from_u64(SEED);
+    let (mut made, mut deaths) = (0, 0);
+    while let Some(step) = year.step(&world) {
+        made = step?.number;
+        if !made.is_multiple_of(CHANGES_AT_ONCE) {
+            continue;
+        }
+        // As fast as looks can follow, and no faster: a year that is over before anybody looked proves little.
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        if dice.random_bool(DEATH) {
+            let victim = dice.random_range(0..POLLERS);
+            pollers.kill(victim).await;
+            pollers.send_webhooks_to((victim + 1) % POLLERS)?;
+            pollers.revive(victim)?;
+            deaths += 1;
+        }
+    }
+    let lived = began.elapsed();
+    world.webhooks_settled().await;
+    weather(&world, false);
+
+    eventually("the log holds what GHL holds", async || {
+        // Reading the whole log takes as much as the pollers need for their work.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let told = truth::of_the_log(&pollers.log, &location_id).await.map_err(|error| error.to_string())?;
+        let found = truth::differences(&truth::of_ghl(&world), &told);
+        if found.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{} differences, first {:?}", found.len(), found.iter().take(3).collect::<Vec<_>>()))
+        }
+    })
+    .await?;
+    let equal = began.elapsed();
+    let told = truth::of_the_log(&pollers.log, &location_id).await?;
+    truth::told_in_order(&world, &told)?;
+    pollers.log.verify(&location_id).await?;
+    assert_eq!(world.limits_violated(), []);
+    let stats = world.stats();
+    writeln!(
+        std::io::stderr().lock(),
+        "{made} changes lived in {lived:.1?} with {deaths} deaths, in the log after {equal:.1?}: {stats:?}, {:?}",
+        year.counts()
+    )?;
+    pollers.stop().await
+}
