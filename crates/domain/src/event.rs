@@ -5,10 +5,12 @@ mod version;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::record::{Record, References};
 use crate::{ContactId, EventId, LocationId, ObjectKey, ObjectKind, RecordId, RecordKind, Revision, Workspace};
@@ -39,6 +41,8 @@ pub enum Body {
     Delivery(DeliveryFact),
     /// A person did something.
     Operator(OperatorFact),
+    /// What happened to a record of somebody who was erased: that it happened, and nothing of what.
+    Erased { type_name: String },
 }
 
 /// How a record differs from what was known.
@@ -232,6 +236,10 @@ pub enum Decode {
     Never(u64),
     #[error("unknown event type {0:?}")]
     UnknownType(String),
+    #[error("the payload is sealed, and its contact's key was not asked for")]
+    Sealed,
+    #[error("the payload does not open with its contact's key: it was changed or moved, or the key is lost")]
+    Unopened,
     #[error("not an event: {kind} at line {line} column {column}")]
     Malformed { kind: &'static str, line: usize, column: usize },
 }
@@ -266,15 +274,17 @@ impl Body {
             Self::Record(fact) => format!("{}.{}", fact.record.kind(), fact.change.as_str()),
             Self::Delivery(fact) => format!("delivery.{}", fact.outcome.as_str()),
             Self::Operator(fact) => format!("operator.{}", fact.verb),
+            Self::Erased { type_name } => type_name.clone(),
         }
     }
 
     /// The bytes that are stored.
     ///
     /// # Errors
-    /// None of these types can fail to become JSON; the error is passed on rather than hidden.
+    /// What is erased is not written again. None of the others can fail to become JSON; the error is passed on rather than hidden.
     pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
         match self {
+            Self::Erased { .. } => Err(serde::ser::Error::custom("an erased event is not written again")),
             Self::Record(fact) => serde_json::to_vec(&Versioned { v: VERSION, fact }),
             Self::Delivery(fact) => serde_json::to_vec(&Versioned { v: VERSION, fact }),
             Self::Operator(fact) => serde_json::to_vec(&Versioned { v: VERSION, fact }),
@@ -306,7 +316,9 @@ pub struct Stored {
     pub recorded_at: Timestamp,
     pub cause: Cause,
     pub traceparent: Option<String>,
-    /// JSON.
+    /// The key that the payload is sealed with; none while it is plain.
+    pub key_id: Option<String>,
+    /// JSON, or what it was sealed to.
     pub payload: Vec<u8>,
 }
 
@@ -328,6 +340,9 @@ struct Carried<'a> {
     cause: Cow<'a, Cause>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<Cow<'a, str>>,
+    /// With a key the payload is a text: its bytes in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
     payload: &'a RawValue,
 }
@@ -336,8 +351,15 @@ impl Stored {
     /// The bytes that travel over the bus. The payload goes along unread, so that what this program cannot read still travels.
     ///
     /// # Errors
-    /// Fails when the payload is not JSON at all.
+    /// Fails when a plain payload is not JSON at all.
     pub fn carry(&self) -> Result<Vec<u8>, Decode> {
+        let sealed;
+        let payload = if self.key_id.is_some() {
+            sealed = to_raw_value(&STANDARD.encode(&self.payload))?;
+            &*sealed
+        } else {
+            serde_json::from_slice(&self.payload)?
+        };
         let carried = Carried {
             location_id: Cow::Borrowed(&self.location_id),
             epoch: self.epoch,
@@ -350,7 +372,8 @@ impl Stored {
             recorded_at: self.recorded_at,
             cause: Cow::Borrowed(&self.cause),
             traceparent: self.traceparent.as_deref().map(Cow::Borrowed),
-            payload: serde_json::from_slice(&self.payload)?,
+            key_id: self.key_id.as_deref().map(Cow::Borrowed),
+            payload,
         };
         Ok(serde_json::to_vec(&carried)?)
     }
@@ -361,8 +384,16 @@ impl Stored {
     /// Says where the bytes stop being an event, without quoting them.
     pub fn received(bytes: &[u8]) -> Result<Self, Decode> {
         let carried: Carried<'_> = serde_json::from_slice(bytes)?;
+        let payload = match carried.key_id {
+            None => carried.payload.get().as_bytes().to_vec(),
+            Some(_) => {
+                let text: Cow<'_, str> = serde_json::from_str(carried.payload.get())?;
+                STANDARD.decode(text.as_bytes()).map_err(|_| Decode::Malformed { kind: "broken base64", line: 0, column: 0 })?
+            }
+        };
         Ok(Self {
-            payload: carried.payload.get().as_bytes().to_vec(),
+            payload,
+            key_id: carried.key_id.map(Cow::into_owned),
             location_id: carried.location_id.into_owned(),
             epoch: carried.epoch,
             seq: carried.seq,
@@ -377,13 +408,27 @@ impl Stored {
         })
     }
 
-    /// Reads the payload.
+    /// Reads a payload that is plain. What may be sealed is opened by the event log.
     ///
     /// # Errors
-    /// As `Body::decode`.
+    /// `Sealed` for what is not plain, otherwise as `Body::decode`.
     pub fn open(self) -> Result<Recorded, Decode> {
-        Ok(Recorded {
-            body: Body::decode(&self.type_name, &self.payload)?,
+        if self.key_id.is_some() {
+            return Err(Decode::Sealed);
+        }
+        let body = Body::decode(&self.type_name, &self.payload)?;
+        Ok(self.recorded(body))
+    }
+
+    /// What is left of the event once its contact is erased: its place, its times and its cause.
+    pub fn erased(mut self) -> Recorded {
+        let body = Body::Erased { type_name: std::mem::take(&mut self.type_name) };
+        self.recorded(body)
+    }
+
+    fn recorded(self, body: Body) -> Recorded {
+        Recorded {
+            body,
             location_id: self.location_id,
             epoch: self.epoch,
             seq: self.seq,
@@ -394,7 +439,7 @@ impl Stored {
             recorded_at: self.recorded_at,
             cause: self.cause,
             traceparent: self.traceparent,
-        })
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// The intents that an event causes: one for each Pagico object, with its whole content. The same for a live event and for one
-/// from last year. Deliveries and operators' acts cause none. They are for the workspace called like the location; `Intent::bound_for`
-/// sends them elsewhere.
+/// from last year. Deliveries, operators' acts and what is erased cause none. They are for the workspace called like the location;
+/// `Intent::bound_for` sends them elsewhere.
 pub fn map(recorded: &Recorded, rules: &Rules) -> Vec<Intent> {
     let (Body::Record(fact), Some(contact_id), Some((_, record_id))) = (&recorded.body, &recorded.contact_id, &recorded.record) else {
         return Vec::new();

@@ -2,12 +2,20 @@
 
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce, Tag};
+use zeroize::Zeroizing;
 
 use crate::{Error, Result};
 
 pub(crate) const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
+
+/// A key that is wiped when it is dropped.
+pub(crate) type Key = Zeroizing<[u8; KEY_BYTES]>;
+
+pub(crate) fn new_key() -> Key {
+    Zeroizing::new(rand::random())
+}
 
 pub(crate) fn cipher(key: &[u8; KEY_BYTES]) -> Aes256Gcm {
     Aes256Gcm::new(key.into())
@@ -36,6 +44,16 @@ pub(crate) fn open(cipher: &Aes256Gcm, sealed: &[u8], about: &[u8]) -> Option<Ve
     Some(plain)
 }
 
+/// Several parts as one, so that no two different lists of parts give the same bytes.
+pub(crate) fn parts<const N: usize>(parts: [&str; N]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -47,15 +65,21 @@ mod tests {
         fn what_is_sealed_opens_unless_a_byte_the_key_or_the_subject_is_another(
             plain in proptest::collection::vec(any::<u8>(), 0..300), about in "[a-c]{0,4}", at in any::<prop::sample::Index>(), bit in 0..8_u8
         ) {
-            let key = cipher(&rand::random());
+            let key = cipher(&new_key());
             let sealed = seal(&key, &plain, about.as_bytes()).unwrap();
             prop_assert_eq!(open(&key, &sealed, about.as_bytes()), Some(plain));
             prop_assert_eq!(open(&key, &sealed, b"elsewhere"), None);
-            prop_assert_eq!(open(&cipher(&rand::random()), &sealed, about.as_bytes()), None);
+            prop_assert_eq!(open(&cipher(&new_key()), &sealed, about.as_bytes()), None);
             let mut changed = sealed.clone();
             changed[at.index(sealed.len())] ^= 1 << bit;
             prop_assert_eq!(open(&key, &changed, about.as_bytes()), None);
             prop_assert_eq!(open(&key, &sealed[..at.index(sealed.len())], about.as_bytes()), None);
         }
+    }
+
+    #[test]
+    fn parts_cannot_flow_into_each_other() {
+        assert_ne!(parts(["a", "bc"]), parts(["ab", "c"]));
+        assert_ne!(parts(["a", ""]), parts(["", "a"]));
     }
 }

@@ -24,6 +24,9 @@ pub enum Error {
     /// Nothing helps but a person: a wrapped secret was changed, or moved to where it does not belong.
     #[error("a wrapped secret does not open")]
     Damaged,
+    /// Erasing is not done, because it would be a promise that the log cannot keep.
+    #[error("{count} events were stored before there was a key and would stay readable")]
+    PlainEvents { count: u64 },
     #[error("not found")]
     NotFound,
     /// The parked delivery no longer waits.

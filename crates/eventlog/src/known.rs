@@ -13,7 +13,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use crate::columns::{At, as_stored, epoch_column, signed, text, unsigned};
-use crate::{Error, Result};
+use crate::{Error, EventLog, Result};
 
 /// The known state of the contacts of one transaction, and which of it has changed.
 #[derive(Default)]
@@ -31,7 +31,12 @@ type RecordPlace = (ContactId, RecordKind, RecordId);
 
 impl Known {
     /// Loads what is known of these contacts and of nobody else.
-    pub(crate) async fn load(connection: &mut PgConnection, location_id: &LocationId, contacts: &BTreeSet<&ContactId>) -> Result<Self> {
+    pub(crate) async fn load(
+        log: &EventLog,
+        connection: &mut PgConnection,
+        location_id: &LocationId,
+        contacts: &BTreeSet<&ContactId>,
+    ) -> Result<Self> {
         let ids: Vec<&str> = contacts.iter().map(|id| id.as_str()).collect();
         let mut known = Self::default();
         let looks = sqlx::query(
@@ -59,7 +64,7 @@ impl Known {
         .fetch_all(&mut *connection)
         .await?;
         for row in &records {
-            known.take_record(connection, location_id, row).await?;
+            known.take_record(log, connection, location_id, row).await?;
         }
         Ok(known)
     }
@@ -76,14 +81,14 @@ impl Known {
         Ok(())
     }
 
-    async fn take_record(&mut self, connection: &mut PgConnection, location_id: &LocationId, row: &PgRow) -> Result<()> {
+    async fn take_record(&mut self, log: &EventLog, connection: &mut PgConnection, location_id: &LocationId, row: &PgRow) -> Result<()> {
         let Ok(contact_id) = ContactId::new(row.try_get::<String, _>(0)?) else { return Ok(()) };
         let revision = Revision { epoch: crate::columns::epoch(row.try_get(5)?), seq: unsigned(row.try_get(6)?) };
         let kind = RecordKind::parse(row.try_get(1)?);
         let record_id = RecordId::new(row.try_get::<String, _>(2)?).ok();
         let record = match serde_json::from_slice::<Record>(row.try_get(7)?) {
             Ok(record) => Some(record),
-            Err(_) => record_in_log(connection, location_id, revision.seq).await?,
+            Err(_) => record_in_log(log, connection, location_id, revision.seq).await?,
         };
         let (Some(kind), Some(record_id), Some(record)) = (kind, record_id, record) else {
             self.unreadable.insert(contact_id, revision);
@@ -217,12 +222,12 @@ fn encoded(record: &Record) -> Result<Vec<u8>> {
 }
 
 /// The log holds the whole content too: what cannot be read in the projection is taken from there, if it can be read there.
-async fn record_in_log(connection: &mut PgConnection, location_id: &LocationId, seq: u64) -> Result<Option<Record>> {
+async fn record_in_log(log: &EventLog, connection: &mut PgConnection, location_id: &LocationId, seq: u64) -> Result<Option<Record>> {
     match crate::read::one(connection, location_id, seq).await {
-        Ok(Some(stored)) => match stored.open() {
+        Ok(Some(stored)) => match log.open_over(connection, stored).await? {
             Ok(recorded) => match recorded.body {
                 Body::Record(fact) => Ok(Some(fact.record)),
-                Body::Delivery(_) | Body::Operator(_) => Ok(None),
+                Body::Delivery(_) | Body::Operator(_) | Body::Erased { .. } => Ok(None),
             },
             Err(_) => Ok(None),
         },

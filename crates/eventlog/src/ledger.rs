@@ -12,6 +12,7 @@ use sqlx::{PgConnection, PgExecutor, Row};
 use crate::columns::{At, epoch, epoch_column, signed, text, unsigned};
 use crate::log::{Entry, Head, Prepared};
 use crate::parked::{Parking, Stage, upsert};
+use crate::seal::is_erased;
 use crate::{EventLog, Result};
 
 /// How the delivery of one object ended.
@@ -59,7 +60,7 @@ fn age(settlement: &Settlement) -> Age {
 impl EventLog {
     /// Records how deliveries ended: appends `delivery.*`, moves the ledger (never back), parks what must wait, and resolves what
     /// waited for an object that has now been delivered. What was refused or parked leaves the ledger where it is. Repeating a
-    /// delivered or parked settlement changes nothing.
+    /// delivered or parked settlement changes nothing. What is about an erased contact is left out.
     ///
     /// A long slice becomes several transactions: after an error some may be settled, and settling all again is right.
     ///
@@ -75,9 +76,11 @@ impl EventLog {
     async fn settle_batch(&self, location_id: &LocationId, settlements: &[Settlement]) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, location_id).await?;
-        let ledger = positions(&mut transaction, location_id, settlements).await?;
+        let erased = self.keys.locked_erased(&mut transaction, location_id, head.erasures).await?;
+        let settlements: Vec<&Settlement> = settlements.iter().filter(|settlement| !is_erased(&erased, &settlement.contact_id)).collect();
+        let ledger = positions(&mut transaction, location_id, &settlements).await?;
         let mut news = Vec::with_capacity(settlements.len());
-        for settlement in settlements {
+        for &settlement in &settlements {
             if is_news(&mut transaction, location_id, settlement, &ledger).await? {
                 news.push(settlement);
             }
@@ -88,7 +91,7 @@ impl EventLog {
             (transaction, _) = head.insert_all(transaction, location_id, fresh).await?;
             head.save(&mut transaction, location_id).await?;
         }
-        let delivered = newest(settlements.iter().filter(|settlement| settlement.outcome == DeliveryOutcome::Delivered));
+        let delivered = newest(settlements.into_iter().filter(|settlement| settlement.outcome == DeliveryOutcome::Delivered));
         if !delivered.is_empty() {
             move_ledger(&mut transaction, location_id, &delivered).await?;
             resolve(&mut transaction, location_id, &delivered).await?;
@@ -138,10 +141,10 @@ async fn rows(
 async fn positions<'a>(
     connection: &mut PgConnection,
     location_id: &LocationId,
-    settlements: &'a [Settlement],
+    settlements: &[&'a Settlement],
 ) -> Result<BTreeMap<Place<'a>, Age>> {
     let mut places: BTreeMap<&Workspace, BTreeMap<&str, &ObjectKey>> = BTreeMap::new();
-    for settlement in settlements.iter().filter(|settlement| !settlement.object.as_str().contains('\0')) {
+    for settlement in settlements.iter().copied().filter(|settlement| !settlement.object.as_str().contains('\0')) {
         places.entry(&settlement.workspace).or_default().insert(settlement.object.as_str(), &settlement.object);
     }
     let mut positions = BTreeMap::new();

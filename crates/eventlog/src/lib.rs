@@ -6,9 +6,11 @@ mod access;
 mod cipher;
 mod columns;
 mod copy;
+mod erase;
 mod error;
 mod history;
 mod kek;
+mod keys;
 mod known;
 mod ledger;
 mod locations;
@@ -20,6 +22,7 @@ mod passes;
 mod progress;
 mod read;
 mod relay;
+mod seal;
 mod settings;
 mod verify;
 mod workspaces;
@@ -29,7 +32,10 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
+use crate::keys::Keys;
+
 pub use access::{Access, AccessFilter, Accessed};
+pub use erase::{Erase, Erasure, Purged, Rewrapped};
 pub use error::{Error, Result};
 pub use history::{Selection, Span, Stretch};
 pub use kek::{Kek, Wrapped};
@@ -41,6 +47,7 @@ pub use parked::{Parked, Parking, Stage};
 pub use passes::{NotesDue, Pass};
 pub use progress::{Backfill, Progress};
 pub use relay::{RelayBatch, RelayTurn, StreamSeen};
+pub use seal::{Letter, Opened};
 pub use settings::Settings;
 pub use verify::{Verification, Verified};
 pub use workspaces::{Generation, Role};
@@ -49,7 +56,7 @@ pub use workspaces::{Generation, Role};
 #[derive(Clone)]
 pub struct EventLog {
     pool: PgPool,
-    kek: Option<Kek>,
+    keys: Arc<Keys>,
     transaction_records_max: usize,
     appended: Arc<watch::Sender<u64>>,
 }
@@ -62,7 +69,7 @@ impl EventLog {
     pub async fn connect(settings: &Settings) -> Result<Self> {
         Ok(Self {
             pool: settings.pool()?,
-            kek: settings.kek()?,
+            keys: Arc::new(Keys::new(settings.kek()?, settings.contact_keys_max, settings.erasures_checked_every)),
             transaction_records_max: settings.transaction_records_max.max(1),
             appended: Arc::new(watch::Sender::new(0)),
         })
@@ -70,7 +77,7 @@ impl EventLog {
 
     /// The key-encryption keys that this log was connected with.
     pub fn kek(&self) -> Option<&Kek> {
-        self.kek.as_ref()
+        self.keys.kek()
     }
 
     /// # Errors

@@ -1,6 +1,7 @@
 //! Appending: every event gets the next place of its location and a hash over itself and its predecessor.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use domain::{
     Body, Cause, ContactId, EventId, Hash, Listing, LocationId, Moment, Net, Observation, OperatorFact, RecordId, RecordKind, Recorded,
@@ -13,7 +14,9 @@ use tokio::sync::watch;
 
 use crate::columns::{At, as_stored, epoch, epoch_column, signed, traceparent, unsigned};
 use crate::copy::Rows;
+use crate::keys::ContactKey;
 use crate::known::Known;
+use crate::seal::is_erased;
 use crate::{Error, EventLog, Result, parked};
 
 /// How many rows, and how many bytes of payload, one statement carries at most.
@@ -94,10 +97,12 @@ impl EventLog {
     async fn observe_batch(&self, location_id: &LocationId, observations: &[Observation]) -> Result<Vec<Recorded>> {
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, location_id).await?;
-        let contacts: BTreeSet<&ContactId> = observations.iter().map(|seen| &seen.contact_id).collect();
-        let mut known = Known::load(&mut transaction, location_id, &contacts).await?;
+        let erased = self.keys.locked_erased(&mut transaction, location_id, head.erasures).await?;
+        let observations = observations.iter().filter(|seen| seen.location_id == *location_id && !is_erased(&erased, &seen.contact_id));
+        let contacts: BTreeSet<&ContactId> = observations.clone().map(|seen| &seen.contact_id).collect();
+        let mut known = Known::load(self, &mut transaction, location_id, &contacts).await?;
         let mut fresh = Vec::new();
-        for seen in observations.iter().filter(|seen| seen.location_id == *location_id) {
+        for seen in observations {
             if known.unreadable.contains_key(&seen.contact_id) {
                 continue;
             }
@@ -114,6 +119,7 @@ impl EventLog {
                 })?);
             }
         }
+        let keys = self.seal_fresh(&mut transaction, location_id, &head, &mut fresh).await?;
         let (mut transaction, mut recorded) = head.insert_all(transaction, location_id, fresh).await?;
         known.save(&mut transaction, location_id).await?;
         for (contact_id, revision) in &known.unreadable {
@@ -124,22 +130,26 @@ impl EventLog {
             head.save(&mut transaction, location_id).await?;
         }
         transaction.commit().await?;
+        self.keep_fresh(location_id, &keys);
         self.notify(recorded.len());
         Ok(recorded)
     }
 
-    /// Appends these entries as they are, in one transaction, and gives the events in order.
+    /// Appends these entries as they are, in one transaction, and gives the events in order. What happened to records of an erased
+    /// contact is left out.
     ///
     /// # Errors
     /// `NotFound` when the location was never connected.
     pub async fn append(&self, location_id: &LocationId, entries: Vec<Entry>) -> Result<Vec<Recorded>> {
         // Encoded before the lock is taken: other appenders of the location wait for it.
-        let fresh = entries.into_iter().map(Prepared::new).collect::<Result<Vec<_>>>()?;
+        let mut fresh = entries.into_iter().map(Prepared::new).collect::<Result<Vec<_>>>()?;
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, location_id).await?;
+        let keys = self.seal_fresh(&mut transaction, location_id, &head, &mut fresh).await?;
         let (mut transaction, recorded) = head.insert_all(transaction, location_id, fresh).await?;
         head.save(&mut transaction, location_id).await?;
         transaction.commit().await?;
+        self.keep_fresh(location_id, &keys);
         self.notify(recorded.len());
         Ok(recorded)
     }
@@ -226,17 +236,19 @@ pub(crate) struct Head {
     pub(crate) epoch: u32,
     pub(crate) seq: u64,
     pub(crate) hash: Hash,
+    /// How many erasures and lifts there were.
+    pub(crate) erasures: i64,
 }
 
 impl Head {
     /// Lock order: a relay row, if any, before the head; nothing else is locked before it.
     pub(crate) async fn lock(executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<Self> {
-        const LOCK: &str = "SELECT epoch, seq, hash FROM log_head WHERE location_id = $1 FOR UPDATE";
+        const LOCK: &str = "SELECT epoch, seq, hash, erasures FROM log_head WHERE location_id = $1 FOR UPDATE";
         Self::from_query(LOCK, executor, location_id).await
     }
 
     pub(crate) async fn look(executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<Self> {
-        Self::from_query("SELECT epoch, seq, hash FROM log_head WHERE location_id = $1", executor, location_id).await
+        Self::from_query("SELECT epoch, seq, hash, erasures FROM log_head WHERE location_id = $1", executor, location_id).await
     }
 
     async fn from_query(query: &'static str, executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<Self> {
@@ -244,7 +256,7 @@ impl Head {
         let (seq, hash) = (unsigned(row.try_get(1)?), row.try_get::<&[u8], _>(2)?);
         let hash =
             hash.try_into().map_err(|_| Error::Corrupt { location_id: location_id.clone(), seq, problem: "the head's hash is none" })?;
-        Ok(Self { epoch: epoch(row.try_get(0)?), seq, hash })
+        Ok(Self { epoch: epoch(row.try_get(0)?), seq, hash, erasures: row.try_get(3)? })
     }
 
     /// The place that comes after `fresh` more events.
@@ -341,10 +353,12 @@ impl Head {
 
 /// An event in the bytes that will be stored.
 pub(crate) struct Prepared {
-    entry: Entry,
-    type_name: String,
+    pub(crate) entry: Entry,
+    pub(crate) type_name: String,
     cause: String,
-    payload: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+    /// What the payload is sealed with.
+    pub(crate) key: Option<Arc<ContactKey>>,
 }
 
 impl Prepared {
@@ -355,6 +369,7 @@ impl Prepared {
             type_name: crate::columns::text(&entry.body.type_name()).into_owned(),
             cause: serde_json::to_string(&entry.cause).map_err(domain::Decode::from)?,
             payload: entry.body.encode().map_err(domain::Decode::from)?,
+            key: None,
             entry,
         })
     }
@@ -387,7 +402,7 @@ impl Placed {
             recorded_at: self.recorded_at.as_microsecond(),
             cause: &self.prepared.cause,
             traceparent: entry.traceparent.as_deref(),
-            key_id: None,
+            key_id: self.prepared.key.as_ref().map(|key| key.id.as_str()),
             payload: &self.prepared.payload,
         }
     }
@@ -430,11 +445,11 @@ async fn insert(connection: &mut PgConnection, location_id: &LocationId, placed:
     }
     sqlx::query(
         "INSERT INTO events (location_id, recorded_at, epoch, seq, event_id, contact_id, record_kind, record_id, type, occurred_at, \
-         cause, traceparent, payload, hash) \
-         SELECT $1, $2, $3, seq, event_id, contact_id, record_kind, record_id, type, occurred_at, cause::json, traceparent, payload, hash \
-         FROM unnest($4::bigint[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::text[], \
-         $12::text[], $13::bytea[], $14::bytea[]) \
-         AS fresh (seq, event_id, contact_id, record_kind, record_id, type, occurred_at, cause, traceparent, payload, hash)",
+         cause, traceparent, key_id, payload, hash) \
+         SELECT $1, $2, $3, seq, event_id, contact_id, record_kind, record_id, type, occurred_at, cause::json, traceparent, key_id, \
+         payload, hash FROM unnest($4::bigint[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], \
+         $11::text[], $12::text[], $13::text[], $14::bytea[], $15::bytea[]) \
+         AS fresh (seq, event_id, contact_id, record_kind, record_id, type, occurred_at, cause, traceparent, key_id, payload, hash)",
     )
     .bind(location_id.as_str())
     .bind(placed.first().map(|placed| At(placed.recorded_at)))
@@ -448,6 +463,7 @@ async fn insert(connection: &mut PgConnection, location_id: &LocationId, placed:
     .bind(column(placed, |placed| At(placed.prepared.entry.occurred_at)))
     .bind(column(placed, |placed| placed.prepared.cause.as_str()))
     .bind(column(placed, |placed| placed.prepared.entry.traceparent.as_deref()))
+    .bind(column(placed, |placed| placed.prepared.key.as_ref().map(|key| key.id.as_str())))
     .bind(column(placed, |placed| placed.prepared.payload.as_slice()))
     .bind(column(placed, |placed| placed.hash.as_slice()))
     .execute(connection)

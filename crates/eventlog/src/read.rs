@@ -75,6 +75,7 @@ impl Line {
             recorded_at: self.recorded_at,
             cause: serde_json::from_str(&self.cause)?,
             traceparent: self.traceparent,
+            key_id: self.key_id,
             payload: self.payload,
         })
     }

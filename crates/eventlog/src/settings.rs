@@ -1,5 +1,6 @@
 //! Where the log is and how much of it may be used at once.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -26,6 +27,11 @@ pub struct Settings {
     /// A file with them instead, readable by its owner alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kek_file: Option<PathBuf>,
+    /// How many contacts' keys are remembered unwrapped, of each location.
+    pub contact_keys_max: NonZeroUsize,
+    /// How long an erasure by another process may go unnoticed by whoever reads.
+    #[serde(with = "humantime_serde")]
+    pub erasures_checked_every: Duration,
     pub connections_max: u32,
     /// How long to wait for a free connection, connecting included.
     #[serde(with = "humantime_serde")]
@@ -47,6 +53,8 @@ impl Default for Settings {
             url: SecretString::from(String::new()),
             kek: SecretString::from(String::new()),
             kek_file: None,
+            contact_keys_max: NonZeroUsize::new(100_000).unwrap_or(NonZeroUsize::MIN),
+            erasures_checked_every: Duration::from_secs(2),
             connections_max: 8,
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
@@ -74,6 +82,7 @@ impl Settings {
             problems.push("transaction_records_max must be at least 1".to_owned());
         }
         let timeouts = [
+            ("erasures_checked_every", self.erasures_checked_every),
             ("acquire_timeout", self.acquire_timeout),
             ("statement_timeout", self.statement_timeout),
             ("idle_transaction_timeout", self.idle_transaction_timeout),

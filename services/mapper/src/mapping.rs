@@ -80,6 +80,7 @@ mod tests {
             recorded_at: Timestamp::UNIX_EPOCH,
             cause: Cause::from(Net::Poll),
             traceparent: None,
+            key_id: None,
             payload: body.encode().unwrap(),
         }
     }

@@ -153,6 +153,7 @@ fn stored() -> impl Strategy<Value = Stored> {
                 recorded_at,
                 cause,
                 traceparent,
+                key_id: None,
                 payload: body.encode().unwrap(),
             }
         },
@@ -234,6 +235,20 @@ proptest! {
     }
 
     #[test]
+    fn sealed_events_arrive_as_they_were_sent_and_do_not_open_here(
+        stored in stored(), key_id in text(), payload in prop::collection::vec(any::<u8>(), 0..64)
+    ) {
+        let sealed = Stored { key_id: Some(key_id), payload, ..stored };
+        prop_assert_eq!(&Stored::received(&sealed.carry().unwrap()).unwrap(), &sealed);
+        prop_assert!(matches!(sealed.clone().open(), Err(domain::Decode::Sealed)));
+        let (seq, type_name) = (sealed.seq, sealed.type_name.clone());
+        let erased = sealed.erased();
+        prop_assert_eq!((erased.seq, erased.body.type_name()), (seq, type_name));
+        prop_assert!(erased.body.encode().is_err());
+        prop_assert!(domain::map(&erased, &Rules::builtin().unwrap()).is_empty());
+    }
+
+    #[test]
     fn intents_arrive_as_they_were_sent(intent in intent()) {
         prop_assert_eq!(&Intent::decode(&intent.encode().unwrap()).unwrap(), &intent);
         if let Action::Put(content) = &intent.action {
@@ -277,6 +292,7 @@ fn what_this_program_cannot_read_still_travels() {
         recorded_at: Timestamp::UNIX_EPOCH,
         cause: Cause::from(Net::Poll),
         traceparent: None,
+        key_id: None,
         payload: br#"{"v":9, "deep":[[[]]], "n":1.50}"#.to_vec(),
     };
     assert_eq!(Stored::received(&stored.carry().unwrap()).unwrap(), stored);

@@ -11,5 +11,6 @@ mod migrate;
 mod parked;
 mod passes;
 mod relay;
+mod seal;
 mod support;
 mod verify;

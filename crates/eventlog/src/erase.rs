@@ -1,0 +1,362 @@
+//! Erasing a person: the key is destroyed and what the log keeps beside its events is purged, in one transaction; what others hold is
+//! listed, so that it can be removed however often that is interrupted.
+
+use domain::{Body, Cause, ContactId, LocationId, Net, OperatorFact, Revision, Workspace};
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::postgres::PgRow;
+use sqlx::{Postgres, Row, Transaction};
+
+use crate::columns::{At, as_stored, epoch, epoch_column, signed, text, unsigned};
+use crate::keys::about;
+use crate::log::{Entry, Head, Prepared};
+use crate::{Error, EventLog, Kek, Result, locations};
+
+/// The columns of an erasure in the order that `read` expects.
+macro_rules! select_erasures {
+    ($tail:literal) => {
+        concat!(
+            "SELECT location_id, contact_id, reason, who, epoch, seq, plain_events, erased_at, workspaces, bus_at, finished_at, lifted_at ",
+            "FROM erasures ",
+            $tail
+        )
+    };
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erase {
+    /// Why; kept for ever, so it must not name the person.
+    pub reason: String,
+    pub who: String,
+    /// Go on although events from before there was a key stay readable in the log.
+    pub leave_plain_events: bool,
+}
+
+/// An erasure and how far it has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    pub location_id: LocationId,
+    pub contact_id: ContactId,
+    pub reason: String,
+    pub who: String,
+    /// The event that says so.
+    pub revision: Revision,
+    /// Events whose payloads stay readable in the log, because they were stored before there was a key.
+    pub plain_events: u64,
+    pub erased_at: Timestamp,
+    /// The workspaces that may still hold objects of the contact.
+    pub workspaces: Vec<Workspace>,
+    /// When its messages were purged from the bus.
+    pub bus_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    /// When an operator allowed the contact to be observed again.
+    pub lifted_at: Option<Timestamp>,
+}
+
+/// A part of an erasure that is outside the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purged<'a> {
+    Workspace(&'a Workspace),
+    Bus,
+}
+
+/// How far wrapping keys anew has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewrapped {
+    /// Keys looked at, and those among them that had another key-encryption key.
+    pub seen: u64,
+    pub rewrapped: u64,
+    /// Where to go on; none when that was all.
+    pub next: Option<(String, String)>,
+}
+
+impl EventLog {
+    /// Destroys the contact's key, purges what is known of it, its ledger and what of it is parked, appends `operator.subject_erased`,
+    /// and notes what is left to do outside the log. Doing it again answers with the first erasure. From then on the contact is not
+    /// observed any more, until `lift_erasure`.
+    ///
+    /// # Errors
+    /// `NotFound` when the contact was never seen, `PlainEvents` when payloads of it would stay readable and that was not asked for.
+    pub async fn erase(&self, location_id: &LocationId, contact_id: &ContactId, erase: &Erase) -> Result<Erasure> {
+        let mut transaction = self.pool.begin().await?;
+        let mut head = Head::lock(&mut *transaction, location_id).await?;
+        if let Some(earlier) = find(&mut transaction, location_id, contact_id).await?.filter(|earlier| earlier.lifted_at.is_none()) {
+            return Ok(earlier);
+        }
+        let plain_events = plain_events(&mut transaction, location_id, contact_id).await?;
+        if plain_events > 0 && !erase.leave_plain_events {
+            return Err(Error::PlainEvents { count: plain_events });
+        }
+        let workspaces = workspaces(&mut transaction, location_id, contact_id).await?;
+        for purge in [
+            "UPDATE contact_keys SET wrapped = NULL, kek_id = NULL, destroyed_at = now() \
+             WHERE location_id = $1 AND contact_id = $2 AND destroyed_at IS NULL",
+            "DELETE FROM known_records WHERE location_id = $1 AND contact_id = $2",
+            "DELETE FROM known_contacts WHERE location_id = $1 AND contact_id = $2",
+            "DELETE FROM ledger WHERE location_id = $1 AND contact_id = $2",
+            "DELETE FROM parked WHERE location_id = $1 AND contact_id = $2",
+        ] {
+            sqlx::query(purge).bind(location_id.as_str()).bind(contact_id.as_str()).execute(&mut *transaction).await?;
+        }
+        let detail = json!({ "reason": erase.reason, "plain_events": plain_events });
+        let erasure = Erasure {
+            location_id: location_id.clone(),
+            contact_id: contact_id.clone(),
+            reason: erase.reason.clone(),
+            who: erase.who.clone(),
+            revision: act(&mut transaction, &mut head, location_id, contact_id, "subject_erased", detail, &erase.who).await?,
+            plain_events,
+            erased_at: as_stored(Timestamp::now()),
+            workspaces,
+            bus_at: None,
+            finished_at: None,
+            lifted_at: None,
+        };
+        save(&mut transaction, &erasure).await?;
+        transaction.commit().await?;
+        self.notify(1);
+        Ok(erasure)
+    }
+
+    /// Lets an erased contact be observed again. What was erased stays erased: what is observed from now on is sealed with a new key.
+    ///
+    /// # Errors
+    /// `NotFound` when the contact is not erased.
+    pub async fn lift_erasure(&self, location_id: &LocationId, contact_id: &ContactId, who: &str) -> Result<Erasure> {
+        let mut transaction = self.pool.begin().await?;
+        let mut head = Head::lock(&mut *transaction, location_id).await?;
+        let erasure = find(&mut transaction, location_id, contact_id).await?.filter(|erasure| erasure.lifted_at.is_none());
+        let mut erasure = erasure.ok_or(Error::NotFound)?;
+        act(&mut transaction, &mut head, location_id, contact_id, "erasure_lifted", serde_json::Value::Null, who).await?;
+        erasure.lifted_at = Some(as_stored(Timestamp::now()));
+        sqlx::query("UPDATE erasures SET lifted_at = $3 WHERE location_id = $1 AND contact_id = $2")
+            .bind(location_id.as_str())
+            .bind(contact_id.as_str())
+            .bind(erasure.lifted_at.map(At))
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        self.notify(1);
+        Ok(erasure)
+    }
+
+    /// The erasure of a contact, the last one.
+    pub async fn erasure(&self, location_id: &LocationId, contact_id: &ContactId) -> Result<Option<Erasure>> {
+        let mut connection = self.pool.begin().await?;
+        find(&mut connection, location_id, contact_id).await
+    }
+
+    /// Erasures that are not finished, oldest first.
+    pub async fn unfinished_erasures(&self, limit: u32) -> Result<Vec<Erasure>> {
+        let rows = sqlx::query(select_erasures!("WHERE finished_at IS NULL ORDER BY erased_at LIMIT $1"))
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Notes that a part of an erasure is done, and that all of it is when nothing is left.
+    pub async fn purged(&self, erasure: &Erasure, part: Purged<'_>) -> Result<()> {
+        let workspace = match part {
+            Purged::Workspace(workspace) => Some(workspace.as_str()),
+            Purged::Bus => None,
+        };
+        sqlx::query(
+            "UPDATE erasures SET workspaces = array_remove(workspaces, $5), bus_at = CASE WHEN $5 IS NULL THEN now() ELSE bus_at END, \
+             finished_at = CASE WHEN cardinality(array_remove(workspaces, $5)) = 0 AND ($5 IS NULL OR bus_at IS NOT NULL) THEN now() END \
+             WHERE location_id = $1 AND contact_id = $2 AND epoch = $3 AND seq = $4 AND finished_at IS NULL",
+        )
+        .bind(erasure.location_id.as_str())
+        .bind(erasure.contact_id.as_str())
+        .bind(epoch_column(erasure.revision.epoch))
+        .bind(signed(erasure.revision.seq))
+        .bind(workspace)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// How many keys of contacts there are, and how many of them the current key-encryption key does not wrap.
+    ///
+    /// # Errors
+    /// `Misconfigured` when there is no key-encryption key.
+    pub async fn wrapped_keys(&self) -> Result<(u64, u64)> {
+        let row = sqlx::query("SELECT count(*), count(*) FILTER (WHERE kek_id <> $1) FROM contact_keys WHERE destroyed_at IS NULL")
+            .bind(self.current_kek()?.current())
+            .fetch_one(&self.pool)
+            .await?;
+        Ok((unsigned(row.try_get(0)?), unsigned(row.try_get(1)?)))
+    }
+
+    /// Wraps the keys of contacts after a place with the current key-encryption key, `limit` of them in one transaction. Events are not
+    /// touched. Doing it again does nothing.
+    ///
+    /// # Errors
+    /// `Misconfigured` when there is no key-encryption key, `Locked` when one that wrapped a key is not here.
+    pub async fn rewrap_keys(&self, after: Option<&(String, String)>, limit: u32) -> Result<Rewrapped> {
+        let kek = self.current_kek()?;
+        let mut transaction = self.pool.begin().await?;
+        let rows = sqlx::query(
+            "SELECT location_id, key_id, contact_id, kek_id, wrapped FROM contact_keys \
+             WHERE (location_id, key_id) > ($1, $2) AND destroyed_at IS NULL ORDER BY location_id, key_id LIMIT $3 FOR UPDATE",
+        )
+        .bind(after.map_or("", |(location_id, _)| location_id))
+        .bind(after.map_or("", |(_, key_id)| key_id))
+        .bind(i64::from(limit))
+        .fetch_all(&mut *transaction)
+        .await?;
+        let (mut locations, mut ids, mut wrapped) = (Vec::new(), Vec::new(), Vec::new());
+        let mut done = Rewrapped { seen: rows.len() as u64, ..Rewrapped::default() };
+        for row in &rows {
+            let (location_id, key_id): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            if row.try_get::<&str, _>(3)? != kek.current() {
+                wrapped.push(rewrapped(kek, row, &location_id, &key_id)?);
+                locations.push(location_id.clone());
+                ids.push(key_id.clone());
+            }
+            done.next = Some((location_id, key_id)).filter(|_| rows.len() as u64 >= u64::from(limit));
+        }
+        done.rewrapped = ids.len() as u64;
+        sqlx::query(
+            "UPDATE contact_keys k SET kek_id = $1, wrapped = u.wrapped FROM unnest($2::text[], $3::text[], $4::bytea[]) \
+             AS u (location_id, key_id, wrapped) WHERE k.location_id = u.location_id AND k.key_id = u.key_id",
+        )
+        .bind(kek.current())
+        .bind(locations)
+        .bind(ids)
+        .bind(wrapped)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(done)
+    }
+
+    fn current_kek(&self) -> Result<&Kek> {
+        self.kek().ok_or_else(|| Error::Misconfigured("there is no key-encryption key".to_owned()))
+    }
+}
+
+fn rewrapped(kek: &Kek, row: &PgRow, location_id: &str, key_id: &str) -> Result<Vec<u8>> {
+    let location_id = locations::id(location_id.to_owned())?;
+    let contact_id = ContactId::new(row.try_get::<String, _>(2)?).map_err(|_| Error::Damaged)?;
+    let about = about(&location_id, &contact_id, key_id);
+    let mut key = kek.open(row.try_get(3)?, row.try_get(4)?, &about)?;
+    let wrapped = kek.wrap(&key, &about);
+    zeroize::Zeroize::zeroize(&mut key);
+    Ok(wrapped?.bytes)
+}
+
+type Tx = Transaction<'static, Postgres>;
+
+async fn find(transaction: &mut Tx, location_id: &LocationId, contact_id: &ContactId) -> Result<Option<Erasure>> {
+    let row = sqlx::query(select_erasures!("WHERE location_id = $1 AND contact_id = $2"))
+        .bind(location_id.as_str())
+        .bind(contact_id.as_str())
+        .fetch_optional(&mut **transaction)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// How many events of the contact's records hold a payload that no key protects.
+async fn plain_events(transaction: &mut Tx, location_id: &LocationId, contact_id: &ContactId) -> Result<u64> {
+    let row = sqlx::query(
+        "SELECT count(*), count(*) FILTER (WHERE key_id IS NULL AND record_kind IS NOT NULL) FROM events \
+         WHERE location_id = $1 AND contact_id = $2",
+    )
+    .bind(location_id.as_str())
+    .bind(contact_id.as_str())
+    .fetch_one(&mut **transaction)
+    .await?;
+    if row.try_get::<i64, _>(0)? == 0 {
+        return Err(Error::NotFound);
+    }
+    Ok(unsigned(row.try_get(1)?))
+}
+
+/// Where objects of the contact may be: where the ledger says so, and the live workspace.
+async fn workspaces(transaction: &mut Tx, location_id: &LocationId, contact_id: &ContactId) -> Result<Vec<Workspace>> {
+    let rows = sqlx::query("SELECT DISTINCT workspace FROM ledger WHERE location_id = $1 AND contact_id = $2 ORDER BY 1")
+        .bind(location_id.as_str())
+        .bind(contact_id.as_str())
+        .fetch_all(&mut **transaction)
+        .await?;
+    let mut workspaces = vec![Workspace::live_of(location_id)];
+    for row in rows {
+        let workspace = workspace(row.try_get(0)?)?;
+        if !workspaces.contains(&workspace) {
+            workspaces.push(workspace);
+        }
+    }
+    Ok(workspaces)
+}
+
+async fn act(
+    transaction: &mut Tx,
+    head: &mut Head,
+    location_id: &LocationId,
+    contact_id: &ContactId,
+    verb: &str,
+    detail: serde_json::Value,
+    who: &str,
+) -> Result<Revision> {
+    let revision = head.after(0);
+    let entry = Entry {
+        contact_id: Some(contact_id.clone()),
+        record: None,
+        occurred_at: Timestamp::now(),
+        cause: Cause::from(Net::Operator { who: who.to_owned() }),
+        traceparent: None,
+        body: Body::Operator(OperatorFact { verb: verb.to_owned(), detail }),
+    };
+    head.insert(transaction, location_id, vec![Prepared::new(entry)?]).await?;
+    head.save(transaction, location_id).await?;
+    sqlx::query("UPDATE log_head SET erasures = erasures + 1 WHERE location_id = $1")
+        .bind(location_id.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(revision)
+}
+
+async fn save(transaction: &mut Tx, erasure: &Erasure) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO erasures (location_id, contact_id, reason, who, epoch, seq, plain_events, erased_at, workspaces) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (location_id, contact_id) DO UPDATE SET reason = excluded.reason, \
+         who = excluded.who, epoch = excluded.epoch, seq = excluded.seq, plain_events = excluded.plain_events, \
+         erased_at = excluded.erased_at, workspaces = excluded.workspaces, bus_at = NULL, finished_at = NULL, lifted_at = NULL",
+    )
+    .bind(erasure.location_id.as_str())
+    .bind(erasure.contact_id.as_str())
+    .bind(text(&erasure.reason))
+    .bind(text(&erasure.who))
+    .bind(epoch_column(erasure.revision.epoch))
+    .bind(signed(erasure.revision.seq))
+    .bind(signed(erasure.plain_events))
+    .bind(At(erasure.erased_at))
+    .bind(erasure.workspaces.iter().map(Workspace::as_str).collect::<Vec<_>>())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+fn workspace(name: String) -> Result<Workspace> {
+    Workspace::new(name).map_err(|_| Error::Misconfigured("a stored workspace is none".to_owned()))
+}
+
+fn read(row: &PgRow) -> Result<Erasure> {
+    let contact_id = ContactId::new(row.try_get::<String, _>(1)?);
+    let at = |column| Ok::<_, Error>(row.try_get::<Option<At>, _>(column)?.map(|At(at)| at));
+    Ok(Erasure {
+        location_id: locations::id(row.try_get(0)?)?,
+        contact_id: contact_id.map_err(|_| Error::Misconfigured("a stored contact id is none".to_owned()))?,
+        reason: row.try_get(2)?,
+        who: row.try_get(3)?,
+        revision: Revision { epoch: epoch(row.try_get(4)?), seq: unsigned(row.try_get(5)?) },
+        plain_events: unsigned(row.try_get(6)?),
+        erased_at: row.try_get::<At, _>(7)?.0,
+        workspaces: row.try_get::<Vec<String>, _>(8)?.into_iter().map(workspace).collect::<Result<_>>()?,
+        bus_at: at(9)?,
+        finished_at: at(10)?,
+        lifted_at: at(11)?,
+    })
+}

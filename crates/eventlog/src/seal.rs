@@ -1,0 +1,287 @@
+//! Sealing what is stored and sent about a contact, and the one door through which it is read again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use domain::{Body, ContactId, Decode, LocationId, Recorded, Stored};
+use sqlx::PgConnection;
+
+use crate::cipher::parts;
+use crate::keys::{ContactKey, ContactKeys, ErasedContacts};
+use crate::log::{Head, Prepared};
+use crate::{EventLog, Result};
+
+/// Something that is sent about a contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    pub location_id: LocationId,
+    pub contact_id: ContactId,
+    pub bytes: Vec<u8>,
+}
+
+/// What became of a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// What was written; of a letter that was never sealed, its bytes.
+    Content(Vec<u8>),
+    /// The contact was erased since: there is nothing to be done about it any more.
+    Erased,
+    /// It was changed, sent to somebody else, or its key is lost.
+    Unopened,
+}
+
+/// What a sealed letter begins with: no JSON text begins so.
+const SEALED: u8 = 1;
+
+impl EventLog {
+    /// Reads stored events: the only door from what is stored to what happened. Plain ones are read as they are, sealed ones are opened
+    /// with their contacts' keys, and those of contacts that were erased become `Body::Erased`. Gives one outcome for each event, in
+    /// order.
+    ///
+    /// An erasure by another process may go unnoticed for `erasures_checked_every`.
+    ///
+    /// # Errors
+    /// `Locked` when the key-encryption key is not here; what is wrong with a single event is its own outcome.
+    pub async fn open(&self, events: Vec<Stored>) -> Result<Vec<Result<Recorded, Decode>>> {
+        let locations: BTreeSet<LocationId> = events.iter().map(|event| event.location_id.clone()).collect();
+        let mut doors = BTreeMap::new();
+        for location_id in locations {
+            let contacts = events.iter().filter(|event| event.location_id == location_id && event.key_id.is_some());
+            let contacts = contacts.filter_map(|event| event.contact_id.as_ref()).collect();
+            let door = self.door(&location_id, &contacts, |door| events.iter().all(|event| door.knows(event))).await?;
+            doors.insert(location_id, door);
+        }
+        Ok(events
+            .into_iter()
+            .map(|event| doors.get(&event.location_id).map_or(Err(Decode::Sealed), |door| door.open_event(event)))
+            .collect())
+    }
+
+    /// Seals what is about to be sent with each contact's own key, where it has one; gives nothing for a contact that is erased. In order.
+    ///
+    /// # Errors
+    /// `Locked` when the key-encryption key is not here.
+    pub async fn seal(&self, letters: Vec<Letter>) -> Result<Vec<Option<Vec<u8>>>> {
+        if self.keys.kek().is_none() {
+            return Ok(letters.into_iter().map(|letter| Some(letter.bytes)).collect());
+        }
+        let mut doors = BTreeMap::new();
+        for (location_id, contacts) in by_location(&letters) {
+            doors.insert(location_id.clone(), self.door(location_id, &contacts, |_| true).await?);
+        }
+        let seal = |letter: Letter| {
+            let door = doors.get(&letter.location_id);
+            let erased = door.and_then(|door| door.erased.get(&letter.contact_id)).is_some_and(|erased| !erased.lifted);
+            match door.and_then(|door| door.keys.get(&letter.contact_id)) {
+                _ if erased => Ok(None),
+                None => Ok(Some(letter.bytes)),
+                Some(key) => {
+                    let about = about_letter(&letter.location_id, &letter.contact_id, &key.id);
+                    let mut sealed = vec![SEALED, u8::try_from(key.id.len()).unwrap_or(u8::MAX)];
+                    sealed.extend_from_slice(key.id.as_bytes());
+                    sealed.extend(key.seal(&letter.bytes, &about)?);
+                    Ok(Some(sealed))
+                }
+            }
+        };
+        letters.into_iter().map(seal).collect()
+    }
+
+    /// Opens what `seal` gave, in order.
+    ///
+    /// # Errors
+    /// `Locked` when the key-encryption key is not here.
+    pub async fn unseal(&self, letters: Vec<Letter>) -> Result<Vec<Opened>> {
+        let sealed: Vec<&Letter> = letters.iter().filter(|letter| letter.bytes.first() == Some(&SEALED)).collect();
+        let mut doors = BTreeMap::new();
+        for (location_id, contacts) in by_location(sealed.iter().copied()) {
+            let complete = |door: &Door| sealed.iter().all(|letter| door.knows_letter(letter));
+            doors.insert(location_id.clone(), self.door(location_id, &contacts, complete).await?);
+        }
+        let open = |letter: Letter| match (letter.bytes.first(), doors.get(&letter.location_id)) {
+            (Some(&SEALED), Some(door)) => door.open_letter(&letter),
+            (Some(&SEALED), None) => Opened::Unopened,
+            _ => Opened::Content(letter.bytes),
+        };
+        Ok(letters.into_iter().map(open).collect())
+    }
+
+    /// What is needed to open things about these contacts. When something does not open because a key is not there, the contact may
+    /// have been erased a moment ago: that is then looked at anew.
+    async fn door(&self, location_id: &LocationId, contacts: &BTreeSet<&ContactId>, complete: impl Fn(&Door) -> bool) -> Result<Door> {
+        if let Some(erased) = self.keys.fresh(location_id) {
+            let keys = self.keys.known(location_id, contacts.iter().copied());
+            let wanted = contacts.iter().filter(|id| erased.get(**id).is_none_or(|erased| erased.lifted));
+            if wanted.into_iter().all(|id| keys.contains_key(*id)) {
+                let door = Door { location_id: location_id.clone(), erased, keys };
+                if complete(&door) {
+                    return Ok(door);
+                }
+            }
+        }
+        let mut connection = self.pool.acquire().await?;
+        let door = self.door_over(&mut connection, location_id, contacts, false).await?;
+        if complete(&door) {
+            return Ok(door);
+        }
+        self.door_over(&mut connection, location_id, contacts, true).await
+    }
+
+    async fn door_over(
+        &self,
+        connection: &mut PgConnection,
+        location_id: &LocationId,
+        contacts: &BTreeSet<&ContactId>,
+        now: bool,
+    ) -> Result<Door> {
+        let erased = self.keys.erased(connection, location_id, now).await?;
+        let keys = self.keys.alive(connection, location_id, contacts).await?;
+        Ok(Door { location_id: location_id.clone(), erased, keys })
+    }
+
+    /// As `open`, for one event and over a connection that is in a transaction.
+    pub(crate) async fn open_over(&self, connection: &mut PgConnection, event: Stored) -> Result<Result<Recorded, Decode>> {
+        let contacts = event.contact_id.iter().filter(|_| event.key_id.is_some()).collect();
+        let door = self.door_over(connection, &event.location_id, &contacts, true).await?;
+        Ok(door.open_event(event))
+    }
+
+    /// Seals what is to be appended, under the head's lock: every contact's own key, made where there is none yet. What happened to
+    /// records of a contact that is erased is left out. Gives the keys that were made, to be remembered after the commit.
+    pub(crate) async fn seal_fresh(
+        &self,
+        connection: &mut PgConnection,
+        location_id: &LocationId,
+        head: &Head,
+        fresh: &mut Vec<Prepared>,
+    ) -> Result<Fresh> {
+        let erased = self.keys.locked_erased(connection, location_id, head.erasures).await?;
+        fresh.retain(|prepared| {
+            !prepared.entry.contact_id.as_ref().is_some_and(|id| is_erased(&erased, id) && has_content(&prepared.entry.body))
+        });
+        let mut made = Fresh { erasures: head.erasures, keys: Vec::new() };
+        if self.keys.kek().is_none() {
+            return Ok(made);
+        }
+        let sealed = fresh.iter().filter(|prepared| has_content(&prepared.entry.body));
+        let contacts: BTreeSet<ContactId> = sealed.filter_map(|prepared| prepared.entry.contact_id.clone()).collect();
+        let contacts: BTreeSet<&ContactId> = contacts.iter().collect();
+        let mut keys = self.keys.alive(&mut *connection, location_id, &contacts).await?;
+        let without: Vec<&ContactId> = contacts.into_iter().filter(|id| !keys.contains_key(*id)).collect();
+        for without in without.chunks(crate::log::STATEMENT_ROWS_MAX) {
+            made.keys.extend(self.keys.make(&mut *connection, location_id, without).await?);
+        }
+        keys.extend(made.keys.iter().cloned());
+        for prepared in fresh.iter_mut().filter(|prepared| has_content(&prepared.entry.body)) {
+            prepared.seal(location_id, &keys)?;
+        }
+        Ok(made)
+    }
+
+    pub(crate) fn keep_fresh(&self, location_id: &LocationId, fresh: &Fresh) {
+        self.keys.keep(location_id, Some(fresh.erasures), &fresh.keys);
+    }
+}
+
+/// Keys that were made in a transaction.
+pub(crate) struct Fresh {
+    erasures: i64,
+    keys: Vec<(ContactId, Arc<ContactKey>)>,
+}
+
+impl Prepared {
+    fn seal(&mut self, location_id: &LocationId, keys: &ContactKeys) -> Result<()> {
+        let Some((contact_id, key)) = self.entry.contact_id.as_ref().and_then(|id| Some((id, keys.get(id)?))) else { return Ok(()) };
+        let (kind, id) = self.entry.record.as_ref().map_or(("", ""), |(kind, id)| (kind.as_str(), id.as_str()));
+        let about = parts(["event", location_id.as_str(), contact_id.as_str(), &key.id, &self.type_name, kind, id]);
+        self.payload = key.seal(&self.payload, &about)?;
+        self.key = Some(Arc::clone(key));
+        Ok(())
+    }
+}
+
+/// Deliveries and what operators do hold ids and words of ours, nothing that GHL's users wrote.
+fn has_content(body: &Body) -> bool {
+    match body {
+        Body::Record(_) => true,
+        Body::Delivery(_) | Body::Operator(_) | Body::Erased { .. } => false,
+    }
+}
+
+pub(crate) fn is_erased(erased: &ErasedContacts, contact_id: &ContactId) -> bool {
+    erased.get(contact_id).is_some_and(|erased| !erased.lifted)
+}
+
+/// What opens things about some contacts of a location.
+struct Door {
+    location_id: LocationId,
+    erased: ErasedContacts,
+    keys: ContactKeys,
+}
+
+impl Door {
+    /// Whether the event can be told to be erased or has its key here.
+    fn knows(&self, event: &Stored) -> bool {
+        let Some(key_id) = event.key_id.as_ref().filter(|_| event.location_id == self.location_id) else { return true };
+        self.is_gone(event) || event.contact_id.as_ref().and_then(|id| self.keys.get(id)).is_some_and(|key| key.id == *key_id)
+    }
+
+    /// Of an erased contact everything that happened to its records before is gone, sealed or not.
+    fn is_gone(&self, event: &Stored) -> bool {
+        let erased = event.contact_id.as_ref().and_then(|id| self.erased.get(id));
+        event.record.is_some() && erased.is_some_and(|erased| (event.epoch, event.seq) < (erased.at.epoch, erased.at.seq))
+    }
+
+    fn open_event(&self, event: Stored) -> Result<Recorded, Decode> {
+        if self.is_gone(&event) {
+            return Ok(event.erased());
+        }
+        let Some(key_id) = &event.key_id else { return event.open() };
+        let contact_id = event.contact_id.as_ref().ok_or(Decode::Unopened)?;
+        let key = self.keys.get(contact_id).filter(|key| key.id == *key_id).ok_or(Decode::Unopened)?;
+        let (kind, id) = event.record.as_ref().map_or(("", ""), |(kind, id)| (kind.as_str(), id.as_str()));
+        let about = parts(["event", self.location_id.as_str(), contact_id.as_str(), key_id, &event.type_name, kind, id]);
+        let payload = key.open(&event.payload, &about).ok_or(Decode::Unopened)?;
+        Stored { payload, key_id: None, ..event }.open()
+    }
+
+    /// As `knows`, of a sealed letter.
+    fn knows_letter(&self, letter: &Letter) -> bool {
+        letter.location_id != self.location_id || letter_parts(&letter.bytes).is_none_or(|(key_id, _)| self.key(letter, key_id).is_some())
+    }
+
+    fn key(&self, letter: &Letter, key_id: &str) -> Option<&ContactKey> {
+        self.keys.get(&letter.contact_id).filter(|key| key.id == key_id).map(AsRef::as_ref)
+    }
+
+    fn open_letter(&self, letter: &Letter) -> Opened {
+        let Some((key_id, sealed)) = letter_parts(&letter.bytes) else { return Opened::Unopened };
+        match self.key(letter, key_id) {
+            Some(key) => {
+                let about = about_letter(&letter.location_id, &letter.contact_id, key_id);
+                key.open(sealed, &about).map_or(Opened::Unopened, Opened::Content)
+            }
+            None if self.erased.contains_key(&letter.contact_id) => Opened::Erased,
+            None => Opened::Unopened,
+        }
+    }
+}
+
+/// The id of the key that sealed a letter, and what it sealed.
+fn letter_parts(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = bytes.get(1..)?.split_first()?;
+    let (key_id, sealed) = rest.split_at_checked(usize::from(*length))?;
+    Some((std::str::from_utf8(key_id).ok()?, sealed))
+}
+
+fn about_letter(location_id: &LocationId, contact_id: &ContactId, key_id: &str) -> Vec<u8> {
+    parts(["letter", location_id.as_str(), contact_id.as_str(), key_id])
+}
+
+fn by_location<'a>(letters: impl IntoIterator<Item = &'a Letter>) -> BTreeMap<&'a LocationId, BTreeSet<&'a ContactId>> {
+    let mut locations: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for letter in letters {
+        locations.entry(&letter.location_id).or_default().insert(&letter.contact_id);
+    }
+    locations
+}
