@@ -115,6 +115,7 @@ impl EventLog {
         };
         save(&mut transaction, &erasure).await?;
         transaction.commit().await?;
+        self.keys.forget(location_id);
         self.notify(1);
         Ok(erasure)
     }
@@ -137,6 +138,7 @@ impl EventLog {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
+        self.keys.forget(location_id);
         self.notify(1);
         Ok(erasure)
     }
@@ -274,21 +276,17 @@ async fn plain_events(transaction: &mut Tx, location_id: &LocationId, contact_id
     Ok(unsigned(row.try_get(1)?))
 }
 
-/// Where objects of the contact may be: where the ledger says so, and the live workspace.
+/// Where objects of the contact may be: where the ledger says so, and in every workspace of the location.
 async fn workspaces(transaction: &mut Tx, location_id: &LocationId, contact_id: &ContactId) -> Result<Vec<Workspace>> {
-    let rows = sqlx::query("SELECT DISTINCT workspace FROM ledger WHERE location_id = $1 AND contact_id = $2 ORDER BY 1")
-        .bind(location_id.as_str())
-        .bind(contact_id.as_str())
-        .fetch_all(&mut **transaction)
-        .await?;
-    let mut workspaces = vec![Workspace::live_of(location_id)];
-    for row in rows {
-        let workspace = workspace(row.try_get(0)?)?;
-        if !workspaces.contains(&workspace) {
-            workspaces.push(workspace);
-        }
-    }
-    Ok(workspaces)
+    let rows = sqlx::query(
+        "SELECT workspace FROM ledger WHERE location_id = $1 AND contact_id = $2 \
+         UNION SELECT workspace FROM workspaces WHERE location_id = $1 ORDER BY 1",
+    )
+    .bind(location_id.as_str())
+    .bind(contact_id.as_str())
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.iter().map(|row| workspace(row.try_get(0)?)).collect()
 }
 
 async fn act(

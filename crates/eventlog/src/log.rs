@@ -80,9 +80,11 @@ impl EventLog {
         for batch in batches(observations, self.transaction_records_max) {
             let mut transaction = self.pool.begin().await?;
             let head = Head::lock(&mut *transaction, location_id).await?;
-            let contacts: BTreeSet<&ContactId> = batch.iter().map(|seen| &seen.contact_id).collect();
-            let mut known = Known::load(&mut transaction, location_id, &contacts).await?;
-            for seen in batch.iter().filter(|seen| seen.location_id == *location_id) {
+            let erased = self.keys.locked_erased(&mut transaction, location_id, head.erasures).await?;
+            let seen = batch.iter().filter(|seen| seen.location_id == *location_id && !is_erased(&erased, &seen.contact_id));
+            let contacts: BTreeSet<&ContactId> = seen.clone().map(|seen| &seen.contact_id).collect();
+            let mut known = Known::load(self, &mut transaction, location_id, &contacts).await?;
+            for seen in seen {
                 let observed = observe(known.of(&seen.contact_id), seen);
                 if observed.drafts.is_empty() && !known.unreadable.contains_key(&seen.contact_id) {
                     known.take(seen, &observed, head.after(0));

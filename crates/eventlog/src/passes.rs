@@ -77,7 +77,7 @@ impl EventLog {
     /// What is known of these contacts now; those never seen are left out. It may be older than what an append compares with.
     pub async fn known(&self, location_id: &LocationId, contacts: &[ContactId]) -> Result<BTreeMap<ContactId, KnownContact>> {
         let mut connection = self.pool.acquire().await?;
-        let known = Known::load(&mut connection, location_id, &contacts.iter().collect()).await?;
+        let known = Known::load(self, &mut connection, location_id, &contacts.iter().collect()).await?;
         Ok(known.into_contacts())
     }
 

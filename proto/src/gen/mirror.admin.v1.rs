@@ -306,6 +306,9 @@ pub struct Event {
     /// Set when the payload cannot be read; says why. The position and times hold all the same.
     #[prost(string, tag = "15")]
     pub unreadable: ::prost::alloc::string::String,
+    /// The contact was erased: the position, the times and the cause are all that is left.
+    #[prost(bool, tag = "17")]
+    pub erased: bool,
     /// Where the change went, in the order of the log: what became of the objects of its revision, and for each workspace that its record
     /// reached only with a later revision, that delivery. Filled by GetHistory alone.
     #[prost(message, repeated, tag = "16")]

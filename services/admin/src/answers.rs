@@ -95,6 +95,7 @@ pub(crate) fn event(Opened { stored: from, body }: Opened) -> api::Event {
         Ok(Body::Record(fact)) => event.changes = changes(fact.changes),
         Ok(Body::Delivery(fact)) => event.deliveries = fact.deliveries.into_iter().map(delivery).collect(),
         Ok(Body::Operator(_)) => {}
+        Ok(Body::Erased { .. }) => event.erased = true,
         Err(error) => event.unreadable = error.to_string(),
     }
     event

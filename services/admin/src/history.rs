@@ -35,7 +35,7 @@ impl History<'_> {
             let limit = if fields.is_empty() { wanted } else { self.limits.read_rows };
             let rows = self.log.history(self.location_id, self.contact_id, selection, before, limit).await?;
             let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-            for mut event in open(rows) {
+            for mut event in open(self.log, rows).await? {
                 before = Some(event.stored.seq);
                 if event.keep_fields(fields) {
                     if found.len() == size {
@@ -65,7 +65,7 @@ impl History<'_> {
                 return Ok(tracing.found);
             }
             after = stretch.through;
-            for event in open(stretch.events) {
+            for event in open(self.log, stretch.events).await? {
                 if let Ok(Body::Delivery(fact)) = &event.body {
                     tracing.take(&event.stored, fact);
                 }

@@ -1,6 +1,7 @@
 //! From stored events to facts: the one place of this service where payloads are opened.
 
 use domain::{Body, Decode, FieldChange, Recorded, Stored, field_within};
+use eventlog::EventLog;
 
 /// An event with what it says, or why that cannot be read.
 pub(crate) struct Opened {
@@ -8,8 +9,9 @@ pub(crate) struct Opened {
     pub(crate) body: Result<Body, Decode>,
 }
 
-pub(crate) fn open(events: Vec<Stored>) -> impl Iterator<Item = Opened> {
-    events.into_iter().map(|stored| Opened { body: Body::decode(&stored.type_name, &stored.payload), stored })
+pub(crate) async fn open(log: &EventLog, events: Vec<Stored>) -> eventlog::Result<Vec<Opened>> {
+    let opened = log.open(events.clone()).await?;
+    Ok(events.into_iter().zip(opened).map(|(stored, opened)| Opened { stored, body: opened.map(|recorded| recorded.body) }).collect())
 }
 
 impl Opened {
@@ -24,7 +26,7 @@ impl Opened {
                 fact.changes.retain(asked);
                 !fact.changes.is_empty()
             }
-            Ok(Body::Delivery(_) | Body::Operator(_)) | Err(_) => false,
+            Ok(Body::Delivery(_) | Body::Operator(_) | Body::Erased { .. }) | Err(_) => false,
         }
     }
 

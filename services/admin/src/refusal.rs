@@ -16,6 +16,9 @@ pub(crate) fn of_log(error: eventlog::Error) -> Status {
         }
         eventlog::Error::Locked { .. } => Status::failed_precondition(format!("{error}; give it to the admin service as log.kek_file")),
         eventlog::Error::Damaged => Status::data_loss(format!("{error}; restore its row from a backup")),
+        eventlog::Error::PlainEvents { .. } => Status::failed_precondition(format!(
+            "{error} in the log; docs/erase-a-person.md says what can be done, `--leave-plain-events` erases all else"
+        )),
         eventlog::Error::Misconfigured(_) | eventlog::Error::Refused { .. } => Status::internal(error.to_string()),
     }
 }

@@ -9,7 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::config::Limits;
-use crate::reading::open;
+use crate::reading::{Opened, open};
 use crate::{answers, refusal};
 
 /// Reads the log in order from a position on. Positions have no gaps and commit in order, so reading after the last one seen leaves
@@ -56,11 +56,17 @@ impl Watch {
                         () = tokio::time::sleep(self.limits.watch_interval) => {}
                     }
                 }
-                Ok(stretch) => {
-                    if self.tell(stretch, sender).await.is_err() {
+                Ok(Stretch { events, through }) => match open(&self.log, events).await {
+                    Ok(events) => {
+                        if self.tell(events, through, sender).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) => {
+                        drop(sender.send(Err(refusal::of_log(error))).await);
                         return;
                     }
-                }
+                },
                 Err(error) => {
                     // The caller resumes after the last position it got; one that is gone already needs no answer.
                     drop(sender.send(Err(refusal::of_log(error))).await);
@@ -76,16 +82,16 @@ impl Watch {
     }
 
     /// What matches, and how far it was looked through where that is further. Fails when nobody listens any more.
-    async fn tell(&mut self, stretch: Stretch, sender: &Sender) -> Result<(), ()> {
-        for mut event in open(stretch.events) {
+    async fn tell(&mut self, events: Vec<Opened>, through: u64, sender: &Sender) -> Result<(), ()> {
+        for mut event in events {
             if event.keep_fields(&self.fields) {
                 self.after = event.stored.seq;
                 let response = api::WatchEventsResponse { event: Some(answers::event(event)), through: self.after };
                 sender.send(Ok(response)).await.map_err(drop)?;
             }
         }
-        if self.after < stretch.through {
-            self.after = stretch.through;
+        if self.after < through {
+            self.after = through;
             let response = api::WatchEventsResponse { event: None, through: self.after };
             sender.send(Ok(response)).await.map_err(drop)?;
         }

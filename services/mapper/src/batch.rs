@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bus::{Message, Outgoing};
 use chassis::Shutdown;
-use domain::LocationId;
-use eventlog::{Parking, Stage};
+use domain::{Body, Decode, Intent, LocationId, Recorded, Stored};
+use eventlog::{Letter, Parking, Stage};
 use jiff::Timestamp;
 
 use crate::destinations::{self, Destinations};
-use crate::mapping::{Mapped, Stuck, mapped, outgoing};
+use crate::mapping::{Mapped, Stuck, mapped, outgoing, unread};
 use crate::tools::{Tools, rest};
 
 /// What becomes of a message.
@@ -45,7 +45,10 @@ impl Batch<'_> {
         let Some(destinations) = destinations::load(self.tools, self.messages, self.stop).await else {
             return vec![Fate::Left; self.messages.len()];
         };
-        let read: Vec<Result<Ready, Stuck>> = self.messages.iter().map(|message| self.read(message, &destinations)).collect();
+        let Some(mut read) = self.read_all(&destinations).await else { return vec![Fate::Left; self.messages.len()] };
+        if self.seal(&mut read).await.is_none() {
+            return vec![Fate::Left; self.messages.len()];
+        }
         let all = read.iter().filter_map(|read| read.as_ref().ok()).flat_map(|ready| ready.outgoing.iter().cloned()).collect();
         let published = self.publish(all).await;
         let mut fates = Vec::with_capacity(self.messages.len());
@@ -60,12 +63,29 @@ impl Batch<'_> {
         fates
     }
 
-    fn read(self, message: &Message, destinations: &Destinations) -> Result<Ready, Stuck> {
+    /// Opens and maps all messages; nothing when it is time to stop first.
+    async fn read_all(self, destinations: &Destinations) -> Option<Vec<Result<Ready, Stuck>>> {
+        let received: Vec<Result<Stored, Stuck>> = self.messages.iter().map(|message| self.received(message)).collect();
+        let stored: Vec<Stored> = received.iter().filter_map(|received| received.as_ref().ok()).cloned().collect();
+        let mut opened = self.tools.insist("opening events", self.stop, || self.tools.log.open(stored.clone())).await?.into_iter();
+        let read = |(message, received): (&Message, Result<Stored, Stuck>)| {
+            received?;
+            let recorded = opened.next().unwrap_or(Err(Decode::Unopened)).map_err(|error| unread(&error))?;
+            self.ready(message, recorded, destinations)
+        };
+        Some(self.messages.iter().zip(received).map(read).collect())
+    }
+
+    fn received(self, message: &Message) -> Result<Stored, Stuck> {
         let deliveries_max = self.tools.config.retry.deliveries_max;
         if message.attempt() > deliveries_max {
             return Err(Stuck(format!("not mapped in {deliveries_max} deliveries")));
         }
-        let mapped = mapped(message.body(), destinations)?;
+        Stored::received(message.body()).map_err(|error| unread(&error))
+    }
+
+    fn ready(self, message: &Message, recorded: Recorded, destinations: &Destinations) -> Result<Ready, Stuck> {
+        let mapped = mapped(recorded, destinations);
         let recorded = &mapped.recorded;
         let received = message.traceparent().or(recorded.traceparent.as_deref());
         let span = tracing::info_span!(
@@ -82,6 +102,28 @@ impl Batch<'_> {
         let traceparent = span.in_scope(chassis::trace::traceparent).or_else(|| received.map(str::to_owned));
         let outgoing = outgoing(&mapped, traceparent.as_deref(), self.tools.config.batches.intent_bytes_max)?;
         Ok(Ready { mapped, outgoing })
+    }
+
+    /// Seals the intents with their contacts' own keys. Those of a contact that was erased meanwhile are left out. Nothing when it is
+    /// time to stop first.
+    async fn seal(self, read: &mut [Result<Ready, Stuck>]) -> Option<()> {
+        if self.tools.log.kek().is_none() {
+            return Some(());
+        }
+        let ready = || read.iter().filter_map(|read| read.as_ref().ok());
+        let letter = |(intent, outgoing): (&Intent, &Outgoing)| Letter {
+            location_id: intent.location_id.clone(),
+            contact_id: intent.contact_id.clone(),
+            bytes: outgoing.body.clone(),
+        };
+        let letters: Vec<Letter> = ready().flat_map(|ready| ready.mapped.intents.iter().zip(&ready.outgoing)).map(letter).collect();
+        let sealed = self.tools.insist("sealing intents", self.stop, || self.tools.log.seal(letters.clone())).await?;
+        let mut sealed = sealed.into_iter();
+        for ready in read.iter_mut().filter_map(|read| read.as_mut().ok()) {
+            let outgoing = std::mem::take(&mut ready.outgoing).into_iter();
+            ready.outgoing = outgoing.filter_map(|outgoing| Some(Outgoing { body: sealed.next()??, ..outgoing })).collect();
+        }
+        Some(())
     }
 
     /// Publishes, as long as it takes: while the bus is away or full, the events wait where they are.
@@ -115,7 +157,10 @@ impl Batch<'_> {
 
     fn count(self, ready: &Ready) -> Fate {
         let Mapped { recorded, intents } = &ready.mapped;
-        self.tools.metrics.event(recorded.body.type_name());
+        match &recorded.body {
+            Body::Erased { type_name } => self.tools.metrics.erased(type_name.clone()),
+            body @ (Body::Record(_) | Body::Delivery(_) | Body::Operator(_)) => self.tools.metrics.event(body.type_name()),
+        }
         intents.iter().for_each(|intent| self.tools.metrics.intent(intent));
         if let Ok(took) = Duration::try_from(Timestamp::now().duration_since(recorded.recorded_at)) {
             self.tools.metrics.published_after(took);

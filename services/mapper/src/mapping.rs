@@ -1,7 +1,7 @@
 //! What a message says and what is to be published because of it: pure.
 
 use bus::{Lane, Outgoing, Subject};
-use domain::{Decode, Intent, Recorded, Stored, map};
+use domain::{Decode, Intent, Recorded, map};
 
 use crate::destinations::{Destination, Destinations};
 
@@ -16,18 +16,18 @@ pub(crate) struct Mapped {
     pub(crate) intents: Vec<Intent>,
 }
 
-/// Reads an event as it travelled, and maps it for every workspace of its location.
-///
-/// # Errors
-/// Says why it cannot be read: broken, of an unknown type, or of a newer version.
-pub(crate) fn mapped(body: &[u8], destinations: &Destinations) -> Result<Mapped, Stuck> {
-    let read = |error: Decode| Stuck(format!("not an event that this mapper understands: {error}"));
-    let recorded = Stored::received(body).and_then(Stored::open).map_err(read)?;
+/// Maps an event for every workspace of its location.
+pub(crate) fn mapped(recorded: Recorded, destinations: &Destinations) -> Mapped {
     let to = |one: &Destination| -> Vec<Intent> {
         map(&recorded, &one.rules).into_iter().map(|intent| intent.bound_for(&one.workspace, one.edition)).collect()
     };
     let intents = destinations.of(&recorded.location_id).iter().flat_map(to).collect();
-    Ok(Mapped { recorded, intents })
+    Mapped { recorded, intents }
+}
+
+/// Why an event that cannot be read waits: it is broken, of an unknown type, or of a newer version.
+pub(crate) fn unread(error: &Decode) -> Stuck {
+    Stuck(format!("not an event that this mapper understands: {error}"))
 }
 
 /// The messages that carry an event's intents. Their ids name the fact, the object and where it is to be, so that mapping an event twice is no
@@ -54,8 +54,8 @@ pub(crate) fn outgoing(mapped: &Mapped, traceparent: Option<&str>, intent_bytes_
 #[cfg(test)]
 mod tests {
     use domain::{
-        Body, Cause, Change, Contact, ContactId, LocationId, Names, Net, Record, RecordFact, RecordId, RecordKind, Rules, Workspace,
-        event_id,
+        Body, Cause, Change, Contact, ContactId, LocationId, Names, Net, Record, RecordFact, RecordId, RecordKind, Rules, Stored,
+        Workspace, event_id,
     };
     use std::collections::BTreeMap;
     use std::sync::Arc;
@@ -94,10 +94,14 @@ mod tests {
         stored(Record::Contact(Box::new(contact)), true).carry().unwrap()
     }
 
+    fn read(body: &[u8], destinations: &Destinations) -> Result<Mapped, Stuck> {
+        let recorded = Stored::received(body).and_then(Stored::open).map_err(|error| unread(&error))?;
+        Ok(mapped(recorded, destinations))
+    }
+
     #[test]
     fn an_event_becomes_one_message_for_each_object() {
-        let rules = destinations();
-        let mapped = mapped(&new_contact("Ann"), &rules).unwrap();
+        let mapped = read(&new_contact("Ann"), &destinations()).unwrap();
         let sent = outgoing(&mapped, Some("00-01-02-01"), 10_000).unwrap();
         assert_eq!(sent.len(), 6);
         for (sent, intent) in sent.iter().zip(&mapped.intents) {
@@ -122,7 +126,7 @@ mod tests {
         };
         let both = vec![to("loc.1", 0, &rules), to("shadow", 3, &short)];
         let destinations = Destinations::new(rules, [(LocationId::new("loc.1").unwrap(), both)].into());
-        let mapped = mapped(&new_contact("Ann"), &destinations).unwrap();
+        let mapped = read(&new_contact("Ann"), &destinations).unwrap();
         assert_eq!(mapped.intents.len(), 12);
         let shadow: Vec<&Intent> = mapped.intents.iter().filter(|intent| intent.workspace.as_str() == "shadow").collect();
         assert!(shadow.iter().all(|intent| intent.edition == 3 && intent.rules == *short.revision()));
@@ -134,11 +138,11 @@ mod tests {
     #[test]
     fn what_cannot_be_read_or_carried_is_said_without_its_content() {
         let rules = destinations();
-        assert!(mapped(b"{\"Ann\":", &rules).unwrap_err().0.starts_with("not an event that this mapper understands: "));
+        assert!(read(b"{\"Ann\":", &rules).unwrap_err().0.starts_with("not an event that this mapper understands: "));
         let newer = Stored { payload: br#"{"v":2,"name":"Ann"}"#.to_vec(), ..stored(Record::Contact(Box::default()), false) };
-        let stuck = mapped(&newer.carry().unwrap(), &rules).unwrap_err().0;
+        let stuck = read(&newer.carry().unwrap(), &rules).unwrap_err().0;
         assert!(stuck.contains("newer") && !stuck.contains("Ann"), "{stuck}");
-        let long = mapped(&new_contact(&"Ann".repeat(1_000)), &rules).unwrap();
+        let long = read(&new_contact(&"Ann".repeat(1_000)), &rules).unwrap();
         assert!(outgoing(&long, None, 2_000).unwrap_err().0.contains("at most 2000 travel"));
     }
 }

@@ -76,6 +76,12 @@ impl Metrics {
         self.mapped.inc();
     }
 
+    /// An event whose contact was erased: there was nothing to map.
+    pub(crate) fn erased(&self, type_name: String) {
+        self.events.get_or_create(&TypeOutcome { r#type: type_name, outcome: "erased" }).inc();
+        self.mapped.inc();
+    }
+
     pub(crate) fn parked(&self) {
         self.events.get_or_create(&TypeOutcome { r#type: "unknown".to_owned(), outcome: "parked" }).inc();
         self.parked.inc();

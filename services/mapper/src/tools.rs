@@ -31,6 +31,31 @@ impl Tools {
     pub(crate) fn delay(&self, failures: u32) -> Duration {
         self.config.retry.backoff().delay(failures, rand::random(), None)
     }
+
+    /// Asks the log until it answers; nothing when it is time to stop first. What only a person can put right is waited for, too.
+    pub(crate) async fn insist<T, F: Future<Output = eventlog::Result<T>>>(
+        &self,
+        doing: &'static str,
+        stop: &Shutdown,
+        ask: impl Fn() -> F,
+    ) -> Option<T> {
+        let mut failures = 0;
+        loop {
+            let error = match ask().await {
+                Ok(answer) => {
+                    self.chassis.ready("keys", Ok(()));
+                    return Some(answer);
+                }
+                Err(error) => error,
+            };
+            failures += 1;
+            tracing::warn!(%error, failures, doing, "the log does not answer as it should");
+            self.chassis.ready("keys", Err(error.to_string()));
+            if !rest(stop, self.delay(failures)).await {
+                return None;
+            }
+        }
+    }
 }
 
 /// Rests; false when it is time to stop.

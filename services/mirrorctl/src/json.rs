@@ -106,6 +106,7 @@ pub(crate) fn event(from: &api::Event) -> Value {
         "occurred_at": instant(from.occurred_at.as_ref()), "recorded_at": instant(from.recorded_at.as_ref()),
         "cause": cause(from.cause.as_ref()), "trace_id": text(&from.trace_id), "changes": past::changes(&from.changes),
         "deliveries": deliveries, "arrivals": arrivals, "unreadable": text(&from.unreadable),
+        "erased": from.erased,
     })
 }
 

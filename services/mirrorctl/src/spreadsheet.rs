@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::problem::Problem;
 use crate::words;
 
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 21] = [
     "location_id",
     "seq",
     "recorded_at",
@@ -27,6 +27,7 @@ const COLUMNS: [&str; 20] = [
     "delivered_at",
     "went",
     "unreadable",
+    "erased",
 ];
 
 pub(crate) fn head() -> Result<Vec<u8>, Problem> {
@@ -71,6 +72,7 @@ fn cells(event: &api::Event, change: &api::FieldChange) -> [String; COLUMNS.len(
         instant(delivered.and_then(|arrival| arrival.recorded_at.as_ref())),
         text(&went.collect::<Vec<_>>().join("; ")),
         text(&event.unreadable),
+        if event.erased { "yes".to_owned() } else { String::new() },
     ]
 }
 

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use bus::Message;
 use chassis::Shutdown;
-use domain::{Intent, LocationId, ObjectKey, Workspace};
-use eventlog::{Parking, Settlement, Stage};
+use domain::{Decode, Intent, LocationId, ObjectKey, Workspace};
+use eventlog::{Letter, Opened, Parking, Settlement, Stage};
 use futures::StreamExt;
 use pagico::{Answer, Error};
 use tracing::Span;
 
 use crate::fate::{Carrier, Ended, Fate, Remedy, settlement};
-use crate::plan::{Item, gated, halves, pieces, plan};
+use crate::plan::{Item, Read, gated, halves, pieces, plan};
 use crate::tools::{Tools, Unheard, rest};
 
 /// A batch while it is worked on. Messages are named by their place in it.
@@ -35,8 +35,13 @@ type Fates = Vec<(usize, Fate)>;
 impl Batch<'_> {
     /// Works until every message has a fate. Nothing is lost when this is dropped: what was written is written again, to no effect.
     pub(crate) async fn work(self) -> Vec<Fate> {
-        let plan = plan(self.messages.iter().map(|message| Intent::decode(message.body())).collect());
+        let read = match self.read().await {
+            Ok(read) => read,
+            Err(unheard) => return vec![self.tools.fate(&unheard); self.messages.len()],
+        };
+        let plan = plan(read);
         self.tools.metrics.intents("coalesced", plan.displaced);
+        self.tools.metrics.intents("erased", plan.erased.len());
         let groups: Vec<_> = plan.work.into_iter().map(|(place, items)| self.workspace(place, items)).collect();
         let decided: Vec<Fates> = futures::stream::iter(groups).buffer_unordered(self.tools.config.batches.locations_max).collect().await;
         let mut fates = vec![Fate::Left; self.messages.len()];
@@ -46,10 +51,34 @@ impl Batch<'_> {
             }
         };
         decided.into_iter().flatten().for_each(|(message, fate)| decide(message, fate));
+        plan.erased.into_iter().for_each(|message| decide(message, Fate::Done));
         for (message, error) in plan.unreadable {
             decide(message, self.park(message, format!("not an intent that this writer understands: {error}")).await);
         }
         fates
+    }
+
+    /// Opens what is sealed and reads all.
+    async fn read(self) -> Result<Vec<Read>, Unheard> {
+        let letter = |message: &Message| {
+            let sealed = Letter::is_sealed(message.body());
+            let (location_id, contact_id) = (message.location_id().filter(|_| sealed)?, message.contact_id()?);
+            Some(Letter { location_id, contact_id, bytes: message.body().to_vec() })
+        };
+        let letters: Vec<Option<Letter>> = self.messages.iter().map(letter).collect();
+        let sealed: Vec<Letter> = letters.iter().flatten().cloned().collect();
+        let opened = match sealed.is_empty() {
+            true => Vec::new(),
+            false => self.tools.insist("opening intents", self.stop, || self.tools.log.unseal(sealed.clone())).await?,
+        };
+        let mut opened = opened.into_iter();
+        let read = |(message, letter): (&Message, Option<Letter>)| match letter.and_then(|_| opened.next()) {
+            None => Intent::decode(message.body()).map(Some),
+            Some(Opened::Content(bytes)) => Intent::decode(&bytes).map(Some),
+            Some(Opened::Erased) => Ok(None),
+            Some(Opened::Unopened) => Err(Decode::Unopened),
+        };
+        Ok(self.messages.iter().zip(letters).map(read).collect())
     }
 
     /// The items of one workspace, through ledger and gate.

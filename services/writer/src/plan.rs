@@ -10,6 +10,8 @@ pub(crate) struct Plan {
     /// By location, which has a log of its own, and by workspace, which a request is for.
     pub(crate) work: BTreeMap<(LocationId, Workspace), Vec<Item>>,
     pub(crate) unreadable: Vec<(usize, Decode)>,
+    /// Messages about contacts that were erased: nothing is to be done about them.
+    pub(crate) erased: Vec<usize>,
     /// How many intents were displaced by another one for the same object.
     pub(crate) displaced: usize,
 }
@@ -31,13 +33,17 @@ impl Item {
     }
 }
 
+/// What came in a message; nothing when its contact was erased.
+pub(crate) type Read = Result<Option<Intent>, Decode>;
+
 /// Plans what came in the messages, in their order.
-pub(crate) fn plan(read: Vec<Result<Intent, Decode>>) -> Plan {
+pub(crate) fn plan(read: Vec<Read>) -> Plan {
     let mut plan = Plan::default();
     let (mut messages, mut intents) = (Vec::new(), Vec::new());
     for (message, read) in read.into_iter().enumerate() {
         match read {
-            Ok(intent) => {
+            Ok(None) => plan.erased.push(message),
+            Ok(Some(intent)) => {
                 messages.push(message);
                 intents.push(intent);
             }
@@ -131,13 +137,13 @@ mod tests {
     fn displaced_messages_are_settled_with_the_one_that_decides() {
         let broken = || Intent::decode(b"{").unwrap_err();
         let plan = plan(vec![
-            Ok(intent("one", "a", 1)),
+            Ok(Some(intent("one", "a", 1))),
             Err(broken()),
-            Ok(intent("one", "a", 3)),
-            Ok(intent("two", "a", 2)),
-            Ok(intent("one", "b", 2)),
-            Ok(intent("one", "a", 2)),
-            Ok(intent("one", "a", 3)),
+            Ok(Some(intent("one", "a", 3))),
+            Ok(Some(intent("two", "a", 2))),
+            Ok(Some(intent("one", "b", 2))),
+            Ok(Some(intent("one", "a", 2))),
+            Ok(Some(intent("one", "a", 3))),
         ]);
         assert_eq!(told(&plan), "one a 1.3 [2, 0, 5, 6]\none b 1.2 [4]\ntwo a 1.2 [3]\nunreadable 1");
         assert_eq!(plan.displaced, 3);
@@ -145,10 +151,19 @@ mod tests {
 
     #[test]
     fn every_message_of_a_batch_has_one_fate() {
-        let read = (0..50_u64).map(|n| if n % 7 == 0 { Intent::decode(b"") } else { Ok(intent("one", &(n % 5).to_string(), n)) });
+        let read = (0..50_u64).map(|n| {
+            if n % 7 == 0 {
+                Intent::decode(b"").map(Some)
+            } else if n % 11 == 0 {
+                Ok(None)
+            } else {
+                Ok(Some(intent("one", &(n % 5).to_string(), n)))
+            }
+        });
         let plan = plan(read.collect());
         let mut all: Vec<usize> = plan.work.values().flatten().flat_map(|item| item.messages().collect::<Vec<_>>()).collect();
         all.extend(plan.unreadable.iter().map(|(message, _)| *message));
+        all.extend(plan.erased);
         all.sort_unstable();
         assert_eq!(all, (0..50).collect::<Vec<_>>());
     }
@@ -162,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_the_ledger_has_is_not_written_again() {
-        let items = plan(vec![Ok(intent("one", "a", 5)), Ok(intent("one", "b", 5))]).work.pop_first().unwrap().1;
+        let items = plan(vec![Ok(Some(intent("one", "a", 5))), Ok(Some(intent("one", "b", 5)))]).work.pop_first().unwrap().1;
         let applied = Applied { revision: Revision { epoch: 1, seq: 5 }, edition: 0, policy: Policy::Mirror };
         let (apply, skip) = gated(items, &BTreeMap::from([(ObjectKey::from("a".to_owned()), applied)]));
         assert_eq!(apply.iter().map(|item| item.message).collect::<Vec<_>>(), [1]);

@@ -65,7 +65,7 @@ impl Looking<'_> {
     ) -> Result<BTreeMap<ContactId, Seen>, Status> {
         let events = self.log.standing(location_id, contacts, point).await.map_err(refusal::of_log)?;
         let mut all: BTreeMap<ContactId, Seen> = BTreeMap::new();
-        for event in open(events) {
+        for event in open(self.log, events).await.map_err(refusal::of_log)? {
             let Some(contact_id) = event.stored.contact_id.clone() else { continue };
             let seen = all.entry(contact_id).or_default();
             match event.recorded() {
@@ -92,7 +92,7 @@ impl Looking<'_> {
                 return Ok((blaming.values(), unreadable));
             }
             after = stretch.through;
-            for event in open(stretch.events) {
+            for event in open(self.log, stretch.events).await.map_err(refusal::of_log)? {
                 match event.recorded() {
                     Ok(recorded) => blaming.take(&recorded),
                     Err(position) => unreadable.push(position),

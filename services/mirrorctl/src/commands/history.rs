@@ -93,6 +93,9 @@ fn for_people(event: &api::Event, output: &mut Output<'_>) -> io::Result<()> {
     for arrival in &event.arrivals {
         writeln!(output.out, "      {}", style.faint(&printable(&format!("→ {}", went(event, arrival)))))?;
     }
+    if event.erased {
+        writeln!(output.out, "      erased")?;
+    }
     if !event.unreadable.is_empty() {
         writeln!(output.out, "      {}", printable(&format!("cannot be read: {}", event.unreadable)))?;
     }
