@@ -203,6 +203,11 @@ impl Keys {
         }
     }
 
+    /// Drops what is remembered of a location: somebody was erased just now.
+    pub(crate) fn forget(&self, location_id: &LocationId) {
+        self.all().remove(location_id);
+    }
+
     fn unwrapped(
         &self,
         location_id: &LocationId,

@@ -35,6 +35,7 @@ pub(crate) struct Line {
     pub(crate) recorded_at: Timestamp,
     pub(crate) cause: String,
     pub(crate) traceparent: Option<String>,
+    pub(crate) key_id: Option<String>,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -53,6 +54,7 @@ impl Line {
             recorded_at: row.try_get::<At, _>(9)?.0,
             cause: row.try_get(10)?,
             traceparent: row.try_get(11)?,
+            key_id: row.try_get(12)?,
             payload: row.try_get(13)?,
         })
     }

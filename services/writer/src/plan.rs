@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn workspaces_of_one_location_are_worked_on_apart() {
         let shadow = Workspace::new("shadow").unwrap();
-        let plan = plan(vec![Ok(intent("one", "a", 1)), Ok(intent("one", "a", 1).bound_for(&shadow, 0))]);
+        let plan = plan(vec![Ok(Some(intent("one", "a", 1))), Ok(Some(intent("one", "a", 1).bound_for(&shadow, 0)))]);
         assert_eq!(told(&plan), "one a 1.1 [0]\none a 1.1 [1]");
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{Body, Decode, Observation, Recorded, Stored};
-use eventlog::{Erase, Error, EventLog, Letter, Opened, Purged, Settings};
+use eventlog::{Erase, Error, EventLog, Letter, Opened, Purged, Selection, Settings};
 use secrecy::SecretString;
 use sqlx::Row;
 
@@ -279,7 +279,7 @@ async fn whatever_is_observed_while_contacts_are_erased_opens_or_is_erased() {
     };
     futures::future::join(futures::future::join_all(observing), erasing).await;
     for number in (1..8).step_by(2) {
-        let events = logs[1].history(location, &contact_id(&format!("c{number}")), None, 1_000).await.unwrap();
+        let events = logs[1].history(location, &contact_id(&format!("c{number}")), &Selection::default(), None, 1_000).await.unwrap();
         assert_eq!(events[0].type_name, "operator.subject_erased", "nothing comes after it");
     }
     logs[0].verify(location).await.unwrap();
