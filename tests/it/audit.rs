@@ -8,9 +8,11 @@ use proto::audit::v1 as api;
 use proto::audit::v1::audit_client::AuditClient;
 use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use tests::grpc::WithToken;
 use tests::mirror::{Mirror, Plan, TOKEN};
 use tokio_stream::StreamExt as _;
+use toml::{Table, toml};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
@@ -23,7 +25,11 @@ async fn audit(mirror: &Mirror) -> anyhow::Result<Audit> {
 
 /// Three contacts, one of which moves from city to city; all of it mirrored.
 async fn moved(name: &'static str) -> anyhow::Result<(Mirror, String)> {
-    let mirror = Mirror::start(Plan::new(name).contacts(3)).await?;
+    moved_with(name, Table::new()).await
+}
+
+async fn moved_with(name: &'static str, admin: Table) -> anyhow::Result<(Mirror, String)> {
+    let mirror = Mirror::start(Plan::new(name).contacts(3).with("admin", admin)).await?;
     mirror.in_sync().await?;
     let id = mirror.world().contact_ids().pop().unwrap_or_default();
     for city in ["Porto", "Oslo"] {
@@ -117,7 +123,8 @@ async fn a_contact_and_a_location_are_shown_as_they_were() -> anyhow::Result<()>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_filtered_watch_resumes_without_gap_or_double() -> anyhow::Result<()> {
-    let (mirror, contact_id) = moved("audit-watch").await?;
+    let little = toml! { limits = { read_rows = 2, watch_rows = 2, scan_rows = 3 } };
+    let (mirror, contact_id) = moved_with("audit-watch", little).await?;
     let mut admin = mirror.admin().await?;
     let head = mirror.log.locations().await?.first().map_or(0, |location| location.head);
     let filter = admin::EventFilter { types: vec!["contact.changed".to_owned()], ..Default::default() };
@@ -135,11 +142,29 @@ async fn a_filtered_watch_resumes_without_gap_or_double() -> anyhow::Result<()> 
         after = message.through;
         seen.extend(message.event.map(|event| event.seq));
     }
-    let asked = admin::GetHistoryRequest { contact_id, filter: Some(filter), ..Default::default() };
+    let asked = admin::GetHistoryRequest { contact_id: contact_id.clone(), filter: Some(filter), ..Default::default() };
     let mut history: Vec<u64> = admin.get_history(asked).await?.into_inner().events.iter().map(|event| event.seq).collect();
     history.reverse();
     assert_eq!(seen, history);
     assert!(seen.len() >= 2);
+
+    // A history that looks through little at a time comes to the same, over pages that may be empty.
+    let fields = admin::EventFilter { fields: vec!["city".to_owned()], types: vec!["contact".to_owned()], ..Default::default() };
+    let (mut token, mut found, mut pages) = (String::new(), Vec::new(), 0);
+    loop {
+        let (filter, page_token) = (Some(fields.clone()), token);
+        let asked = admin::GetHistoryRequest { contact_id: contact_id.clone(), filter, page_size: 1, page_token, ..Default::default() };
+        let page = admin.get_history(asked).await?.into_inner();
+        found.extend(page.events.iter().map(|event| event.seq));
+        (token, pages) = (page.next_page_token, pages + 1);
+        if token.is_empty() {
+            break;
+        }
+    }
+    let asked = api::BlameRequest { contact_id, field: "city".to_owned(), ..Default::default() };
+    let blamed = audit(&mirror).await?.blame(asked).await?.into_inner().values;
+    assert_eq!(found, blamed.iter().map(|value| value.seq).collect::<Vec<_>>());
+    assert!(pages >= found.len());
     mirror.stop().await
 }
 
@@ -157,7 +182,7 @@ async fn whoever_looks_is_written_down_and_refusals_say_what_to_do() -> anyhow::
     assert_eq!(said, [("ExportAsOf", "unnamed", ""), ("GetHistory", "Zoë", contact_id.as_str())]);
     assert!(accesses.iter().all(|access| access.token.len() == 8 && access.peer.starts_with("127.0.0.1:")), "{accesses:?}");
 
-    let nobody = || "nobody".to_owned();
+    let (nobody, known) = (|| "nobody".to_owned(), contact_id.clone());
     let ahead = api::GetContactAsOfRequest { contact_id: contact_id.clone(), at: position(u64::MAX), ..Default::default() };
     let unknown = api::GetContactAsOfRequest { contact_id: nobody(), ..Default::default() };
     let no_field = api::BlameRequest { contact_id: contact_id.clone(), ..Default::default() };
@@ -175,6 +200,12 @@ async fn whoever_looks_is_written_down_and_refusals_say_what_to_do() -> anyhow::
         assert_eq!(answer.code(), code, "{answer}");
         assert!(answer.message().len() > 20, "{answer}");
     }
+
+    let mut owner = sqlx::PgConnection::connect(&mirror.postgres.url("log")).await?;
+    sqlx::raw_sql("ALTER TABLE access_log RENAME TO lost").execute(&mut owner).await?;
+    let asked = api::BlameRequest { contact_id: known, field: "city".to_owned(), ..Default::default() };
+    let unwritten = audit.blame(asked).await.err().map(|status| status.code());
+    assert_eq!(unwritten, Some(Code::Unavailable), "nothing is shown that is not written down");
     mirror.stop().await
 }
 

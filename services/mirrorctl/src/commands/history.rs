@@ -11,6 +11,9 @@ use crate::table::printable;
 use crate::when::By;
 use crate::{json, spreadsheet, words};
 
+/// The most that the API gives at once.
+const LARGEST_PAGE: u32 = 500;
+
 pub(crate) async fn history(connection: &Connection, arguments: &HistoryArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let format = if output.json { Format::Jsonl } else { arguments.format };
     let mut admin = connection.admin().await?;
@@ -23,7 +26,8 @@ pub(crate) async fn history(connection: &Connection, arguments: &HistoryArgs, ou
         let request = api::GetHistoryRequest {
             location_id: connection.location_id(),
             contact_id: arguments.contact_id.clone(),
-            page_size: page_size(left),
+            // The further back a page is, the more deliveries may speak of it: few pages make a whole history quicker.
+            page_size: if arguments.all { LARGEST_PAGE } else { page_size(left) },
             page_token: token,
             filter: Some(filter(&arguments.filter)),
         };
