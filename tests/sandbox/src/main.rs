@@ -7,7 +7,7 @@ use sandbox::{Limits, Sandbox, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
-/// Simulates one GoHighLevel location: its API, its webhooks, and the people who work in it.
+/// Simulates a GoHighLevel agency: its API, its webhooks, its app, and the people who work in its locations.
 #[derive(Parser)]
 struct Arguments {
     #[arg(long, default_value = "127.0.0.1:7150")]
@@ -23,7 +23,10 @@ struct Arguments {
     webhook_url: Option<Url>,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// People the location has when it starts for the first time.
+    /// How many locations the agency has. The second one's token ends in `-2`, and so on.
+    #[arg(long, default_value_t = 1)]
+    locations: usize,
+    /// People each location has when it starts for the first time.
     #[arg(long, default_value_t = 300)]
     contacts: usize,
     /// Keeps the world in this file.
@@ -56,19 +59,22 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         control_token: arguments.control_token,
         webhook_url: arguments.webhook_url,
         seed: arguments.seed,
+        locations: arguments.locations,
         data: arguments.data,
         search_lag: Duration::from_millis(arguments.search_lag_ms),
         limits: Limits { burst: arguments.burst, ..Limits::default() },
         ..Settings::default()
     })
     .await?;
-    let world = sandbox.world();
-    if world.contact_count() == 0 {
+    let worlds = sandbox.agency().worlds();
+    for world in worlds.iter().filter(|world| world.contact_count() == 0) {
         world.populate(arguments.seed, arguments.contacts);
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "GoHighLevel sandbox: {}", sandbox.base_url())?;
-    writeln!(out, "location: {}  contacts: {}", sandbox.location_id(), world.contact_count())?;
+    for world in &worlds {
+        writeln!(out, "location: {}  contacts: {}", world.location_id(), world.contact_count())?;
+    }
     write!(out, "webhooks are signed with\n{}", sandbox.ed25519_public_pem()?)?;
     drop(out);
     let mut terminated = signal(SignalKind::terminate())?;
