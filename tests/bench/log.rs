@@ -9,6 +9,7 @@ use domain::{
 };
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings, scratch};
 use eventlog::{Entry, EventLog, RelayTurn};
+use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use sqlx::Connection as _;
 
@@ -81,6 +82,13 @@ pub(crate) async fn measure(report: &mut Report, size: usize) -> anyhow::Result<
     let appended = append(&log, &location_id, size).await?;
     let plain = plain_insert(&postgres.url("log"), size).await?;
     report.add(Figure::new("append", "events appended", appended, "events/s", &conditions).against(plain))?;
+
+    let bare = select(&postgres.url("log"), size).await?;
+    let verified = verify(&log, &location_id, size).await?;
+    let how = format!("{size} events against a bare streamed select of the same rows, two ranges at once");
+    report.add(Figure::new("verify", "verified, hash by hash", verified, "events/s", how).against(bare))?;
+    let exported = export(&log, &location_id, size).await?;
+    report.add(Figure::new("verify", "exported and packed", exported, "events/s", format!("{size} events, zstd")).against(bare))?;
 
     let observing = LocationId::new("bench-observe")?;
     log.connect_location(&observing, Timestamp::now()).await?;
@@ -156,6 +164,39 @@ async fn plain_insert(url: &str, size: usize) -> anyhow::Result<f64> {
     }
     connection.close().await?;
     Ok(rate(size, took))
+}
+
+/// What reading alone takes: every column of every event in order, over one connection, looked at by nobody.
+async fn select(url: &str, size: usize) -> anyhow::Result<f64> {
+    let mut connection = sqlx::PgConnection::connect(url).await?;
+    let begin = Instant::now();
+    let mut rows = sqlx::query(
+        "SELECT location_id, seq, epoch, event_id, contact_id, record_kind, record_id, type, occurred_at, recorded_at, cause::text, \
+         traceparent, key_id, payload, hash FROM events WHERE location_id = 'bench' ORDER BY seq",
+    )
+    .fetch(&mut connection);
+    let mut count = 0;
+    while rows.try_next().await?.is_some() {
+        count += 1;
+    }
+    anyhow::ensure!(count == size, "not all rows were read");
+    Ok(rate(size, begin.elapsed()))
+}
+
+async fn verify(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow::Result<f64> {
+    let begin = Instant::now();
+    let verified = log.verify(location_id).await?;
+    anyhow::ensure!(verified.head == u64::try_from(size)?, "not all events were verified");
+    Ok(rate(size, begin.elapsed()))
+}
+
+async fn export(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow::Result<f64> {
+    let header = log.export_header(location_id).await?;
+    let begin = Instant::now();
+    let mut writer = proof::Writer::begin(std::io::sink(), &header)?;
+    log.export(location_id, (0, header.head), |link, hash| writer.event(link, hash).map_err(anyhow::Error::from)).await?;
+    writer.finish()?;
+    Ok(rate(size, begin.elapsed()))
 }
 
 /// Position, event id, contact, record kind and id, type, time, cause, payload, hash.

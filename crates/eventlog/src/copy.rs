@@ -48,6 +48,11 @@ impl Rows {
         self.field(hash);
     }
 
+    /// How many bytes are held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     fn text(&mut self, text: Option<&str>) {
         match text {
             Some(text) => self.field(text.as_bytes()),

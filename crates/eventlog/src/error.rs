@@ -29,6 +29,9 @@ pub enum Error {
     PlainEvents { count: u64 },
     #[error("not found")]
     NotFound,
+    /// The location has events already.
+    #[error("the log is not empty")]
+    NotEmpty,
     /// The parked delivery no longer waits.
     #[error("already resolved")]
     AlreadyResolved,

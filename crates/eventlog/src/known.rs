@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Body, ContactId, KnownContact, KnownRecord, LocationId, Moment, Observation, Observed, Record, RecordId, RecordKind, Revision,
+    Body, Change, ContactId, KnownContact, KnownRecord, LocationId, Moment, Observation, Observed, Record, RecordFact, RecordId,
+    RecordKind, Revision,
 };
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
@@ -124,6 +125,28 @@ impl Known {
         let last = (seq > first.seq).then(|| seq - 1);
         let entry = self.looked_at.entry(seen.contact_id.clone()).or_insert(last);
         *entry = (*entry).max(last);
+    }
+
+    /// Takes in an event that was recorded once, when nothing but the log is left.
+    pub(crate) fn recall(
+        &mut self,
+        contact_id: &ContactId,
+        record_id: &RecordId,
+        fact: &RecordFact,
+        asked_at: Timestamp,
+        revision: Revision,
+    ) {
+        let present = fact.change != Change::Vanished;
+        let known = self.of(contact_id);
+        if let Record::Contact(contact) = &fact.record {
+            known.looks.asked_at.insert(RecordKind::Contact, asked_at);
+            known.looks.updated_at = if present { contact.updated_at.clone() } else { None };
+        }
+        let (kind, record) = (fact.record.kind(), fact.record.clone());
+        known.records.insert((kind, record_id.clone()), KnownRecord { present, record, asked_at });
+        self.changed.insert((contact_id.clone(), kind, record_id.clone()), revision);
+        let last = self.looked_at.entry(contact_id.clone()).or_insert(None);
+        *last = (*last).max(Some(revision.seq));
     }
 
     /// Writes what has changed.

@@ -21,9 +21,11 @@ mod parked;
 mod passes;
 mod progress;
 mod read;
+mod rebuild;
 mod relay;
 mod seal;
 mod settings;
+mod transfer;
 mod verify;
 mod workspaces;
 
@@ -49,6 +51,7 @@ pub use progress::{Backfill, Progress};
 pub use relay::{RelayBatch, RelayTurn, StreamSeen};
 pub use seal::{Letter, Opened};
 pub use settings::Settings;
+pub use transfer::{Arrivals, Arrived, Import};
 pub use verify::{Verification, Verified};
 pub use workspaces::{Generation, Role};
 

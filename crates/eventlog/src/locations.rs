@@ -41,7 +41,7 @@ impl EventLog {
         rows.iter().map(location).collect()
     }
 
-    async fn location(&self, location_id: &LocationId) -> Result<Option<Location>> {
+    pub(crate) async fn location(&self, location_id: &LocationId) -> Result<Option<Location>> {
         let row = sqlx::query(
             "SELECT location_id, connected_at, epoch, seq FROM locations JOIN log_head USING (location_id) WHERE location_id = $1",
         )
@@ -52,7 +52,7 @@ impl EventLog {
     }
 }
 
-async fn begin(transaction: &mut Transaction<'static, Postgres>, location_id: &LocationId, now: Timestamp) -> Result<()> {
+pub(crate) async fn begin(transaction: &mut Transaction<'static, Postgres>, location_id: &LocationId, now: Timestamp) -> Result<()> {
     sqlx::query("INSERT INTO locations (location_id, connected_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
         .bind(location_id.as_str())
         .bind(At(as_stored(now)))

@@ -97,6 +97,17 @@ pub(crate) async fn one(connection: &mut PgConnection, location_id: &LocationId,
     row.map(|row| Ok(Line::read(&row)?.stored()?)).transpose()
 }
 
+/// The events after a position, oldest first, as a transaction sees them.
+pub(crate) async fn after(connection: &mut PgConnection, location_id: &LocationId, after: u64, limit: u32) -> Result<Vec<Stored>> {
+    let rows = sqlx::query(select_events!("WHERE location_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"))
+        .bind(location_id.as_str())
+        .bind(signed(after))
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
+    stored(&rows)
+}
+
 impl EventLog {
     /// The events after a position, oldest first.
     pub async fn read(&self, location_id: &LocationId, after: u64, limit: u32) -> Result<Vec<Stored>> {

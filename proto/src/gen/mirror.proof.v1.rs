@@ -127,6 +127,76 @@ pub struct Checkpoint {
     #[prost(bytes = "vec", tag = "6")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
 }
+/// Asks for an export file.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportLogRequest {
+    /// The GHL location id; may be empty where only one is connected.
+    #[prost(string, tag = "1")]
+    pub location_id: ::prost::alloc::string::String,
+}
+/// A piece of the file.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportLogResponse {
+    /// At most 1 MiB.
+    #[prost(bytes = "vec", tag = "1")]
+    pub piece: ::prost::alloc::vec::Vec<u8>,
+    /// The position up to which events are packed.
+    #[prost(uint64, tag = "2")]
+    pub seq: u64,
+    /// The last position of the file.
+    #[prost(uint64, tag = "3")]
+    pub head: u64,
+}
+/// A piece of the file.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportLogRequest {
+    /// At most 1 MiB.
+    #[prost(bytes = "vec", tag = "1")]
+    pub piece: ::prost::alloc::vec::Vec<u8>,
+}
+/// A step on the way in.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportLogResponse {
+    /// What the step is.
+    #[prost(oneof = "import_log_response::Step", tags = "1, 2")]
+    pub step: ::core::option::Option<import_log_response::Step>,
+}
+/// Nested message and enum types in `ImportLogResponse`.
+pub mod import_log_response {
+    /// What the step is.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Step {
+        /// How far the import is.
+        #[prost(message, tag = "1")]
+        Progress(super::ImportProgress),
+        /// The last step: all of it is there.
+        #[prost(message, tag = "2")]
+        Finished(super::ImportFinished),
+    }
+}
+/// How far the import is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportProgress {
+    /// The position up to which events are stored, to be committed at the end.
+    #[prost(uint64, tag = "1")]
+    pub seq: u64,
+    /// The last position of the file.
+    #[prost(uint64, tag = "2")]
+    pub head: u64,
+}
+/// What was imported.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportFinished {
+    /// The GHL location id.
+    #[prost(string, tag = "1")]
+    pub location_id: ::prost::alloc::string::String,
+    /// The last position; also the number of events.
+    #[prost(uint64, tag = "2")]
+    pub head: u64,
+    /// The hash of the last event. 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub hash: ::prost::alloc::vec::Vec<u8>,
+}
 /// Generated client implementations.
 pub mod proof_client {
     #![allow(
@@ -271,6 +341,58 @@ pub mod proof_client {
                 .insert(GrpcMethod::new("mirror.proof.v1.Proof", "ListCheckpoints"));
             self.inner.unary(req, path, codec).await
         }
+        /// Streams the export file of a location, piece by piece: every event in stored form, checkpoints, public key. Keys of sealed payloads are not
+        /// part of it.
+        pub async fn export_log(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportLogRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ExportLogResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mirror.proof.v1.Proof/ExportLog",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mirror.proof.v1.Proof", "ExportLog"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Takes an export file, piece by piece, into a location that has no events, and builds what is known and what was delivered from it. All of
+        /// it or nothing: INVALID_ARGUMENT when the file does not prove itself, FAILED_PRECONDITION when the location has events.
+        pub async fn import_log(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::ImportLogRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ImportLogResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mirror.proof.v1.Proof/ImportLog",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mirror.proof.v1.Proof", "ImportLog"));
+            self.inner.streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -306,6 +428,30 @@ pub mod proof_server {
             tonic::Response<super::ListCheckpointsResponse>,
             tonic::Status,
         >;
+        /// Server streaming response type for the ExportLog method.
+        type ExportLogStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ExportLogResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Streams the export file of a location, piece by piece: every event in stored form, checkpoints, public key. Keys of sealed payloads are not
+        /// part of it.
+        async fn export_log(
+            &self,
+            request: tonic::Request<super::ExportLogRequest>,
+        ) -> std::result::Result<tonic::Response<Self::ExportLogStream>, tonic::Status>;
+        /// Server streaming response type for the ImportLog method.
+        type ImportLogStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ImportLogResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Takes an export file, piece by piece, into a location that has no events, and builds what is known and what was delivered from it. All of
+        /// it or nothing: INVALID_ARGUMENT when the file does not prove itself, FAILED_PRECONDITION when the location has events.
+        async fn import_log(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::ImportLogRequest>>,
+        ) -> std::result::Result<tonic::Response<Self::ImportLogStream>, tonic::Status>;
     }
     /// Every call needs a bearer token. Errors carry a sentence that says what to do. Hashes are SHA-256 over stored bytes, so that nothing here
     /// needs the keys that payloads may be sealed with.
@@ -472,6 +618,100 @@ pub mod proof_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mirror.proof.v1.Proof/ExportLog" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportLogSvc<T: Proof>(pub Arc<T>);
+                    impl<
+                        T: Proof,
+                    > tonic::server::ServerStreamingService<super::ExportLogRequest>
+                    for ExportLogSvc<T> {
+                        type Response = super::ExportLogResponse;
+                        type ResponseStream = T::ExportLogStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportLogRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Proof>::export_log(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportLogSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mirror.proof.v1.Proof/ImportLog" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImportLogSvc<T: Proof>(pub Arc<T>);
+                    impl<
+                        T: Proof,
+                    > tonic::server::StreamingService<super::ImportLogRequest>
+                    for ImportLogSvc<T> {
+                        type Response = super::ImportLogResponse;
+                        type ResponseStream = T::ImportLogStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::ImportLogRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Proof>::import_log(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImportLogSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

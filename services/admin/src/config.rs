@@ -62,6 +62,8 @@ pub struct ProofSettings {
     pub workers: usize,
     pub runs_max: usize,
     pub positions_max: usize,
+    pub export_events: u64,
+    pub record_bytes_max: usize,
 }
 
 impl ProofSettings {
@@ -134,6 +136,8 @@ impl chassis::Settings for Config {
             ("proof.range_events", self.proof.range_events == 0),
             ("proof.workers", self.proof.workers == 0),
             ("proof.runs_max", self.proof.runs_max == 0),
+            ("proof.export_events", self.proof.export_events == 0),
+            ("proof.record_bytes_max", self.proof.record_bytes_max == 0),
         ];
         problems.extend(nothing.into_iter().filter(|(_, nothing)| *nothing).map(|(key, _)| format!("{key} must be more than nothing")));
         problems.extend(self.seal.problems());

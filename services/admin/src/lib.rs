@@ -15,6 +15,7 @@ mod reading;
 mod refusal;
 mod sealer;
 mod service;
+mod transfers;
 mod watch;
 
 use std::sync::Arc;

@@ -11,10 +11,11 @@ use proto::proof::v1 as api;
 use proto::proof::v1::verify_log_response::Step;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::config::{Limits, ProofSettings};
 use crate::sealer::Seal;
+use crate::transfers::{self, Export};
 use crate::{answers, asked, refusal};
 
 pub(crate) struct Proving {
@@ -40,6 +41,33 @@ impl Proving {
         place.map_err(|_| Status::resource_exhausted("too many logs are being verified; try again when one is done"))
     }
 
+    /// Answers by a stream, until it is done, nobody listens, or the service stops.
+    fn run<T, F>(
+        &self,
+        place: OwnedSemaphorePermit,
+        run: impl FnOnce(mpsc::Sender<Result<T, Status>>) -> F,
+    ) -> ReceiverStream<Result<T, Status>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<(), Status>> + Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel(16);
+        let (run, stop) = (run(sender.clone()), self.stop.clone());
+        tokio::spawn(async move {
+            let outcome = tokio::select! {
+                () = stop.cancelled_owned() => Err(Status::unavailable("the admin service is stopping; try again")),
+                () = sender.closed() => Ok(()),
+                outcome = run => outcome,
+            };
+            if let Err(status) = outcome {
+                // A caller that is gone needs no answer.
+                drop(sender.send(Err(status)).await);
+            }
+            drop(place);
+        });
+        ReceiverStream::new(receiver)
+    }
+
     async fn checkpoints_of(&self, location_id: &LocationId) -> Result<Vec<Checkpoint>, Status> {
         let Some(seal) = &self.seal else { return Ok(Vec::new()) };
         seal.checkpoints_of(location_id).await.map_err(|error| Status::internal(format!("the checkpoints cannot be read: {error}")))
@@ -61,24 +89,14 @@ impl api::proof_server::Proof for Proving {
         let positions: BTreeSet<u64> = request.positions.into_iter().collect();
         let wanted = positions.iter().copied().chain(checkpoints.iter().map(|checkpoint| checkpoint.seq)).collect();
         let how = Verification { wanted, ..self.settings.verification() };
-        let (sender, receiver) = mpsc::channel(16);
-        let (log, stop) = (self.log.clone(), self.stop.clone());
+        let log = self.log.clone();
         let keys: Vec<_> = self.seal.iter().map(Seal::public_key).collect();
-        tokio::spawn(async move {
-            let walk = async {
-                let walked = walk(&log, &location_id, &how, &sender).await;
-                let judged = walked.map(|walked| judge(walked, &checkpoints, &keys, &positions));
-                // A caller that is gone needs no answer.
-                drop(sender.send(judged).await);
-            };
-            tokio::select! {
-                () = stop.cancelled_owned() => drop(sender.try_send(Err(Status::unavailable("the admin service is stopping; verify again")))),
-                () = sender.closed() => {}
-                () = walk => {}
-            }
-            drop(place);
-        });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        Ok(Response::new(self.run(place, |steps| async move {
+            let walked = walk(&log, &location_id, &how, &steps).await?;
+            // A caller that is gone needs no answer.
+            drop(steps.send(Ok(judge(walked, &checkpoints, &keys, &positions))).await);
+            Ok(())
+        })))
     }
 
     async fn list_checkpoints(
@@ -103,6 +121,26 @@ impl api::proof_server::Proof for Proving {
             next_page_token,
             public_key,
         }))
+    }
+
+    type ExportLogStream = ReceiverStream<Result<api::ExportLogResponse, Status>>;
+
+    async fn export_log(&self, request: Request<api::ExportLogRequest>) -> Result<Response<Self::ExportLogStream>, Status> {
+        let location_id = asked::location(&self.log, &request.into_inner().location_id).await?;
+        let place = self.place()?;
+        let checkpoints = self.checkpoints_of(&location_id).await?;
+        let key = self.seal.as_ref().map(Seal::public_key);
+        let export = Export { log: self.log.clone(), location_id, key, checkpoints, events: self.settings.export_events };
+        Ok(Response::new(self.run(place, |pieces| async move { export.send(&pieces).await })))
+    }
+
+    type ImportLogStream = ReceiverStream<Result<api::ImportLogResponse, Status>>;
+
+    async fn import_log(&self, request: Request<Streaming<api::ImportLogRequest>>) -> Result<Response<Self::ImportLogStream>, Status> {
+        let place = self.place()?;
+        let log = self.log.clone();
+        let limits = proof::Limits { record_bytes_max: self.settings.record_bytes_max, ..proof::Limits::default() };
+        Ok(Response::new(self.run(place, |steps| async move { transfers::import(&log, request.into_inner(), limits, &steps).await })))
     }
 }
 

@@ -7,6 +7,9 @@ pub(crate) fn of_log(error: eventlog::Error) -> Status {
     match error {
         eventlog::Error::Unavailable { .. } => Status::unavailable("the log database does not answer; try again when it is back"),
         eventlog::Error::NotFound => Status::not_found("there is no such thing in the log; check the ids"),
+        eventlog::Error::NotEmpty => {
+            Status::failed_precondition("the location has events already; a log is imported into a database that knows nothing of it")
+        }
         eventlog::Error::AlreadyResolved => {
             Status::failed_precondition("it is resolved already; `mirrorctl parked` lists what still waits")
         }

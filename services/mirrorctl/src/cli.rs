@@ -120,8 +120,26 @@ pub enum LogCommand {
     Verify(LogVerifyArgs),
     /// Lists the signed checkpoints of a location; with --json, as the file that `log verify --checkpoints` reads.
     Checkpoints,
+    /// Writes the log into a file: every event as it is stored, checkpoints, public key. Keys of sealed payloads are not part of it.
+    Export(LogExportArgs),
+    /// Brings an exported log into a database that knows nothing of its location, hash for hash.
+    Import(LogImportArgs),
     /// Prints the public key that checkpoints are signed with, as the file that `log verify --public-key` reads.
     Key,
+}
+
+#[derive(Args)]
+pub struct LogExportArgs {
+    /// The file to make; one that is there is left alone.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Args)]
+pub struct LogImportArgs {
+    /// A file that `log export` made.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Args)]

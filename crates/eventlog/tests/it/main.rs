@@ -13,4 +13,5 @@ mod passes;
 mod relay;
 mod seal;
 mod support;
+mod transfer;
 mod verify;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proof::{SigningKey, read_checkpoints};
 
-use crate::support::Admin;
+use crate::support::{Admin, offline_mirrorctl};
 
 /// A key of its own, and a seal every few milliseconds.
 fn sealing(seed: u8) -> String {
@@ -84,5 +84,50 @@ async fn a_tail_cut_off_is_found_by_the_seal_and_never_sealed_over() {
     let (code, _, complaint) = admin.mirrorctl(&["log", "verify"]).await;
     assert_eq!((code, complaint.starts_with("mirrorctl: position 5: the checkpoint of")), (1, true), "{complaint}");
     assert_eq!(admin.mirrorctl(&["--json", "log", "checkpoints"]).await.1, before);
+    admin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_proves_itself_offline_and_comes_back_hash_for_hash() {
+    let admin = Admin::start("proof_export", Some("loc"), &sealing(7)).await;
+    five_events(&admin).await;
+    let kept = admin.directory.join("kept.jsonl");
+    std::fs::write(&kept, sealed(&admin, 5).await).unwrap();
+    let (file, key) = (admin.directory.join("log.export"), admin.directory.join("seal/public-key.pem"));
+    let (code, said, complaint) = admin.mirrorctl(&["log", "export", "-o", text(&file)]).await;
+    assert_eq!((code, said.contains("5 events")), (0, true), "{complaint}");
+    assert_eq!(admin.mirrorctl(&["log", "export", "-o", text(&file)]).await.0, 2, "a file that is there is left alone");
+    let nowhere = Admin::start("proof_import", None, "").await;
+    let offline =
+        ["--endpoint", "http://127.0.0.1:1", "log", "verify", text(&file), "--checkpoints", text(&kept), "--public-key", text(&key)];
+    let (code, said, complaint) = offline_mirrorctl(&offline).await;
+    assert_eq!((code, said.contains("the log extends")), (0, true), "{said}{complaint}");
+    let (code, said, complaint) = nowhere.mirrorctl(&["log", "import", text(&file)]).await;
+    assert_eq!((code, said.contains("5 events imported")), (0, true), "{complaint}");
+    for table in ["events", "log_head", "locations", "known_records"] {
+        assert_eq!(nowhere.rows(table).await, admin.rows(table).await, "{table}");
+    }
+    let (code, _, complaint) = nowhere.mirrorctl(&["log", "import", text(&file)]).await;
+    assert_eq!((code, complaint.contains("has events already")), (5, true), "{complaint}");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    assert_eq!(nowhere.mirrorctl(&["log", "verify", text(&file)]).await.0, 1);
+    admin.stop().await;
+    nowhere.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_of_a_rewritten_log_does_not_extend_what_was_kept() {
+    let admin = Admin::start("proof_rewritten", Some("loc"), &sealing(7)).await;
+    five_events(&admin).await;
+    let kept = admin.directory.join("kept.jsonl");
+    std::fs::write(&kept, sealed(&admin, 5).await).unwrap();
+    admin.tamper("DELETE FROM events WHERE seq > 3; UPDATE log_head SET seq = 3, hash = (SELECT hash FROM events WHERE seq = 3)").await;
+    let file = admin.directory.join("log.export");
+    assert_eq!(admin.mirrorctl(&["log", "export", "-o", text(&file)]).await.0, 0);
+    let (code, _, complaint) = offline_mirrorctl(&["log", "verify", text(&file), "--checkpoints", text(&kept)]).await;
+    assert_eq!((code, complaint.starts_with("mirrorctl: position 4: the log ends before it")), (1, true), "{complaint}");
     admin.stop().await;
 }

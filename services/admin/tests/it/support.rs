@@ -97,6 +97,13 @@ impl Admin {
         sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut owner).await.expect("tampering");
     }
 
+    /// Every row of a table, as text, in order.
+    pub(crate) async fn rows(&self, table: &str) -> Vec<String> {
+        let mut owner = PgConnection::connect(&self.owner_url).await.expect("owner");
+        let rows = AssertSqlSafe(format!("SELECT t::text FROM {table} t ORDER BY 1"));
+        sqlx::query_scalar(rows).fetch_all(&mut owner).await.expect("rows")
+    }
+
     pub(crate) async fn observe(&self, contact: &str, name: &str, second: i64) {
         let observation = seen(&self.location, contact, name, second);
         self.log.observe(&self.location, &[observation]).await.expect("observe");
@@ -124,6 +131,14 @@ impl Admin {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// What the command line answers where no service is.
+pub(crate) async fn offline_mirrorctl(arguments: &[&str]) -> (u8, String, String) {
+    let all = std::iter::once(&"mirrorctl").chain(arguments).map(Into::into);
+    let (mut out, mut complaints) = (Vec::new(), Vec::new());
+    let code = mirrorctl::run_into(all, &mut out, &mut complaints).await;
+    (code, String::from_utf8(out).expect("text"), String::from_utf8(complaints).expect("text"))
 }
 
 /// A look at a contact alone.

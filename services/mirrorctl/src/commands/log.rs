@@ -1,5 +1,6 @@
 //! `log`: proof that the log is what was written.
 
+mod transfer;
 mod verify;
 
 use std::fs;
@@ -21,6 +22,8 @@ pub(crate) async fn execute(connection: &Connection, command: LogCommand, output
     match command {
         LogCommand::Verify(arguments) => verify::verify(connection, &arguments, output).await,
         LogCommand::Checkpoints => checkpoints(connection, output).await,
+        LogCommand::Export(arguments) => transfer::export(connection, &arguments, output).await,
+        LogCommand::Import(arguments) => transfer::import(connection, &arguments, output).await,
         LogCommand::Key => key(connection, output).await,
     }
 }

@@ -22,7 +22,7 @@ use crate::progress;
 const TOLD_EVERY: u64 = 4_096;
 
 /// What was found to be whole.
-struct Whole {
+pub(super) struct Whole {
     location_id: String,
     head: u64,
     hash: Hash,
@@ -66,7 +66,7 @@ fn unproved(unproved: Unproved) -> Problem {
 }
 
 /// Needs neither the service nor the database.
-fn by_file(file: &Path, given: &[Checkpoint], key: Option<&PublicKey>, connection: &Connection) -> Result<Whole, Problem> {
+pub(super) fn by_file(file: &Path, given: &[Checkpoint], key: Option<&PublicKey>, connection: &Connection) -> Result<Whole, Problem> {
     let input = File::open(file).map_err(|error| Problem::Usage(format!("cannot read {}: {error}", file.display())))?;
     let mut reader = Reader::open(input, Limits::default()).map_err(|refusal| unproved(refusal.into()))?;
     let location_id = reader.header().location_id.to_string();
