@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
+use domain::LocationId;
 use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::message::nak_soon;
 use crate::puller::Puller;
+use crate::streams::Consumes;
 use crate::{Bus, Error, Message, Result, Stream};
 
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LONGEST: Duration = Duration::from_secs(2);
 
-/// Messages of one stream, shared with every other replica that consumes it.
+/// Messages of one stream, shared with every other replica that consumes the same.
 pub struct Inbox {
     bus: Bus,
-    stream: Stream,
+    consumes: Consumes,
     puller: Option<Puller>,
     connections: watch::Receiver<u64>,
 }
@@ -27,7 +29,20 @@ impl Bus {
     /// # Errors
     /// `Misconfigured` for a stream that nobody works on, or that cannot be made as it should be.
     pub async fn consume(&self, stream: Stream) -> Result<Inbox> {
-        let mut inbox = Inbox { bus: self.clone(), stream, puller: None, connections: self.connections.clone() };
+        let consumes = stream.shared().ok_or_else(|| Error::Misconfigured(format!("nobody works on {}", stream.name())))?;
+        self.receive(consumes).await
+    }
+
+    /// Begins to receive the hints of a location, as `consume` does.
+    ///
+    /// # Errors
+    /// `Misconfigured` when the stream cannot be made as it should be.
+    pub async fn consume_hints(&self, location_id: &LocationId) -> Result<Inbox> {
+        self.receive(Consumes::hints_of(location_id)).await
+    }
+
+    async fn receive(&self, consumes: Consumes) -> Result<Inbox> {
+        let mut inbox = Inbox { bus: self.clone(), consumes, puller: None, connections: self.connections.clone() };
         match inbox.open().await {
             Ok(()) | Err(Error::Unavailable { .. }) => Ok(inbox),
             Err(error) => Err(error),
@@ -58,7 +73,7 @@ impl Inbox {
                     taken.extend(self.ready(max.saturating_sub(1)).into_iter().map(|message| Message::new(message, timeout)));
                     return Ok(taken);
                 }
-                Err(error) => tracing::debug!(stream = self.stream.name(), %error, "receiving begins anew"),
+                Err(error) => tracing::debug!(stream = self.consumes.stream.name(), %error, "receiving begins anew"),
             }
             self.close();
         }
@@ -92,7 +107,7 @@ impl Inbox {
                 Ok(()) => {}
                 Err(error @ Error::Misconfigured(_)) => return Err(error),
                 Err(error) => {
-                    tracing::debug!(stream = self.stream.name(), %error, "receiving is not possible yet");
+                    tracing::debug!(stream = self.consumes.stream.name(), %error, "receiving is not possible yet");
                     // A new connection ends the wait early.
                     let connected = self.connections.changed().map(drop);
                     drop(tokio::time::timeout(delay, connected).await);
@@ -107,8 +122,7 @@ impl Inbox {
         const DOING: &str = "receiving";
         self.connections.mark_unchanged();
         self.bus.require_connection(DOING)?;
-        let consumer = self.bus.ensure(self.stream).await?;
-        let consumer = consumer.ok_or_else(|| Error::Misconfigured(format!("nobody works on {}", self.stream.name())))?;
+        let consumer = self.bus.ensure_consumer(&self.consumes).await?;
         let Bus { client, jetstream, settings, .. } = &self.bus;
         self.puller = Some(Puller::open(client, &consumer, jetstream, settings.prefetch).await?);
         Ok(())

@@ -6,10 +6,11 @@ use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
+use domain::LocationId;
 use jiff::Timestamp;
 
 use crate::error::refusal;
-use crate::{Bus, Error, Result, Settings};
+use crate::{Bus, Error, Result, Settings, Subject, encode_token};
 
 /// How long a message id is remembered.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
@@ -51,15 +52,16 @@ impl Stream {
         }
     }
 
-    /// The durable consumer and what it takes; deliveries have none.
-    fn consumer(self) -> Option<(&'static str, &'static str)> {
-        match self {
-            Self::Hints => Some(("poller", "hints.v1.*")),
-            Self::Events => Some(("mapper", "events.v1.*.*")),
-            Self::Intents => Some(("writer", "intents.v1.live.*.*")),
-            Self::Replays => Some(("writer", "intents.v1.replay.*.*")),
-            Self::Deliveries => None,
-        }
+    /// What all replicas of a service take from the stream together. Hints are taken location by location, by the one replica that looks
+    /// after it; nobody takes deliveries.
+    pub(crate) fn shared(self) -> Option<Consumes> {
+        let (name, filter) = match self {
+            Self::Events => ("mapper", "events.v1.*.*"),
+            Self::Intents => ("writer", "intents.v1.live.*.*"),
+            Self::Replays => ("writer", "intents.v1.replay.*.*"),
+            Self::Hints | Self::Deliveries => return None,
+        };
+        Some(Consumes { stream: self, name: name.to_owned(), filter: filter.to_owned() })
     }
 
     fn config(self, settings: &Settings) -> Config {
@@ -82,19 +84,34 @@ impl Stream {
             ..Config::default()
         }
     }
+}
 
-    fn consumer_config(self, settings: &Settings) -> Option<pull::Config> {
-        let (name, filter) = self.consumer()?;
-        Some(pull::Config {
-            durable_name: Some(name.to_owned()),
-            filter_subject: filter.to_owned(),
+/// A durable consumer: who takes what from a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Consumes {
+    pub(crate) stream: Stream,
+    name: String,
+    filter: String,
+}
+
+impl Consumes {
+    /// The hints of one location, for whoever looks after it now.
+    pub(crate) fn hints_of(location_id: &LocationId) -> Self {
+        let name = format!("poller-{}", encode_token(location_id.as_str()));
+        Self { stream: Stream::Hints, name, filter: Subject::hints(location_id).to_string() }
+    }
+
+    fn config(&self, settings: &Settings) -> pull::Config {
+        pull::Config {
+            durable_name: Some(self.name.clone()),
+            filter_subject: self.filter.clone(),
             deliver_policy: DeliverPolicy::All,
             ack_policy: AckPolicy::Explicit,
             ack_wait: settings.ack_wait,
             max_deliver: settings.deliver_max,
             max_ack_pending: settings.in_flight_max,
             ..pull::Config::default()
-        })
+        }
     }
 }
 
@@ -119,13 +136,15 @@ impl Bus {
         }
         for stream in Stream::ALL {
             self.ensure(stream).await?;
+            if let Some(consumes) = stream.shared() {
+                self.ensure_consumer(&consumes).await?;
+            }
         }
         Ok(())
     }
 
-    /// Creates or updates a stream and its consumer, and compares what the server made of it: an older server drops in silence what
-    /// it does not know.
-    pub(crate) async fn ensure(&self, stream: Stream) -> Result<Option<Consumer<pull::Config>>> {
+    /// Creates or updates a stream, and compares what the server made of it: an older server drops in silence what it does not know.
+    async fn ensure(&self, stream: Stream) -> Result<()> {
         let wanted = stream.config(&self.settings);
         let info = self.jetstream.create_or_update_stream(wanted.clone()).await.map_err(|error| {
             let CreateStreamErrorKind::JetStream(refused) = error.kind() else {
@@ -135,7 +154,14 @@ impl Bus {
             if refused.code() == 503 { Error::unavailable("creating a stream", error) } else { misfit(stream, &refused.to_string()) }
         })?;
         differences(&wanted, &info.config).map_or(Ok(()), |what| Err(misfit(stream, &format!("the server keeps another {what}"))))?;
-        let Some(wanted) = stream.consumer_config(&self.settings) else { return Ok(None) };
+        Ok(())
+    }
+
+    /// Creates or updates a consumer and its stream.
+    pub(crate) async fn ensure_consumer(&self, consumes: &Consumes) -> Result<Consumer<pull::Config>> {
+        let stream = consumes.stream;
+        self.ensure(stream).await?;
+        let wanted = consumes.config(&self.settings);
         let created = self.jetstream.create_consumer_on_stream(wanted.clone(), stream.name()).await;
         let consumer = created.map_err(|error| match refusal(&error) {
             None | Some(ErrorCode::STREAM_NOT_FOUND) => Error::unavailable("creating a consumer", error),
@@ -147,7 +173,7 @@ impl Bus {
         {
             return Err(misfit(stream, "the server keeps another consumer"));
         }
-        Ok(Some(consumer))
+        Ok(consumer)
     }
 
     /// A stream that is missing is created: it is then seen to be young.
@@ -168,8 +194,12 @@ impl Bus {
         Ok(if idle { last.max(consumer.ack_floor.stream_sequence) } else { consumer.ack_floor.stream_sequence })
     }
 
-    /// How many messages of the stream are not settled by its consumer; none for deliveries, which nobody settles.
+    /// How many messages of the stream are not settled yet; none for deliveries, which nobody settles.
     pub async fn backlog(&self, stream: Stream) -> Result<u64> {
+        if stream == Stream::Hints {
+            // What is settled leaves the stream.
+            return Ok(self.info(stream).await?.state.messages);
+        }
         let consumer = self.consumer_info(stream).await?;
         Ok(consumer.map_or(0, |consumer| consumer.num_pending + consumer.num_ack_pending as u64))
     }
@@ -192,6 +222,9 @@ impl Bus {
             Err(error) => return Err(Error::unavailable(DOING, error)),
         }
         self.ensure(stream).await?;
+        if let Some(consumes) = stream.shared() {
+            self.ensure_consumer(&consumes).await?;
+        }
         let found = self.jetstream.get_stream(stream.name()).await.map_err(|error| Error::unavailable(DOING, error))?;
         Ok(found.cached_info().clone())
     }
@@ -199,8 +232,8 @@ impl Bus {
     async fn consumer_info(&self, stream: Stream) -> Result<Option<jetstream::consumer::Info>> {
         const DOING: &str = "asking about a consumer";
         self.require_connection(DOING)?;
-        let Some((name, _)) = stream.consumer() else { return Ok(None) };
-        let found = self.jetstream.get_consumer_from_stream::<pull::Config, _, _>(name, stream.name()).await;
+        let Some(consumes) = stream.shared() else { return Ok(None) };
+        let found = self.jetstream.get_consumer_from_stream::<pull::Config, _, _>(&consumes.name, stream.name()).await;
         found.map(|consumer| Some(consumer.cached_info().clone())).map_err(|error| Error::unavailable(DOING, error))
     }
 }

@@ -253,7 +253,7 @@ async fn a_server_that_is_away_at_the_start_is_waited_for() {
     let bus = Bus::connect(&settings).await.expect("connect");
     assert!(!bus.connected());
     assert!(matches!(bus.ensure_streams().await, Err(Error::Unavailable { .. })));
-    let mut inbox = bus.consume(Stream::Hints).await.expect("inbox");
+    let mut inbox = bus.consume_hints(&location()).await.expect("inbox");
     let waiting = tokio::spawn(async move { batch(&mut inbox, 1).await.pop().map(|message| message.body().to_vec()) });
     let data = scratch("bus-late");
     let _server = Nats::start(NatsSettings { data, port: Some(port), ..NatsSettings::default() }).await.expect("nats-server");
@@ -266,6 +266,23 @@ async fn a_server_that_is_away_at_the_start_is_waited_for() {
     publish.await.expect("in time");
     let body = timeout(PATIENCE, waiting).await.expect("in time").expect("receiver");
     assert_eq!(body.as_deref(), Some(&b"hint"[..]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hints_are_taken_location_by_location() {
+    let server = server("bus-hints").await;
+    let bus = bus(&server).await;
+    let ids = ["loc", "another one/é"].map(|id| LocationId::new(id).expect("id"));
+    let hint = |id: &LocationId| Outgoing { subject: Subject::hints(id), id: None, traceparent: None, body: id.as_str().into() };
+    bus.publish_all(ids.iter().map(hint).collect()).await.expect("publish");
+    for (taken, id) in ids.iter().enumerate() {
+        assert_eq!(bus.backlog(Stream::Hints).await.expect("backlog"), 2 - taken as u64);
+        let mut inbox = bus.consume_hints(id).await.expect("inbox");
+        let messages = batch(&mut inbox, 10).await;
+        assert_eq!(messages.iter().map(Message::body).collect::<Vec<_>>(), [id.as_str().as_bytes()]);
+        ack_all(messages).await.expect("ack");
+    }
+    assert_eq!(bus.backlog(Stream::Hints).await.expect("backlog"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

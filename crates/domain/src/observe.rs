@@ -150,6 +150,11 @@ impl KnownContact {
         }
     }
 
+    /// Whether GHL has the contact, as far as is known.
+    pub fn is_present(&self, contact_id: &ContactId) -> bool {
+        self.records.get(&(RecordKind::Contact, RecordId::from(contact_id))).is_some_and(|contact| contact.present)
+    }
+
     /// A contact that is gone has no records, whatever was listed of them in the same look.
     fn is_gone_by(&self, seen: &Observation) -> bool {
         seen.contact == Sighting::Gone && !self.is_stale(RecordKind::Contact, seen.asked_at)

@@ -32,6 +32,9 @@ pub enum Error {
     /// The location has events already.
     #[error("the log is not empty")]
     NotEmpty,
+    /// Another replica looks after the location now: what this one still wants to append is refused.
+    #[error("location {location_id} is looked after by another replica")]
+    Superseded { location_id: LocationId },
     /// The parked delivery no longer waits.
     #[error("already resolved")]
     AlreadyResolved,

@@ -17,7 +17,7 @@ use crate::copy::Rows;
 use crate::keys::ContactKey;
 use crate::known::Known;
 use crate::seal::is_erased;
-use crate::{Error, EventLog, Result, parked};
+use crate::{Error, EventLog, Lease, Result, coverage, leases, parked};
 
 /// How many rows, and how many bytes of payload, one statement carries at most.
 pub(crate) const STATEMENT_ROWS_MAX: usize = 1_000;
@@ -66,39 +66,27 @@ impl EventLog {
     pub async fn observe(&self, location_id: &LocationId, observations: &[Observation]) -> Result<Vec<Recorded>> {
         let mut recorded = Vec::new();
         for batch in batches(observations, self.transaction_records_max) {
-            recorded.append(&mut self.observe_batch(location_id, batch).await?);
+            recorded.append(&mut self.observe_batch(location_id, batch, None).await?);
         }
         Ok(recorded)
     }
 
-    /// Notes that these observations were made and found nothing new: when each record was last seen moves, so that what nobody has seen
-    /// can be told. One that would be a change after all is left out, for another look to see.
+    /// As `observe`, by the holder of a lease.
     ///
     /// # Errors
-    /// `NotFound` when the location was never connected.
-    pub async fn confirm(&self, location_id: &LocationId, observations: &[Observation]) -> Result<()> {
+    /// `Superseded` when the lease is not held any more.
+    pub async fn observe_as(&self, lease: &Lease, observations: &[Observation]) -> Result<Vec<Recorded>> {
+        let mut recorded = Vec::new();
         for batch in batches(observations, self.transaction_records_max) {
-            let mut transaction = self.pool.begin().await?;
-            let head = Head::lock(&mut *transaction, location_id).await?;
-            let erased = self.keys.locked_erased(&mut transaction, location_id, head.erasures).await?;
-            let seen = batch.iter().filter(|seen| seen.location_id == *location_id && !is_erased(&erased, &seen.contact_id));
-            let contacts: BTreeSet<&ContactId> = seen.clone().map(|seen| &seen.contact_id).collect();
-            let mut known = Known::load(self, &mut transaction, location_id, &contacts).await?;
-            for seen in seen {
-                let observed = observe(known.of(&seen.contact_id), seen);
-                if observed.drafts.is_empty() && !known.unreadable.contains_key(&seen.contact_id) {
-                    known.take(seen, &observed, head.after(0));
-                }
-            }
-            known.save(&mut transaction, location_id).await?;
-            transaction.commit().await?;
+            recorded.append(&mut self.observe_batch(&lease.location_id, batch, Some(lease)).await?);
         }
-        Ok(())
+        Ok(recorded)
     }
 
-    async fn observe_batch(&self, location_id: &LocationId, observations: &[Observation]) -> Result<Vec<Recorded>> {
+    async fn observe_batch(&self, location_id: &LocationId, observations: &[Observation], lease: Option<&Lease>) -> Result<Vec<Recorded>> {
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, location_id).await?;
+        leases::check(&mut transaction, lease).await?;
         let erased = self.keys.locked_erased(&mut transaction, location_id, head.erasures).await?;
         let observations = observations.iter().filter(|seen| seen.location_id == *location_id && !is_erased(&erased, &seen.contact_id));
         let contacts: BTreeSet<&ContactId> = observations.clone().map(|seen| &seen.contact_id).collect();
@@ -123,6 +111,7 @@ impl EventLog {
         }
         let keys = self.seal_fresh(&mut transaction, location_id, &head, &mut fresh).await?;
         let (mut transaction, mut recorded) = head.insert_all(transaction, location_id, fresh).await?;
+        coverage::count(&mut transaction, location_id, &recorded).await?;
         known.save(&mut transaction, location_id).await?;
         for (contact_id, revision) in &known.unreadable {
             let parking = parked::unreadable_contact(location_id, contact_id, *revision);
@@ -205,7 +194,7 @@ impl EventLog {
 }
 
 /// Cuts observations into runs of at most `records_max` records each; one observation is never cut.
-fn batches(observations: &[Observation], records_max: usize) -> Vec<&[Observation]> {
+pub(crate) fn batches(observations: &[Observation], records_max: usize) -> Vec<&[Observation]> {
     let mut batches = Vec::new();
     let (mut rest, mut length, mut records) = (observations, 0, 0);
     for seen in observations {

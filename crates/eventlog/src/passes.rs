@@ -1,8 +1,8 @@
 //! Passes over all records of a kind: how far each has come, and what it did not meet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{ContactId, KnownContact, LocationId, RecordId, RecordKind};
+use domain::{ContactId, KnownContact, LocationId, Observation, RecordId, RecordKind, observe};
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::Row;
@@ -10,7 +10,9 @@ use sqlx::postgres::PgRow;
 
 use crate::columns::{At, as_stored, signed, unsigned};
 use crate::known::Known;
-use crate::{EventLog, Result};
+use crate::log::{Head, batches};
+use crate::seal::is_erased;
+use crate::{EventLog, Lease, Result, leases};
 
 /// Where a net stands with one kind of record.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -79,6 +81,33 @@ impl EventLog {
         let mut connection = self.pool.acquire().await?;
         let known = Known::load(self, &mut connection, location_id, &contacts.iter().collect()).await?;
         Ok(known.into_contacts())
+    }
+
+    /// Notes that these observations were made and found nothing new: when each record was last seen moves, so that what nobody has seen
+    /// can be told. One that would be a change after all is left out, for another look to see.
+    ///
+    /// # Errors
+    /// `NotFound` when the location was never connected, `Superseded` when the lease is not held any more.
+    pub async fn confirm(&self, lease: &Lease, observations: &[Observation]) -> Result<()> {
+        let location_id = &lease.location_id;
+        for batch in batches(observations, self.transaction_records_max) {
+            let mut transaction = self.pool.begin().await?;
+            let head = Head::lock(&mut *transaction, location_id).await?;
+            leases::check(&mut transaction, Some(lease)).await?;
+            let erased = self.keys.locked_erased(&mut transaction, location_id, head.erasures).await?;
+            let seen = batch.iter().filter(|seen| seen.location_id == *location_id && !is_erased(&erased, &seen.contact_id));
+            let contacts: BTreeSet<&ContactId> = seen.clone().map(|seen| &seen.contact_id).collect();
+            let mut known = Known::load(self, &mut transaction, location_id, &contacts).await?;
+            for seen in seen {
+                let observed = observe(known.of(&seen.contact_id), seen);
+                if observed.drafts.is_empty() && !known.unreadable.contains_key(&seen.contact_id) {
+                    known.take(seen, &observed, head.after(0));
+                }
+            }
+            known.save(&mut transaction, location_id).await?;
+            transaction.commit().await?;
+        }
+        Ok(())
     }
 
     /// Contacts that are present as far as is known and that nobody has asked for since an instant, in the order of their ids.

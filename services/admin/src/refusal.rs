@@ -10,6 +10,7 @@ pub(crate) fn of_log(error: eventlog::Error) -> Status {
         eventlog::Error::NotEmpty => {
             Status::failed_precondition("the location has events already; a log is imported into a database that knows nothing of it")
         }
+        eventlog::Error::Superseded { .. } => Status::aborted(error.to_string()),
         eventlog::Error::AlreadyResolved => {
             Status::failed_precondition("it is resolved already; `mirrorctl parked` lists what still waits")
         }

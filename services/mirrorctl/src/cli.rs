@@ -101,6 +101,13 @@ pub enum Command {
     Redrive(RedriveArgs),
     /// Calls an operation of GHL's API through the poller and prints the answer; without one, lists those there are.
     Ghl(GhlArgs),
+    /// Shows how the calls to GHL are spent and what is left of them.
+    Budget,
+    /// Shows how well each kind of record is covered: when each net last looked, and what it found before the others.
+    Coverage,
+    /// Compares the log with what it mirrors.
+    #[command(subcommand)]
+    Verify(VerifyCommand),
     /// Makes services take up no work until they are resumed.
     Pause(ServicesArgs),
     /// Makes services take up work again.
@@ -112,6 +119,19 @@ pub enum Command {
     Log(LogCommand),
     /// Prints a completion script.
     Completions { shell: Shell },
+}
+
+#[derive(Subcommand)]
+pub enum VerifyCommand {
+    /// Reads GHL again, within the budget, and compares it with the log, field by field; exit code 1 when something differs.
+    Source(VerifySourceArgs),
+}
+
+#[derive(Args)]
+pub struct VerifySourceArgs {
+    /// One contact alone.
+    #[arg(long, value_name = "ID")]
+    pub(crate) contact: Option<String>,
 }
 
 #[derive(Subcommand)]

@@ -8,6 +8,7 @@ mod log;
 mod parked;
 mod past;
 mod services;
+mod source;
 mod status;
 mod watch;
 
@@ -16,7 +17,7 @@ use std::io::Write;
 use clap::CommandFactory as _;
 use serde_json::Value;
 
-use crate::cli::{Cli, Command, Connection, Export};
+use crate::cli::{Cli, Command, Connection, Export, VerifyCommand};
 use crate::problem::Problem;
 use crate::style::Style;
 use crate::table::printable;
@@ -58,6 +59,9 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::Parked { limit } => parked::list(&connection, limit, output).await,
         Command::Redrive(arguments) => parked::redrive(&connection, arguments, output).await,
         Command::Ghl(arguments) => ghl::ghl(&connection, arguments, output).await,
+        Command::Budget => source::budget(&connection, output).await,
+        Command::Coverage => source::coverage(&connection, output).await,
+        Command::Verify(VerifyCommand::Source(arguments)) => source::verify(&connection, arguments, output).await.map_err(Problem::of_diff),
         Command::Pause(arguments) => services::pause(&connection, &arguments.services, output).await,
         Command::Resume(arguments) => services::resume(&connection, &arguments.services, output).await,
         Command::Drain(arguments) => services::drain(&connection, &arguments, output).await,

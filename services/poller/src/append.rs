@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::{Listing, LocationId, Observation, Recorded, Sighting};
+use domain::{Listing, Observation, Recorded, Sighting};
+use eventlog::Lease;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::hints::Hinted;
@@ -32,9 +33,9 @@ pub(crate) enum Appended {
 
 impl Appender {
     /// Starts the task that appends; it ends when the last clone of the appender is gone.
-    pub(crate) fn start(tools: Arc<Tools>, location_id: LocationId) -> Self {
+    pub(crate) fn start(tools: Arc<Tools>, lease: Lease) -> Self {
         let (looks, inbox) = mpsc::channel(tools.config.append.waiting_max);
-        tokio::spawn(append_what_comes(tools, location_id, inbox));
+        tokio::spawn(append_what_comes(tools, lease, inbox));
         Self { looks }
     }
 
@@ -49,12 +50,12 @@ impl Appender {
     }
 }
 
-async fn append_what_comes(tools: Arc<Tools>, location_id: LocationId, mut inbox: mpsc::Receiver<Look>) {
+async fn append_what_comes(tools: Arc<Tools>, lease: Lease, mut inbox: mpsc::Receiver<Look>) {
     let batch_max = tools.config.append.batch_max;
     let mut looks = Vec::with_capacity(batch_max);
     while inbox.recv_many(&mut looks, batch_max).await > 0 {
         let (observations, waiting): (Vec<_>, Vec<_>) = looks.drain(..).map(|look| (*look.observation, look.appended)).unzip();
-        let outcomes = append_batch(&tools, &location_id, &observations).await;
+        let outcomes = append_batch(&tools, &lease, &observations).await;
         for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
             // Whoever asked may have stopped waiting.
             waiting.send(outcome).ok();
@@ -63,11 +64,11 @@ async fn append_what_comes(tools: Arc<Tools>, location_id: LocationId, mut inbox
 }
 
 /// Appends a batch; if the log refuses it for good, one by one, so that only what is refused is parked.
-async fn append_batch(tools: &Tools, location_id: &LocationId, observations: &[Observation]) -> Vec<Appended> {
-    match tools.log.observe(location_id, observations).await {
+async fn append_batch(tools: &Tools, lease: &Lease, observations: &[Observation]) -> Vec<Appended> {
+    match tools.log.observe_as(lease, observations).await {
         Ok(recorded) => count(tools, observations, &recorded),
-        Err(error) if error.is_transient() => {
-            tracing::warn!(location.id = %location_id, %error, "not appended, again later");
+        Err(error) if error.is_transient() || matches!(error, eventlog::Error::Superseded { .. }) => {
+            tracing::warn!(location.id = %lease.location_id, %error, "not appended, again later");
             vec![Appended::Later; observations.len()]
         }
         Err(error) => match observations {
@@ -76,7 +77,7 @@ async fn append_batch(tools: &Tools, location_id: &LocationId, observations: &[O
             several => {
                 let mut outcomes = Vec::with_capacity(several.len());
                 for observation in several {
-                    outcomes.extend(Box::pin(append_batch(tools, location_id, std::slice::from_ref(observation))).await);
+                    outcomes.extend(Box::pin(append_batch(tools, lease, std::slice::from_ref(observation))).await);
                 }
                 outcomes
             }
@@ -97,6 +98,11 @@ async fn park(tools: &Tools, observation: &Observation, error: &eventlog::Error)
 }
 
 fn count(tools: &Tools, observations: &[Observation], recorded: &[Recorded]) -> Vec<Appended> {
+    for event in recorded {
+        if let Some((kind, _)) = &event.record {
+            tools.metrics.found(&event.location_id, event.cause.net.as_str(), *kind);
+        }
+    }
     let mut events: BTreeMap<_, usize> = BTreeMap::new();
     for contact_id in recorded.iter().filter_map(|event| event.contact_id.as_ref()) {
         *events.entry(contact_id).or_default() += 1;

@@ -183,10 +183,7 @@ fn next_of_records(
     known: &BTreeMap<ContactId, KnownContact>,
     asked: &Asked,
 ) -> Next {
-    let of_contact = |known: &&KnownContact| {
-        known.records.get(&(RecordKind::Contact, RecordId::from(&contact_id))).is_some_and(|contact| contact.present)
-    };
-    let Some(known) = known.get(&contact_id).filter(of_contact) else {
+    let Some(known) = known.get(&contact_id).filter(|known| known.is_present(&contact_id)) else {
         return Next::Look(Question::whole(contact_id, errand.net.clone(), chassis::trace::traceparent()));
     };
     let filled = listed.into_iter().map(|(id, record, silent)| {
@@ -220,7 +217,7 @@ async fn settle(errand: Errand<'_>, nexts: Vec<Next>) -> Result<(), Trouble> {
         }
     }
     if !same.is_empty() {
-        errand.tools.log.confirm(&errand.connection.location_id, &same).await?;
+        errand.tools.log.confirm(&errand.connection.lease, &same).await?;
         errand.tools.metrics.unchanged(errand.net.as_str(), same.iter().map(crate::append::looked_at).sum());
     }
     let appended = futures::future::join_all(new.into_iter().map(|seen| errand.connection.appender.append(seen))).await;

@@ -27,6 +27,7 @@ pub struct Config {
     pub webhooks: WebhookSettings,
     pub hints: HintSettings,
     pub retry: RetrySettings,
+    pub lease: LeaseSettings,
     pub names: NameSettings,
     pub append: AppendSettings,
     pub watch: WatchSettings,
@@ -34,6 +35,7 @@ pub struct Config {
     pub tasks: TaskSettings,
     pub appointments: AppointmentSettings,
     pub backfill: BackfillSettings,
+    pub verify: VerifySettings,
     pub relay: RelaySettings,
     pub settled: IntervalSettings,
     pub health: IntervalSettings,
@@ -93,6 +95,15 @@ impl RetrySettings {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct LeaseSettings {
+    #[serde(with = "humantime_serde")]
+    pub ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub renew_interval: Duration,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NameSettings {
     #[serde(with = "humantime_serde")]
     pub lifetime: Duration,
@@ -115,6 +126,13 @@ pub struct BackfillSettings {
     pub contact_by_id: bool,
     #[serde(with = "humantime_serde")]
     pub check_interval: Duration,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifySettings {
+    #[serde(with = "humantime_serde")]
+    pub recheck_pause: Duration,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -153,6 +171,9 @@ impl chassis::Settings for Config {
         problems.extend(self.ghl.rate.problems().into_iter().map(|problem| format!("ghl.rate.{problem}")));
         if self.retry.first > self.retry.longest {
             problems.push("retry.first must not be longer than retry.longest".to_owned());
+        }
+        if self.lease.renew_interval.is_zero() || self.lease.ttl < self.lease.renew_interval * 3 {
+            problems.push("lease.ttl must be at least three times lease.renew_interval".to_owned());
         }
         problems.extend(self.at_least_one().map(|key| format!("{key} must be at least 1")));
         problems.extend(self.longer_than_nothing().map(|key| format!("{key} must be longer than nothing")));

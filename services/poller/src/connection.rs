@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use chassis::Shutdown;
 use domain::{LocationId, Net};
-use eventlog::{EventLog, Progress};
+use eventlog::{EventLog, Lease, Progress};
 use ghl::{Client, Lane};
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -19,6 +19,10 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) names: NameBook,
     pub(crate) appender: Appender,
+    /// What gives the right to ask and to append.
+    pub(crate) lease: Lease,
+    /// Cancelled when the lease is given back or lost.
+    pub(crate) stop: Shutdown,
     /// Rung when every contact is to be looked at again.
     pub(crate) backfill_wanted: Notify,
     refused_until: Mutex<Option<Instant>>,
@@ -26,13 +30,22 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(location: &eventlog::Location, client: Client, names: NameBook, appender: Appender) -> Self {
+    pub(crate) fn new(
+        location: &eventlog::Location,
+        client: Client,
+        names: NameBook,
+        appender: Appender,
+        lease: Lease,
+        stop: Shutdown,
+    ) -> Self {
         Self {
             location_id: location.location_id.clone(),
             connected_at: location.connected_at,
             client,
             names,
             appender,
+            lease,
+            stop,
             backfill_wanted: Notify::new(),
             refused_until: Mutex::new(None),
             progress: tokio::sync::Mutex::new(()),

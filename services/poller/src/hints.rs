@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Message, Stream};
+use bus::Message;
 use chassis::Shutdown;
 use domain::{ContactId, LocationId, Net, RecordId, RecordKind, Verdict};
 use jiff::Timestamp;
@@ -17,11 +17,10 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use self::desk::{Desk, Whom};
-use crate::Poller;
 use crate::append::Appended;
 use crate::connection::Connection;
 use crate::fetch::{Question, look};
-use crate::tools::{Stuck, judge, rest};
+use crate::tools::{Stuck, Tools, judge, rest};
 
 /// A hint as it travels over the bus: ids and kinds only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,29 +68,36 @@ struct Taken {
     hinted: Hinted,
 }
 
-/// Works until it is time to stop, then finishes the looks in hand; what still waits goes back to the bus.
-pub(crate) async fn consume(poller: Arc<Poller>, shutdown: Shutdown) -> anyhow::Result<()> {
-    let settings = poller.tools.config.hints.clone();
+/// Whose hints are taken, and with what.
+struct Site {
+    tools: Arc<Tools>,
+    connection: Arc<Connection>,
+}
+
+/// Takes the hints of a location until it is time to stop, then finishes the looks in hand; what still waits goes back to the bus.
+pub(crate) async fn consume(tools: Arc<Tools>, connection: Arc<Connection>, shutdown: Shutdown) -> anyhow::Result<()> {
+    let site = Arc::new(Site { tools, connection });
+    let settings = site.tools.config.hints.clone();
     let mut desk = Desk::new(settings.debounce, settings.contacts_in_flight_max);
     let mut looks = Looks::default();
     // Room for one batch: what is not needed yet stays on the bus.
     let (arrivals, mut inbox) = mpsc::channel(1);
-    let puller = tokio::spawn(pull(Arc::clone(&poller), arrivals, shutdown.clone()));
-    let hold = hold_interval(&poller);
+    let puller = tokio::spawn(pull(Arc::clone(&site), arrivals, shutdown.clone()));
+    let hold = hold_interval(&site);
     let mut held = tokio::time::interval_at(Instant::now() + hold, hold);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
             batch = inbox.recv(), if desk.waiting() < settings.waiting_max => {
                 let Some(batch) = batch else { break };
-                sort(&poller, batch, &mut desk).await;
+                sort(&site, batch, &mut desk).await;
             }
             Some((location_id, whom)) = looks.next_done() => desk.finish(&location_id, &whom),
             () = until(desk.next_due()) => {}
             _ = held.tick() => extend(desk.hints()).await,
         }
         while let Some((location_id, whom, hints)) = desk.start(Instant::now()) {
-            looks.start(Arc::clone(&poller), location_id, whom, hints);
+            looks.start(Arc::clone(&site), location_id, whom, hints);
         }
     }
     while looks.next_done().await.is_some() {}
@@ -107,8 +113,8 @@ struct Looks {
 }
 
 impl Looks {
-    fn start(&mut self, poller: Arc<Poller>, location_id: LocationId, whom: Whom, hints: Vec<Taken>) {
-        let started = self.tasks.spawn(handle(poller, location_id.clone(), whom.clone(), hints));
+    fn start(&mut self, site: Arc<Site>, location_id: LocationId, whom: Whom, hints: Vec<Taken>) {
+        let started = self.tasks.spawn(handle(site, location_id.clone(), whom.clone(), hints));
         self.whom.insert(started.id(), (location_id, whom));
     }
 
@@ -133,8 +139,8 @@ async fn until(due: Option<Instant>) {
 }
 
 /// Often enough that the bus never takes a hint away that is still wanted.
-fn hold_interval(poller: &Poller) -> Duration {
-    poller.tools.config.bus.ack_wait / 3
+fn hold_interval(site: &Site) -> Duration {
+    site.tools.config.bus.ack_wait / 3
 }
 
 async fn extend(hints: impl Iterator<Item = &Taken>) {
@@ -147,12 +153,12 @@ async fn extend(hints: impl Iterator<Item = &Taken>) {
 }
 
 /// Takes hints from the bus as long as there is room. Ends the channel when it is time to stop.
-async fn pull(poller: Arc<Poller>, arrivals: mpsc::Sender<Vec<Message>>, shutdown: Shutdown) {
-    let tools = &poller.tools;
+async fn pull(site: Arc<Site>, arrivals: mpsc::Sender<Vec<Message>>, shutdown: Shutdown) {
+    let tools = &site.tools;
     while !shutdown.is_cancelled() {
         let pulled = tokio::select! {
             () = shutdown.cancelled() => return,
-            pulled = pull_until_error(&poller, &arrivals, &shutdown) => pulled,
+            pulled = pull_until_error(&site, &arrivals, &shutdown) => pulled,
         };
         let Err(error) = pulled else { return };
         tracing::warn!(%error, "no hints from the bus");
@@ -162,9 +168,9 @@ async fn pull(poller: Arc<Poller>, arrivals: mpsc::Sender<Vec<Message>>, shutdow
     }
 }
 
-async fn pull_until_error(poller: &Poller, arrivals: &mpsc::Sender<Vec<Message>>, shutdown: &Shutdown) -> Result<(), bus::Error> {
-    let tools = &poller.tools;
-    let mut inbox = tools.bus.consume(Stream::Hints).await?;
+async fn pull_until_error(site: &Site, arrivals: &mpsc::Sender<Vec<Message>>, shutdown: &Shutdown) -> Result<(), bus::Error> {
+    let tools = &site.tools;
+    let mut inbox = tools.bus.consume_hints(&site.connection.location_id).await?;
     loop {
         tools.chassis.control().wait_while_paused(shutdown).await;
         // Room first: a batch that cannot be handed on would only age here.
@@ -174,14 +180,14 @@ async fn pull_until_error(poller: &Poller, arrivals: &mpsc::Sender<Vec<Message>>
 }
 
 /// Puts hints on the desk; settles at once those that lead nowhere.
-async fn sort(poller: &Poller, batch: Vec<Message>, desk: &mut Desk<Taken>) {
+async fn sort(site: &Site, batch: Vec<Message>, desk: &mut Desk<Taken>) {
     let (mut unknown, mut unplaced) = (Vec::new(), Vec::new());
     for message in batch {
         let Ok(hinted) = serde_json::from_slice::<Hinted>(message.body()) else {
-            park_unreadable(poller, message).await;
+            park_unreadable(site, message).await;
             continue;
         };
-        if !poller.connections.contains_key(&hinted.location_id) {
+        if hinted.location_id != site.connection.location_id {
             unknown.push(message);
         } else if let Some(whom) = hinted.whom() {
             desk.put(hinted.location_id.clone(), whom, Taken { message, hinted }, Instant::now());
@@ -190,41 +196,41 @@ async fn sort(poller: &Poller, batch: Vec<Message>, desk: &mut Desk<Taken>) {
             unplaced.push(message);
         }
     }
-    acknowledge(poller, unknown, "unknown_location").await;
-    acknowledge(poller, unplaced, "unplaced").await;
+    acknowledge(site, unknown, "unknown_location").await;
+    acknowledge(site, unplaced, "unplaced").await;
 }
 
-async fn acknowledge(poller: &Poller, messages: Vec<Message>, outcome: &'static str) {
+async fn acknowledge(site: &Site, messages: Vec<Message>, outcome: &'static str) {
     if messages.is_empty() {
         return;
     }
-    poller.tools.metrics.hints(outcome, messages.len());
+    site.tools.metrics.hints(outcome, messages.len());
     if let Err(error) = bus::ack_all(messages).await {
         tracing::debug!(%error, "hints may come again");
     }
 }
 
 /// Parks a message that is no hint, unless it does not even say where it belongs: that one waits on the bus.
-async fn park_unreadable(poller: &Poller, message: Message) {
-    let delay = poller.tools.config.retry.longest;
+async fn park_unreadable(site: &Site, message: Message) {
+    let delay = site.tools.config.retry.longest;
     let parked = match message.location_id() {
         Some(location_id) => {
             let stuck = Stuck { reason: "not a hint".to_owned(), status: None, attempts: message.attempt() };
             let (subject, body) = (message.subject().to_owned(), message.body().to_vec());
             let traceparent = message.traceparent().map(str::to_owned);
-            poller.tools.park_message(location_id, None, subject, body, stuck, traceparent).await.is_ok()
+            site.tools.park_message(location_id, None, subject, body, stuck, traceparent).await.is_ok()
         }
         None => false,
     };
-    poller.tools.metrics.hints(if parked { "parked" } else { "retried" }, 1);
+    site.tools.metrics.hints(if parked { "parked" } else { "retried" }, 1);
     let settled = if parked { message.ack().await } else { message.nak(delay).await };
     if let Err(error) = settled {
         tracing::debug!(%error, "a message comes again");
     }
 }
 
-async fn handle(poller: Arc<Poller>, location_id: LocationId, whom: Whom, hints: Vec<Taken>) {
-    let in_hand = poller.tools.chassis.control().in_hand();
+async fn handle(site: Arc<Site>, location_id: LocationId, whom: Whom, hints: Vec<Taken>) {
+    let in_hand = site.tools.chassis.control().in_hand();
     let contact = match &whom {
         Whom::Contact(contact_id) => contact_id.as_str(),
         Whom::OwnerOf(_) => "",
@@ -236,9 +242,7 @@ async fn handle(poller: Arc<Poller>, location_id: LocationId, whom: Whom, hints:
             chassis::trace::link(&span, other);
         }
     }
-    if let Some(connection) = poller.connections.get(&location_id) {
-        settle(&poller, connection, &whom, hints).instrument(span).await;
-    }
+    settle(&site, &site.connection, &whom, hints).instrument(span).await;
     drop(in_hand);
 }
 
@@ -248,11 +252,11 @@ enum Outcome {
     Again(Duration),
 }
 
-async fn settle(poller: &Poller, connection: &Connection, whom: &Whom, hints: Vec<Taken>) {
+async fn settle(site: &Site, connection: &Connection, whom: &Whom, hints: Vec<Taken>) {
     let outcome = {
-        let work = work(poller, connection, whom, &hints);
+        let work = work(site, connection, whom, &hints);
         let mut work = std::pin::pin!(work);
-        let hold = hold_interval(poller);
+        let hold = hold_interval(site);
         let mut held = tokio::time::interval_at(Instant::now() + hold, hold);
         loop {
             tokio::select! {
@@ -262,9 +266,9 @@ async fn settle(poller: &Poller, connection: &Connection, whom: &Whom, hints: Ve
         }
     };
     match outcome {
-        Outcome::Done(outcome) => acknowledge(poller, hints.into_iter().map(|taken| taken.message).collect(), outcome).await,
+        Outcome::Done(outcome) => acknowledge(site, hints.into_iter().map(|taken| taken.message).collect(), outcome).await,
         Outcome::Again(delay) => {
-            poller.tools.metrics.hints("retried", hints.len());
+            site.tools.metrics.hints("retried", hints.len());
             for taken in hints {
                 if let Err(error) = taken.message.nak(delay).await {
                     tracing::debug!(%error, "a hint comes again when the bus notices");
@@ -274,8 +278,8 @@ async fn settle(poller: &Poller, connection: &Connection, whom: &Whom, hints: Ve
     }
 }
 
-async fn work(poller: &Poller, connection: &Connection, whom: &Whom, hints: &[Taken]) -> Outcome {
-    let tools = &poller.tools;
+async fn work(site: &Site, connection: &Connection, whom: &Whom, hints: &[Taken]) -> Outcome {
+    let tools = &site.tools;
     let Some(last) = hints.last() else { return Outcome::Done("looked") };
     let attempt = last.message.attempt();
     if let Some(pause) = connection.paused_for() {
@@ -283,7 +287,7 @@ async fn work(poller: &Poller, connection: &Connection, whom: &Whom, hints: &[Ta
     }
     let contact_id = match whom {
         Whom::Contact(contact_id) => contact_id.clone(),
-        Whom::OwnerOf(task) => match owner(poller, connection, task, attempt).await {
+        Whom::OwnerOf(task) => match owner(site, connection, task, attempt).await {
             Ok(Some(contact_id)) => contact_id,
             Ok(None) => return Outcome::Done("unplaced"),
             Err(delay) => return Outcome::Again(delay),
@@ -295,6 +299,7 @@ async fn work(poller: &Poller, connection: &Connection, whom: &Whom, hints: &[Ta
         Ok(observation) => {
             return match connection.appender.append(observation).await {
                 Appended::Done { .. } => {
+                    note_webhooks(site, hints).await;
                     for received_at in hints.iter().filter_map(|taken| taken.hinted.received_at) {
                         let waited = Timestamp::now().duration_since(received_at);
                         tools.metrics.hint_to_append(Duration::try_from(waited).unwrap_or_default());
@@ -326,16 +331,26 @@ async fn work(poller: &Poller, connection: &Connection, whom: &Whom, hints: &[Ta
     }
 }
 
+/// That hints are heard at all is worth knowing; losing one such note is not.
+async fn note_webhooks(site: &Site, hints: &[Taken]) {
+    let told = || hints.iter().filter(|taken| matches!(taken.hinted.net, Net::Webhook { .. }));
+    let kinds = told().map(|taken| taken.hinted.record.as_ref().map_or(RecordKind::Contact, |(kind, _)| *kind)).collect();
+    let Some(last) = told().filter_map(|taken| taken.hinted.received_at).max() else { return };
+    if let Err(error) = site.tools.log.note_webhooks(&site.connection.location_id, &kinds, last).await {
+        tracing::debug!(%error, "the last webhook is not noted");
+    }
+}
+
 /// Whose task it is. Where GHL's search does not tell, the next look at the contact will find it: by another hint, or when the contact's
 /// own update time moves.
-async fn owner(poller: &Poller, connection: &Connection, task: &RecordId, attempt: u32) -> Result<Option<ContactId>, Duration> {
-    let rows_max = poller.tools.config.hints.task_search_rows;
+async fn owner(site: &Site, connection: &Connection, task: &RecordId, attempt: u32) -> Result<Option<ContactId>, Duration> {
+    let rows_max = site.tools.config.hints.task_search_rows;
     if rows_max == 0 {
         return Ok(None);
     }
     match connection.client.contact_of_task(task, rows_max).await {
         Ok(contact_id) => Ok(contact_id),
-        Err(error) if error.is_transient() => match judge(&error, attempt, &poller.tools.config.retry) {
+        Err(error) if error.is_transient() => match judge(&error, attempt, &site.tools.config.retry) {
             Verdict::Retry(delay) => Err(delay),
             Verdict::Done | Verdict::Park(_) => Ok(None),
         },

@@ -17,13 +17,14 @@ mod relay;
 mod settled;
 mod source;
 mod sweep;
+mod tenure;
 mod tools;
 mod trouble;
 mod watch;
 mod webhook;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context as _;
 use bus::Bus;
@@ -32,25 +33,53 @@ use domain::LocationId;
 use eventlog::EventLog;
 use jiff::Timestamp;
 use proto::source::v1::source_server::SourceServer;
+use secrecy::SecretString;
 use tokio::task::JoinSet;
 
 pub use config::{
-    AppendSettings, AppointmentSettings, BackfillSettings, Config, HintSettings, IntervalSettings, LocationSettings, NameSettings,
-    RelaySettings, RetrySettings, SweepSettings, TaskSettings, WatchSettings, WebhookSettings,
+    AppendSettings, AppointmentSettings, BackfillSettings, Config, HintSettings, IntervalSettings, LeaseSettings, LocationSettings,
+    NameSettings, RelaySettings, RetrySettings, SweepSettings, TaskSettings, VerifySettings, WatchSettings, WebhookSettings,
 };
 
-use crate::append::Appender;
-use crate::compare::Bulk;
 use crate::connection::Connection;
 use crate::metrics::Metrics;
-use crate::names::NameBook;
 use crate::source::Source;
 use crate::tools::{Tools, rest};
 
 /// Everything the tasks share once every location is connected.
 struct Poller {
     tools: Arc<Tools>,
-    connections: BTreeMap<LocationId, Arc<Connection>>,
+    transport: ghl::Transport,
+    /// This replica, as the others see it.
+    instance: String,
+    locations: Vec<Candidate>,
+    /// The locations that this replica looks after now.
+    held: RwLock<BTreeMap<LocationId, Arc<Connection>>>,
+}
+
+/// A location that may be looked after.
+struct Candidate {
+    known: eventlog::Location,
+    token: SecretString,
+}
+
+impl Poller {
+    fn hold(&self, connection: Arc<Connection>) {
+        self.held.write().unwrap_or_else(PoisonError::into_inner).insert(connection.location_id.clone(), connection);
+    }
+
+    fn let_go(&self, location_id: &LocationId) {
+        self.held.write().unwrap_or_else(PoisonError::into_inner).remove(location_id);
+    }
+
+    fn connection(&self, location_id: &LocationId) -> Option<Arc<Connection>> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).get(location_id).cloned()
+    }
+
+    /// The locations that this replica looks after now.
+    fn held(&self) -> Vec<Arc<Connection>> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
 }
 
 type Tasks = JoinSet<(&'static str, anyhow::Result<()>)>;
@@ -106,15 +135,7 @@ async fn tools(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Tools>)> {
 
 fn start(tasks: &mut Tasks, poller: &Arc<Poller>, stop: &Shutdown) {
     let tools = &poller.tools;
-    for connection in poller.connections.values() {
-        for bulk in Bulk::ALL {
-            spawn(tasks, "watch", watch::run(Arc::clone(tools), Arc::clone(connection), bulk, stop.clone()));
-        }
-        spawn(tasks, "sweep", sweep::run(Arc::clone(tools), Arc::clone(connection), stop.clone()));
-        spawn(tasks, "notes", sweep::rotate_notes(Arc::clone(tools), Arc::clone(connection), stop.clone()));
-        spawn(tasks, "backfill", backfill::run(Arc::clone(tools), Arc::clone(connection), stop.clone()));
-    }
-    spawn(tasks, "hints", hints::consume(Arc::clone(poller), stop.clone()));
+    spawn(tasks, "leases", tenure::run(Arc::clone(poller), stop.clone()));
     spawn(tasks, "relay", relay::run(Arc::clone(tools), stop.clone()));
     spawn(tasks, "settled", settled::run(Arc::clone(poller), stop.clone()));
 }
@@ -167,13 +188,11 @@ fn is_transient(error: &anyhow::Error) -> bool {
 
 async fn try_connect(tools: &Arc<Tools>, transport: &ghl::Transport) -> anyhow::Result<Poller> {
     tools.bus.ensure_streams().await?;
-    let mut connections = BTreeMap::new();
+    let mut locations = Vec::with_capacity(tools.config.locations.len());
     for settings in &tools.config.locations {
-        let location = tools.log.connect_location(&settings.id, Timestamp::now()).await?;
-        let client = ghl::Client::new(transport.clone(), settings.id.clone(), settings.read_token()?);
-        let names = NameBook::new(tools.config.names.clone());
-        let appender = Appender::start(Arc::clone(tools), settings.id.clone());
-        connections.insert(settings.id.clone(), Arc::new(Connection::new(&location, client, names, appender)));
+        let known = tools.log.connect_location(&settings.id, Timestamp::now()).await?;
+        locations.push(Candidate { known, token: settings.read_token()? });
     }
-    Ok(Poller { tools: Arc::clone(tools), connections })
+    let instance = format!("{:016x}", rand::random::<u64>());
+    Ok(Poller { tools: Arc::clone(tools), transport: transport.clone(), instance, locations, held: RwLock::default() })
 }

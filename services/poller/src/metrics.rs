@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use domain::{LocationId, RecordKind};
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -39,6 +40,19 @@ struct OfKind {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfNet {
+    location: String,
+    kind: &'static str,
+    net: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfLane {
+    location: String,
+    lane: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PassOutcome {
     net: &'static str,
     kind: &'static str,
@@ -59,6 +73,13 @@ pub(crate) struct Metrics {
     unreadable: Counter,
     of_nobody: Family<OfKind, Counter>,
     passes: Family<PassOutcome, Counter>,
+    complete_since_seconds: Family<OfNet, Gauge>,
+    found: Family<OfNet, Counter>,
+    left_today: Family<OfLocation, Gauge>,
+    day_calls_max: Family<OfLocation, Gauge>,
+    pace: Family<OfLocation, Gauge<f64, AtomicU64>>,
+    lane_calls: Family<OfLane, Gauge>,
+    lane_waiting: Family<OfLane, Gauge>,
     events: Counter,
     hint_to_append_seconds: Histogram,
     backfill_seen: Family<OfLocation, Gauge>,
@@ -86,6 +107,13 @@ impl Metrics {
             unreadable: Counter::default(),
             of_nobody: Family::default(),
             passes: Family::default(),
+            complete_since_seconds: Family::default(),
+            found: Family::default(),
+            left_today: Family::default(),
+            day_calls_max: Family::default(),
+            pace: Family::default(),
+            lane_calls: Family::default(),
+            lane_waiting: Family::default(),
             events: Counter::default(),
             hint_to_append_seconds: latency(),
             backfill_seen: Family::default(),
@@ -115,6 +143,14 @@ impl Metrics {
             self.of_nobody.clone(),
         );
         registry.register("passes", "Passes over all records of a kind, by net and how they ended", self.passes.clone());
+        let since = "When the last complete pass began, in seconds since 1970";
+        registry.register("complete_since_seconds", since, self.complete_since_seconds.clone());
+        registry.register("found", "Changes by the net that found them first", self.found.clone());
+        registry.register("budget_left_today", "Calls left today", self.left_today.clone());
+        registry.register("budget_day_calls_max", "Calls that GHL allows a day", self.day_calls_max.clone());
+        registry.register("budget_pace", "1 at full pace; each 429 halves it", self.pace.clone());
+        registry.register("budget_lane_calls", "Calls by lane since this replica looks after the location", self.lane_calls.clone());
+        registry.register("budget_lane_waiting", "Calls that wait for their turn", self.lane_waiting.clone());
         registry.register("events_appended", "Events appended to the log", self.events.clone());
         registry.register("hint_to_append_seconds", "From a webhook to its change in the log", self.hint_to_append_seconds.clone());
         registry.register("backfill_seen", "Contacts the backfill has looked at", self.backfill_seen.clone());
@@ -169,6 +205,26 @@ impl Metrics {
 
     pub(crate) fn pass(&self, net: &'static str, kind: RecordKind, outcome: &'static str) {
         self.passes.get_or_create(&PassOutcome { net, kind: kind.as_str(), outcome }).inc();
+    }
+
+    pub(crate) fn complete(&self, location_id: &LocationId, net: &'static str, kind: RecordKind, since: Timestamp) {
+        let of = OfNet { location: location_id.to_string(), kind: kind.as_str(), net };
+        self.complete_since_seconds.get_or_create(&of).set(since.as_second());
+    }
+
+    pub(crate) fn found(&self, location_id: &LocationId, net: &'static str, kind: RecordKind) {
+        self.found.get_or_create(&OfNet { location: location_id.to_string(), kind: kind.as_str(), net }).inc();
+    }
+
+    pub(crate) fn budget(&self, location_id: &LocationId, spending: &ghl::Spending) {
+        self.left_today.get_or_create(&of(location_id)).set(signed(spending.left_today));
+        self.day_calls_max.get_or_create(&of(location_id)).set(signed(spending.day_calls_max));
+        self.pace.get_or_create(&of(location_id)).set(spending.pace);
+        for lane in &spending.lanes {
+            let of = OfLane { location: location_id.to_string(), lane: lane.lane.as_str() };
+            self.lane_calls.get_or_create(&of).set(signed(lane.calls));
+            self.lane_waiting.get_or_create(&of).set(signed(lane.waiting));
+        }
     }
 
     pub(crate) fn events_appended(&self) -> u64 {

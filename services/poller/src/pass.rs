@@ -103,6 +103,7 @@ pub(crate) async fn finish(errand: Errand<'_>, bulk: Bulk, walked: &Walked) -> R
     let now = now();
     if let Walked::Complete(complete) = walked {
         (pass.complete_since, pass.complete_at) = (Some(complete.since), Some(now));
+        tools.metrics.complete(&connection.location_id, errand.net.as_str(), bulk.kind(), complete.since);
     }
     (pass.started_at, pass.cursor, pass.ended_at) = (None, None, Some(now));
     tools.log.save_pass(&connection.location_id, errand.net.as_str(), bulk.kind(), &pass).await?;

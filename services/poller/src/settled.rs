@@ -123,7 +123,7 @@ async fn start_over(poller: &Poller, lost: &[Stream]) -> anyhow::Result<()> {
     tools.log.rewind_relay().await?;
     if lost.contains(&Stream::Hints) {
         tools.log.restart_backfills().await?;
-        for connection in poller.connections.values() {
+        for connection in poller.held() {
             connection.backfill_wanted.notify_one();
         }
     }

@@ -1,14 +1,20 @@
 //! `mirror.source.v1`: GHL asked through the poller, so that whoever asks keeps to the budget.
 
+pub(crate) mod answers;
+mod verify;
+
 use std::sync::{Arc, OnceLock};
 
-use domain::LocationId;
+use domain::{ContactId, LocationId};
+use jiff::Timestamp;
 use proto::source::v1 as api;
 use serde_json::{Map, Value};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::Poller;
 use crate::connection::Connection;
+use crate::tools::Tools;
 
 /// Serves from the start; what needs a location is unavailable until the locations are connected.
 #[derive(Default)]
@@ -18,26 +24,75 @@ pub(crate) struct Source {
 
 impl Source {
     /// The location that is meant: the one that is named, or the only one there is.
-    fn connection(&self, named: &str) -> Result<Arc<Connection>, Status> {
+    fn location(&self, named: &str) -> Result<LocationId, Status> {
         let poller = self.poller.get().ok_or_else(|| Status::unavailable("the locations are not connected yet; try again in a moment"))?;
-        if !named.is_empty() {
-            let location_id = LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")))?;
-            let connection = poller.connections.get(&location_id).cloned();
-            return connection.ok_or_else(|| Status::not_found("this location is not connected; `mirrorctl status` lists those that are"));
-        }
-        let mut all = poller.connections.values();
-        match (all.next(), all.next()) {
-            (Some(only), None) => Ok(Arc::clone(only)),
-            (Some(_), Some(_)) => {
-                Err(Status::invalid_argument(format!("{} locations are connected; name one as location_id", poller.connections.len())))
+        let location_id = match (named, poller.locations.as_slice()) {
+            ("", [only]) => only.known.location_id.clone(),
+            ("", []) => return Err(Status::failed_precondition("no location is connected yet; give one to the poller")),
+            ("", several) => {
+                let problem = format!("{} locations are connected; name one as location_id", several.len());
+                return Err(Status::invalid_argument(problem));
             }
-            (None, _) => Err(Status::failed_precondition("no location is connected yet; give one to the poller")),
+            (named, _) => LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")))?,
+        };
+        if poller.locations.iter().any(|location| location.known.location_id == location_id) {
+            return Ok(location_id);
         }
+        Err(Status::not_found("this location is not connected; `mirrorctl status` lists those that are"))
+    }
+
+    /// The location that is meant, if this replica looks after it: no other may spend its calls.
+    fn connection(&self, named: &str) -> Result<Arc<Connection>, Status> {
+        let location_id = self.location(named)?;
+        let held = self.poller.get().and_then(|poller| poller.connection(&location_id));
+        held.ok_or_else(|| {
+            Status::unavailable("another replica of the poller looks after this location, or it just changes hands; ask that one")
+        })
+    }
+}
+
+impl Source {
+    fn tools(&self) -> Result<Arc<Tools>, Status> {
+        let poller = self.poller.get().ok_or_else(|| Status::unavailable("the locations are not connected yet; try again in a moment"))?;
+        Ok(Arc::clone(&poller.tools))
+    }
+}
+
+pub(crate) fn refusal_of_log(error: eventlog::Error) -> Status {
+    if error.is_transient() {
+        Status::unavailable("the log database does not answer; try again when it is back")
+    } else {
+        Status::internal(error.to_string())
     }
 }
 
 #[tonic::async_trait]
 impl api::source_server::Source for Source {
+    type VerifySourceStream = ReceiverStream<Result<api::VerifySourceResponse, Status>>;
+
+    async fn get_budget(&self, request: Request<api::GetBudgetRequest>) -> Result<Response<api::GetBudgetResponse>, Status> {
+        let (connection, tools) = (self.connection(&request.into_inner().location_id)?, self.tools()?);
+        let progress = tools.log.progress(&connection.location_id).await.map_err(refusal_of_log)?;
+        let spending = connection.client.spending();
+        Ok(Response::new(answers::budget(connection.location_id.to_string(), spending, &progress.backfill, Timestamp::now())))
+    }
+
+    async fn get_coverage(&self, request: Request<api::GetCoverageRequest>) -> Result<Response<api::GetCoverageResponse>, Status> {
+        let location_id = self.location(&request.into_inner().location_id)?;
+        let kinds = self.tools()?.log.coverage(&location_id).await.map_err(refusal_of_log)?;
+        Ok(Response::new(answers::coverage(location_id.to_string(), kinds)))
+    }
+
+    async fn verify_source(&self, request: Request<api::VerifySourceRequest>) -> Result<Response<Self::VerifySourceStream>, Status> {
+        let request = request.into_inner();
+        let connection = self.connection(&request.location_id)?;
+        let contact = match request.contact_id.as_str() {
+            "" => None,
+            id => Some(ContactId::new(id).map_err(|error| Status::invalid_argument(format!("contact_id: {error}")))?),
+        };
+        Ok(Response::new(verify::verify(self.tools()?, connection, contact)))
+    }
+
     async fn list_operations(&self, _: Request<api::ListOperationsRequest>) -> Result<Response<api::ListOperationsResponse>, Status> {
         Ok(Response::new(api::ListOperationsResponse { operations: ghl::OPERATIONS.iter().copied().map(operation).collect() }))
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chassis::Shutdown;
 use domain::{Moment, Net};
+use eventlog::Pass;
 use ghl::{Row, Search, Window};
 use jiff::Timestamp;
 
@@ -87,6 +88,8 @@ async fn round(errand: Errand<'_>) -> Result<Duration, Trouble> {
     tools.metrics.watched(&connection.location_id, Duration::try_from(to.duration_since(from)).unwrap_or_default());
     let watermark = search(errand, from, to, watermark).await?;
     connection.change_progress(&tools.log, |progress| progress.watermark = Some(watermark)).await?;
+    let pass = Pass { complete_since: Some(watermark), complete_at: Some(now()), ended_at: Some(now()), ..Pass::default() };
+    tools.log.save_pass(&connection.location_id, errand.net.as_str(), Bulk::Contacts.kind(), &pass).await?;
     drop(in_hand);
     Ok(settings.interval)
 }

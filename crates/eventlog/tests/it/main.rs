@@ -4,8 +4,10 @@
 
 mod answers;
 mod append;
+mod coverage;
 mod guard;
 mod history;
+mod leases;
 mod ledger;
 mod migrate;
 mod parked;

@@ -31,9 +31,10 @@ async fn a_pass_is_read_back_as_it_was_saved() {
 async fn confirming_what_is_known_appends_nothing_and_a_change_is_left_for_a_look() {
     let db = database("passes_confirm").await;
     db.observe(seen_with_notes("c1", "Ann", 1, &[("n1", "hello")])).await;
-    db.log.confirm(&db.location, &[seen("c1", "Ann", 10)]).await.unwrap();
+    let lease = db.log.lease(&db.location, "a", std::time::Duration::from_secs(600)).await.unwrap().unwrap();
+    db.log.confirm(&lease, &[seen("c1", "Ann", 10)]).await.unwrap();
     assert!(db.log.unseen_contacts(&db.location, at(10), None, 10).await.unwrap().is_empty());
-    db.log.confirm(&db.location, &[seen("c1", "Bob", 20)]).await.unwrap();
+    db.log.confirm(&lease, &[seen("c1", "Bob", 20)]).await.unwrap();
     assert_eq!(db.head().await, 2, "nothing is appended");
     assert_eq!(db.log.unseen_contacts(&db.location, at(20), None, 10).await.unwrap(), [contact_id("c1")], "it does not count as seen");
     assert_eq!(types(&db.observe(seen("c1", "Bob", 15)).await), ["contact.changed"], "nor does it hold off a look");
@@ -70,7 +71,8 @@ async fn a_record_counts_as_seen_singly_or_in_a_listing() {
     }
     let singly = Listing::Partial(vec![(id("c1-a"), Some(task("Call")))]);
     let singly = domain::Observation { contact: Sighting::NotAsked, ..tasks("c1", 5, singly) };
-    db.log.confirm(&db.location, &[singly]).await.unwrap();
+    let lease = db.log.lease(&db.location, "a", std::time::Duration::from_secs(600)).await.unwrap().unwrap();
+    db.log.confirm(&lease, &[singly]).await.unwrap();
     db.observe(tasks("c2", 5, whole(&["c2-a", "c2-b"]))).await;
     let unseen = db.log.unseen_records(&db.location, RecordKind::Task, at(5), None, 10).await.unwrap();
     let ids: Vec<&str> = unseen.iter().map(|(_, record_id, _)| record_id.as_str()).collect();

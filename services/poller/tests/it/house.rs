@@ -24,10 +24,30 @@ pub(crate) struct House {
     pub(crate) nats_data: PathBuf,
     pub(crate) log: EventLog,
     pub(crate) http: String,
+    pub(crate) grpc: String,
     postgres: Option<Postgres>,
     config_file: PathBuf,
     shutdown: Shutdown,
     running: JoinHandle<anyhow::Result<()>>,
+}
+
+/// A second poller.
+pub(crate) struct Replica {
+    http: String,
+    shutdown: Shutdown,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Replica {
+    /// Sends a webhook to this one.
+    pub(crate) async fn send(&mut self, house: &House, kind: &str, fields: Value) -> u16 {
+        house.send_to(&self.http, kind, fields).await
+    }
+
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.running.await.unwrap().unwrap();
+    }
 }
 
 /// A GHL to poll.
@@ -87,10 +107,11 @@ impl House {
 
         let Ghl { base_url, location_id, token, pem } = ghl;
         let http = format!("127.0.0.1:{}", embedded::free_port().unwrap());
+        let grpc = format!("127.0.0.1:{}", embedded::free_port().unwrap());
         let mut config = String::new();
         writeln!(config, "locations = [{{ id = \"{location_id}\", token = \"{token}\" }}]").unwrap();
         writeln!(config, "log.url = \"{}\"\nbus.url = \"{}\"", postgres.url("log"), nats.url()).unwrap();
-        writeln!(config, "server.http = \"{http}\"\nserver.grpc = \"127.0.0.1:{}\"", embedded::free_port().unwrap()).unwrap();
+        writeln!(config, "server.http = \"{http}\"\nserver.grpc = \"{grpc}\"").unwrap();
         writeln!(config, "server.token = \"control\"\nghl.base_url = \"{base_url}\"").unwrap();
         writeln!(config, "ghl.rate.calls_per_second = 1000.0\nghl.rate.window_calls_max = 100000").unwrap();
         writeln!(config, "webhooks.ed25519_pems = [\"\"\"{pem}\"\"\"]\nhints.debounce = \"0s\"\nsettled.interval = \"100ms\"").unwrap();
@@ -101,10 +122,47 @@ impl House {
         std::fs::write(&config_file, config).unwrap();
 
         let (shutdown, running) = run(&config_file);
-        let http = format!("http://{http}");
-        let house = Self { nats, nats_data, log, http, postgres: Some(postgres), config_file, shutdown, running };
+        let (http, grpc) = (format!("http://{http}"), format!("http://{grpc}"));
+        let house = Self { nats, nats_data, log, http, grpc, postgres: Some(postgres), config_file, shutdown, running };
         house.until_ready().await;
         house
+    }
+
+    /// A second poller beside this one, with addresses of its own.
+    pub(crate) async fn another(&self) -> Replica {
+        let (http, grpc) = (embedded::free_port().unwrap(), embedded::free_port().unwrap());
+        let addressed = |line: &str| match line.split_once(" = ") {
+            Some(("server.http", _)) => format!("server.http = \"127.0.0.1:{http}\""),
+            Some(("server.grpc", _)) => format!("server.grpc = \"127.0.0.1:{grpc}\""),
+            _ => line.to_owned(),
+        };
+        let config: Vec<String> = std::fs::read_to_string(&self.config_file).unwrap().lines().map(addressed).collect();
+        let config_file = self.config_file.with_file_name("another.toml");
+        std::fs::write(&config_file, config.join("\n")).unwrap();
+        let (shutdown, running) = run(&config_file);
+        let http = format!("http://127.0.0.1:{http}");
+        eventually("another one", || async { reqwest::get(format!("{http}/readyz")).await.ok()?.status().is_success().then_some(()) })
+            .await;
+        Replica { http, shutdown, running }
+    }
+
+    /// Ends the poller without notice.
+    pub(crate) fn kill(&self) {
+        self.running.abort();
+    }
+
+    /// Stops the poller alone.
+    pub(crate) async fn stop_poller(&mut self) {
+        self.shutdown.cancel();
+        (&mut self.running).await.unwrap().unwrap();
+    }
+
+    /// Stops what the poller ran on, when it has ended before.
+    pub(crate) async fn close(self) {
+        self.nats.stop().await.unwrap();
+        if let Some(postgres) = self.postgres {
+            postgres.stop().await.unwrap();
+        }
     }
 
     /// Stops the poller and starts another one over the same data.
@@ -155,22 +213,24 @@ impl House {
 
     /// Sends a body with a good signature; gives the status.
     pub(crate) async fn send_raw(&self, body: Vec<u8>) -> u16 {
-        let signature = base64::engine::general_purpose::STANDARD.encode(key().sign(&body).to_bytes());
+        let signature = signature(&body);
         self.post(body, Some(("X-GHL-Signature", &signature))).await
     }
 
     pub(crate) async fn post(&self, body: Vec<u8>, header: Option<(&str, &str)>) -> u16 {
-        let mut request = reqwest::Client::new().post(format!("{}/webhooks/ghl", self.http)).body(body);
-        if let Some((name, value)) = header {
-            request = request.header(name, value);
-        }
-        request.send().await.unwrap().status().as_u16()
+        post_to(&self.http, body, header).await
     }
 
     pub(crate) async fn send(&self, kind: &str, fields: Value) -> u16 {
+        self.send_to(&self.http, kind, fields).await
+    }
+
+    async fn send_to(&self, http: &str, kind: &str, fields: Value) -> u16 {
         let mut body = json!({"type": kind, "locationId": LOCATION, "webhookId": uuid::Uuid::new_v4().to_string()});
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        self.send_raw(body.to_string().into_bytes()).await
+        let body = body.to_string().into_bytes();
+        let signature = signature(&body);
+        post_to(http, body, Some(("X-GHL-Signature", &signature))).await
     }
 
     /// The types of the events of a contact, sorted.
@@ -214,4 +274,16 @@ fn run(config_file: &std::path::Path) -> (Shutdown, JoinHandle<anyhow::Result<()
     let config: Config = chassis::load(Some(config_file)).unwrap();
     let shutdown = Shutdown::new();
     (shutdown.clone(), tokio::spawn(poller::run(config, shutdown)))
+}
+
+fn signature(body: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(key().sign(body).to_bytes())
+}
+
+async fn post_to(http: &str, body: Vec<u8>, header: Option<(&str, &str)>) -> u16 {
+    let mut request = reqwest::Client::new().post(format!("{http}/webhooks/ghl")).body(body);
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
+    request.send().await.unwrap().status().as_u16()
 }

@@ -4,7 +4,9 @@
 mod agency;
 mod house;
 mod nets;
+mod replicas;
 mod simulator;
+mod source;
 mod sweep;
 mod trouble;
 mod webhooks;

@@ -1,0 +1,127 @@
+//! Leases: each location is looked after by one replica at a time. All of it runs on the database's clock.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use domain::LocationId;
+use jiff::Timestamp;
+use sqlx::{PgConnection, Row};
+
+use crate::columns::{At, signed, unsigned};
+use crate::{Error, EventLog, Result, locations};
+
+/// The right to look after a location, until it expires or another holder has a higher token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub location_id: LocationId,
+    /// Grows with every change of the holder.
+    pub token: u64,
+}
+
+/// Who looks after a location.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    pub location_id: LocationId,
+    pub holder: String,
+    pub token: u64,
+    pub expires_at: Timestamp,
+}
+
+impl EventLog {
+    /// Says that a replica is alive for so much longer, and gives how many are. Those that died are forgotten.
+    pub async fn attend(&self, instance: &str, ttl: Duration) -> Result<u64> {
+        sqlx::query(
+            "INSERT INTO pollers (instance, alive_until) VALUES ($1, now() + $2 * interval '1 millisecond') \
+             ON CONFLICT (instance) DO UPDATE SET alive_until = excluded.alive_until",
+        )
+        .bind(instance)
+        .bind(millis(ttl))
+        .execute(&self.pool)
+        .await?;
+        sqlx::query("DELETE FROM pollers WHERE alive_until < now() - interval '1 hour'").execute(&self.pool).await?;
+        let row = sqlx::query("SELECT count(*) FROM pollers WHERE alive_until >= now()").fetch_one(&self.pool).await?;
+        Ok(unsigned(row.try_get(0)?))
+    }
+
+    /// Says that a replica leaves.
+    pub async fn leave(&self, instance: &str) -> Result<()> {
+        sqlx::query("DELETE FROM pollers WHERE instance = $1").bind(instance).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Takes the lease of a location that nobody holds; nothing while somebody does.
+    pub async fn lease(&self, location_id: &LocationId, instance: &str, ttl: Duration) -> Result<Option<Lease>> {
+        let row = sqlx::query(
+            "INSERT INTO location_leases AS held (location_id, holder, token, expires_at) \
+             VALUES ($1, $2, 1, now() + $3 * interval '1 millisecond') ON CONFLICT (location_id) DO UPDATE SET \
+             holder = excluded.holder, token = held.token + 1, expires_at = excluded.expires_at \
+             WHERE held.expires_at < now() RETURNING token",
+        )
+        .bind(location_id.as_str())
+        .bind(instance)
+        .bind(millis(ttl))
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| Ok(Lease { location_id: location_id.clone(), token: unsigned(row.try_get(0)?) })).transpose()
+    }
+
+    /// Extends leases, and gives those that are still held: also one that has expired, as long as nobody else took it.
+    pub async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<BTreeSet<LocationId>> {
+        let rows = sqlx::query(
+            "UPDATE location_leases held SET expires_at = now() + $3 * interval '1 millisecond' \
+             FROM unnest($1::text[], $2::bigint[]) AS ours (location_id, token) \
+             WHERE held.location_id = ours.location_id AND held.token = ours.token RETURNING held.location_id",
+        )
+        .bind(leases.iter().map(|lease| lease.location_id.as_str()).collect::<Vec<_>>())
+        .bind(leases.iter().map(|lease| signed(lease.token)).collect::<Vec<_>>())
+        .bind(millis(ttl))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| locations::id(row.try_get(0)?)).collect()
+    }
+
+    /// Gives a lease back, so that another replica can take it at once. Does nothing when it is held by another one already.
+    pub async fn release(&self, lease: &Lease) -> Result<()> {
+        sqlx::query("UPDATE location_leases SET expires_at = '-infinity' WHERE location_id = $1 AND token = $2")
+            .bind(lease.location_id.as_str())
+            .bind(signed(lease.token))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Who looks after which location now.
+    pub async fn holdings(&self) -> Result<Vec<Holding>> {
+        let rows = sqlx::query("SELECT location_id, holder, token, expires_at FROM location_leases WHERE expires_at >= now() ORDER BY 1")
+            .fetch_all(&self.pool)
+            .await?;
+        let holding = |row: &sqlx::postgres::PgRow| {
+            Ok(Holding {
+                location_id: locations::id(row.try_get(0)?)?,
+                holder: row.try_get(1)?,
+                token: unsigned(row.try_get(2)?),
+                expires_at: row.try_get::<At, _>(3)?.0,
+            })
+        };
+        rows.iter().map(holding).collect()
+    }
+}
+
+/// Refuses whoever is not the holder any more. Under the head's lock: a new holder appends only after it, and then the old one sees its
+/// token.
+///
+/// # Errors
+/// `Superseded`.
+pub(crate) async fn check(connection: &mut PgConnection, lease: Option<&Lease>) -> Result<()> {
+    let Some(lease) = lease else { return Ok(()) };
+    let row = sqlx::query("SELECT token FROM location_leases WHERE location_id = $1")
+        .bind(lease.location_id.as_str())
+        .fetch_optional(connection)
+        .await?;
+    let token = row.map(|row| row.try_get::<i64, _>(0)).transpose()?;
+    if token == Some(signed(lease.token)) { Ok(()) } else { Err(Error::Superseded { location_id: lease.location_id.clone() }) }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

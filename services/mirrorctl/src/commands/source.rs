@@ -1,0 +1,152 @@
+//! `budget`, `coverage` and `verify source`: what the poller knows of GHL, and how.
+
+use proto::source::v1 as api;
+use serde_json::{Value, json};
+
+use super::Output;
+use crate::cli::{Connection, VerifySourceArgs};
+use crate::problem::Problem;
+use crate::table::{Table, printable};
+use crate::words;
+
+pub(crate) async fn budget(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
+    let request = api::GetBudgetRequest { location_id: connection.location_id() };
+    let budget = connection.source().await?.get_budget(request).await?.into_inner();
+    let done_at = budget.backfill_done_at.as_ref();
+    if output.json {
+        let lane = |lane: &api::LaneSpending| json!({ "lane": lane.lane, "calls": lane.calls, "waiting": lane.waiting });
+        return output.line(&json!({
+            "location_id": budget.location_id, "calls_per_second": budget.calls_per_second, "at_once": budget.at_once,
+            "pace": budget.pace, "held_ms": budget.held_ms, "left_today": budget.left_today, "day_calls_max": budget.day_calls_max,
+            "throttled": budget.throttled, "lanes": budget.lanes.iter().map(lane).collect::<Vec<_>>(),
+            "backfill_done_at": words::instant(done_at),
+        }));
+    }
+    let out = &mut output.out;
+    writeln!(out, "{}: {} of {} calls left today", printable(&budget.location_id), budget.left_today, budget.day_calls_max)?;
+    write!(out, "{:.1} calls a second, {} at once", budget.calls_per_second, budget.at_once)?;
+    if budget.throttled > 0 {
+        write!(out, "; GHL asked {} times to slow down, pace {:.0} %", budget.throttled, budget.pace * 100.0)?;
+    }
+    if budget.held_ms > 0 {
+        write!(out, "; nothing is asked for {} ms more", budget.held_ms)?;
+    }
+    writeln!(out)?;
+    if done_at.is_some() {
+        writeln!(out, "the backfill will be done about {}", words::second(done_at))?;
+    }
+    let mut table = Table::new(&["LANE", ">CALLS", ">WAITING"]);
+    for lane in &budget.lanes {
+        table.row([lane.lane.clone(), lane.calls.to_string(), lane.waiting.to_string()]);
+    }
+    Ok(table.write(output.out)?)
+}
+
+pub(crate) async fn coverage(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
+    let request = api::GetCoverageRequest { location_id: connection.location_id() };
+    let coverage = connection.source().await?.get_coverage(request).await?.into_inner();
+    if output.json {
+        return coverage.kinds.iter().try_for_each(|kind| output.line(&kind_as_json(&coverage.location_id, kind)));
+    }
+    let mut table = Table::new(&[
+        "KIND",
+        ">PRESENT",
+        "LAST WEBHOOK",
+        "WATCHED SINCE",
+        "SWEPT SINCE",
+        "OLDEST LOOK",
+        ">WEBHOOK",
+        ">WATCH",
+        ">SWEEP",
+        ">MISSED",
+    ]);
+    for kind in &coverage.kinds {
+        let found = |net: &str| kind.found.iter().find(|found| found.net == net).map_or(0, |found| found.changes).to_string();
+        table.row([
+            kind.kind.clone(),
+            kind.present.to_string(),
+            words::second(kind.webhook_at.as_ref()),
+            words::second(kind.watched_since.as_ref()),
+            words::second(kind.swept_since.as_ref()),
+            words::second(kind.unverified_since.as_ref()),
+            found("webhook"),
+            found("poll"),
+            found("sweep"),
+            kind.missed_rate.map_or_else(|| "-".to_owned(), |rate| format!("{:.1} %", rate * 100.0)),
+        ]);
+    }
+    table.write(output.out)?;
+    writeln!(output.out)?;
+    Ok(writeln!(
+        output.out,
+        "WEBHOOK, WATCH and SWEEP count the changes that each found first; MISSED is the part that no webhook announced.\n\
+         What changed after OLDEST LOOK without a webhook may not be seen yet; the sweep sees it at the latest."
+    )?)
+}
+
+fn kind_as_json(location_id: &str, kind: &api::KindCoverage) -> Value {
+    let found =
+        |found: &api::NetFound| json!({ "net": found.net, "changes": found.changes, "last_at": words::instant(found.last_at.as_ref()) });
+    json!({
+        "location_id": location_id, "kind": kind.kind, "present": kind.present,
+        "webhook_at": words::instant(kind.webhook_at.as_ref()), "watched_since": words::instant(kind.watched_since.as_ref()),
+        "swept_since": words::instant(kind.swept_since.as_ref()), "unverified_since": words::instant(kind.unverified_since.as_ref()),
+        "found": kind.found.iter().map(found).collect::<Vec<_>>(), "missed_rate": kind.missed_rate,
+    })
+}
+
+/// Exit code 1 when something differs.
+pub(crate) async fn verify(connection: &Connection, arguments: VerifySourceArgs, output: &mut Output<'_>) -> Result<(), Problem> {
+    let contact_id = arguments.contact.unwrap_or_default();
+    let request = api::VerifySourceRequest { location_id: connection.location_id(), contact_id };
+    let mut answers = connection.source_without_deadline().await?.verify_source(request).await?.into_inner();
+    let mut last = api::VerifySourceResponse::default();
+    while let Some(answer) = answers.message().await? {
+        for difference in &answer.differences {
+            tell(difference, output)?;
+        }
+        if output.json && answer.differences.is_empty() && !answer.done {
+            output.line(&json!({ "checked": answer.checked, "total": answer.total, "differing": answer.differing }))?;
+        }
+        last = answer;
+    }
+    if !last.done {
+        return Err(tonic::Status::unavailable("the comparison broke off; verify again").into());
+    }
+    if output.json {
+        output.line(&json!({ "checked": last.checked, "differing": last.differing, "done": true }))?;
+    } else if last.differing == 0 {
+        writeln!(output.out, "{} contacts compared with GHL: the log says the same", last.checked)?;
+    } else {
+        writeln!(output.out, "{} contacts compared with GHL: {} records differ", last.checked, last.differing)?;
+    }
+    if last.differing == 0 { Ok(()) } else { Err(Problem::Different) }
+}
+
+fn tell(difference: &api::RecordDifference, output: &mut Output<'_>) -> Result<(), Problem> {
+    if output.json {
+        let field =
+            |field: &api::FieldDifference| json!({ "field": field.field, "log": inner(&field.log_json), "ghl": inner(&field.ghl_json) });
+        return output.line(&json!({
+            "contact_id": difference.contact_id, "kind": difference.kind, "record_id": difference.record_id,
+            "difference": difference.difference, "fields": difference.fields.iter().map(field).collect::<Vec<_>>(),
+        }));
+    }
+    let what = match difference.difference.as_str() {
+        "appeared" => "GHL has it, the log does not",
+        "returned" => "GHL has it, the log says that it is gone",
+        "vanished" => "the log has it, GHL does not",
+        _ => "it differs",
+    };
+    let [kind, id, contact] = [&difference.kind, &difference.record_id, &difference.contact_id].map(|text| printable(text));
+    writeln!(output.out, "{kind} {id} of contact {contact}: {what}")?;
+    for field in &difference.fields {
+        let change = output.change(&field.field, &field.log_json, &field.ghl_json);
+        writeln!(output.out, "  {change}")?;
+    }
+    Ok(())
+}
+
+fn inner(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or(Value::Null)
+}
