@@ -86,5 +86,19 @@ pub mod source {
     }
 }
 
+#[allow(
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::clone_on_ref_ptr,
+    clippy::doc_markdown,
+    unused_qualifications,
+    reason = "generated"
+)]
+pub mod erasure {
+    pub mod v1 {
+        include!("gen/mirror.erasure.v1.rs");
+    }
+}
+
 /// Every proto file with what it imports, for gRPC reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("gen/descriptors.bin");

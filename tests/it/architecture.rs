@@ -20,7 +20,7 @@ const INSIDE: [(&str, &[&str]); 18] = [
     ("mapper", &["domain", "eventlog", "bus", "chassis"]),
     ("writer", &["domain", "eventlog", "bus", "pagico", "chassis"]),
     ("bridge", &["chassis"]),
-    ("admin", &["domain", "eventlog", "bus", "chassis", "proto", "proof"]),
+    ("admin", &["domain", "eventlog", "bus", "chassis", "pagico", "proto", "proof"]),
     ("mirrorctl", &["domain", "proto", "proof"]),
     (
         "standalone",

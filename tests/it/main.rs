@@ -4,6 +4,7 @@ mod admin;
 mod architecture;
 mod audit;
 mod config;
+mod erase;
 mod failure;
 mod process;
 mod restart;

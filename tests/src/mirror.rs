@@ -1,7 +1,7 @@
 //! The whole system over real servers and a simulated GHL.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -47,13 +47,14 @@ pub struct Plan {
     name: String,
     pub contacts: usize,
     pub sandbox: sandbox::Settings,
+    kek: &'static str,
     more: BTreeMap<&'static str, Table>,
 }
 
 impl Plan {
     pub fn new(name: &str) -> Self {
         let sandbox = sandbox::Settings { limits: sandbox::Limits::none(), ..sandbox::Settings::default() };
-        Self { name: name.to_owned(), contacts: 12, sandbox, more: BTreeMap::new() }
+        Self { name: name.to_owned(), contacts: 12, sandbox, kek: "", more: BTreeMap::new() }
     }
 
     #[must_use]
@@ -65,6 +66,13 @@ impl Plan {
     #[must_use]
     pub fn sandbox(mut self, change: impl FnOnce(&mut sandbox::Settings)) -> Self {
         change(&mut self.sandbox);
+        self
+    }
+
+    /// Events and intents are sealed.
+    #[must_use]
+    pub fn sealed(mut self) -> Self {
+        self.kek = "test:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
         self
     }
 
@@ -111,12 +119,17 @@ impl Mirror {
         EventLog::migrate(&owner).await?;
         EventLog::ensure_service_role(&owner, "app", &SecretString::from("app")).await?;
         let service_url = as_app(&postgres.url("log"))?;
-        let log = EventLog::connect(&eventlog::Settings { url: service_url.clone().into(), ..eventlog::Settings::default() }).await?;
+        let log = EventLog::connect(&eventlog::Settings {
+            url: service_url.clone().into(),
+            kek: plan.kek.into(),
+            ..eventlog::Settings::default()
+        })
+        .await?;
 
         let sandbox = Sandbox::start(plan.sandbox).await?;
         sandbox.world().populate(7, plan.contacts);
         sandbox.world().settle_search();
-        let tables = tables(&postgres, &nats, &sandbox, &service_url, plan.more)?;
+        let tables = tables(&postgres, &nats, &sandbox, &service_url, plan.kek, plan.more)?;
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build()?;
         let mut mirror = Self { postgres, nats, sandbox, log, http, nats_data, tables, running: BTreeMap::new() };
         let webhooks = format!("{}/webhooks/ghl", mirror.address("poller", "http")?);
@@ -125,6 +138,16 @@ impl Mirror {
             mirror.start_service(service)?;
         }
         Ok(mirror)
+    }
+
+    pub fn nats_data(&self) -> &Path {
+        &self.nats_data
+    }
+
+    /// # Errors
+    /// Never: the token can be metadata.
+    pub fn token(&self) -> anyhow::Result<WithToken> {
+        WithToken::new(TOKEN)
     }
 
     pub fn world(&self) -> World {
@@ -382,6 +405,7 @@ fn tables(
     nats: &Nats,
     sandbox: &Sandbox,
     log_url: &str,
+    kek: &str,
     mut more: BTreeMap<&'static str, Table>,
 ) -> anyhow::Result<BTreeMap<&'static str, Table>> {
     let mut tables = BTreeMap::new();
@@ -399,7 +423,7 @@ fn tables(
             let nats_url = nats.url();
             merge(
                 &mut table,
-                toml! { log = { url = log_url }
+                toml! { log = { url = log_url, kek = kek }
                 bus = { url = nats_url }
                 health = { interval = "200ms" } },
             );
@@ -420,7 +444,9 @@ fn tables(
         retry = { first = "20ms", longest = "500ms", reconnect = "50ms" }
     };
     let writer = toml! { bridge = { url = bridge, key = KEY } };
-    for (service, own) in [("poller", poller), ("writer", writer)] {
+    let mut admin = writer.clone();
+    merge(&mut admin, toml! { erasure = { interval = "200ms" } });
+    for (service, own) in [("poller", poller), ("writer", writer), ("admin", admin)] {
         if let Some(table) = tables.get_mut(service) {
             merge(table, own);
         }

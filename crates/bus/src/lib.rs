@@ -8,6 +8,7 @@ mod inbox;
 mod message;
 mod publish;
 mod puller;
+mod purge;
 mod settings;
 mod streams;
 mod subject;

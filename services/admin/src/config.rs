@@ -22,6 +22,19 @@ pub struct Config {
     pub health: IntervalSettings,
     pub proof: ProofSettings,
     pub seal: SealSettings,
+    pub bridge: pagico::Settings,
+    pub erasure: ErasureSettings,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErasureSettings {
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+    #[serde(with = "humantime_serde")]
+    pub answer_within: Duration,
+    pub batch: u32,
+    pub rewrap_batch: u32,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -111,6 +124,15 @@ impl chassis::Settings for Config {
         problems.extend(self.telemetry.problems());
         problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
         problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
+        problems.extend(self.bridge.problems().into_iter().map(|problem| format!("bridge.{problem}")));
+        let ErasureSettings { interval, answer_within, batch, rewrap_batch } = &self.erasure;
+        let none = [
+            ("erasure.interval", interval.is_zero()),
+            ("erasure.answer_within", answer_within.is_zero()),
+            ("erasure.batch", *batch == 0),
+            ("erasure.rewrap_batch", *rewrap_batch == 0),
+        ];
+        problems.extend(none.into_iter().filter(|(_, none)| *none).map(|(key, _)| format!("{key} must be more than nothing")));
         let Limits {
             page_rows,
             page_rows_max,

@@ -8,6 +8,7 @@ mod asked;
 mod audit;
 mod checkpoints;
 mod config;
+mod erasure;
 mod health;
 mod history;
 mod proving;
@@ -24,15 +25,18 @@ use anyhow::Context as _;
 use bus::Bus;
 use chassis::{Chassis, Shutdown};
 use eventlog::EventLog;
+use pagico::Bridge;
 use proto::admin::v1::admin_server::AdminServer;
 use proto::audit::v1::audit_server::AuditServer;
+use proto::erasure::v1::erasure_server::ErasureServer;
 use proto::proof::v1::proof_server::ProofServer;
 use tokio::task::{JoinError, JoinSet};
 use tonic::service::Routes;
 
-pub use config::{AccessSettings, Config, IntervalSettings, Limits, ProofSettings, SealSettings};
+pub use config::{AccessSettings, Config, ErasureSettings, IntervalSettings, Limits, ProofSettings, SealSettings};
 
 use crate::audit::Audit;
+use crate::erasure::Eraser;
 use crate::proving::Proving;
 use crate::sealer::Seal;
 use crate::service::Service;
@@ -53,12 +57,18 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let seal = Seal::from_settings(&config.seal)?;
     let proving = Proving::new(log.clone(), seal.clone(), config.proof.clone(), config.limits.clone(), stop.clone());
     let audit = Audit::new(log.clone(), config.limits.clone(), stop.clone());
+    let bridge = Bridge::new(config.bridge.clone())?;
+    let eraser = Eraser { log: log.clone(), bus: bus.clone(), bridge, settings: config.erasure.clone() };
+    let erasing = erasure::Service { eraser: eraser.clone(), stop: stop.clone() };
     let http = health::summary(log.clone());
     let mut tasks = JoinSet::new();
     let (serving, server) = (Arc::clone(&chassis), config.server.clone());
     let listening = stop.clone();
     tasks.spawn(async move {
-        let routes = Routes::new(AdminServer::new(service)).add_service(ProofServer::new(proving)).add_service(AuditServer::new(audit));
+        let routes = Routes::new(AdminServer::new(service))
+            .add_service(ProofServer::new(proving))
+            .add_service(AuditServer::new(audit))
+            .add_service(ErasureServer::new(erasing));
         serving.serve(&server, http, Some(routes), &[], listening).await.context("server")
     });
     if let Some(seal) = seal {
@@ -67,6 +77,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     }
     let (trimmed, access, trimming) = (log.clone(), config.access.clone(), stop.clone());
     tasks.spawn(async move { access::run(trimmed, access, trimming).await.context("access log") });
+    let going_on = stop.clone();
+    tasks.spawn(async move { erasure::run(eraser, going_on).await.context("erasures") });
     let interval = config.health.interval;
     let watching = stop.clone();
     tasks.spawn(async move { health::run(chassis, log, bus, interval, watching).await.context("health") });

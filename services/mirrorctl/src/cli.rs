@@ -114,11 +114,47 @@ pub enum Command {
     Resume(ServicesArgs),
     /// Makes services take up no work any more, and waits until nothing is in hand.
     Drain(DrainArgs),
+    /// Erases a contact from everything the mirror keeps; exit code 6 while something is left to do.
+    Erase(EraseArgs),
+    /// Shows how far the erasure of a contact is; exit code 6 while something is left to do.
+    Erasure {
+        /// The GHL contact id.
+        contact_id: String,
+    },
+    /// Lets an erased contact be observed again; what was erased stays erased.
+    LiftErasure {
+        /// The GHL contact id.
+        contact_id: String,
+    },
+    /// What is to be done about keys.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Proves that the log is what was written.
     #[command(subcommand)]
     Log(LogCommand),
     /// Prints a completion script.
     Completions { shell: Shell },
+}
+
+#[derive(Args)]
+pub struct EraseArgs {
+    /// The GHL contact id.
+    pub(crate) contact_id: String,
+    /// Why, for the log, where it stays for ever: it must not name the person.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Erases all else although events from before there was a key stay readable in the log.
+    #[arg(long)]
+    pub(crate) leave_plain_events: bool,
+    /// Does not ask to confirm.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Keys {
+    /// Wraps the keys of all contacts with the current key-encryption key; events are not touched.
+    Rotate,
 }
 
 #[derive(Subcommand)]

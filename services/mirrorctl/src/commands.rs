@@ -2,6 +2,7 @@
 
 mod access;
 mod contacts;
+mod erase;
 mod ghl;
 mod history;
 mod log;
@@ -17,7 +18,7 @@ use std::io::Write;
 use clap::CommandFactory as _;
 use serde_json::Value;
 
-use crate::cli::{Cli, Command, Connection, Export, VerifyCommand};
+use crate::cli::{Cli, Command, Connection, Export, Keys, VerifyCommand};
 use crate::problem::Problem;
 use crate::style::Style;
 use crate::table::printable;
@@ -65,6 +66,10 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::Pause(arguments) => services::pause(&connection, &arguments.services, output).await,
         Command::Resume(arguments) => services::resume(&connection, &arguments.services, output).await,
         Command::Drain(arguments) => services::drain(&connection, &arguments, output).await,
+        Command::Erase(arguments) => erase::erase(&connection, arguments, output).await,
+        Command::Erasure { contact_id } => erase::show(&connection, contact_id, output).await,
+        Command::LiftErasure { contact_id } => erase::lift(&connection, contact_id, output).await,
+        Command::Keys(Keys::Rotate) => erase::rotate(&connection, output).await,
         Command::Log(command) => log::execute(&connection, command, output).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();

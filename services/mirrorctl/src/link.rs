@@ -7,6 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use proto::admin::v1::admin_client::AdminClient;
 use proto::audit::v1::audit_client::AuditClient;
 use proto::control::v1::control_client::ControlClient;
+use proto::erasure::v1::erasure_client::ErasureClient;
 use proto::proof::v1::proof_client::ProofClient;
 use proto::source::v1::source_client::SourceClient;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -51,6 +52,7 @@ impl Interceptor for Signed {
 pub(crate) type Admin = AdminClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Proof = ProofClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Audit = AuditClient<InterceptedService<Channel, Signed>>;
+pub(crate) type Erasure = ErasureClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Control = ControlClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Source = SourceClient<InterceptedService<Channel, Signed>>;
 
@@ -89,6 +91,17 @@ impl Connection {
     async fn audit_within(&self, deadline: Option<Duration>) -> Result<Audit, Problem> {
         let channel = self.channel("the admin API", &self.endpoint).await?;
         Ok(AuditClient::with_interceptor(channel, self.signed(deadline)?).max_decoding_message_size(CONTACT_BYTES_MAX))
+    }
+
+    pub(crate) async fn erasure(&self) -> Result<Erasure, Problem> {
+        let channel = self.channel("the admin API", &self.endpoint).await?;
+        Ok(ErasureClient::with_interceptor(channel, self.signed(Some(self.timeout))?))
+    }
+
+    /// For keys that are wrapped anew, however many there are.
+    pub(crate) async fn erasure_without_deadline(&self) -> Result<Erasure, Problem> {
+        let channel = self.channel("the admin API", &self.endpoint).await?;
+        Ok(ErasureClient::with_interceptor(channel, self.signed(None)?))
     }
 
     /// Who asks: as said, or the user's name.

@@ -40,6 +40,9 @@ pub(crate) enum Problem {
     /// A failure of a command whose exit code 1 has a meaning of its own.
     #[error("{0}")]
     OfDiff(Box<Problem>),
+    /// Something was begun and goes on by itself.
+    #[error("{0}")]
+    Unfinished(String),
     /// Of several things asked for, some failed; each has been told of.
     #[error("{failed} of {asked} failed")]
     Some { failed: usize, asked: usize, exit_code: u8 },
@@ -64,7 +67,7 @@ impl Problem {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,
-            Self::Unreachable { .. } => 6,
+            Self::Unreachable { .. } | Self::Unfinished(_) => 6,
             Self::Output(_) | Self::Unproved(_) => 1,
             Self::Different => DIFFERENT,
             Self::OfDiff(_) => 7,
@@ -88,7 +91,7 @@ impl Problem {
     /// Whether the same call may work in a moment.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { .. } | Self::Unfinished(_) => true,
             Self::Refused(status) => match status.code() {
                 Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => true,
                 // A stream that is cut reports it as unknown, with the transport's error as source.

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use proof::SigningKey;
@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 /// A file with the token alone, for programs that read it from one.
 pub(crate) const CONTROL_TOKEN: &str = "control-token";
+
+/// The file with the key-encryption keys: without it nothing that was sealed can ever be read again.
+const KEK: &str = "key-encryption-keys";
 
 /// Unknown fields are kept out and missing ones made: a later version may need more.
 #[derive(Clone, Serialize, Deserialize)]
@@ -31,6 +34,9 @@ pub struct Secrets {
     pub seal_key: String,
     /// What the poller shows the sandbox.
     pub sandbox_token: String,
+    /// Where the key-encryption keys lie. A file of its own, which a person may add a key to and which is never written again.
+    #[serde(skip)]
+    pub kek_file: PathBuf,
 }
 
 impl Default for Secrets {
@@ -46,6 +52,7 @@ impl Default for Secrets {
             // Empty only if a key could not be written down, which none is; then nothing is sealed.
             seal_key: SigningKey::from_seed(&rand::random()).to_pem().unwrap_or_default(),
             sandbox_token: secret(),
+            kek_file: PathBuf::new(),
         }
     }
 }
@@ -55,7 +62,7 @@ impl Secrets {
     /// When the file can be neither read nor written.
     pub fn of(data: &Path) -> anyhow::Result<Self> {
         let path = data.join("secrets.json");
-        let secrets: Self = match fs::read(&path) {
+        let mut secrets: Self = match fs::read(&path) {
             // What the parser says may quote the content.
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| anyhow::anyhow!("{} cannot be read as secrets", path.display()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::default(),
@@ -63,6 +70,11 @@ impl Secrets {
         };
         keep(&path, &serde_json::to_vec_pretty(&secrets)?)?;
         keep(&data.join(CONTROL_TOKEN), secrets.control_token.as_bytes())?;
+        secrets.kek_file = data.join(KEK);
+        if !secrets.kek_file.exists() {
+            let key = rand::random::<[u8; 32]>().map(|byte| format!("{byte:02x}")).concat();
+            keep(&secrets.kek_file, format!("first:{key}\n").as_bytes())?;
+        }
         Ok(secrets)
     }
 }
@@ -92,7 +104,7 @@ mod tests {
         let read = Secrets::of(&data).expect("read");
         assert_eq!(made.control_token, read.control_token);
         assert_ne!(made.control_token, made.bridge_read_key);
-        for file in ["secrets.json", super::CONTROL_TOKEN] {
+        for file in ["secrets.json", super::CONTROL_TOKEN, super::KEK] {
             let mode = std::fs::metadata(data.join(file)).expect("file").permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{file}");
         }

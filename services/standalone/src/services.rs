@@ -71,7 +71,8 @@ impl Surroundings<'_> {
     fn on_the_bus(&self, http: u16, grpc: u16) -> Table {
         let token = self.bus.token.as_ref().map(|token| ("token", Value::from(token.expose_secret())));
         let bus = table([("url", self.bus.url.clone().into())].into_iter().chain(token));
-        let log = table([("url", self.databases.log.expose_secret().into())]);
+        let kek = self.secrets.kek_file.display().to_string();
+        let log = table([("url", self.databases.log.expose_secret().into()), ("kek_file", kek.into())]);
         merged(self.server(http, grpc), &table([("bus", Value::Table(bus)), ("log", Value::Table(log))]))
     }
 
@@ -94,8 +95,13 @@ impl Surroundings<'_> {
 
     fn admin(&self, ports: &Ports) -> Table {
         let directory = self.settings.data.join(CHECKPOINTS).display().to_string();
+        let url = format!("http://{}", self.settings.address(ports.bridge_http));
+        let bridge = table([("url", url.into()), ("key", self.secrets.bridge_write_key.clone().into())]);
         let seal = table([("directory", directory.into()), ("key", self.secrets.seal_key.clone().into())]);
-        merged(self.on_the_bus(ports.admin_http, ports.admin_grpc), &table([("seal", Value::Table(seal))]))
+        merged(
+            self.on_the_bus(ports.admin_http, ports.admin_grpc),
+            &table([("seal", Value::Table(seal)), ("bridge", Value::Table(bridge))]),
+        )
     }
 
     fn bridge(&self, ports: &Ports) -> Table {

@@ -1,0 +1,35 @@
+//! Removing what is about one contact from every stream.
+
+use domain::{ContactId, LocationId};
+
+use crate::streams::is_missing;
+use crate::subject::{Lane, Subject};
+use crate::{Bus, Error, Result, Stream};
+
+impl Bus {
+    /// Purges the messages about a contact, worked on or not, and gives how many there were. Hints and deliveries stay: they hold ids and
+    /// words of ours alone. A stream that
+    /// is missing has nothing to purge. Repeating it is harmless.
+    ///
+    /// # Errors
+    /// `Unavailable` when the server does not answer; some streams may be purged then.
+    pub async fn purge_contact(&self, location_id: &LocationId, contact_id: &ContactId) -> Result<u64> {
+        self.require_connection("purging")?;
+        let subjects = [
+            (Stream::Events, Subject::events(location_id, Some(contact_id))),
+            (Stream::Intents, Subject::intents(Lane::Live, location_id, contact_id)),
+            (Stream::Intents, Subject::intents(Lane::Replay, location_id, contact_id)),
+        ];
+        let mut purged = 0;
+        for (stream, subject) in subjects {
+            let stream = match self.jetstream.get_stream(stream.name()).await {
+                Ok(stream) => stream,
+                Err(error) if is_missing(&error.kind()) => continue,
+                Err(error) => return Err(Error::unavailable("purging", error)),
+            };
+            let answer = stream.purge().filter(subject.to_string()).await.map_err(|error| Error::unavailable("purging", error))?;
+            purged += answer.purged;
+        }
+        Ok(purged)
+    }
+}

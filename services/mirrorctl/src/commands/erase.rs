@@ -1,0 +1,113 @@
+//! `erase`, `erasure`, `lift-erasure` and `keys rotate`.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use proto::erasure::v1 as api;
+use serde_json::{Value, json};
+
+use super::Output;
+use crate::cli::{Connection, EraseArgs};
+use crate::problem::Problem;
+use crate::progress::bar;
+use crate::table::printable;
+use crate::words;
+
+pub(crate) async fn erase(connection: &Connection, arguments: EraseArgs, output: &mut Output<'_>) -> Result<(), Problem> {
+    let EraseArgs { contact_id, reason, leave_plain_events, yes } = arguments;
+    let who = connection.who();
+    if !yes {
+        confirm(&contact_id)?;
+    }
+    let request = api::EraseContactRequest { location_id: connection.location_id(), contact_id, reason, who, leave_plain_events };
+    let answer = connection.erasure().await?.erase_contact(request).await?.into_inner();
+    tell(&answer.erasure.unwrap_or_default(), output)
+}
+
+pub(crate) async fn show(connection: &Connection, contact_id: String, output: &mut Output<'_>) -> Result<(), Problem> {
+    let request = api::GetErasureRequest { location_id: connection.location_id(), contact_id };
+    let answer = connection.erasure().await?.get_erasure(request).await?.into_inner();
+    tell(&answer.erasure.unwrap_or_default(), output)
+}
+
+pub(crate) async fn lift(connection: &Connection, contact_id: String, output: &mut Output<'_>) -> Result<(), Problem> {
+    let request = api::LiftErasureRequest { location_id: connection.location_id(), contact_id: contact_id.clone(), who: connection.who() };
+    let answer = connection.erasure().await?.lift_erasure(request).await?.into_inner();
+    if output.json {
+        return output.line(&described(&answer.erasure.unwrap_or_default()));
+    }
+    Ok(writeln!(output.out, "{}: may be observed again; what was erased stays erased", printable(&contact_id))?)
+}
+
+/// Wraps the keys of all contacts anew, and shows how far that is.
+pub(crate) async fn rotate(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
+    let mut answers = connection.erasure_without_deadline().await?.rotate_kek(api::RotateKekRequest {}).await?.into_inner();
+    let bar = bar(0);
+    let mut last = api::RotateKekResponse::default();
+    while let Some(progress) = answers.message().await? {
+        if output.json {
+            output.line(&json!({
+                "seen": progress.seen, "total": progress.total, "rewrapped": progress.rewrapped, "kek_id": progress.kek_id,
+            }))?;
+        } else {
+            bar.set_length(progress.total.max(progress.seen));
+            bar.set_position(progress.seen);
+        }
+        last = progress;
+    }
+    bar.finish_and_clear();
+    if output.json {
+        return Ok(());
+    }
+    let api::RotateKekResponse { seen, rewrapped, kek_id, .. } = last;
+    Ok(writeln!(output.out, "{rewrapped} of {seen} keys were wrapped anew; all are wrapped with {} now", printable(&kek_id))?)
+}
+
+/// Asks on the terminal; without one nobody can answer.
+fn confirm(contact_id: &str) -> Result<(), Problem> {
+    let mut typed = String::new();
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Err(Problem::Usage("erasing cannot be undone: confirm it on a terminal, or with --yes".to_owned()));
+    }
+    write!(std::io::stderr(), "Erasing cannot be undone. Type the contact's id to erase {}: ", printable(contact_id))?;
+    std::io::stderr().flush()?;
+    stdin.lock().read_line(&mut typed)?;
+    if typed.trim() == contact_id { Ok(()) } else { Err(Problem::Usage("that is another id; nothing was erased".to_owned())) }
+}
+
+fn tell(erasure: &api::ContactErasure, output: &mut Output<'_>) -> Result<(), Problem> {
+    if output.json {
+        output.line(&described(erasure))?;
+    } else {
+        let name = printable(&erasure.contact_id);
+        writeln!(output.out, "{name}: erased at position {} on {}", erasure.seq, words::second(erasure.erased_at.as_ref()))?;
+        if erasure.plain_events > 0 {
+            writeln!(output.out, "  {} events from before there was a key stay readable in the log", erasure.plain_events)?;
+        }
+        for workspace in &erasure.workspaces_left {
+            writeln!(output.out, "  still to do: workspace {}", printable(workspace))?;
+        }
+        if erasure.bus_left {
+            writeln!(output.out, "  still to do: messages on the bus")?;
+        }
+        let word =
+            if erasure.finished_at.is_some() { "nothing is left to do" } else { "it goes on by itself; `mirrorctl erasure` shows how far" };
+        writeln!(output.out, "  {word}")?;
+        if erasure.lifted_at.is_some() {
+            writeln!(output.out, "  lifted on {}: observed again since", words::second(erasure.lifted_at.as_ref()))?;
+        }
+    }
+    match erasure.finished_at {
+        Some(_) => Ok(()),
+        None => Err(Problem::Unfinished("the erasure is not finished; ask again in a moment".to_owned())),
+    }
+}
+
+fn described(from: &api::ContactErasure) -> Value {
+    json!({
+        "location_id": from.location_id, "contact_id": from.contact_id, "reason": from.reason, "who": from.who, "seq": from.seq,
+        "plain_events": from.plain_events, "erased_at": words::instant(from.erased_at.as_ref()),
+        "workspaces_left": from.workspaces_left, "bus_left": from.bus_left,
+        "finished_at": words::instant(from.finished_at.as_ref()), "lifted_at": words::instant(from.lifted_at.as_ref()),
+    })
+}
