@@ -62,7 +62,7 @@ impl Settings {
             problems.push("url must be an http or https address".to_owned());
         }
         if self.key.expose_secret().is_empty() == self.key_file.is_none() {
-            problems.push("needs either key or key_file".to_owned());
+            problems.push("key or key_file must be given, and not both".to_owned());
         }
         let nothing = [
             ("connect_timeout", self.connect_timeout.is_zero()),

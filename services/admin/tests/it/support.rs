@@ -59,7 +59,7 @@ impl Admin {
         let (http, grpc) = (free_port().expect("port"), free_port().expect("port"));
         let table = format!(
             "{settings}\n[server]\nhttp = \"127.0.0.1:{http}\"\ngrpc = \"127.0.0.1:{grpc}\"\ntoken = \"{TOKEN}\"\n\
-             [log]\nurl = \"{url}\"\n[bus]\nurl = \"{}\"\n",
+             [log]\nurl = \"{url}\"\n[bus]\nurl = \"{}\"\n[bridge]\nkey = \"a-key-that-nobody-asks-for\"\n",
             nats.url()
         );
         let file = directory.join("admin.toml");
