@@ -128,7 +128,8 @@ impl Inbox {
         Ok(())
     }
 
-    /// Gives back what was asked for ahead and not taken, so that nobody has to wait for it.
+    /// Gives back what was asked for ahead and not taken, so that nobody has to wait for it; but what the server is sending at this
+    /// very moment reaches nobody and comes again after `ack_wait`.
     fn close(&mut self) {
         let Some(puller) = self.puller.take() else { return };
         // Without a runtime there is no way to the server any more.
