@@ -9,7 +9,7 @@ use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sees_where_everything_stands() -> anyhow::Result<()> {
-    let mirror = Mirror::start(Plan::new("admin").contacts(8)).await?;
+    let mirror = Mirror::start(Plan::new("admin").contacts(8).by_webhooks_alone()).await?;
     mirror.in_sync().await?;
     mirror.quiet().await?;
     let mut admin = mirror.admin().await?;

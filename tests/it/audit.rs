@@ -29,7 +29,7 @@ async fn moved(name: &'static str) -> anyhow::Result<(Mirror, String)> {
 }
 
 async fn moved_with(name: &'static str, admin: Table) -> anyhow::Result<(Mirror, String)> {
-    let mirror = Mirror::start(Plan::new(name).contacts(3).with("admin", admin)).await?;
+    let mirror = Mirror::start(Plan::new(name).contacts(3).by_webhooks_alone().with("admin", admin)).await?;
     mirror.in_sync().await?;
     let id = mirror.world().contact_ids().pop().unwrap_or_default();
     for city in ["Porto", "Oslo"] {

@@ -19,7 +19,7 @@ async fn one_webhook_is_one_trace_through_every_service() -> anyhow::Result<()> 
         ..TelemetrySettings::default()
     };
     let telemetry = chassis::telemetry::start("mirror", &settings)?;
-    let mirror = Mirror::start(Plan::new("trace").contacts(2)).await?;
+    let mirror = Mirror::start(Plan::new("trace").contacts(2).by_webhooks_alone()).await?;
     mirror.in_sync().await?;
     mirror.quiet().await?;
     let before = collector.spans().len();

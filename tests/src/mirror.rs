@@ -76,6 +76,12 @@ impl Plan {
         self
     }
 
+    /// The watch looks once and then not for an hour, so that a change is seen by its webhook and by nothing else.
+    #[must_use]
+    pub fn by_webhooks_alone(self) -> Self {
+        self.with("poller", toml! { watch = { interval = "1h" } })
+    }
+
     #[must_use]
     pub fn with(mut self, service: &'static str, settings: Table) -> Self {
         self.more.insert(service, settings);
