@@ -128,8 +128,13 @@ impl Comparison {
     }
 }
 
-/// What differs in one contact. A difference counts when it is still there after a while: a change may be on its way.
+/// What differs in one contact. A difference counts when it is still there after a while: a change may be on its way. Whoever was
+/// erased is not asked for: the log is meant to know nothing.
 async fn compare(tools: &Tools, connection: &Connection, net: &Net, contact_id: ContactId) -> Result<Vec<api::RecordDifference>, Status> {
+    let erasure = tools.log.erasure(&connection.location_id, &contact_id).await.map_err(refusal_of_log)?;
+    if erasure.is_some_and(|erasure| erasure.lifted_at.is_none()) {
+        return Ok(Vec::new());
+    }
     let mut found = differences(tools, connection, net, &contact_id).await?;
     if !found.is_empty() {
         tokio::time::sleep(tools.config.verify.recheck_pause).await;

@@ -1,5 +1,7 @@
 //! What the poller tells about GHL: the budget, the coverage, and whether the log says the same as GHL.
 
+use domain::ContactId;
+use eventlog::Erase;
 use proto::source::v1 as api;
 use proto::source::v1::source_client::SourceClient;
 use serde_json::json;
@@ -7,7 +9,7 @@ use tonic::Request;
 use tonic::transport::Channel;
 
 use crate::agency::Agency;
-use crate::house::{House, eventually};
+use crate::house::{House, eventually, here};
 
 /// Nothing looks by itself.
 const STILL: &str = "watch.interval = \"1h\"\nwatch.tasks_interval = \"1h\"\nwatch.appointments_interval = \"1h\"\n\
@@ -68,6 +70,26 @@ async fn what_differs_between_ghl_and_the_log_is_told_field_by_field() {
     assert_eq!(verified(&house, "c-1").await.1.len(), 1);
     assert_eq!(verified(&house, "c-3").await, (1, Vec::new()));
     assert_eq!(house.log.locations().await.unwrap()[0].head, 9, "comparing appends nothing");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_contact_is_neither_asked_for_nor_called_different() {
+    let agency = Agency::default();
+    for id in ["c-1", "c-2"] {
+        agency.put(id, 1);
+    }
+    let house = House::start("verify-erased", agency.clone(), STILL).await;
+    house.until_backfilled().await;
+    let erased = ContactId::new("c-1").unwrap();
+    let erase = Erase { reason: "asked".to_owned(), who: "ann".to_owned(), leave_plain_events: true };
+    house.log.erase(&here(), &erased, &erase).await.unwrap();
+    let asked = agency.asked("/contacts/c-1");
+    assert_eq!(verified(&house, "").await, (2, Vec::new()));
+    assert_eq!(verified(&house, "c-1").await, (1, Vec::new()));
+    assert_eq!(agency.asked("/contacts/c-1"), asked);
+    house.log.lift_erasure(&here(), &erased, "ann").await.unwrap();
+    assert_eq!(verified(&house, "").await.1.len(), 3);
     house.stop().await;
 }
 
