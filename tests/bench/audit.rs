@@ -114,6 +114,7 @@ async fn serve(log_url: &str, nats_url: &str) -> anyhow::Result<Serving> {
         server = { http = http, grpc = grpc, token = TOKEN }
         log = { url = log_url }
         bus = { url = nats_url }
+        bridge = { key = "a-key-that-nobody-asks-for" }
     };
     let directory = scratch("bench-audit");
     std::fs::create_dir_all(&directory)?;
