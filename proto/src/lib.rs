@@ -52,6 +52,20 @@ pub mod control {
     unused_qualifications,
     reason = "generated"
 )]
+pub mod replay {
+    pub mod v1 {
+        include!("gen/mirror.replay.v1.rs");
+    }
+}
+
+#[allow(
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::clone_on_ref_ptr,
+    clippy::doc_markdown,
+    unused_qualifications,
+    reason = "generated"
+)]
 pub mod proof {
     pub mod v1 {
         include!("gen/mirror.proof.v1.rs");
