@@ -7,6 +7,7 @@ mod config;
 mod erase;
 mod failure;
 mod process;
+mod replay;
 mod restart;
 mod source;
 mod sync;

@@ -11,6 +11,7 @@ use embedded::{Nats, NatsSettings, Postgres, PostgresSettings, free_port, scratc
 use eventlog::EventLog;
 use proto::admin::v1::admin_client::AdminClient;
 use proto::control::v1::control_client::ControlClient;
+use proto::replay::v1::replay_client::ReplayClient;
 use sandbox::{Sandbox, World};
 use secrecy::SecretString;
 use standalone::compare::{Held, Names, Truth, differences};
@@ -254,6 +255,12 @@ impl Mirror {
     }
 
     /// # Errors
+    /// When the admin service cannot be reached.
+    pub async fn replay(&self) -> anyhow::Result<ReplayClient<tonic::service::interceptor::InterceptedService<Channel, WithToken>>> {
+        Ok(ReplayClient::with_interceptor(self.channel("admin").await?, WithToken::new(TOKEN)?))
+    }
+
+    /// # Errors
     /// When the service cannot be reached.
     pub async fn control(
         &self,
@@ -269,12 +276,20 @@ impl Mirror {
         eventually("a gRPC server", async || endpoint.connect().await.map_err(|error| error.to_string())).await
     }
 
-    /// Everything the workspace holds, over REST.
+    /// Everything that the workspace called like the location holds, over REST.
     ///
     /// # Errors
     /// When the bridge does not answer.
     pub async fn workspace(&self) -> anyhow::Result<Vec<Held>> {
-        let (bridge, workspace) = (self.address("bridge", "http")?, self.sandbox.location_id());
+        self.workspace_called(self.sandbox.location_id()).await
+    }
+
+    /// Everything that a workspace holds, over REST.
+    ///
+    /// # Errors
+    /// When the bridge does not answer.
+    pub async fn workspace_called(&self, workspace: &str) -> anyhow::Result<Vec<Held>> {
+        let bridge = self.address("bridge", "http")?;
         let mut held = Vec::new();
         for kind in ["contact", "project", "task", "note", "appointment"] {
             let mut cursor = String::new();
@@ -376,7 +391,7 @@ impl Mirror {
         eventually("all is quiet", async || {
             let behind = self.log.behind().await.map_err(|error| error.to_string())?;
             let mut waiting = 0;
-            for stream in [bus::Stream::Hints, bus::Stream::Events, bus::Stream::Intents] {
+            for stream in [bus::Stream::Hints, bus::Stream::Events, bus::Stream::Intents, bus::Stream::Replays] {
                 waiting += bus.backlog(stream).await.map_err(|error| error.to_string())?;
             }
             if behind.is_empty() && waiting == 0 { Ok(()) } else { Err(format!("{} behind, {waiting} waiting", behind.len())) }

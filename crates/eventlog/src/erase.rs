@@ -72,7 +72,8 @@ pub struct Rewrapped {
 }
 
 impl EventLog {
-    /// Destroys the contact's key, purges what is known of it, its ledger and what of it is parked, appends `operator.subject_erased`,
+    /// Destroys the contact's key, purges what is known of it, its ledger, what of it is parked and what was
+    /// planned for it alone, appends `operator.subject_erased`,
     /// and notes what is left to do outside the log. Doing it again answers with the first erasure. From then on the contact is not
     /// observed any more, until `lift_erasure`.
     ///
@@ -96,6 +97,9 @@ impl EventLog {
             "DELETE FROM known_contacts WHERE location_id = $1 AND contact_id = $2",
             "DELETE FROM ledger WHERE location_id = $1 AND contact_id = $2",
             "DELETE FROM parked WHERE location_id = $1 AND contact_id = $2",
+            "DELETE FROM replays r USING plans p WHERE r.location_id = $1 AND p.location_id = $1 AND p.hash = r.plan_hash \
+             AND p.contact_id = $2",
+            "DELETE FROM plans WHERE location_id = $1 AND contact_id = $2",
         ] {
             sqlx::query(purge).bind(location_id.as_str()).bind(contact_id.as_str()).execute(&mut *transaction).await?;
         }

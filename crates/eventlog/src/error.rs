@@ -47,6 +47,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether something of the same key is there already.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "23505")
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Locked { .. })

@@ -293,6 +293,6 @@ fn policy_name(policy: Policy) -> &'static str {
 }
 
 /// What is not mirrored belongs to the user: in doubt nothing of theirs is overwritten.
-fn policy(name: &str) -> Policy {
+pub(crate) fn policy(name: &str) -> Policy {
     if name == "mirror" { Policy::Mirror } else { Policy::Once }
 }

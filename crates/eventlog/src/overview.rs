@@ -106,7 +106,7 @@ impl SyncState {
     }
 }
 
-/// Contacts with what is known of them and of their objects. The live workspace of a location has the location's name.
+/// Contacts with what is known of them and of their objects in the live workspace.
 macro_rules! select_contacts {
     ($tail:literal) => {
         concat!(
@@ -117,7 +117,8 @@ macro_rules! select_contacts {
             "bool_or(r.present) FILTER (WHERE r.kind = 'contact') AS present, max(l.seq) AS applied, ",
             "count(*) FILTER (WHERE l.seq IS NULL OR (l.epoch, l.seq) < (r.epoch, r.seq)) AS behind, ",
             "min(r.seq) FILTER (WHERE l.seq IS NULL OR (l.epoch, l.seq) < (r.epoch, r.seq)) AS first_behind ",
-            "FROM known_records r LEFT JOIN ledger l ON l.location_id = r.location_id AND l.workspace = r.location_id ",
+            "FROM known_records r LEFT JOIN ledger l ON l.location_id = r.location_id ",
+            "AND l.workspace = (SELECT w.workspace FROM workspaces w WHERE w.location_id = k.location_id AND w.role = 'live') ",
             "AND l.object = 'ghl:' || r.kind || '/' || r.record_id ",
             "WHERE r.location_id = k.location_id AND r.contact_id = k.contact_id) o ",
             "CROSS JOIN LATERAL (SELECT count(*) AS parked FROM parked p ",
@@ -143,10 +144,12 @@ impl EventLog {
         let records = counts(&mut moment, "SELECT location_id, kind, count(*) FROM known_records WHERE present GROUP BY 1, 2").await?;
         let other = counts(
             &mut moment,
-            "SELECT location_id, 'applied', count(*) FROM ledger WHERE workspace = location_id AND NOT removed GROUP BY 1 \
+            "SELECT location_id, 'applied', count(*) FROM ledger JOIN workspaces USING (location_id, workspace) \
+             WHERE role = 'live' AND NOT removed GROUP BY 1 \
              UNION ALL SELECT location_id, 'parked', count(*) FROM parked WHERE resolved_at IS NULL GROUP BY 1 \
              UNION ALL SELECT r.location_id, 'behind', count(DISTINCT r.contact_id) FROM known_records r \
-             LEFT JOIN ledger l ON l.location_id = r.location_id AND l.workspace = r.location_id \
+             JOIN workspaces w ON w.location_id = r.location_id AND w.role = 'live' \
+             LEFT JOIN ledger l ON l.location_id = r.location_id AND l.workspace = w.workspace \
              AND l.object = 'ghl:' || r.kind || '/' || r.record_id \
              WHERE l.object IS NULL OR (l.epoch, l.seq) < (r.epoch, r.seq) GROUP BY 1",
         )
@@ -197,9 +200,11 @@ impl EventLog {
             "WITH r AS (SELECT 'ghl:' || kind || '/' || record_id AS object, kind, present, epoch, seq FROM known_records \
              WHERE location_id = $1 AND contact_id = $2), \
              l AS (SELECT object, kind, epoch, seq, policy, removed, answer, delivered_at FROM ledger \
-             WHERE location_id = $1 AND workspace = $1 AND contact_id = $2), \
+             WHERE location_id = $1 AND contact_id = $2 \
+             AND workspace = (SELECT workspace FROM workspaces WHERE location_id = $1 AND role = 'live')), \
              p AS (SELECT DISTINCT object FROM parked \
-             WHERE location_id = $1 AND contact_id = $2 AND workspace = $1 AND resolved_at IS NULL AND object IS NOT NULL) \
+             WHERE location_id = $1 AND contact_id = $2 AND resolved_at IS NULL AND object IS NOT NULL \
+             AND workspace = (SELECT workspace FROM workspaces WHERE location_id = $1 AND role = 'live')) \
              SELECT object, coalesce(l.kind, r.kind), coalesce(r.present, false), r.epoch, r.seq, l.epoch, l.seq, \
              coalesce(l.policy <> 'mirror', false), coalesce(l.removed, false), l.answer, l.delivered_at, \
              EXISTS (SELECT FROM p WHERE p.object = whole.object) \

@@ -4,7 +4,7 @@ use domain::{LocationId, OperatorFact, RulesRevision, Workspace};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::postgres::PgRow;
-use sqlx::{PgExecutor, Row};
+use sqlx::{PgConnection, PgExecutor, Row};
 
 use crate::columns::{At, as_stored, epoch, signed, unsigned};
 use crate::log::Head;
@@ -140,6 +140,83 @@ impl EventLog {
         self.notify(1);
         Ok(created)
     }
+
+    /// Makes a shadow, or the former workspace, the live one. Gives it and the one that was live, which becomes `then`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such workspace, `AlreadyResolved` when it is neither.
+    pub async fn promote(
+        &self,
+        location_id: &LocationId,
+        workspace: &Workspace,
+        then: Role,
+        who: &str,
+    ) -> Result<(Generation, Generation)> {
+        let mut transaction = self.pool.begin().await?;
+        let mut head = Head::lock(&mut *transaction, location_id).await?;
+        let chosen = find(&mut *transaction, location_id, workspace).await?;
+        if !matches!(chosen.role, Role::Shadow | Role::Former) {
+            return Err(Error::AlreadyResolved);
+        }
+        let live = sqlx::query(select_workspaces!("WHERE location_id = $1 AND role = 'live'"));
+        let live = read(&live.bind(location_id.as_str()).fetch_one(&mut *transaction).await?)?;
+        let former = sqlx::query(select_workspaces!("WHERE location_id = $1 AND role = 'former'"));
+        // Only one is the way back: the one before it stays as a shadow.
+        if let Some(row) = former.bind(location_id.as_str()).fetch_optional(&mut *transaction).await? {
+            set_role(&mut transaction, &read(&row)?, Role::Shadow).await?;
+        }
+        set_role(&mut transaction, &live, then).await?;
+        set_role(&mut transaction, &chosen, Role::Live).await?;
+        let verb = if chosen.role == Role::Former { "workspace_rolled_back" } else { "workspace_promoted" };
+        let detail = json!({ "workspace": workspace, "instead_of": live.workspace });
+        head.append_operator(&mut transaction, location_id, fact(verb, detail), who).await?;
+        transaction.commit().await?;
+        self.notify(1);
+        Ok((Generation { role: Role::Live, ..chosen }, Generation { role: then, ..live }))
+    }
+
+    /// Ends a workspace: it receives nothing more, its ledger is forgotten, and a replay into it is cancelled. Repeating it changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such workspace, `AlreadyResolved` when it is the live one.
+    pub async fn retire(&self, location_id: &LocationId, workspace: &Workspace, who: &str) -> Result<Generation> {
+        let mut transaction = self.pool.begin().await?;
+        let mut head = Head::lock(&mut *transaction, location_id).await?;
+        let chosen = find(&mut *transaction, location_id, workspace).await?;
+        if chosen.role == Role::Live {
+            return Err(Error::AlreadyResolved);
+        }
+        if chosen.role != Role::Retired {
+            set_role(&mut transaction, &chosen, Role::Retired).await?;
+            let detail = json!({ "workspace": workspace });
+            head.append_operator(&mut transaction, location_id, fact("workspace_retired", detail), who).await?;
+        }
+        sqlx::query(
+            "UPDATE replays r SET phase = 'cancelled', reason = 'the workspace was retired', ended_at = $3 FROM plans p \
+             WHERE r.location_id = $1 AND r.phase IN ('running', 'paused') AND p.location_id = $1 AND p.hash = r.plan_hash \
+             AND p.workspace = $2",
+        )
+        .bind(location_id.as_str())
+        .bind(workspace.as_str())
+        .bind(At(as_stored(Timestamp::now())))
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query("DELETE FROM ledger WHERE location_id = $1 AND workspace = $2")
+            .bind(location_id.as_str())
+            .bind(workspace.as_str())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        self.notify(1);
+        Ok(Generation { role: Role::Retired, ..chosen })
+    }
+}
+
+async fn set_role(connection: &mut PgConnection, of: &Generation, role: Role) -> Result<()> {
+    let update = sqlx::query("UPDATE workspaces SET role = $3 WHERE location_id = $1 AND workspace = $2");
+    update.bind(of.location_id.as_str()).bind(of.workspace.as_str()).bind(role.as_str()).execute(connection).await?;
+    Ok(())
 }
 
 pub(crate) fn fact(verb: &str, detail: serde_json::Value) -> OperatorFact {

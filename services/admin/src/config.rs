@@ -19,6 +19,8 @@ pub struct Config {
     pub bus: bus::Settings,
     pub limits: Limits,
     pub access: AccessSettings,
+    pub verify: VerifySettings,
+    pub replay: ReplaySettings,
     pub health: IntervalSettings,
     pub proof: ProofSettings,
     pub seal: SealSettings,
@@ -59,6 +61,33 @@ pub struct AccessSettings {
     pub retention: Duration,
     #[serde(with = "humantime_serde")]
     pub interval: Duration,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplaySettings {
+    pub plans_max: usize,
+    pub connections: usize,
+    pub page_events: u32,
+    pub batch_intents: usize,
+    pub backlog_max: u64,
+    #[serde(with = "humantime_serde")]
+    pub backlog_interval: Duration,
+    pub outdate_items: usize,
+    pub idle_rounds_max: u32,
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifySettings {
+    pub in_flight_max: usize,
+    pub page_events: u32,
+    #[serde(with = "humantime_serde")]
+    pub patience: Duration,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -154,6 +183,17 @@ impl chassis::Settings for Config {
             ("limits.exports_max", *exports_max == 0),
             ("limits.export_contacts", *export_contacts == 0),
             ("access.interval", self.access.interval.is_zero()),
+            ("replay.plans_max", self.replay.plans_max == 0),
+            ("replay.connections", self.replay.connections == 0),
+            ("replay.page_events", self.replay.page_events == 0),
+            ("replay.batch_intents", self.replay.batch_intents == 0),
+            ("replay.backlog_max", self.replay.backlog_max == 0),
+            ("replay.backlog_interval", self.replay.backlog_interval.is_zero()),
+            ("replay.outdate_items", self.replay.outdate_items == 0),
+            ("replay.lease", self.replay.lease.is_zero()),
+            ("replay.interval", self.replay.interval.is_zero()),
+            ("verify.in_flight_max", self.verify.in_flight_max == 0),
+            ("verify.page_events", self.verify.page_events == 0),
             ("health.interval", self.health.interval.is_zero()),
             ("proof.range_events", self.proof.range_events == 0),
             ("proof.workers", self.proof.workers == 0),

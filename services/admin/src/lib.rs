@@ -14,9 +14,11 @@ mod history;
 mod proving;
 mod reading;
 mod refusal;
+mod replay;
 mod sealer;
 mod service;
 mod transfers;
+mod verify;
 mod watch;
 
 use std::sync::Arc;
@@ -30,10 +32,14 @@ use proto::admin::v1::admin_server::AdminServer;
 use proto::audit::v1::audit_server::AuditServer;
 use proto::erasure::v1::erasure_server::ErasureServer;
 use proto::proof::v1::proof_server::ProofServer;
+use proto::replay::v1::replay_server::ReplayServer;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tonic::service::Routes;
 
-pub use config::{AccessSettings, Config, ErasureSettings, IntervalSettings, Limits, ProofSettings, SealSettings};
+pub use config::{
+    AccessSettings, Config, ErasureSettings, IntervalSettings, Limits, ProofSettings, ReplaySettings, SealSettings, VerifySettings,
+};
 
 use crate::audit::Audit;
 use crate::erasure::Eraser;
@@ -56,8 +62,20 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let service = Service::new(log.clone(), bus.clone(), config.limits.clone(), stop.clone());
     let seal = Seal::from_settings(&config.seal)?;
     let proving = Proving::new(log.clone(), seal.clone(), config.proof.clone(), config.limits.clone(), stop.clone());
-    let audit = Audit::new(log.clone(), config.limits.clone(), stop.clone());
     let bridge = Bridge::new(config.bridge.clone())?;
+    let replays = Arc::new(replay::Tools {
+        log: log.clone(),
+        bus: bus.clone(),
+        bridge: bridge.clone(),
+        settings: config.replay.clone(),
+        verify: config.verify.clone(),
+        started: Notify::new(),
+        planning: Arc::new(Semaphore::new(config.replay.plans_max)),
+        comparing: Arc::new(Semaphore::new(config.verify.in_flight_max)),
+        stop: stop.clone(),
+    });
+    let replaying = replay::Service(Arc::clone(&replays));
+    let audit = Audit::new(log.clone(), config.limits.clone(), stop.clone());
     let eraser = Eraser { log: log.clone(), bus: bus.clone(), bridge, settings: config.erasure.clone() };
     let erasing = erasure::Service { eraser: eraser.clone(), stop: stop.clone() };
     let http = health::summary(log.clone());
@@ -68,7 +86,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         let routes = Routes::new(AdminServer::new(service))
             .add_service(ProofServer::new(proving))
             .add_service(AuditServer::new(audit))
-            .add_service(ErasureServer::new(erasing));
+            .add_service(ErasureServer::new(erasing))
+            .add_service(ReplayServer::new(replaying));
         serving.serve(&server, http, Some(routes), &[], listening).await.context("server")
     });
     if let Some(seal) = seal {
@@ -79,6 +98,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     tasks.spawn(async move { access::run(trimmed, access, trimming).await.context("access log") });
     let going_on = stop.clone();
     tasks.spawn(async move { erasure::run(eraser, going_on).await.context("erasures") });
+    let executing = stop.clone();
+    tasks.spawn(async move { replay::run(replays, executing).await.context("replays") });
     let interval = config.health.interval;
     let watching = stop.clone();
     tasks.spawn(async move { health::run(chassis, log, bus, interval, watching).await.context("health") });

@@ -37,7 +37,29 @@ pub(crate) fn no_contact() -> Status {
     Status::not_found("this contact was never seen; check the id and the location")
 }
 
+pub(crate) fn of_bridge(error: &pagico::Error) -> Status {
+    tracing::debug!(%error, "a call of the bridge failed");
+    match error {
+        pagico::Error::Unavailable { .. } => Status::unavailable("Pagico's bridge does not answer; try again when it is back"),
+        pagico::Error::Unauthorized { .. } => Status::internal(format!("{error}; put bridge.key of the admin service right")),
+        pagico::Error::Foreign { .. } => Status::internal(format!("{error}; put bridge.url of the admin service right")),
+        pagico::Error::WorkspaceUnknown => {
+            Status::not_found("Pagico's bridge has no such workspace; `mirrorctl workspace list` shows them")
+        }
+        pagico::Error::Aliased => Status::failed_precondition("the workspace is the one that readers see; promote another one first"),
+        pagico::Error::Refused { .. } | pagico::Error::Misconfigured(_) => Status::internal(error.to_string()),
+    }
+}
+
 pub(crate) fn of_bus(error: bus::Error) -> Status {
     tracing::debug!(%error, "a publish failed");
     Status::unavailable(format!("it could not be published: {error}; it still waits, redrive it again"))
+}
+
+pub(crate) fn of_plan(error: crate::replay::Error) -> Status {
+    match error {
+        crate::replay::Error::Log(error) => of_log(error),
+        crate::replay::Error::Bridge(error) => of_bridge(&error),
+        crate::replay::Error::Unwanted | crate::replay::Error::Broken => Status::internal(error.to_string()),
+    }
 }

@@ -13,6 +13,7 @@ mod migrate;
 mod parked;
 mod passes;
 mod relay;
+mod replays;
 mod seal;
 mod support;
 mod transfer;

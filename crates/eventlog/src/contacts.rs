@@ -1,0 +1,204 @@
+//! Reading a location contact by contact: what a replay folds, and what the ledger holds of it.
+
+use std::collections::BTreeMap;
+
+use domain::replay::Held;
+use domain::{Applied, Change, ContactId, Hash, LocationId, ObjectKey, RecordKind, Revision, RulesRevision, Stored, Workspace};
+use jiff::Timestamp;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use crate::columns::{At, epoch, signed, unsigned};
+use crate::ledger::policy;
+use crate::read::{Line, select_events};
+use crate::{Error, EventLog, Result};
+
+/// How many places of the log are looked at to cut it into parts of about the same length.
+const SAMPLES: u64 = 256;
+
+/// Which contacts to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contacts {
+    /// This one.
+    Only(ContactId),
+    /// Those after the one and up to the other, itself included; an end that is missing is open.
+    Between(Option<String>, Option<String>),
+}
+
+/// An event of a record that was not yet looked into.
+#[derive(Debug)]
+pub struct Unread(PgRow);
+
+impl Unread {
+    pub fn contact_id(&self) -> Result<&str> {
+        Ok(self.0.try_get(4)?)
+    }
+
+    pub fn revision(&self) -> Result<Revision> {
+        Ok(Revision { epoch: epoch(self.0.try_get(2)?), seq: unsigned(self.0.try_get(1)?) })
+    }
+
+    pub fn recorded_at(&self) -> Result<Timestamp> {
+        Ok(self.0.try_get::<At, _>(9)?.0)
+    }
+
+    /// The kind and id of the record and how it changed; nothing for what this program does not know.
+    pub fn record(&self) -> Result<Option<(RecordKind, &str, Change)>> {
+        let (kind, type_name) = (self.0.try_get::<Option<&str>, _>(5)?, self.0.try_get::<&str, _>(7)?);
+        let changes = [Change::Appeared, Change::Changed, Change::Vanished, Change::Returned];
+        let change = type_name.rsplit_once('.').and_then(|(_, word)| changes.into_iter().find(|change| change.as_str() == word));
+        let record = kind.and_then(RecordKind::parse).zip(self.0.try_get::<Option<&str>, _>(6)?).zip(change);
+        Ok(record.map(|((kind, id), change)| (kind, id, change)))
+    }
+
+    /// # Errors
+    /// `Unreadable` when the columns are not those of an event.
+    pub fn stored(&self) -> Result<Stored> {
+        Ok(Line::read(&self.0)?.stored()?)
+    }
+}
+
+impl EventLog {
+    /// Cuts the contacts of a location into about this many parts with about the same number of events each.
+    pub async fn parts_of_contacts(&self, location_id: &LocationId, through: u64, parts: usize) -> Result<Vec<Contacts>> {
+        let samples = SAMPLES.min(through);
+        let places: Vec<i64> = (0..samples).map(|index| signed(1 + index * through / samples)).collect();
+        let rows = sqlx::query(
+            "SELECT contact_id FROM events WHERE location_id = $1 AND seq = ANY($2) AND contact_id IS NOT NULL \
+             ORDER BY contact_id COLLATE \"C\"",
+        );
+        let rows = rows.bind(location_id.as_str()).bind(places).fetch_all(&self.pool).await?;
+        let mut cuts: Vec<String> = Vec::new();
+        for part in 1..parts {
+            if let Some(row) = rows.get(part * rows.len() / parts) {
+                cuts.push(row.try_get(0)?);
+            }
+        }
+        cuts.dedup();
+        let mut ranges = Vec::with_capacity(cuts.len() + 1);
+        let mut after = None;
+        for cut in cuts {
+            ranges.push(Contacts::Between(after.replace(cut.clone()), Some(cut)));
+        }
+        ranges.push(Contacts::Between(after, None));
+        Ok(ranges)
+    }
+
+    /// The next events of records, by contact and then by place, up to a position; after the contact and place given.
+    pub async fn records_by_contact(
+        &self,
+        location_id: &LocationId,
+        contacts: &Contacts,
+        after: Option<(&str, u64)>,
+        through: u64,
+        limit: u32,
+    ) -> Result<Vec<Unread>> {
+        let (from, to) = match contacts {
+            Contacts::Only(contact_id) => {
+                return self.records_of(location_id, contact_id, after.map_or(0, |(_, place)| place), through, limit).await;
+            }
+            Contacts::Between(from, to) => (from.as_deref(), to.as_deref()),
+        };
+        // Past every place of the contact before the range; no contact has an empty id.
+        let (contact, place) = after.unwrap_or_else(|| (from.unwrap_or_default(), u64::MAX));
+        let rows = sqlx::query(select_events!(
+            "WHERE location_id = $1 AND contact_id IS NOT NULL AND (contact_id COLLATE \"C\", seq) > ($2, $3) \
+             AND ($4::text IS NULL OR contact_id COLLATE \"C\" <= $4) \
+             AND seq <= $5 AND record_kind IS NOT NULL ORDER BY contact_id COLLATE \"C\", seq LIMIT $6"
+        ))
+        .bind(location_id.as_str())
+        .bind(contact)
+        .bind(signed(place))
+        .bind(to)
+        .bind(signed(through))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(Unread).collect())
+    }
+
+    async fn records_of(
+        &self,
+        location_id: &LocationId,
+        contact_id: &ContactId,
+        after: u64,
+        through: u64,
+        limit: u32,
+    ) -> Result<Vec<Unread>> {
+        let rows = sqlx::query(select_events!(
+            "WHERE location_id = $1 AND contact_id = $2 AND seq > $3 AND seq <= $4 AND record_kind IS NOT NULL ORDER BY seq LIMIT $5"
+        ))
+        .bind(location_id.as_str())
+        .bind(contact_id.as_str())
+        .bind(signed(after))
+        .bind(signed(through))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(Unread).collect())
+    }
+
+    /// The events at these places.
+    pub async fn events_at(&self, location_id: &LocationId, places: &[u64]) -> Result<Vec<Stored>> {
+        let places: Vec<i64> = places.iter().copied().map(signed).collect();
+        let rows = sqlx::query(select_events!("WHERE location_id = $1 AND seq = ANY($2) ORDER BY seq"));
+        let rows = rows.bind(location_id.as_str()).bind(places).fetch_all(&self.pool).await?;
+        rows.iter().map(|row| Ok(Line::read(row)?.stored()?)).collect()
+    }
+
+    /// What the ledger holds of these contacts' objects in a workspace, by contact.
+    pub async fn held(
+        &self,
+        location_id: &LocationId,
+        workspace: &Workspace,
+        contacts: &[&str],
+    ) -> Result<BTreeMap<String, BTreeMap<ObjectKey, Held>>> {
+        let rows = sqlx::query(
+            "SELECT contact_id, object, epoch, seq, edition, policy, rules, removed, answer FROM ledger \
+             WHERE location_id = $1 AND workspace = $2 AND contact_id = ANY($3)",
+        )
+        .bind(location_id.as_str())
+        .bind(workspace.as_str())
+        .bind(contacts)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut held: BTreeMap<String, BTreeMap<ObjectKey, Held>> = BTreeMap::new();
+        for row in rows {
+            let revision = Revision { epoch: epoch(row.try_get(2)?), seq: unsigned(row.try_get(3)?) };
+            let one = Held {
+                applied: Applied { revision, edition: epoch(row.try_get(4)?), policy: policy(row.try_get(5)?) },
+                rules: RulesRevision::from(row.try_get::<String, _>(6)?),
+                removed: row.try_get(7)?,
+                kept: row.try_get::<&str, _>(8)? == "kept",
+            };
+            held.entry(row.try_get(0)?).or_default().insert(ObjectKey::from(row.try_get::<String, _>(1)?), one);
+        }
+        Ok(held)
+    }
+
+    /// Forgets what the ledger says of these objects, because the workspace contradicts it, unless it has moved past this position.
+    pub async fn forget(&self, location_id: &LocationId, workspace: &Workspace, through: u64, objects: &[&str]) -> Result<()> {
+        sqlx::query("DELETE FROM ledger WHERE location_id = $1 AND workspace = $2 AND seq <= $3 AND object = ANY($4)")
+            .bind(location_id.as_str())
+            .bind(workspace.as_str())
+            .bind(signed(through))
+            .bind(objects)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// The hash of the event at a place; before the first, that of nothing.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no event at the place.
+    pub async fn hash_at(&self, location_id: &LocationId, place: u64) -> Result<Hash> {
+        if place == 0 {
+            return Ok(proof::BEGINNING);
+        }
+        let row = sqlx::query("SELECT hash FROM events WHERE location_id = $1 AND seq = $2");
+        let row = row.bind(location_id.as_str()).bind(signed(place)).fetch_optional(&self.pool).await?.ok_or(Error::NotFound)?;
+        let corrupt = |_| Error::Corrupt { location_id: location_id.clone(), seq: place, problem: "its hash is none" };
+        row.try_get::<&[u8], _>(0)?.try_into().map_err(corrupt)
+    }
+}

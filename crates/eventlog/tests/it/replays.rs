@@ -1,0 +1,201 @@
+//! Plans, replays, generations, and reading contact by contact.
+
+use std::time::Duration;
+
+use domain::{DeliveryOutcome, Rules, Workspace};
+use eventlog::{Contacts, Erase, Phase, Plan, Progressed, Role, Settlement, Totals};
+use uuid::Uuid;
+
+use crate::support::{Database, at, contact_id, database, delivered, note_key, seen, seen_with_notes, settlement};
+
+fn plan(db: &Database, hash: u8, contact: Option<&str>) -> Plan {
+    let rules = Rules::builtin().unwrap().revision().clone();
+    Plan {
+        location_id: db.location.clone(),
+        hash: [hash; 32],
+        workspace: Workspace::new("loc").unwrap(),
+        rules: rules.clone(),
+        rules_then: rules,
+        edition: 0,
+        contact_id: contact.map(contact_id),
+        head: (0, [0; 32]),
+        bounded: false,
+        present: true,
+        totals: Totals { puts: 3, ..Totals::default() },
+        who: "ann".to_owned(),
+        made_at: at(1),
+    }
+}
+
+async fn last_type(db: &Database) -> String {
+    let head = db.head().await;
+    db.log.read(&db.location, head - 1, 1).await.unwrap().pop().unwrap().type_name
+}
+
+#[tokio::test]
+async fn a_location_is_replayed_once_at_a_time_and_what_has_ended_stays_so() {
+    let db = database("replays_phases").await;
+    let planned = plan(&db, 1, None);
+    db.log.keep_plan(&planned).await.unwrap();
+    db.log.keep_plan(&planned).await.unwrap();
+    assert_eq!(db.log.plan(&[1; 32]).await.unwrap(), planned);
+    assert!(db.log.plan(&[2; 32]).await.is_err());
+
+    let replay = db.log.start_replay(&planned, "ann").await.unwrap();
+    assert_eq!((replay.phase, replay.total, replay.forgets), (Phase::Running, 3, true));
+    assert_eq!(last_type(&db).await, "operator.replay_started");
+    assert!(db.log.start_replay(&planned, "ann").await.unwrap_err().is_taken());
+    db.log.set_phase(&replay, Phase::Paused, "", "bob").await.unwrap();
+    assert_eq!(db.log.next_replay().await.unwrap(), None, "what is held is not worked on");
+    assert!(db.log.start_replay(&planned, "ann").await.unwrap_err().is_taken(), "nor overtaken");
+    let progressed = Progressed { done: 2, rounds: 1, worked: Duration::from_millis(30), ..Progressed::default() };
+    assert_eq!(db.log.progress_replay(&replay, &progressed).await.unwrap(), Phase::Paused);
+    db.log.set_phase(&replay, Phase::Running, "", "bob").await.unwrap();
+    db.log.progress_replay(&replay, &progressed).await.unwrap();
+    let next = db.log.next_replay().await.unwrap().unwrap();
+    assert_eq!((next.done, next.rounds, next.forgets, next.worked), (2, 1, false, Duration::from_millis(60)));
+    let head = db.head().await;
+    db.log.set_phase(&replay, Phase::Running, "", "bob").await.unwrap();
+    assert_eq!(db.head().await, head, "doing what it does is nothing");
+
+    let ended = db.log.set_phase(&replay, Phase::Cancelled, "", "bob").await.unwrap();
+    assert!(ended.ended_at.is_some());
+    assert_eq!(last_type(&db).await, "operator.replay_cancelled");
+    assert!(matches!(db.log.set_phase(&replay, Phase::Running, "", "bob").await, Err(eventlog::Error::AlreadyResolved)));
+    let second = db.log.start_replay(&planned, "ann").await.unwrap();
+    let listed = |after| db.log.replays(Some(&db.location), after, 1);
+    let first_page = listed(None).await.unwrap();
+    assert_eq!(first_page.iter().map(|one| one.replay_id).collect::<Vec<_>>(), [second.replay_id]);
+    let second_page = listed(Some(second.replay_id)).await.unwrap();
+    assert_eq!(second_page.iter().map(|one| one.replay_id).collect::<Vec<_>>(), [replay.replay_id]);
+}
+
+#[tokio::test]
+async fn a_plan_for_rules_that_have_moved_starts_nothing() {
+    let db = database("replays_moved").await;
+    let text = Rules::BUILTIN.replace("\"email\", ", "");
+    let other = Rules::parse(&text).unwrap().revision().clone();
+    db.log.keep_rules(&other, &text).await.unwrap();
+    let changing = Plan { rules: other.clone(), ..plan(&db, 1, None) };
+    let before = plan(&db, 2, None);
+    for planned in [&changing, &before] {
+        db.log.keep_plan(planned).await.unwrap();
+    }
+    let replay = db.log.start_replay(&changing, "ann").await.unwrap();
+    let live = db.log.workspaces(&db.location).await.unwrap().pop().unwrap();
+    assert_eq!((live.rules, live.edition, replay.edition), (Some(other), 1, 1), "taken on in the same step");
+    db.log.set_phase(&replay, Phase::Done, "", "admin").await.unwrap();
+    assert!(matches!(db.log.start_replay(&before, "ann").await, Err(eventlog::Error::AlreadyResolved)));
+}
+
+#[tokio::test]
+async fn one_executor_works_until_its_lease_runs_out() {
+    let db = database("replays_lease").await;
+    let (one, other) = (Uuid::new_v4(), Uuid::new_v4());
+    assert!(db.log.lease_replays(one, Duration::from_secs(600)).await.unwrap());
+    assert!(!db.log.lease_replays(other, Duration::from_secs(600)).await.unwrap());
+    assert!(db.log.lease_replays(one, Duration::ZERO).await.unwrap());
+    assert!(db.log.lease_replays(other, Duration::from_secs(600)).await.unwrap());
+    assert!(!db.log.lease_replays(one, Duration::from_secs(600)).await.unwrap());
+}
+
+#[tokio::test]
+async fn erasing_purges_what_was_planned_for_the_contact_alone() {
+    let db = database("replays_erased").await;
+    db.observe(seen("c1", "Ann", 1)).await;
+    for (hash, contact) in [(1, Some("c1")), (2, Some("c2")), (3, None)] {
+        let planned = plan(&db, hash, contact);
+        db.log.keep_plan(&planned).await.unwrap();
+        let replay = db.log.start_replay(&planned, "ann").await.unwrap();
+        db.log.set_phase(&replay, Phase::Done, "", "admin").await.unwrap();
+    }
+    let erase = Erase { reason: "asked by letter".to_owned(), who: "ann".to_owned(), leave_plain_events: true };
+    db.log.erase(&db.location, &contact_id("c1"), &erase).await.unwrap();
+    assert!(matches!(db.log.plan(&[1; 32]).await, Err(eventlog::Error::NotFound)));
+    let left = db.log.replays(None, None, 10).await.unwrap();
+    assert_eq!(left.iter().map(|replay| replay.plan.hash).collect::<Vec<_>>(), [[3; 32], [2; 32]]);
+}
+
+#[tokio::test]
+async fn every_contact_is_read_once_in_the_order_of_bytes_however_it_is_cut() {
+    let db = database("replays_contacts").await;
+    let ids = ["b", "B", "a", "É", "c-1", "c1"];
+    for round in 1..4 {
+        for id in ids {
+            db.observe(seen_with_notes(id, &format!("name {round}"), round, &[("n", &format!("note {round} of {id}"))])).await;
+        }
+    }
+    db.log.settle(&db.location, &[delivered("a", 1)]).await.unwrap();
+    let head = db.head().await;
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    for parts in [1, 2, 5] {
+        for limit in [1, 4, 1000] {
+            let mut read = Vec::new();
+            for part in db.log.parts_of_contacts(&db.location, head, parts).await.unwrap() {
+                let mut place = None::<(String, u64)>;
+                loop {
+                    let after = place.as_ref().map(|(contact, seq)| (contact.as_str(), *seq));
+                    let page = db.log.records_by_contact(&db.location, &part, after, head, limit).await.unwrap();
+                    let Some(last) = page.last() else { break };
+                    place = Some((last.contact_id().unwrap().to_owned(), last.revision().unwrap().seq));
+                    read.extend(page.iter().map(|event| (event.contact_id().unwrap().to_owned(), event.revision().unwrap().seq)));
+                }
+            }
+            assert!(read.is_sorted(), "{parts} parts, {limit} at once");
+            let mut contacts: Vec<&str> = read.iter().map(|(contact, _)| contact.as_str()).collect();
+            assert_eq!(contacts.len(), 36, "a contact and a note each, three times");
+            contacts.dedup();
+            assert_eq!(contacts, sorted);
+        }
+    }
+    let only = Contacts::Only(contact_id("b"));
+    let some = db.log.records_by_contact(&db.location, &only, Some(("b", 0)), head, 4).await.unwrap();
+    assert_eq!(some.len(), 4);
+}
+
+#[tokio::test]
+async fn the_ledger_forgets_nothing_that_came_after_the_plan() {
+    let db = database("replays_forget").await;
+    let note = |seq| settlement("c1", note_key("n1"), seq, DeliveryOutcome::Delivered);
+    let all = [delivered("c1", 3), note(9), Settlement { removed: true, ..delivered("c2", 4) }];
+    db.log.settle(&db.location, &all).await.unwrap();
+    let workspace = Workspace::new("loc").unwrap();
+    let held = db.log.held(&db.location, &workspace, &["c1", "c2"]).await.unwrap();
+    assert_eq!(held.get("c1").unwrap().len(), 2);
+    assert!(held.get("c2").unwrap().values().all(|held| held.removed));
+    db.log.forget(&db.location, &workspace, 8, &["ghl:contact/c1", "ghl:note/n1"]).await.unwrap();
+    let held = db.log.held(&db.location, &workspace, &["c1", "c2"]).await.unwrap();
+    assert_eq!(held.get("c1").unwrap().keys().collect::<Vec<_>>(), [&note_key("n1")]);
+    assert_eq!(held.get("c2").unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_shadow_becomes_live_goes_back_and_ends_with_its_replay() {
+    let db = database("replays_roles").await;
+    let (loc, shadow) = (Workspace::new("loc").unwrap(), Workspace::new("shadow").unwrap());
+    let roles = || async { db.log.workspaces(&db.location).await.unwrap().into_iter().map(|one| one.role).collect::<Vec<_>>() };
+    db.log.create_workspace(&db.location, &shadow, None, "ann").await.unwrap();
+    assert!(db.log.create_workspace(&db.location, &shadow, None, "ann").await.unwrap_err().is_taken());
+    assert_eq!(roles().await, [Role::Live, Role::Shadow]);
+    db.log.promote(&db.location, &shadow, Role::Former, "ann").await.unwrap();
+    assert_eq!(roles().await, [Role::Former, Role::Live]);
+    assert!(matches!(db.log.retire(&db.location, &shadow, "ann").await, Err(eventlog::Error::AlreadyResolved)), "people work in it");
+    db.log.promote(&db.location, &loc, Role::Shadow, "ann").await.unwrap();
+    assert_eq!(roles().await, [Role::Live, Role::Shadow]);
+    assert_eq!(last_type(&db).await, "operator.workspace_rolled_back");
+
+    let planned = Plan { workspace: shadow.clone(), ..plan(&db, 1, None) };
+    db.log.keep_plan(&planned).await.unwrap();
+    db.log.start_replay(&planned, "ann").await.unwrap();
+    db.log.settle(&db.location, &[Settlement { workspace: shadow.clone(), ..delivered("c1", 1) }]).await.unwrap();
+    assert_eq!(db.log.objects_in(&db.location, &shadow).await.unwrap(), 1);
+    db.log.retire(&db.location, &shadow, "ann").await.unwrap();
+    let head = db.head().await;
+    db.log.retire(&db.location, &shadow, "ann").await.unwrap();
+    assert_eq!((db.head().await, roles().await), (head, vec![Role::Live, Role::Retired]));
+    assert_eq!(db.log.objects_in(&db.location, &shadow).await.unwrap(), 0);
+    assert_eq!(db.log.replay(None).await.unwrap().phase, Phase::Cancelled);
+    assert!(matches!(db.log.promote(&db.location, &shadow, Role::Former, "ann").await, Err(eventlog::Error::AlreadyResolved)));
+    assert!(matches!(db.log.start_replay(&planned, "ann").await, Err(eventlog::Error::AlreadyResolved)));
+}

@@ -1,0 +1,266 @@
+//! Applying plans: one replay at a time, by whoever holds the lease. What is left is planned again until nothing is, so that the loss
+//! of anything on the way, this process included, only costs time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bus::{Lane, Outgoing, Stream, Subject};
+use chassis::Shutdown;
+use domain::replay::{Planned, Tally};
+use domain::{Intent, ObjectKey, Revision};
+use eventlog::{Letter, Phase, Progressed, Replay};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::Tools;
+use super::planning::{self, Ask, Error, OfContact, Seen};
+
+/// Works on replays until it is time to stop.
+pub(crate) async fn run(tools: Arc<Tools>, stop: Shutdown) -> anyhow::Result<()> {
+    let holder = Uuid::new_v4();
+    let mut failures = 0_u32;
+    while !stop.is_cancelled() {
+        let turn = turn(&tools, holder, &stop);
+        let pause = match Box::pin(turn).await {
+            Ok(true) => {
+                failures = 0;
+                continue;
+            }
+            Ok(false) => {
+                failures = 0;
+                tools.settings.interval
+            }
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                tracing::warn!(%error, failures, "a replay waits");
+                tools.settings.interval * failures.min(20)
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+            () = tools.started.notified() => {}
+        }
+    }
+    Ok(())
+}
+
+/// True when there was something to do.
+async fn turn(tools: &Arc<Tools>, holder: Uuid, stop: &Shutdown) -> Result<bool, Stopped> {
+    if !tools.log.lease_replays(holder, tools.settings.lease).await? {
+        return Ok(false);
+    }
+    let Some(replay) = tools.log.next_replay().await? else { return Ok(false) };
+    let progressed = Progressed { done: replay.done, rounds: replay.rounds, forgets: replay.forgets, ..Progressed::default() };
+    let mut work =
+        Work { tools, holder, stop, run: Uuid::new_v4(), base: replay.done, replay, progressed, published: 0, noted_at: Instant::now() };
+    match work.converge().await {
+        Ok(()) | Err(Stopped::Held) => Ok(true),
+        Err(stopped) => Err(stopped),
+    }
+}
+
+/// Why there is no more to be done now.
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    /// It is paused, has ended, or somebody else works on it.
+    #[error("it is held")]
+    Held,
+    #[error(transparent)]
+    Log(#[from] eventlog::Error),
+    #[error(transparent)]
+    Bus(#[from] bus::Error),
+    #[error(transparent)]
+    Plan(#[from] Error),
+    #[error(transparent)]
+    Bridge(#[from] pagico::Error),
+    #[error("an intent did not become JSON")]
+    Encoding,
+}
+
+struct Work<'a> {
+    tools: &'a Arc<Tools>,
+    holder: Uuid,
+    stop: &'a Shutdown,
+    replay: Replay,
+    /// Makes the message ids of this attempt unlike those of any other.
+    run: Uuid,
+    /// What was done before this attempt.
+    base: u64,
+    progressed: Progressed,
+    published: u64,
+    noted_at: Instant,
+}
+
+impl Work<'_> {
+    async fn converge(&mut self) -> Result<(), Stopped> {
+        let (mut before, mut idle) = (None, 0);
+        loop {
+            let tally = self.round().await?;
+            self.progressed.forgets = false;
+            if tally.actions() == 0 {
+                self.progressed.done = self.replay.total;
+                self.note().await?;
+                tracing::info!(replay.id = %self.replay.replay_id, rounds = self.progressed.rounds, "the replay is done");
+                self.tools.log.set_phase(&self.replay, Phase::Done, "", "admin").await?;
+                return Ok(());
+            }
+            self.settled().await?;
+            self.progressed.rounds += 1;
+            self.progressed.done = self.replay.total.saturating_sub(tally.actions()).max(self.progressed.done);
+            idle = if before.as_ref() == Some(&tally) { idle + 1 } else { 0 };
+            if idle >= self.tools.settings.idle_rounds_max {
+                let reason = format!("{} objects do not arrive; `mirrorctl parked` shows what waits for a person", tally.actions());
+                self.note().await?;
+                self.tools.log.set_phase(&self.replay, Phase::Failed, &reason, "admin").await?;
+                return Ok(());
+            }
+            before = Some(tally);
+        }
+    }
+
+    /// Plans what is left, and sends it on its way as it comes.
+    async fn round(&mut self) -> Result<Tally, Stopped> {
+        let ask = Arc::new(self.ask().await?);
+        let (sender, mut receiver) = mpsc::channel(64);
+        let (log, seen) = (self.tools.log.clone(), Arc::new(Seen::default()));
+        let planning = tokio::spawn(async move { planning::make(&log, ask, sender, seen).await });
+        let mut batch = Batch::default();
+        while let Some(OfContact { planned, .. }) = receiver.recv().await {
+            for one in planned {
+                batch.take(one);
+            }
+            if batch.intents.len() >= self.tools.settings.batch_intents {
+                self.send(std::mem::take(&mut batch)).await?;
+            }
+        }
+        let tally = planning.await.map_err(|_| Error::Broken)??;
+        self.send(batch).await?;
+        Ok(tally)
+    }
+
+    async fn ask(&self) -> Result<Ask, Stopped> {
+        let (plan, tools) = (&self.replay.plan, self.tools);
+        let texts = tools.texts().await?;
+        let rules = texts.get(&plan.rules).cloned().ok_or(eventlog::Error::NotFound)?;
+        Ok(Ask {
+            location_id: plan.location_id.clone(),
+            contact_id: plan.contact_id.clone(),
+            workspace: plan.workspace.clone(),
+            edition: self.replay.edition,
+            rules: Arc::new(rules),
+            earlier: Arc::new(texts),
+            through: self.replay.through,
+            bridge: self.progressed.forgets.then(|| tools.bridge.clone()),
+            page_events: tools.settings.page_events,
+            connections: tools.settings.connections,
+        })
+    }
+
+    async fn send(&mut self, batch: Batch) -> Result<(), Stopped> {
+        if batch.intents.is_empty() {
+            return Ok(());
+        }
+        let plan = &self.replay.plan;
+        // What somebody else wrote with a revision that the log never gave would refuse what is sent.
+        if !batch.forget.is_empty() {
+            for some in batch.forget.chunks(self.tools.settings.outdate_items) {
+                let items: Vec<(&ObjectKey, Revision)> = some.iter().map(|(key, revision)| (key, *revision)).collect();
+                match self.tools.bridge.outdate(&plan.workspace, &items).await {
+                    Ok(_) | Err(pagico::Error::WorkspaceUnknown) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let objects: Vec<&str> = batch.forget.iter().map(|(key, _)| key.as_str()).collect();
+            self.tools.log.forget(&plan.location_id, &plan.workspace, self.replay.through, &objects).await?;
+        }
+        while self.tools.bus.backlog(Stream::Replays).await? >= self.tools.settings.backlog_max {
+            self.wait().await?;
+        }
+        let sent = batch.intents.len() as u64;
+        let outgoing = self.outgoing(&batch.intents).await?;
+        self.tools.bus.publish_all(outgoing).await?;
+        self.published += sent;
+        self.note_from_time_to_time().await
+    }
+
+    /// Sealed like any intent on the bus; what concerns a contact that was erased meanwhile is left out.
+    async fn outgoing(&self, intents: &[Intent]) -> Result<Vec<Outgoing>, Stopped> {
+        let letter = |intent: &Intent| {
+            let bytes = intent.encode().map_err(|_| Stopped::Encoding)?;
+            Ok(Letter { location_id: intent.location_id.clone(), contact_id: intent.contact_id.clone(), bytes })
+        };
+        let letters = intents.iter().map(letter).collect::<Result<Vec<_>, Stopped>>()?;
+        let bodies = self.tools.log.seal(letters).await?;
+        let (run, rounds) = (self.run, self.progressed.rounds);
+        let outgoing = intents.iter().zip(bodies).filter_map(|(intent, body)| {
+            Some(Outgoing {
+                subject: Subject::intents(Lane::Replay, &intent.location_id, &intent.contact_id),
+                id: Some(format!("replay:{run}.{rounds}/{}", intent.object)),
+                traceparent: chassis::trace::traceparent(),
+                body: body?,
+            })
+        });
+        Ok(outgoing.collect())
+    }
+
+    /// Waits until the writer has dealt with everything that was sent.
+    async fn settled(&mut self) -> Result<(), Stopped> {
+        while self.tools.bus.backlog(Stream::Replays).await? > 0 {
+            self.wait().await?;
+        }
+        self.note().await
+    }
+
+    async fn wait(&mut self) -> Result<(), Stopped> {
+        tokio::select! {
+            () = self.stop.cancelled() => return Err(Stopped::Held),
+            () = tokio::time::sleep(self.tools.settings.backlog_interval) => {}
+        }
+        self.note_from_time_to_time().await
+    }
+
+    async fn note_from_time_to_time(&mut self) -> Result<(), Stopped> {
+        if self.stop.is_cancelled() {
+            return Err(Stopped::Held);
+        }
+        if self.noted_at.elapsed() < self.tools.settings.interval { Ok(()) } else { self.note().await }
+    }
+
+    /// Tells how far it is, keeps the lease, and finds out whether to go on.
+    async fn note(&mut self) -> Result<(), Stopped> {
+        if !self.tools.log.lease_replays(self.holder, self.tools.settings.lease).await? {
+            return Err(Stopped::Held);
+        }
+        if self.progressed.rounds == 0 && self.published > 0 {
+            let waiting = self.tools.bus.backlog(Stream::Replays).await?;
+            let done = self.base + self.published.saturating_sub(waiting);
+            self.progressed.done = done.clamp(self.progressed.done, self.replay.total.max(self.progressed.done));
+        }
+        self.progressed.worked = self.noted_at.elapsed();
+        self.noted_at = Instant::now();
+        let phase = self.tools.log.progress_replay(&self.replay, &self.progressed).await?;
+        self.progressed.worked = Duration::ZERO;
+        if phase == Phase::Running { Ok(()) } else { Err(Stopped::Held) }
+    }
+}
+
+/// What goes out together.
+#[derive(Default)]
+struct Batch {
+    intents: Vec<Intent>,
+    /// What the ledger says wrongly, and the revision that is right.
+    forget: Vec<(ObjectKey, Revision)>,
+}
+
+impl Batch {
+    fn take(&mut self, planned: Planned) {
+        let Planned { object, cause, intent, forget, .. } = planned;
+        if let Some(intent) = intent {
+            if forget {
+                self.forget.push((object, cause));
+            }
+            self.intents.push(intent);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Whether a plan is still what would be done, and what has moved if it is not.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use domain::replay::{Tally, Terms};
+use eventlog::{Plan, Role, Totals};
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use super::Tools;
+use super::planning::{self, Ask, Seen};
+use crate::refusal;
+
+/// How many events after the plan's head are looked at, and how many contacts are named.
+const EVENTS_MAX: u32 = 2_000;
+const NAMED_MAX: usize = 5;
+
+pub(crate) fn totals(tally: &Tally) -> Totals {
+    let Tally { puts, removes, skips, contacts, events, unreadable, rewrites, .. } = *tally;
+    Totals { puts, removes, skips, contacts, events, unreadable, rewrites }
+}
+
+/// What the hash of a plan says of its selection.
+pub(crate) fn selection(plan: &Plan) -> String {
+    let contact = plan.contact_id.as_ref().map(ToString::to_string);
+    format!("contact {contact:?} bounded {} present {} edition {}", plan.bounded, plan.present, plan.edition)
+}
+
+pub(crate) fn hash(plan: &Plan, tally: &Tally) -> domain::Hash {
+    let Plan { location_id, workspace, rules, head, .. } = plan;
+    tally.hash(Terms { location_id, workspace, rules, head: *head, selection: &selection(plan) })
+}
+
+/// The plan as it is to be applied.
+///
+/// # Errors
+/// `FAILED_PRECONDITION` names what has moved since it was made.
+pub(crate) async fn still(tools: &Tools, plan: Plan, accept_newer: bool) -> Result<Plan, Status> {
+    workspace(tools, &plan).await?;
+    let known = tools.log.hash_at(&plan.location_id, plan.head.0).await;
+    let same_log = match known {
+        Ok(hash) => hash == plan.head.1,
+        Err(eventlog::Error::NotFound) => false,
+        Err(error) => return Err(refusal::of_log(error)),
+    };
+    if !same_log {
+        let head = plan.head.0;
+        return Err(stale(&format!("the log is another one: position {head} no longer holds the event that the plan was made on")));
+    }
+    let tally = again(tools, &plan).await?;
+    let now = totals(&tally);
+    let overtaken = now.puts <= plan.totals.puts && now.removes <= plan.totals.removes;
+    if hash(&plan, &tally) != plan.hash && !(accept_newer && overtaken) {
+        return Err(stale(&newer(tools, &plan, &now).await?));
+    }
+    Ok(Plan { totals: now, ..plan })
+}
+
+async fn workspace(tools: &Tools, plan: &Plan) -> Result<(), Status> {
+    let name = &plan.workspace;
+    let found = tools.workspace(&plan.location_id, name.as_str()).await?;
+    if found.role == Role::Retired {
+        return Err(stale(&format!("the workspace {name} was retired")));
+    }
+    let rules = tools.rules_of(&found).await?;
+    if rules != plan.rules_then || found.edition != plan.edition {
+        return Err(stale(&format!("the rules of workspace {name} moved from {} to {rules}", plan.rules_then)));
+    }
+    Ok(())
+}
+
+/// The same plan made now, up to the same position.
+async fn again(tools: &Tools, plan: &Plan) -> Result<Tally, Status> {
+    let texts = tools.texts().await.map_err(refusal::of_log)?;
+    let unknown = || Status::failed_precondition(format!("the rules {} are no longer kept; give their text and plan again", plan.rules));
+    let rules = texts.get(&plan.rules).cloned().ok_or_else(unknown)?;
+    let ask = Ask {
+        location_id: plan.location_id.clone(),
+        contact_id: plan.contact_id.clone(),
+        workspace: plan.workspace.clone(),
+        edition: plan.edition,
+        rules: Arc::new(rules),
+        earlier: Arc::new(texts),
+        through: plan.head.0,
+        bridge: plan.present.then(|| tools.bridge.clone()),
+        page_events: tools.settings.page_events,
+        connections: tools.settings.connections,
+    };
+    let (sender, mut receiver) = mpsc::channel(64);
+    let (log, ask) = (tools.log.clone(), Arc::new(ask));
+    let planning = tokio::spawn(async move { planning::make(&log, ask, sender, Arc::new(Seen::default())).await });
+    while receiver.recv().await.is_some() {}
+    planning.await.map_err(|_| planning::Error::Broken).flatten().map_err(refusal::of_plan)
+}
+
+/// Says what came since.
+async fn newer(tools: &Tools, plan: &Plan, now: &Totals) -> Result<String, Status> {
+    let events = tools.log.read(&plan.location_id, plan.head.0, EVENTS_MAX).await.map_err(refusal::of_log)?;
+    let of_records = events.iter().filter(|event| event.record.is_some());
+    let mine = of_records.filter(|event| plan.contact_id.is_none() || event.contact_id == plan.contact_id);
+    let (mut places, mut contacts) = (Vec::new(), BTreeSet::new());
+    for event in mine {
+        places.push(event.seq);
+        contacts.extend(event.contact_id.as_ref().map(ToString::to_string));
+    }
+    let was = format!("planned {} to write and {} to remove, now {} and {}", plan.totals.puts, plan.totals.removes, now.puts, now.removes);
+    let (Some(first), Some(last)) = (places.first(), places.last()) else {
+        return Ok(format!("what the workspace {} holds has moved ({was})", plan.workspace));
+    };
+    let more = if contacts.len() > NAMED_MAX { format!(" and {} more", contacts.len() - NAMED_MAX) } else { String::new() };
+    let named: Vec<String> = contacts.into_iter().take(NAMED_MAX).collect();
+    Ok(format!(
+        "the log has moved: {} changes at positions {first} to {last} of contacts {}{more} ({was}); they are newer, accept them to go on",
+        places.len(),
+        named.join(", ")
+    ))
+}
+
+fn stale(moved: &str) -> Status {
+    Status::failed_precondition(format!("the plan is stale: {moved}; or plan again"))
+}

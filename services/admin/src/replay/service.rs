@@ -1,0 +1,390 @@
+//! The calls of the replay API.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use domain::replay::Tally;
+use domain::{ContactId, Hash, LocationId, Rules};
+use eventlog::{Phase, Plan, Replay, Role};
+use jiff::Timestamp;
+use proto::replay::v1 as api;
+use proto::replay::v1::plan_replay_response::Part;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::planning::{self, Ask, Seen};
+use super::{Tools, answers, moved, who, workspaces};
+use crate::{asked, refusal};
+
+#[derive(Clone)]
+pub(crate) struct Service(pub(crate) Arc<Tools>);
+
+fn place(among: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Status> {
+    let place = Arc::clone(among).try_acquire_owned();
+    place.map_err(|_| Status::resource_exhausted("too many of these are being made; wait for one to end"))
+}
+
+/// The contact that is meant; none for every one.
+fn contact(named: &str) -> Result<Option<ContactId>, Status> {
+    Some(named).filter(|id| !id.is_empty()).map(asked::contact).transpose()
+}
+
+type Parts = mpsc::Sender<Result<api::PlanReplayResponse, Status>>;
+
+/// How many replays a page holds, where the caller asks for none and at most.
+const PAGE: u32 = 50;
+const PAGE_MAX: u32 = 500;
+
+impl Service {
+    fn state(&self, replay: Replay) -> Option<api::ReplayState> {
+        Some(answers::replay(replay, self.0.settings.outdate_items))
+    }
+
+    async fn replay(&self, named: &str) -> Result<Replay, Status> {
+        let id = match named {
+            "" => None,
+            id => Some(id.parse::<Uuid>().map_err(|_| Status::invalid_argument("replay_id is none that ListReplays gave"))?),
+        };
+        self.0.log.replay(id).await.map_err(|error| {
+            if matches!(error, eventlog::Error::NotFound) {
+                Status::not_found("there is no such replay; `mirrorctl replay status` shows the last one")
+            } else {
+                refusal::of_log(error)
+            }
+        })
+    }
+
+    async fn set_phase(&self, named: &str, phase: Phase, who: &str) -> Result<Option<api::ReplayState>, Status> {
+        let replay = self.replay(named).await?;
+        let ended = |error| {
+            if matches!(error, eventlog::Error::AlreadyResolved) {
+                Status::failed_precondition("the replay has ended; plan and apply again")
+            } else {
+                refusal::of_log(error)
+            }
+        };
+        let replay = self.0.log.set_phase(&replay, phase, "", who).await.map_err(ended)?;
+        self.0.started.notify_one();
+        Ok(self.state(replay))
+    }
+
+    /// What is asked for, as a plan that has no actions yet, and the rules it is made by.
+    async fn begin(&self, selection: api::Selection, who: &str) -> Result<(Plan, Rules), Status> {
+        let tools = &self.0;
+        let location_id = tools.location(&selection.location_id).await?;
+        let generation = tools.workspace(&location_id, &selection.workspace).await?;
+        if generation.role == Role::Retired {
+            return Err(Status::failed_precondition("the workspace is retired and takes nothing more"));
+        }
+        let contact_id = contact(&selection.contact_id)?;
+        let rules_then = tools.rules_of(&generation).await?;
+        let rules = self.rules(selection.rules.as_ref(), &rules_then).await?;
+        let head = self.head(&location_id, selection.until).await?;
+        let other = *rules.revision() != rules_then;
+        let bounded = selection.until.is_some();
+        if other && (bounded || contact_id.is_some()) {
+            return Err(Status::invalid_argument("other rules are for the whole workspace: plan them without a contact, position or time"));
+        }
+        let plan = Plan {
+            location_id,
+            hash: Hash::default(),
+            workspace: generation.workspace,
+            rules: rules.revision().clone(),
+            rules_then,
+            edition: generation.edition,
+            contact_id,
+            head,
+            bounded,
+            present: selection.against() == api::Against::Workspace,
+            totals: eventlog::Totals::default(),
+            who: who.to_owned(),
+            made_at: Timestamp::now(),
+        };
+        Ok((plan, rules))
+    }
+
+    async fn rules(&self, given: Option<&api::selection::Rules>, then: &domain::RulesRevision) -> Result<Rules, Status> {
+        let revision = match given {
+            Some(api::selection::Rules::RulesText(text)) => return self.0.keep(text).await,
+            Some(api::selection::Rules::RulesRevision(revision)) => domain::RulesRevision::from(revision.clone()),
+            None => then.clone(),
+        };
+        let unknown = || Status::not_found(format!("no rules of revision {revision} are kept; give their text"));
+        self.0.texts().await.map_err(refusal::of_log)?.remove(&revision).ok_or_else(unknown)
+    }
+
+    /// The last position that counts, with its hash.
+    async fn head(&self, location_id: &LocationId, until: Option<api::selection::Until>) -> Result<(u64, Hash), Status> {
+        let locations = self.0.log.locations().await.map_err(refusal::of_log)?;
+        let head = locations.into_iter().find(|location| location.location_id == *location_id).map_or(0, |location| location.head);
+        let place = match until {
+            None => head,
+            Some(api::selection::Until::Position(place)) if place <= head => place,
+            Some(api::selection::Until::Position(place)) => {
+                return Err(Status::out_of_range(format!("position {place} is past the end of the log, which is {head}")));
+            }
+            Some(api::selection::Until::RecordedAt(at)) => {
+                let at = Timestamp::new(at.seconds, at.nanos).map_err(|_| Status::invalid_argument("recorded_at is no time"))?;
+                self.place_at(location_id, at, head).await?
+            }
+        };
+        Ok((place, self.0.log.hash_at(location_id, place).await.map_err(refusal::of_log)?))
+    }
+
+    /// The last position that was recorded no later: positions are recorded in order.
+    async fn place_at(&self, location_id: &LocationId, at: Timestamp, head: u64) -> Result<u64, Status> {
+        let (mut low, mut high) = (0, head);
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            let event = self.0.log.read(location_id, middle - 1, 1).await.map_err(refusal::of_log)?.pop();
+            let is_later = event.is_none_or(|event| event.recorded_at > at);
+            (low, high) = if is_later { (low, middle - 1) } else { (middle, high) };
+        }
+        Ok(low)
+    }
+
+    async fn stream_plan(&self, mut plan: Plan, rules: Rules, with_skipped: bool, parts: &Parts) -> Result<(), Status> {
+        let tools = &self.0;
+        let earlier = tools.texts().await.map_err(refusal::of_log)?;
+        let ask = Ask {
+            location_id: plan.location_id.clone(),
+            contact_id: plan.contact_id.clone(),
+            workspace: plan.workspace.clone(),
+            edition: plan.edition,
+            rules: Arc::new(rules),
+            earlier: Arc::new(earlier),
+            through: plan.head.0,
+            bridge: plan.present.then(|| tools.bridge.clone()),
+            page_events: tools.settings.page_events,
+            connections: tools.settings.connections,
+        };
+        let (sender, mut receiver) = mpsc::channel(64);
+        let (log, ask, seen) = (tools.log.clone(), Arc::new(ask), Arc::new(Seen::default()));
+        let making = tokio::spawn({
+            let seen = Arc::clone(&seen);
+            async move { planning::make(&log, ask, sender, seen).await }
+        });
+        let gone = |_| Status::cancelled("the caller is gone");
+        let mut told_at = Instant::now();
+        while let Some(of_contact) = receiver.recv().await {
+            for action in answers::actions(&plan.location_id, of_contact, with_skipped) {
+                parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Action(action)) })).await.map_err(gone)?;
+            }
+            if told_at.elapsed() >= tools.settings.interval {
+                told_at = Instant::now();
+                let progress = api::PlanProgress {
+                    events: seen.events.load(Ordering::Relaxed),
+                    contacts: seen.contacts.load(Ordering::Relaxed),
+                    events_total: plan.head.0,
+                };
+                parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Progress(progress)) })).await.map_err(gone)?;
+            }
+        }
+        let tally: Tally = making.await.map_err(|_| planning::Error::Broken).flatten().map_err(refusal::of_plan)?;
+        plan.hash = moved::hash(&plan, &tally);
+        plan.totals = moved::totals(&tally);
+        tools.log.keep_plan(&plan).await.map_err(refusal::of_log)?;
+        let plan = answers::plan(&plan, tools.settings.outdate_items);
+        parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Plan(plan)) })).await.map_err(gone)
+    }
+}
+
+#[tonic::async_trait]
+impl api::replay_server::Replay for Service {
+    type PlanReplayStream = ReceiverStream<Result<api::PlanReplayResponse, Status>>;
+
+    async fn plan_replay(&self, request: Request<api::PlanReplayRequest>) -> Result<Response<Self::PlanReplayStream>, Status> {
+        let place = place(&self.0.planning)?;
+        let asked = request.get_ref();
+        let (plan, rules) = self.begin(asked.selection.clone().unwrap_or_default(), who(&asked.who)).await?;
+        asked::remember(&self.0.log, &request, "PlanReplay", &plan.location_id, plan.contact_id.as_ref()).await?;
+        let with_skipped = asked.with_skipped;
+        let (sender, receiver) = mpsc::channel(64);
+        let service = self.clone();
+        tokio::spawn(async move {
+            let stopped = Status::unavailable("the admin service is stopping; plan again");
+            let made = tokio::select! {
+                () = service.0.stop.cancelled() => Err(stopped),
+                () = sender.closed() => Ok(()),
+                made = Box::pin(service.stream_plan(plan, rules, with_skipped, &sender)) => made,
+            };
+            if let Err(status) = made {
+                // A caller that is gone needs no answer.
+                drop(sender.send(Err(status)).await);
+            }
+            drop(place);
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn apply_replay(&self, request: Request<api::ApplyReplayRequest>) -> Result<Response<api::ApplyReplayResponse>, Status> {
+        let request = request.into_inner();
+        let mut hash = Hash::default();
+        hex::decode_to_slice(&request.plan_hash, &mut hash)
+            .map_err(|_| Status::invalid_argument("plan_hash must be 64 hexadecimal digits"))?;
+        let _place = place(&self.0.planning)?;
+        let plan = self.0.log.plan(&hash).await.map_err(|error| {
+            if matches!(error, eventlog::Error::NotFound) {
+                Status::not_found("no plan has this hash; plan first")
+            } else {
+                refusal::of_log(error)
+            }
+        })?;
+        let plan = Box::pin(moved::still(&self.0, plan, request.accept_newer)).await?;
+        let replay = self.0.log.start_replay(&plan, who(&request.who)).await.map_err(|error| {
+            if matches!(error, eventlog::Error::AlreadyResolved) {
+                Status::failed_precondition("the plan is stale: the workspace has moved; plan again")
+            } else if error.is_taken() {
+                Status::already_exists("another replay of this location is not finished; wait for it, or cancel it")
+            } else {
+                refusal::of_log(error)
+            }
+        })?;
+        self.0.started.notify_one();
+        Ok(Response::new(api::ApplyReplayResponse { replay: self.state(replay) }))
+    }
+
+    async fn get_replay(&self, request: Request<api::GetReplayRequest>) -> Result<Response<api::GetReplayResponse>, Status> {
+        let replay = self.replay(&request.into_inner().replay_id).await?;
+        Ok(Response::new(api::GetReplayResponse { replay: self.state(replay) }))
+    }
+
+    type WatchReplayStream = ReceiverStream<Result<api::WatchReplayResponse, Status>>;
+
+    async fn watch_replay(&self, request: Request<api::WatchReplayRequest>) -> Result<Response<Self::WatchReplayStream>, Status> {
+        let first = self.replay(&request.into_inner().replay_id).await?;
+        let (sender, receiver) = mpsc::channel(4);
+        let service = self.clone();
+        tokio::spawn(async move {
+            let (id, mut replay) = (first.replay_id.to_string(), Ok(first));
+            loop {
+                let ended = replay.as_ref().map_or(true, |replay| replay.phase.has_ended());
+                let told = replay.map(|replay| api::WatchReplayResponse { replay: service.state(replay) });
+                if sender.send(told).await.is_err() || ended {
+                    return;
+                }
+                tokio::select! {
+                    () = service.0.stop.cancelled() => return,
+                    () = tokio::time::sleep(service.0.settings.interval) => {}
+                }
+                replay = service.replay(&id).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn list_replays(&self, request: Request<api::ListReplaysRequest>) -> Result<Response<api::ListReplaysResponse>, Status> {
+        let request = request.into_inner();
+        let location_id = match request.location_id.as_str() {
+            "" => None,
+            id => Some(LocationId::new(id).map_err(|error| Status::invalid_argument(format!("location_id: {error}")))?),
+        };
+        let size = match request.page_size {
+            0 => PAGE,
+            size if size <= PAGE_MAX => size,
+            size => return Err(Status::invalid_argument(format!("page_size {size} is more than {PAGE_MAX}"))),
+        };
+        let bad = |_| Status::invalid_argument("page_token is none that this call gave; leave it empty for the first page");
+        let after = match request.page_token.as_str() {
+            "" => None,
+            token => Some(token.parse::<Uuid>().map_err(bad)?),
+        };
+        let mut replays = self.0.log.replays(location_id.as_ref(), after, size + 1).await.map_err(refusal::of_log)?;
+        let more = replays.len() > usize::try_from(size).unwrap_or(usize::MAX);
+        replays.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+        let next_page_token = replays.last().filter(|_| more).map(|last| last.replay_id.to_string()).unwrap_or_default();
+        Ok(Response::new(api::ListReplaysResponse {
+            replays: replays.into_iter().filter_map(|one| self.state(one)).collect(),
+            next_page_token,
+        }))
+    }
+
+    async fn pause_replay(&self, request: Request<api::PauseReplayRequest>) -> Result<Response<api::PauseReplayResponse>, Status> {
+        let request = request.into_inner();
+        let replay = self.set_phase(&request.replay_id, Phase::Paused, who(&request.who)).await?;
+        Ok(Response::new(api::PauseReplayResponse { replay }))
+    }
+
+    async fn resume_replay(&self, request: Request<api::ResumeReplayRequest>) -> Result<Response<api::ResumeReplayResponse>, Status> {
+        let request = request.into_inner();
+        let replay = self.set_phase(&request.replay_id, Phase::Running, who(&request.who)).await?;
+        Ok(Response::new(api::ResumeReplayResponse { replay }))
+    }
+
+    async fn cancel_replay(&self, request: Request<api::CancelReplayRequest>) -> Result<Response<api::CancelReplayResponse>, Status> {
+        let request = request.into_inner();
+        let replay = self.set_phase(&request.replay_id, Phase::Cancelled, who(&request.who)).await?;
+        Ok(Response::new(api::CancelReplayResponse { replay }))
+    }
+
+    type VerifyReplayStream = crate::verify::Parts;
+
+    async fn verify_replay(&self, request: Request<api::VerifyReplayRequest>) -> Result<Response<Self::VerifyReplayStream>, Status> {
+        let asked = request.get_ref();
+        let tools = &self.0;
+        let location_id = tools.location(&asked.location_id).await?;
+        let generation = tools.workspace(&location_id, &asked.workspace).await?;
+        let revision = tools.rules_of(&generation).await?;
+        let rules = self.rules(None, &revision).await?;
+        let contact_id = contact(&asked.contact_id)?;
+        asked::remember(&tools.log, &request, "VerifyReplay", &location_id, contact_id.as_ref()).await?;
+        let verify = crate::verify::Verify {
+            log: tools.log.clone(),
+            bridge: tools.bridge.clone(),
+            location_id,
+            workspace: generation.workspace,
+            rules,
+            contact_id,
+            contacts_max: request.get_ref().contacts_max.max(1),
+            settings: tools.verify.clone(),
+            stop: tools.stop.clone(),
+        };
+        Ok(Response::new(verify.start(place(&tools.comparing)?)))
+    }
+
+    async fn create_workspace(
+        &self,
+        request: Request<api::CreateWorkspaceRequest>,
+    ) -> Result<Response<api::CreateWorkspaceResponse>, Status> {
+        let workspace = workspaces::create(&self.0, request.into_inner()).await?;
+        Ok(Response::new(api::CreateWorkspaceResponse { workspace: Some(workspace) }))
+    }
+
+    async fn promote_workspace(
+        &self,
+        request: Request<api::PromoteWorkspaceRequest>,
+    ) -> Result<Response<api::PromoteWorkspaceResponse>, Status> {
+        let request = request.into_inner();
+        let location_id = self.0.location(&request.location_id).await?;
+        let (live, former) = workspaces::promote(&self.0, &location_id, &request.workspace, who(&request.who)).await?;
+        Ok(Response::new(api::PromoteWorkspaceResponse { live: Some(live), former: Some(former) }))
+    }
+
+    async fn roll_back_workspace(
+        &self,
+        request: Request<api::RollBackWorkspaceRequest>,
+    ) -> Result<Response<api::RollBackWorkspaceResponse>, Status> {
+        let request = request.into_inner();
+        let location_id = self.0.location(&request.location_id).await?;
+        let (live, shadow) = workspaces::roll_back(&self.0, &location_id, who(&request.who)).await?;
+        Ok(Response::new(api::RollBackWorkspaceResponse { live: Some(live), shadow: Some(shadow) }))
+    }
+
+    async fn retire_workspace(
+        &self,
+        request: Request<api::RetireWorkspaceRequest>,
+    ) -> Result<Response<api::RetireWorkspaceResponse>, Status> {
+        let request = request.into_inner();
+        let location_id = self.0.location(&request.location_id).await?;
+        let workspace = workspaces::retire(&self.0, &location_id, &request.workspace, who(&request.who)).await?;
+        Ok(Response::new(api::RetireWorkspaceResponse { workspace: Some(workspace) }))
+    }
+
+    async fn list_workspaces(&self, request: Request<api::ListWorkspacesRequest>) -> Result<Response<api::ListWorkspacesResponse>, Status> {
+        let location_id = self.0.location(&request.into_inner().location_id).await?;
+        Ok(Response::new(api::ListWorkspacesResponse { workspaces: workspaces::list(&self.0, &location_id).await? }))
+    }
+}

@@ -1,0 +1,111 @@
+//! One contact whose digests differ: object by object, and field by field.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use domain::{Action, ContactId, Intent, ObjectKey, Policy};
+use futures::TryStreamExt as _;
+use jiff::Timestamp;
+use pagico::Object;
+use proto::replay::v1 as api;
+use serde_json::Value;
+
+use super::expected::{digest, of_contact, says};
+use super::{End, LOOK_AGAIN, Verify};
+
+/// What differs of a contact; nothing when both sides are the same by now. A change that may only be on its way is waited for as long
+/// as it is younger than the patience. Without `looked_into` only whether anything differs.
+pub(super) async fn differences(
+    verify: &Verify,
+    contact: &ObjectKey,
+    recent: bool,
+    looked_into: bool,
+) -> Result<Vec<api::Difference>, End> {
+    let Some(contact_id) = contact.as_str().strip_prefix("ghl:contact/").and_then(|id| ContactId::new(id).ok()) else {
+        // Of somebody who cannot be a contact of GHL.
+        return Ok(held(verify, contact).await?.into_values().map(|object| extra(contact.as_str(), &object)).collect());
+    };
+    if !recent && !looked_into {
+        return Ok(vec![api::Difference { contact_id: contact_id.to_string(), ..api::Difference::default() }]);
+    }
+    let deadline = Instant::now() + verify.settings.patience * 2;
+    loop {
+        let events = of_contact(verify, &contact_id, u64::MAX - 1).await?;
+        let youngest = events.youngest()?;
+        let wanted = says(verify, events).await?.intents;
+        if verify.contact_digest(contact).await? == digest(&wanted)? {
+            return Ok(Vec::new());
+        }
+        if Timestamp::now().duration_since(youngest).unsigned_abs() >= verify.settings.patience || Instant::now() >= deadline {
+            let found = objects(&contact_id, &wanted, held(verify, contact).await?);
+            // Nothing: it was written between the two looks.
+            if !found.is_empty() || Instant::now() >= deadline {
+                return Ok(found);
+            }
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// The mirrored objects of a contact; of a workspace that is not there, none.
+async fn held(verify: &Verify, contact: &ObjectKey) -> Result<BTreeMap<ObjectKey, Object>, End> {
+    match verify.bridge.objects(&verify.workspace, Some(contact)).try_collect::<Vec<Object>>().await {
+        Err(pagico::Error::WorkspaceUnknown) => Ok(BTreeMap::new()),
+        Ok(objects) => {
+            let mirrored = objects.into_iter().filter(|object| object.policy == Policy::Mirror);
+            Ok(mirrored.map(|object| (object.key.clone(), object)).collect())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn objects(contact_id: &ContactId, wanted: &BTreeMap<ObjectKey, Intent>, mut held: BTreeMap<ObjectKey, Object>) -> Vec<api::Difference> {
+    let mut found = Vec::new();
+    for intent in wanted.values().filter(|intent| intent.policy == Policy::Mirror) {
+        let object = held.remove(&intent.object);
+        let content = match &intent.action {
+            Action::Put(content) => content.to_json().ok(),
+            Action::Remove => None,
+        };
+        let problem = match (&content, &object) {
+            (Some(_), None) => "missing",
+            (None, Some(_)) => "extra",
+            (Some(content), Some(object)) if *content != object.content || intent.kind != object.kind => "differs",
+            (Some(_), Some(_)) | (None, None) => continue,
+        };
+        found.push(api::Difference {
+            contact_id: contact_id.to_string(),
+            object: intent.object.to_string(),
+            kind: intent.kind.to_string(),
+            problem: problem.to_owned(),
+            changes: changes(object.as_ref().map(|object| &object.content), content.as_ref()),
+            cause_seq: intent.revision.seq,
+        });
+    }
+    found.extend(held.into_values().map(|object| extra(contact_id.as_str(), &object)));
+    found
+}
+
+/// What the log does not know.
+fn extra(contact_id: &str, object: &Object) -> api::Difference {
+    api::Difference {
+        contact_id: contact_id.to_owned(),
+        object: object.key.to_string(),
+        kind: object.kind.to_string(),
+        problem: "extra".to_owned(),
+        changes: changes(Some(&object.content), None),
+        cause_seq: 0,
+    }
+}
+
+/// The fields in which two contents differ: before as the workspace has them, after as the log says.
+fn changes(has: Option<&Value>, says: Option<&Value>) -> Vec<api::FieldChange> {
+    let fields = |content: Option<&Value>| content.and_then(Value::as_object).cloned().unwrap_or_default();
+    let (has, says) = (fields(has), fields(says));
+    let names: BTreeSet<&String> = has.keys().chain(says.keys()).collect();
+    let differing = names.into_iter().filter(|name| has.get(*name) != says.get(*name));
+    let json = |value: Option<&Value>| value.map(Value::to_string).unwrap_or_default();
+    let change =
+        |name: &String| api::FieldChange { field: name.clone(), before_json: json(has.get(name)), after_json: json(says.get(name)) };
+    differing.map(change).collect()
+}

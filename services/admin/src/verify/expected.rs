@@ -1,0 +1,151 @@
+//! What the log says a workspace holds, as digests: one contact at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::replay::fold;
+use domain::{Action, ContactId, Intent, ObjectKey, Policy, Whole, map, object_digest};
+use eventlog::{Contacts, Unread};
+use jiff::Timestamp;
+use pagico::ContactDigest;
+use proto::replay::v1 as api;
+use proto::replay::v1::verify_replay_response::Part;
+use tonic::Status;
+
+use super::{End, Sender, Verify, tell};
+
+/// The digests of the contacts that have mirrored objects, by their keys.
+#[derive(Default)]
+pub(super) struct Expected {
+    pub(super) contacts: BTreeMap<ObjectKey, ContactDigest>,
+    /// Events that could not be read.
+    pub(super) unreadable: u64,
+    /// Contacts that changed so lately that the change may only be on its way.
+    recent: BTreeSet<ObjectKey>,
+}
+
+impl Expected {
+    /// A contact that is not known here may have come meanwhile.
+    pub(super) fn is_recent(&self, contact: &ObjectKey) -> bool {
+        self.recent.contains(contact) || !self.contacts.contains_key(contact)
+    }
+
+    async fn add(&mut self, verify: &Verify, of: OfContact, since: Timestamp) -> Result<(), End> {
+        // What was stored as the id of a contact is one.
+        let Ok(contact_id) = ContactId::new(of.contact_id.as_str()) else { return Ok(()) };
+        let contact = ObjectKey::of_contact(&contact_id);
+        if of.youngest()? >= since {
+            self.recent.insert(contact.clone());
+        }
+        let says = says(verify, of).await?;
+        self.unreadable += says.unreadable;
+        let digest = digest(&says.intents)?;
+        if digest.objects > 0 {
+            self.contacts.insert(contact, digest);
+        }
+        Ok(())
+    }
+}
+
+/// The events of one contact, in the order of the log.
+pub(super) struct OfContact {
+    contact_id: String,
+    events: Vec<Unread>,
+}
+
+impl OfContact {
+    /// When the last of them was recorded.
+    pub(super) fn youngest(&self) -> Result<Timestamp, End> {
+        Ok(self.events.last().map_or(Ok(Timestamp::MIN), Unread::recorded_at)?)
+    }
+}
+
+/// Reads the log up to the head. Memory holds one contact's events, a page of them, and the digests.
+pub(super) async fn expected(verify: &Verify, head: u64, to: &Sender) -> Result<Expected, End> {
+    let since = Timestamp::now().saturating_sub(verify.settings.patience).unwrap_or(Timestamp::MIN);
+    let mut expected = Expected::default();
+    if let Some(contact_id) = &verify.contact_id {
+        expected.add(verify, of_contact(verify, contact_id, head).await?, since).await?;
+        return Ok(expected);
+    }
+    let contacts_total = verify.log.contacts_present(&verify.location_id).await?;
+    let (mut contacts, mut current, mut place) = (0, None::<OfContact>, None::<(String, u64)>);
+    let everybody = Contacts::Between(None, None);
+    loop {
+        let after = place.as_ref().map(|(contact, seq)| (contact.as_str(), *seq));
+        let page = verify.log.records_by_contact(&verify.location_id, &everybody, after, head, verify.settings.page_events).await?;
+        let is_last = page.len() < verify.settings.page_events as usize;
+        for event in page {
+            let contact_id = event.contact_id()?.to_owned();
+            place = Some((contact_id.clone(), event.revision()?.seq));
+            match &mut current {
+                Some(of) if of.contact_id == contact_id => of.events.push(event),
+                _ => {
+                    if let Some(complete) = current.replace(OfContact { contact_id, events: vec![event] }) {
+                        expected.add(verify, complete, since).await?;
+                        contacts += 1;
+                    }
+                }
+            }
+        }
+        if is_last {
+            if let Some(complete) = current {
+                expected.add(verify, complete, since).await?;
+            }
+            return Ok(expected);
+        }
+        tell(to, Part::Progress(api::VerifyProgress { contacts, contacts_total: contacts_total.max(contacts) })).await?;
+    }
+}
+
+/// Every event of a contact up to a position.
+pub(super) async fn of_contact(verify: &Verify, contact_id: &ContactId, head: u64) -> Result<OfContact, End> {
+    let (only, mut of) = (Contacts::Only(contact_id.clone()), OfContact { contact_id: contact_id.to_string(), events: Vec::new() });
+    loop {
+        let place = of.events.last().map_or(Ok(0), |last| last.revision().map(|revision| revision.seq))?;
+        let after = Some((contact_id.as_str(), place));
+        let page = verify.log.records_by_contact(&verify.location_id, &only, after, head, verify.settings.page_events).await?;
+        let is_last = page.len() < verify.settings.page_events as usize;
+        of.events.extend(page);
+        if is_last {
+            return Ok(of);
+        }
+    }
+}
+
+/// What the log says of a contact: the intents that decide.
+pub(super) struct Says {
+    pub(super) intents: BTreeMap<ObjectKey, Intent>,
+    /// Events that cannot be read: as on the live path, where they park, what came before them decides.
+    unreadable: u64,
+}
+
+/// The only place of a comparison that looks into events.
+pub(super) async fn says(verify: &Verify, of: OfContact) -> Result<Says, End> {
+    let (mut stored, mut intents, mut unreadable) = (Vec::with_capacity(of.events.len()), Vec::new(), 0);
+    for event in of.events {
+        match event.stored() {
+            Ok(event) => stored.push(event),
+            Err(eventlog::Error::Unreadable(_)) => unreadable += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    for opened in verify.log.open(stored).await? {
+        match opened {
+            Ok(recorded) => intents.extend(map(&recorded, &verify.rules)),
+            Err(_) => unreadable += 1,
+        }
+    }
+    Ok(Says { intents: fold(intents), unreadable })
+}
+
+/// Of the mirrored objects that should be there.
+pub(super) fn digest(folded: &BTreeMap<ObjectKey, Intent>) -> Result<ContactDigest, End> {
+    let mut whole = Whole::default();
+    for intent in folded.values().filter(|intent| intent.policy == Policy::Mirror) {
+        let Action::Put(content) = &intent.action else { continue };
+        let contact = ObjectKey::of_contact(&intent.contact_id);
+        let digest = object_digest(&intent.object, &contact, content);
+        whole.add(&digest.map_err(|_| End::Failed(Status::internal("an intent did not become JSON")))?);
+    }
+    Ok(ContactDigest { objects: whole.count(), digest: whole.digest() })
+}
