@@ -69,7 +69,7 @@ pub(super) async fn gather(app: &Parts, workspace: &str, ask: &Ask) -> Result<Se
     let containers = store.containers(workspace, ask.lists(), &search, place.as_ref(), app.page.containers_max);
     let (containers, more) = containers.await?;
     let found = if search.terms.is_empty() { None } else { Some(store.found(workspace, ask.lists(), &search).await?) };
-    let orphans = app.orphans.of(&head, || store.orphans(workspace)).await?;
+    let orphans = app.orphans.of_lately(&head, || store.orphans(workspace)).await?;
     let main = if ask.shows_inbox() && orphans == 0 { Main::Inbox(Vec::new()) } else { main(app, workspace, ask, &head, now).await? };
     let names = names(app, workspace, &main).await?;
     let projects: Vec<&str> = projects(&main).map(|object| object.key.as_str()).collect();
