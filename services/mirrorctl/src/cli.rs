@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod audit;
+pub(crate) mod replay;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -132,6 +133,12 @@ pub enum Command {
     /// Proves that the log is what was written.
     #[command(subcommand)]
     Log(LogCommand),
+    /// Rebuilds Pagico from the log: plan, apply, verify.
+    #[command(subcommand)]
+    Replay(replay::ReplayCommand),
+    /// Handles generations of a location's content: shadow, live, former.
+    #[command(subcommand)]
+    Workspace(replay::WorkspaceCommand),
     /// Prints a completion script.
     Completions { shell: Shell },
 }

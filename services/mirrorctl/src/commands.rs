@@ -8,12 +8,15 @@ mod history;
 mod log;
 mod parked;
 mod past;
+mod replay;
 mod services;
 mod source;
 mod status;
 mod watch;
+mod workspaces;
 
 use std::io::Write;
+use std::path::Path;
 
 use clap::CommandFactory as _;
 use serde_json::Value;
@@ -71,6 +74,8 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::LiftErasure { contact_id } => erase::lift(&connection, contact_id, output).await,
         Command::Keys(Keys::Rotate) => erase::rotate(&connection, output).await,
         Command::Log(command) => log::execute(&connection, command, output).await,
+        Command::Replay(command) => replay::execute(&connection, command, output).await,
+        Command::Workspace(command) => workspaces::execute(&connection, command, output).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "mirrorctl", &mut script);
@@ -86,6 +91,11 @@ fn page_size(wanted: usize) -> u32 {
         Ok(wanted) if wanted < 50 => wanted,
         Ok(_) | Err(_) => THEIRS,
     }
+}
+
+/// What is in a file that was named.
+fn text_of(file: &Path) -> Result<String, Problem> {
+    std::fs::read_to_string(file).map_err(|error| Problem::Usage(format!("cannot read {}: {error}", file.display())))
 }
 
 /// Several things were asked for: each failure was told of, the first one gives the exit code.

@@ -1,6 +1,7 @@
 //! Answers as JSON, one object a line. Keys are those of the API; instants are RFC 3339, UTC; what is absent is null.
 
 pub(crate) mod past;
+pub(crate) mod replay;
 
 use proto::admin::v1 as api;
 use proto::control::v1 as control;

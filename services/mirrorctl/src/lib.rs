@@ -2,6 +2,7 @@
 //!
 //! Knows neither the log nor the bus; everything it shows, a service answered.
 
+mod ask;
 mod cli;
 mod commands;
 mod json;
@@ -54,11 +55,13 @@ async fn run_styled(
             return u8::try_from(error.exit_code()).unwrap_or(problem::USAGE);
         }
     };
-    match outcome.and_then(|()| Ok(out.flush()?)) {
+    let flushed = out.flush().map_err(Problem::from);
+    match outcome.and(flushed) {
         Ok(()) => 0,
         // Whoever read along has seen enough.
         Err(Problem::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
         Err(Problem::Different) => problem::DIFFERENT,
+        Err(Problem::Said(exit_code)) => exit_code,
         Err(problem) => {
             drop(writeln!(complaints, "mirrorctl: {problem}"));
             problem.exit_code()

@@ -9,6 +9,7 @@ use proto::audit::v1::audit_client::AuditClient;
 use proto::control::v1::control_client::ControlClient;
 use proto::erasure::v1::erasure_client::ErasureClient;
 use proto::proof::v1::proof_client::ProofClient;
+use proto::replay::v1::replay_client::ReplayClient;
 use proto::source::v1::source_client::SourceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -53,6 +54,7 @@ pub(crate) type Admin = AdminClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Proof = ProofClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Audit = AuditClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Erasure = ErasureClient<InterceptedService<Channel, Signed>>;
+pub(crate) type Replay = ReplayClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Control = ControlClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Source = SourceClient<InterceptedService<Channel, Signed>>;
 
@@ -77,6 +79,17 @@ impl Connection {
     pub(crate) async fn proof_without_deadline(&self) -> Result<Proof, Problem> {
         let channel = self.channel("the admin API", &self.endpoint).await?;
         Ok(ProofClient::with_interceptor(channel, self.signed(None)?))
+    }
+
+    pub(crate) async fn replay(&self) -> Result<Replay, Problem> {
+        let channel = self.channel("the admin API", &self.endpoint).await?;
+        Ok(ReplayClient::with_interceptor(channel, self.signed(Some(self.timeout))?))
+    }
+
+    /// For plans, comparisons and what follows a replay: they take as long as they take.
+    pub(crate) async fn replay_without_deadline(&self) -> Result<Replay, Problem> {
+        let channel = self.channel("the admin API", &self.endpoint).await?;
+        Ok(ReplayClient::with_interceptor(channel, self.signed(None)?))
     }
 
     pub(crate) async fn audit(&self) -> Result<Audit, Problem> {

@@ -11,13 +11,13 @@ pub(crate) const DIFFERENT: u8 = 1;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  failed on the other side; of `diff`: the two moments differ; of `log verify`: the log is not what was written
+  1  failed on the other side; of `diff`: the two moments differ; of `replay verify`: the workspace differs; of `log verify`: the log is not what was written
   2  the command line is wrong
   3  there is no such contact, location or parked work
   4  the token is missing or wrong
   5  refused: not possible as asked, or not in this state
   6  not reachable, too busy or too slow; the same command may work later
-  7  of `diff`: failed on the other side
+  7  of `diff` and `replay verify`: failed on the other side
 
 Every --json line is one object. Addresses and the token may come from the environment, as shown beside the options.";
 
@@ -37,6 +37,11 @@ pub(crate) enum Problem {
     /// What was compared is not the same; it has been told how.
     #[error("it differs")]
     Different,
+    /// The answer has told it; only the exit code is left to give.
+    #[error("exit code {0}")]
+    Said(u8),
+    #[error("nothing was done")]
+    Declined,
     /// A failure of a command whose exit code 1 has a meaning of its own.
     #[error("{0}")]
     OfDiff(Box<Problem>),
@@ -71,7 +76,8 @@ impl Problem {
             Self::Output(_) | Self::Unproved(_) => 1,
             Self::Different => DIFFERENT,
             Self::OfDiff(_) => 7,
-            Self::Some { exit_code, .. } => *exit_code,
+            Self::Some { exit_code, .. } | Self::Said(exit_code) => *exit_code,
+            Self::Declined => 5,
             Self::Refused(status) => match status.code() {
                 Code::NotFound => 3,
                 Code::Unauthenticated | Code::PermissionDenied => 4,
@@ -110,7 +116,9 @@ impl Problem {
                 | Code::Unauthenticated => false,
             },
             Self::OfDiff(problem) => problem.is_passing(),
-            Self::Usage(_) | Self::Output(_) | Self::Unproved(_) | Self::Different | Self::Some { .. } => false,
+            Self::Usage(_) | Self::Output(_) | Self::Unproved(_) | Self::Different | Self::Said(_) | Self::Declined | Self::Some { .. } => {
+                false
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use proto::admin::v1 as api;
 use proto::control::v1 as control;
+use proto::replay::v1 as replay;
 
 fn timestamp(at: &prost_types::Timestamp) -> Option<Timestamp> {
     Timestamp::new(at.seconds, at.nanos).ok()
@@ -59,6 +60,46 @@ pub(crate) fn service_state(state: control::State) -> &'static str {
         control::State::Paused => "paused",
         control::State::Draining => "draining",
     }
+}
+
+pub(crate) fn replay_phase(phase: replay::ReplayPhase) -> &'static str {
+    match phase {
+        replay::ReplayPhase::Unspecified => "unknown",
+        replay::ReplayPhase::Running => "running",
+        replay::ReplayPhase::Paused => "paused",
+        replay::ReplayPhase::Done => "done",
+        replay::ReplayPhase::Cancelled => "cancelled",
+        replay::ReplayPhase::Failed => "failed",
+    }
+}
+
+pub(crate) fn step(step: replay::Step) -> &'static str {
+    match step {
+        replay::Step::Unspecified => "unknown",
+        replay::Step::Put => "put",
+        replay::Step::Remove => "remove",
+        replay::Step::Skip => "skip",
+    }
+}
+
+pub(crate) fn workspace_role(role: replay::WorkspaceRole) -> &'static str {
+    match role {
+        replay::WorkspaceRole::Unspecified => "unknown",
+        replay::WorkspaceRole::Live => "live",
+        replay::WorkspaceRole::Shadow => "shadow",
+        replay::WorkspaceRole::Former => "former",
+        replay::WorkspaceRole::Retired => "retired",
+    }
+}
+
+/// Whether there is nothing to do.
+pub(crate) fn is_empty(plan: &replay::Plan) -> bool {
+    plan.totals.is_none_or(|totals| totals.puts == 0 && totals.removes == 0)
+}
+
+/// A count as people read it: 1,234,567.
+pub(crate) fn grouped(count: u64) -> String {
+    indicatif::HumanCount(count).to_string()
 }
 
 pub(crate) fn backfill(backfill: Option<&api::Backfill>) -> String {

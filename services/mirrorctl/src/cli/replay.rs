@@ -1,0 +1,199 @@
+//! What can be typed about replays and workspaces.
+
+use std::path::PathBuf;
+
+use crate::when::Instant;
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+
+#[derive(Subcommand)]
+pub enum ReplayCommand {
+    /// Shows what a replay would do, object by object, and changes nothing.
+    #[command(after_help = PLAN_CODES)]
+    Plan(PlanArgs),
+    /// Carries out a plan: the one with this hash, or else one that is made and shown now. Asks before it begins.
+    #[command(after_help = APPLY_CODES)]
+    Apply(ApplyArgs),
+    /// Shows how far a replay is; follows it to its end with --watch.
+    Status(StatusArgs),
+    /// Lists replays, newest first.
+    List {
+        /// How many at most.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Holds a replay: nothing more is sent on its way until it is resumed.
+    Pause(WhichArgs),
+    /// Lets a held replay go on.
+    Resume(WhichArgs),
+    /// Ends a replay where it is. What it has written stays; a new plan reaches the same end.
+    Cancel(WhichArgs),
+    /// Compares what the log says with what a workspace really holds, by digest, down to the differing fields.
+    #[command(after_help = VERIFY_CODES)]
+    Verify(VerifyArgs),
+}
+
+const PLAN_CODES: &str = "\
+Exit codes beside the usual ones:
+  0  a plan was made; with --detailed-exitcode: there is nothing to do
+  2  with --detailed-exitcode: there is something to do";
+
+const APPLY_CODES: &str = "\
+Exit codes beside the usual ones:
+  0  the workspace holds what the log says, or the replay goes on (--detach)
+  1  the replay failed
+  5  the plan is stale (another must be made), the replay was cancelled, or the question was answered with no";
+
+const VERIFY_CODES: &str = "\
+Exit codes beside the usual ones:
+  0  equal, object by object
+  1  different
+  7  failed on the other side: it is not known";
+
+/// Which part of the log, and whereto.
+#[derive(Args, Clone, Default)]
+#[command(group(ArgGroup::new("until").args(["upto", "recorded_until"])), group(ArgGroup::new("rules").args(["rules_file", "rules_revision"])))]
+pub(crate) struct SelectionArgs {
+    /// This GHL contact only.
+    #[arg(long, value_name = "ID", conflicts_with = "all_locations")]
+    pub(crate) contact: Option<String>,
+    /// Every connected location, each into its live workspace.
+    #[arg(long, conflicts_with_all = ["workspace", "until"])]
+    pub(crate) all_locations: bool,
+    /// The workspace; the live one where it is left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) workspace: Option<String>,
+    /// Only events up to this position of the log.
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) upto: Option<u64>,
+    /// Only events recorded up to this time: 2026-01-31, 2026-01-31T12:00Z or 2h (ago).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) recorded_until: Option<Instant>,
+    /// By the rules in this file instead of the workspace's own. Applying such a plan sets the rules of the workspace.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules_file: Option<PathBuf>,
+    /// By rules that were used or given before.
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) rules_revision: Option<String>,
+    /// What the log is compared with.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) against: Against,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Against {
+    /// What was recorded as delivered.
+    #[default]
+    Ledger,
+    /// What the workspace really holds: it may have been dropped, or changed by somebody else.
+    Live,
+}
+
+#[derive(Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) shown: ShownArgs,
+    /// Tells by the exit code whether there is anything to do.
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct ShownArgs {
+    /// Shows every action with whole values, and what is equal already too.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// How many actions are shown at most, without --full and --json; all are counted.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Args)]
+pub struct ApplyArgs {
+    /// The hash that `replay plan` showed.
+    #[arg(value_name = "HASH", conflicts_with_all = ["contact", "all_locations", "workspace", "until", "rules"])]
+    pub(crate) plan_hash: Option<String>,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) shown: ShownArgs,
+    /// Does not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Goes on though newer changes have overtaken parts of the plan: they stay.
+    #[arg(long)]
+    pub(crate) accept_newer: bool,
+    /// Does not wait for the end; `replay status --watch` does later.
+    #[arg(long)]
+    pub(crate) detach: bool,
+}
+
+#[derive(Args)]
+pub struct StatusArgs {
+    /// Which replay; the last one where it is left out.
+    #[arg(value_name = "REPLAY_ID", default_value = "", hide_default_value = true)]
+    pub(crate) replay_id: String,
+    /// Follows it to its end.
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Args)]
+pub struct WhichArgs {
+    /// Which replay; the last one where it is left out.
+    #[arg(value_name = "REPLAY_ID", default_value = "", hide_default_value = true)]
+    pub(crate) replay_id: String,
+}
+
+#[derive(Args)]
+pub struct VerifyArgs {
+    /// Every connected location, each with its live workspace.
+    #[arg(long, conflicts_with_all = ["workspace", "contact"])]
+    pub(crate) all_locations: bool,
+    /// The workspace; the live one where it is left out.
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub(crate) workspace: String,
+    /// This GHL contact only.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    pub(crate) contact: String,
+    /// How many differing contacts are looked into, object by object; all are counted.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) contacts: u32,
+    /// Shows whole values.
+    #[arg(long)]
+    pub(crate) full: bool,
+}
+
+#[derive(Subcommand)]
+pub enum WorkspaceCommand {
+    /// Lists the workspaces of a location, the live one first.
+    List,
+    /// Creates a shadow workspace: it receives every change from now on, and by a replay what came before.
+    Create {
+        /// Its name: letters, digits, - and _; one is made up where it is left out.
+        #[arg(default_value = "", hide_default_value = true)]
+        workspace: String,
+        /// Rules of its own, from this file; those of the live workspace where they are left out.
+        #[arg(long, value_name = "FILE", conflicts_with = "rules_revision")]
+        rules_file: Option<PathBuf>,
+        /// Rules of its own that were used or given before.
+        #[arg(long, value_name = "REVISION")]
+        rules_revision: Option<String>,
+    },
+    /// Makes a shadow the live workspace in one step; the live one becomes former and goes on receiving changes. Asks first.
+    Promote(WorkspaceArgs),
+    /// Makes the former workspace the live one again; the live one becomes a shadow.
+    Rollback,
+    /// Ends a shadow or former workspace: its objects are deleted. Asks first.
+    Retire(WorkspaceArgs),
+}
+
+#[derive(Args)]
+pub struct WorkspaceArgs {
+    /// Which one.
+    pub(crate) workspace: String,
+    /// Does not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}

@@ -1,0 +1,153 @@
+//! How far a replay is.
+
+use std::time::Duration;
+
+use proto::replay::v1 as api;
+
+use super::line_of;
+use crate::cli::Connection;
+use crate::cli::replay::StatusArgs;
+use crate::commands::{Output, page_size};
+use crate::problem::Problem;
+use crate::progress;
+use crate::table::{Table, printable};
+use crate::words;
+
+/// How long to wait before a broken stream is asked for again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) async fn status(connection: &Connection, arguments: StatusArgs, output: &mut Output<'_>) -> Result<(), Problem> {
+    let request = api::GetReplayRequest { replay_id: arguments.replay_id };
+    let answer = connection.replay().await?.get_replay(request).await?.into_inner();
+    let replay = answer.replay.unwrap_or_default();
+    if arguments.watch { follow(connection, replay, output).await } else { show(&replay, output) }
+}
+
+pub(super) async fn list(connection: &Connection, limit: usize, output: &mut Output<'_>) -> Result<(), Problem> {
+    let mut client = connection.replay().await?;
+    let (mut replays, mut page_token) = (Vec::new(), String::new());
+    while replays.len() < limit {
+        let request =
+            api::ListReplaysRequest { location_id: connection.location_id(), page_size: page_size(limit - replays.len()), page_token };
+        let page = client.list_replays(request).await?.into_inner();
+        replays.extend(page.replays);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    replays.truncate(limit);
+    if output.json {
+        return replays.iter().try_for_each(|replay| line_of(replay, output));
+    }
+    if replays.is_empty() {
+        return Ok(writeln!(output.out, "nothing was ever replayed")?);
+    }
+    let mut table = Table::new(&["REPLAY", "PHASE", ">DONE", ">TOTAL", "WORKSPACE", "STARTED", "ENDED", "WHO"]);
+    for replay in &replays {
+        table.row([
+            replay.replay_id.clone(),
+            words::replay_phase(replay.phase()).to_owned(),
+            words::grouped(replay.done),
+            words::grouped(replay.total),
+            workspace(replay),
+            words::second(replay.started_at.as_ref()),
+            words::second(replay.ended_at.as_ref()),
+            words::or_dash(&replay.who),
+        ]);
+    }
+    Ok(table.write(output.out)?)
+}
+
+fn workspace(replay: &api::ReplayState) -> String {
+    let target = replay.plan.as_ref().and_then(|plan| plan.target.as_ref());
+    words::or_dash(target.map_or("", |target| &target.workspace))
+}
+
+pub(super) fn show(replay: &api::ReplayState, output: &mut Output<'_>) -> Result<(), Problem> {
+    if output.json {
+        return line_of(replay, output);
+    }
+    let phase = replay.phase();
+    let (style, word) = (output.style, words::replay_phase(phase));
+    let state = match phase {
+        api::ReplayPhase::Done => style.new_text(word),
+        api::ReplayPhase::Failed => style.gone(word),
+        api::ReplayPhase::Paused | api::ReplayPhase::Cancelled => style.changed(word),
+        api::ReplayPhase::Running | api::ReplayPhase::Unspecified => style.bold(word),
+    };
+    let (done, total) = (words::grouped(replay.done), words::grouped(replay.total));
+    let rounds = if replay.rounds > 1 { format!(" in {} rounds", replay.rounds) } else { String::new() };
+    writeln!(
+        output.out,
+        "replay {} into {}: {state}, {done} of {total} objects{rounds}{}",
+        printable(&replay.replay_id),
+        printable(&workspace(replay)),
+        pace(replay)
+    )?;
+    if !replay.reason.is_empty() {
+        writeln!(output.out, "{}", printable(&replay.reason))?;
+    }
+    Ok(())
+}
+
+/// Rate and time left, as far as they say something.
+fn pace(replay: &api::ReplayState) -> String {
+    if replay.phase() != api::ReplayPhase::Running || replay.rate <= 0.0 {
+        return String::new();
+    }
+    let left = Duration::try_from_secs_f64(replay.seconds_left).unwrap_or_default().as_secs();
+    let left = if left > 0 { format!(", {} left", words::span(left)) } else { String::new() };
+    format!(", {:.0} a second{left}", replay.rate)
+}
+
+/// Follows a replay to its end, also over interruptions of the connection: it goes on whether anybody watches or not.
+pub(super) async fn follow(connection: &Connection, mut replay: api::ReplayState, output: &mut Output<'_>) -> Result<(), Problem> {
+    let bar = progress::told_bar(replay.total);
+    while !has_ended(&replay) {
+        match followed(connection, &mut replay, &bar, output).await {
+            Ok(()) => {}
+            Err(problem) if problem.is_passing() => {}
+            Err(problem) => return Err(problem),
+        }
+        if !has_ended(&replay) {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    bar.finish_and_clear();
+    if !output.json {
+        show(&replay, output)?;
+    }
+    match replay.phase() {
+        api::ReplayPhase::Failed => Err(Problem::Said(1)),
+        api::ReplayPhase::Cancelled => Err(Problem::Said(5)),
+        api::ReplayPhase::Done | api::ReplayPhase::Running | api::ReplayPhase::Paused | api::ReplayPhase::Unspecified => Ok(()),
+    }
+}
+
+async fn followed(
+    connection: &Connection,
+    replay: &mut api::ReplayState,
+    bar: &indicatif::ProgressBar,
+    output: &mut Output<'_>,
+) -> Result<(), Problem> {
+    let request = api::WatchReplayRequest { replay_id: replay.replay_id.clone() };
+    let mut states = connection.replay_without_deadline().await?.watch_replay(request).await?.into_inner();
+    while let Some(api::WatchReplayResponse { replay: told }) = states.message().await? {
+        let Some(told) = told else { continue };
+        *replay = told;
+        bar.set_length(replay.total);
+        bar.set_position(replay.done);
+        let held = if replay.phase() == api::ReplayPhase::Paused { ", paused".to_owned() } else { pace(replay) };
+        bar.set_message(held);
+        if output.json {
+            line_of(replay, output)?;
+            output.out.flush()?;
+        }
+    }
+    Ok(())
+}
+
+fn has_ended(replay: &api::ReplayState) -> bool {
+    matches!(replay.phase(), api::ReplayPhase::Done | api::ReplayPhase::Cancelled | api::ReplayPhase::Failed)
+}

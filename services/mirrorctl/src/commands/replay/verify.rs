@@ -1,0 +1,102 @@
+//! Whether a workspace holds what the log says.
+
+use proto::replay::v1 as api;
+use proto::replay::v1::verify_replay_response::Part;
+
+use super::locations;
+use crate::cli::Connection;
+use crate::cli::replay::VerifyArgs;
+use crate::commands::Output;
+use crate::json::replay as as_json;
+use crate::problem::Problem;
+use crate::progress;
+use crate::table::printable;
+use crate::words;
+
+pub(super) async fn verify(connection: &Connection, arguments: VerifyArgs, output: &mut Output<'_>) -> Result<(), Problem> {
+    let mut equal = true;
+    for location_id in locations(connection, arguments.all_locations).await.map_err(Problem::of_diff)? {
+        equal &= compare(connection, location_id, &arguments, output).await.map_err(Problem::of_diff)?.equal;
+    }
+    if equal { Ok(()) } else { Err(Problem::Different) }
+}
+
+async fn compare(
+    connection: &Connection,
+    location_id: String,
+    arguments: &VerifyArgs,
+    output: &mut Output<'_>,
+) -> Result<api::VerifyResult, Problem> {
+    let request = api::VerifyReplayRequest {
+        location_id,
+        workspace: arguments.workspace.clone(),
+        contact_id: arguments.contact.clone(),
+        contacts_max: arguments.contacts,
+    };
+    let mut parts = connection.replay_without_deadline().await?.verify_replay(request).await?.into_inner();
+    let bar = progress::bar(0);
+    let mut result = None;
+    while let Some(message) = parts.message().await? {
+        match message.part {
+            Some(Part::Progress(progress)) => {
+                bar.set_length(progress.contacts_total);
+                bar.set_position(progress.contacts);
+            }
+            Some(Part::Difference(difference)) => bar.suspend(|| show(&difference, arguments.full, output))?,
+            Some(Part::Result(whole)) => result = Some(whole),
+            None => {}
+        }
+    }
+    bar.finish_and_clear();
+    let result = result.ok_or_else(|| tonic::Status::unavailable("the comparison broke off before its end; ask again"))?;
+    if output.json {
+        output.line(&as_json::verified(&result))?
+    } else {
+        end(&result, output)?
+    }
+    Ok(result)
+}
+
+fn show(difference: &api::Difference, full: bool, output: &mut Output<'_>) -> Result<(), Problem> {
+    if output.json {
+        return output.line(&as_json::difference(difference));
+    }
+    let problem = match difference.problem.as_str() {
+        "missing" => "is in the log, not in the workspace",
+        "extra" => "is in the workspace, not in the log",
+        _ => "differs",
+    };
+    let what = format!("{} {} {problem}", difference.kind, printable(&difference.object));
+    let cause = if difference.cause_seq > 0 { format!(" (event {})", difference.cause_seq) } else { String::new() };
+    let style = output.style;
+    writeln!(output.out, "contact {}: {}{cause}", printable(&difference.contact_id), style.gone(&what))?;
+    for change in &difference.changes {
+        let value = |json: &str| printable(&if full && !json.is_empty() { json.to_owned() } else { words::cut(json) });
+        let (has, says) = (value(&change.before_json), value(&change.after_json));
+        writeln!(output.out, "      {}: the workspace has {has}, the log says {says}", printable(&change.field))?;
+    }
+    Ok(())
+}
+
+fn end(result: &api::VerifyResult, output: &mut Output<'_>) -> Result<(), Problem> {
+    let style = output.style;
+    let compared = format!(
+        "workspace {} and the log up to event {}: {} contacts, {} objects compared",
+        printable(&result.workspace),
+        result.head_seq,
+        words::grouped(result.contacts),
+        words::grouped(result.objects)
+    );
+    if result.unreadable > 0 {
+        let warning = format!("{} events cannot be read; what came before them was compared.", words::grouped(result.unreadable));
+        writeln!(output.out, "{}", style.changed(&warning))?;
+    }
+    if result.equal {
+        return Ok(writeln!(output.out, "{}: {compared}, root {}", style.new_text("equal"), result.log_root)?);
+    }
+    let differing = words::grouped(result.contacts_differing);
+    writeln!(output.out, "{}: {compared}, {differing} contacts differ", style.gone("different"))?;
+    writeln!(output.out, "root of the log        {}", result.log_root)?;
+    writeln!(output.out, "root of the workspace  {}", result.workspace_root)?;
+    Ok(writeln!(output.out, "Repair it: mirrorctl replay apply --against live --workspace {}", printable(&result.workspace))?)
+}
