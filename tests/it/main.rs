@@ -8,6 +8,7 @@ mod erase;
 mod failure;
 mod process;
 mod replay;
+mod replay_drift;
 mod restart;
 mod source;
 mod sync;

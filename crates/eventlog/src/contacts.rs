@@ -1,9 +1,9 @@
 //! Reading a location contact by contact: what a replay folds, and what the ledger holds of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::replay::Held;
-use domain::{Applied, Change, ContactId, Hash, LocationId, ObjectKey, RecordKind, Revision, RulesRevision, Stored, Workspace};
+use domain::{Applied, Change, ContactId, Hash, LocationId, ObjectKey, RecordId, RecordKind, Revision, RulesRevision, Stored, Workspace};
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -144,6 +144,23 @@ impl EventLog {
         let rows = sqlx::query(select_events!("WHERE location_id = $1 AND seq = ANY($2) ORDER BY seq"));
         let rows = rows.bind(location_id.as_str()).bind(places).fetch_all(&self.pool).await?;
         rows.iter().map(|row| Ok(Line::read(row)?.stored()?)).collect()
+    }
+
+    /// Which of these places of the log hold an event of a record: its revision, and the object that mirrors the record.
+    pub async fn records_at(&self, location_id: &LocationId, places: &[u64]) -> Result<BTreeSet<(Revision, ObjectKey)>> {
+        let places: Vec<i64> = places.iter().copied().map(signed).collect();
+        let rows = sqlx::query(
+            "SELECT epoch, seq, record_kind, record_id FROM events WHERE location_id = $1 AND seq = ANY($2) AND record_kind IS NOT NULL",
+        );
+        let mut records = BTreeSet::new();
+        for row in rows.bind(location_id.as_str()).bind(places).fetch_all(&self.pool).await? {
+            let revision = Revision { epoch: epoch(row.try_get(0)?), seq: unsigned(row.try_get(1)?) };
+            let id = row.try_get::<Option<String>, _>(3)?.and_then(|id| RecordId::new(id).ok());
+            if let Some((kind, id)) = RecordKind::parse(row.try_get(2)?).zip(id) {
+                records.insert((revision, ObjectKey::of_record(kind, &id)));
+            }
+        }
+        Ok(records)
     }
 
     /// What the ledger holds of these contacts' objects in a workspace, by contact.

@@ -20,6 +20,13 @@ pub struct Head {
     pub root: Hash,
 }
 
+/// How old an object is, or its tombstone.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Aged {
+    pub key: ObjectKey,
+    pub revision: Revision,
+}
+
 /// How far the removal of a workspace is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leaving {
@@ -41,6 +48,7 @@ struct Erased {
 #[derive(Deserialize)]
 struct Outdated {
     outdated: u64,
+    newer: Vec<Aged>,
 }
 
 impl Bridge {
@@ -80,15 +88,29 @@ impl Bridge {
         Ok(objects)
     }
 
-    /// Makes objects older than any write: those whose stored revision is newer than the one beside their key. What somebody else
-    /// wrote, or removed, with a revision that the log never gave would otherwise stay for ever. At most `items_max` at once.
+    /// Which of these objects, or their tombstones, are stored with a revision newer than the one beside their key, and with which. At
+    /// most `items_max` at once.
     ///
     /// # Errors
     /// `WorkspaceUnknown` when the workspace is not there.
-    pub async fn outdate(&self, workspace: &Workspace, items: &[(&ObjectKey, Revision)]) -> Result<u64> {
+    pub async fn newer(&self, workspace: &Workspace, items: &[(&ObjectKey, Revision)]) -> Result<Vec<Aged>> {
+        let items = items.iter().map(|(key, revision)| json!({"key": key, "revision": revision})).collect();
+        Ok(self.ages(workspace, items).await?.newer)
+    }
+
+    /// Makes objects older than any write: those whose stored revision is newer than the one beside their key and still the other
+    /// one. What somebody else wrote, or removed, with a revision that the log never gave would otherwise stay for ever. Gives how
+    /// many; what was written since is left alone. At most `items_max` at once.
+    ///
+    /// # Errors
+    /// `WorkspaceUnknown` when the workspace is not there.
+    pub async fn outdate(&self, workspace: &Workspace, items: &[(&ObjectKey, Revision, Revision)]) -> Result<u64> {
+        let item = |(key, revision, stored): &(_, _, _)| json!({"key": key, "revision": revision, "stored": stored});
+        Ok(self.ages(workspace, items.iter().map(item).collect()).await?.outdated)
+    }
+
+    async fn ages(&self, workspace: &Workspace, items: Vec<serde_json::Value>) -> Result<Outdated> {
         let url = self.address(&["workspaces", workspace.as_str(), "outdate"])?;
-        let items: Vec<_> = items.iter().map(|(key, revision)| json!({"key": key, "revision": revision})).collect();
-        let Outdated { outdated } = self.told(Method::POST, url, Some(json!({ "items": items }))).await?;
-        Ok(outdated)
+        self.told(Method::POST, url, Some(json!({ "items": items }))).await
     }
 }

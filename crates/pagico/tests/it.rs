@@ -196,7 +196,11 @@ async fn workspaces_are_pointed_at_erased_from_and_retired() {
     assert_eq!(bridge.erase(&workspace(), gone, revision).await, Ok(4));
     assert_eq!(bridge.contact_digest(&workspace(), gone).await.unwrap().objects, 0);
     let task = ObjectKey::from("ghl:task/a".to_owned());
-    assert_eq!(bridge.outdate(&workspace(), &[(&task, Revision { epoch: 1, seq: 1 })]).await, Ok(1));
+    let low = Revision { epoch: 1, seq: 1 };
+    let newer = bridge.newer(&workspace(), &[(&task, low)]).await.unwrap();
+    assert_eq!(newer.iter().map(|aged| &aged.key).collect::<Vec<_>>(), [&task]);
+    assert_eq!(bridge.outdate(&workspace(), &[(&task, low, low)]).await, Ok(0), "it is stored as another");
+    assert_eq!(bridge.outdate(&workspace(), &[(&task, low, newer[0].revision)]).await, Ok(1));
     let object = bridge.object(&workspace(), ObjectKind::Task, &task).await.unwrap().unwrap();
     assert_eq!(object.revision, Revision { epoch: 0, seq: 0 });
 

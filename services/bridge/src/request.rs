@@ -67,6 +67,18 @@ struct GivenRevision {
 struct GivenAge {
     key: String,
     revision: GivenRevision,
+    #[serde(default)]
+    stored: Option<GivenRevision>,
+}
+
+/// What is asked about the age of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Age {
+    pub(crate) key: String,
+    /// What is stored is expected to be no newer.
+    pub(crate) revision: Revision,
+    /// The newer revision that is known to be stored.
+    pub(crate) stored: Option<Revision>,
 }
 
 #[derive(Deserialize)]
@@ -76,15 +88,15 @@ pub(crate) struct Ages {
 }
 
 impl Ages {
-    /// The keys, each with its revision.
-    pub(crate) fn read(self, limits: &Limits) -> Result<Vec<(String, Revision)>, Refusal> {
+    pub(crate) fn read(self, limits: &Limits) -> Result<Vec<Age>, Refusal> {
         if self.items.len() > limits.batch_items_max {
             let message = format!("there are at most {} items, here are {}", limits.batch_items_max, self.items.len());
             return Err(Refusal { code: "too_many_items", message, key: None });
         }
         let read = |item: GivenAge| {
             check_key("key", &item.key, limits).map_err(Refusal::item)?;
-            Ok((item.key, item.revision.read()?))
+            let stored = item.stored.map(GivenRevision::read).transpose()?;
+            Ok(Age { key: item.key, revision: item.revision.read()?, stored })
         };
         self.items.into_iter().map(read).collect()
     }

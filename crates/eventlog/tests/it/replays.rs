@@ -149,6 +149,9 @@ async fn every_contact_is_read_once_in_the_order_of_bytes_however_it_is_cut() {
             assert_eq!(contacts, sorted);
         }
     }
+    let records = db.log.records_at(&db.location, &[1, 2, head, head + 1]).await.unwrap();
+    let places: Vec<(u64, &str)> = records.iter().map(|(revision, object)| (revision.seq, object.as_str())).collect();
+    assert_eq!(places, [(1, "ghl:contact/b"), (2, "ghl:note/n")], "a delivery is of no record");
     let only = Contacts::Only(contact_id("b"));
     let some = db.log.records_by_contact(&db.location, &only, Some(("b", 0)), head, 4).await.unwrap();
     assert_eq!(some.len(), 4);

@@ -1,13 +1,14 @@
 //! Applying plans: one replay at a time, by whoever holds the lease. What is left is planned again until nothing is, so that the loss
 //! of anything on the way, this process included, only costs time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus::{Lane, Outgoing, Stream, Subject};
 use chassis::Shutdown;
 use domain::replay::{Planned, Tally};
-use domain::{Intent, ObjectKey, Revision};
+use domain::{Intent, ObjectKey, Policy, Revision};
 use eventlog::{Letter, Phase, Progressed, Replay};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -116,6 +117,10 @@ impl Work<'_> {
                 return Ok(());
             }
             before = Some(tally);
+            if idle > 0 {
+                // What was overtaken by a live change is settled by whoever wrote that.
+                self.pause(self.tools.settings.interval).await?;
+            }
         }
     }
 
@@ -162,26 +167,47 @@ impl Work<'_> {
             return Ok(());
         }
         let plan = &self.replay.plan;
-        // What somebody else wrote with a revision that the log never gave would refuse what is sent.
-        if !batch.forget.is_empty() {
-            for some in batch.forget.chunks(self.tools.settings.outdate_items) {
-                let items: Vec<(&ObjectKey, Revision)> = some.iter().map(|(key, revision)| (key, *revision)).collect();
-                match self.tools.bridge.outdate(&plan.workspace, &items).await {
-                    Ok(_) | Err(pagico::Error::WorkspaceUnknown) => {}
-                    Err(error) => return Err(error.into()),
-                }
+        if self.progressed.forgets {
+            for some in batch.intents.chunks(self.tools.settings.outdate_items) {
+                self.outdate(some).await?;
             }
-            let objects: Vec<&str> = batch.forget.iter().map(|(key, _)| key.as_str()).collect();
+            // After the workspace: should this process end in between, the ledger is still known to be wrong.
+            let objects: Vec<&str> = batch.forget.iter().map(ObjectKey::as_str).collect();
             self.tools.log.forget(&plan.location_id, &plan.workspace, self.replay.through, &objects).await?;
         }
         while self.tools.bus.backlog(Stream::Replays).await? >= self.tools.settings.backlog_max {
-            self.wait().await?;
+            self.pause(self.tools.settings.backlog_interval).await?;
         }
         let sent = batch.intents.len() as u64;
         let outgoing = self.outgoing(&batch.intents).await?;
         self.tools.bus.publish_all(outgoing).await?;
         self.published += sent;
         self.note_from_time_to_time().await
+    }
+
+    /// What somebody else wrote, or removed, with a revision that the log never gave would refuse what is sent. It is told from a live
+    /// change, which may overtake this at any time, by its event: that is in the log before anything is written. And only what is
+    /// still stored as it was looked at is outdated.
+    async fn outdate(&self, intents: &[Intent]) -> Result<(), Stopped> {
+        let (plan, tools) = (&self.replay.plan, self.tools);
+        let mirrored = intents.iter().filter(|intent| intent.policy == Policy::Mirror);
+        let wanted: BTreeMap<&ObjectKey, Revision> = mirrored.map(|intent| (&intent.object, intent.revision)).collect();
+        let items: Vec<(&ObjectKey, Revision)> = wanted.iter().map(|(key, revision)| (*key, *revision)).collect();
+        let newer = match tools.bridge.newer(&plan.workspace, &items).await {
+            Err(pagico::Error::WorkspaceUnknown) => return Ok(()),
+            newer => newer?,
+        };
+        if newer.is_empty() {
+            return Ok(());
+        }
+        let places: Vec<u64> = newer.iter().map(|aged| aged.revision.seq).collect();
+        let known = tools.log.records_at(&plan.location_id, &places).await?;
+        let foreign = newer.iter().filter(|aged| !known.contains(&(aged.revision, aged.key.clone())));
+        let items: Vec<_> = foreign.filter_map(|aged| Some((&aged.key, *wanted.get(&aged.key)?, aged.revision))).collect();
+        match tools.bridge.outdate(&plan.workspace, &items).await {
+            Ok(_) | Err(pagico::Error::WorkspaceUnknown) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Sealed like any intent on the bus; what concerns a contact that was erased meanwhile is left out.
@@ -207,15 +233,15 @@ impl Work<'_> {
     /// Waits until the writer has dealt with everything that was sent.
     async fn settled(&mut self) -> Result<(), Stopped> {
         while self.tools.bus.backlog(Stream::Replays).await? > 0 {
-            self.wait().await?;
+            self.pause(self.tools.settings.backlog_interval).await?;
         }
         self.note().await
     }
 
-    async fn wait(&mut self) -> Result<(), Stopped> {
+    async fn pause(&mut self, pause: Duration) -> Result<(), Stopped> {
         tokio::select! {
             () = self.stop.cancelled() => return Err(Stopped::Held),
-            () = tokio::time::sleep(self.tools.settings.backlog_interval) => {}
+            () = tokio::time::sleep(pause) => {}
         }
         self.note_from_time_to_time().await
     }
@@ -249,16 +275,16 @@ impl Work<'_> {
 #[derive(Default)]
 struct Batch {
     intents: Vec<Intent>,
-    /// What the ledger says wrongly, and the revision that is right.
-    forget: Vec<(ObjectKey, Revision)>,
+    /// What the ledger says wrongly.
+    forget: Vec<ObjectKey>,
 }
 
 impl Batch {
     fn take(&mut self, planned: Planned) {
-        let Planned { object, cause, intent, forget, .. } = planned;
+        let Planned { object, intent, forget, .. } = planned;
         if let Some(intent) = intent {
             if forget {
-                self.forget.push((object, cause));
+                self.forget.push(object);
             }
             self.intents.push(intent);
         }

@@ -102,8 +102,9 @@ fn summary(route: Route) -> String {
                 .to_owned()
         }
         Route::Outdate => {
-            "Take objects for older than any write: those whose stored revision is newer than the one given beside their key. For what \
-             was written here with a revision that no source ever gave"
+            "Take objects for older than any write: of those whose stored revision is newer than the one given beside their key, those \
+             for which it is the one given as stored; the others are listed and left as they are. For what was written here with a \
+             revision that no source ever gave"
                 .to_owned()
         }
         Route::ListAliases => "List the aliases".to_owned(),

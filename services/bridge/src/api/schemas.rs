@@ -133,7 +133,10 @@ fn common(limits: &Limits) -> Map<String, Value> {
     let workspace = json!({"workspace": text(), "objects": whole("How many objects there are."), "position": whole("The head of the feed."), "root": reference("Digest")});
     let alias = closed(json!({"alias": text(), "workspace": text()}), &["alias", "workspace"]);
     let contact_digest = json!({"contact": text(), "digest": reference("Digest"), "objects": whole("Its mirrored objects.")});
-    let age = closed(json!({"key": key(limits), "revision": reference("Revision")}), &["key", "revision"]);
+    let age = closed(json!({"key": key(limits), "revision": reference("Revision"), "stored": reference("Revision")}), &["key", "revision"]);
+    let aged = closed(json!({"key": text(), "revision": reference("Revision")}), &["key", "revision"]);
+    let outdated =
+        json!({"outdated": whole("Objects and tombstones that are older than any write now."), "newer": {"type": "array", "items": aged}});
     let ages = json!({"items": {"type": "array", "maxItems": limits.batch_items_max, "items": age}});
     let digest_about = "Hex of SHA-256. Of an object: over the canonical JSON (keys sorted, no spaces) of {\"contact\", \"content\", \"key\", \"kind\"}, \
         the content without nulls and empty lists, and with done, pinned and body even when they are false or empty.";
@@ -158,7 +161,7 @@ fn common(limits: &Limits) -> Map<String, Value> {
         "Erasure": closed(json!({"revision": reference("Revision")}), &["revision"]),
         "Erased": closed(json!({"contact": text(), "objects": whole("Objects that were there.")}), &["contact", "objects"]),
         "Ages": closed(ages, &["items"]),
-        "Outdated": closed(json!({"outdated": whole("Objects and tombstones that are older than any write now.")}), &["outdated"]),
+        "Outdated": closed(outdated, &["outdated", "newer"]),
         "ContactDigests": page(&closed(contact_digest, &["contact", "digest", "objects"])),
         "Root": closed(json!({"root": reference("Digest"), "contacts": whole("Contacts with mirrored objects."), "objects": whole("Mirrored objects.")}), &["root", "contacts", "objects"]),
         "ContactDigest": closed(json!({"digest": reference("Digest"), "objects": whole("Its mirrored objects.")}), &["digest", "objects"]),

@@ -117,7 +117,9 @@ pub(super) async fn erase(State(app): State<App>, path: InPath<(String, String)>
 pub(super) async fn outdate(State(app): State<App>, path: InPath<String>, given: InBody) -> Answer {
     let workspace = workspace(&app, path)?;
     let items = body::<Ages>(given)?.read(&app.limits)?;
-    Ok(Json(json!({"outdated": app.store.outdate(&workspace, &items).await?})))
+    let done = app.store.outdate(&workspace, &items).await?;
+    let newer: Vec<Value> = done.newer.iter().map(|(key, stored)| json!({"key": key, "revision": revision(*stored)})).collect();
+    Ok(Json(json!({"outdated": done.outdated, "newer": newer})))
 }
 
 pub(super) async fn changes(State(app): State<App>, path: InPath<String>, query: InQuery<FeedQuery>) -> Answer {

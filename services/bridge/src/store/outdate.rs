@@ -1,26 +1,54 @@
 //! Taking objects for as old as can be.
 
-use super::write::lock;
+use sqlx::Row as _;
+
+use super::write::{lock, revision};
 use super::{Result, Store, signed};
 use crate::decide::Revision;
+use crate::request::Age;
+
+/// What became of the objects that were asked about.
+#[derive(Debug, Default)]
+pub(crate) struct Outdated {
+    /// Objects and tombstones that are older than any write from now on; their content stays.
+    pub(crate) outdated: u64,
+    /// What is stored with a newer revision than the one that was given, and was left so.
+    pub(crate) newer: Vec<(String, Revision)>,
+}
 
 impl Store {
-    /// Objects and tombstones whose stored revision is newer than the one given beside their key are from now on older than any
-    /// write; their content stays. Answers how many.
-    pub(crate) async fn outdate(&self, workspace: &str, items: &[(String, Revision)]) -> Result<u64> {
+    /// Of objects and tombstones whose stored revision is newer than the given one, those are outdated that are still stored as the
+    /// caller knows them: what was written since is left alone.
+    pub(crate) async fn outdate(&self, workspace: &str, items: &[Age]) -> Result<Outdated> {
         let mut transaction = self.pool.begin().await?;
         lock(&mut transaction, workspace).await?;
-        let update = sqlx::query(
-            "UPDATE objects o SET epoch = 0, seq = 0 FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS given (key, epoch, seq)
-             WHERE o.workspace = $1 AND o.key = given.key AND (o.epoch, o.seq) > (given.epoch, given.seq) AND NOT o.erased",
-        );
-        let update = update
-            .bind(workspace)
-            .bind(items.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>())
-            .bind(items.iter().map(|(_, revision)| i64::from(revision.epoch)).collect::<Vec<_>>())
-            .bind(items.iter().map(|(_, revision)| signed(revision.seq)).collect::<Vec<_>>());
-        let outdated = update.execute(&mut *transaction).await?.rows_affected();
+        let stored = |part: fn(&Revision) -> i64| items.iter().map(|item| item.stored.as_ref().map(part)).collect::<Vec<_>>();
+        let rows = sqlx::query(
+            "WITH newer AS (SELECT o.key, o.epoch, o.seq, coalesce((o.epoch, o.seq) = (given.stored_epoch, given.stored_seq), false) AS known
+               FROM objects o JOIN unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+                 AS given (key, epoch, seq, stored_epoch, stored_seq) ON o.key = given.key
+               WHERE o.workspace = $1 AND (o.epoch, o.seq) > (given.epoch, given.seq) AND NOT o.erased),
+             outdated AS (UPDATE objects o SET epoch = 0, seq = 0 FROM newer
+               WHERE o.workspace = $1 AND o.key = newer.key AND newer.known)
+             SELECT key, epoch, seq, known FROM newer ORDER BY key",
+        )
+        .bind(workspace)
+        .bind(items.iter().map(|item| item.key.as_str()).collect::<Vec<_>>())
+        .bind(items.iter().map(|item| i64::from(item.revision.epoch)).collect::<Vec<_>>())
+        .bind(items.iter().map(|item| signed(item.revision.seq)).collect::<Vec<_>>())
+        .bind(stored(|revision| i64::from(revision.epoch)))
+        .bind(stored(|revision| signed(revision.seq)))
+        .fetch_all(&mut *transaction)
+        .await?;
         transaction.commit().await?;
-        Ok(outdated)
+        let mut done = Outdated::default();
+        for row in rows {
+            if row.try_get("known")? {
+                done.outdated += 1;
+            } else {
+                done.newer.push((row.try_get("key")?, revision(row.try_get("epoch")?, row.try_get("seq")?)));
+            }
+        }
+        Ok(done)
     }
 }

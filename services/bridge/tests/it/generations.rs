@@ -198,7 +198,13 @@ async fn what_was_written_with_a_revision_that_no_source_gave_can_be_written_ove
     let age = |key: &str| json!({"key": key, "revision": {"epoch": 1, "seq": 5}});
     assert_eq!(bridge.write(&[task("t", 5, "as it should be"), task("gone", 5, "x")]).await, ["stale", "stale"]);
     let items = json!({"items": [age("t"), age("gone"), age("fine"), age("never seen")]});
-    assert_eq!(post(&bridge, "/v1/workspaces/w/outdate", &items).await.is(200), json!({"outdated": 2}));
+    let stored = |key: &str, seq: u64| json!({"key": key, "revision": {"epoch": 1, "seq": seq}});
+    let outdate = async |items: &Value| post(&bridge, "/v1/workspaces/w/outdate", items).await.is(200);
+    assert_eq!(outdate(&items).await, json!({"outdated": 0, "newer": [stored("gone", 900), stored("t", 900)]}), "asking changes nothing");
+    let known = |key: &str, seq: u64| json!({"key": key, "revision": {"epoch": 1, "seq": 5}, "stored": {"epoch": 1, "seq": seq}});
+    bridge.write(&[task("moved", 950, "written since")]).await;
+    let exactly = json!({"items": [known("t", 900), known("gone", 900), known("moved", 900), known("fine", 5)]});
+    assert_eq!(outdate(&exactly).await, json!({"outdated": 2, "newer": [stored("moved", 950)]}), "what was written since stays");
     assert_eq!(bridge.get("/v1/workspaces/w/tasks/t").await.is(200)["content"]["title"], "by somebody");
     assert_eq!(
         bridge.write(&[task("t", 5, "as it should be"), task("gone", 5, "x"), task("fine", 4, "y")]).await,

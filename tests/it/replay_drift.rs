@@ -1,0 +1,232 @@
+//! Somebody else wrote into the workspace: found, shown and repaired by what an operator types.
+
+use domain::{Action, Body, DeliveryOutcome, Intent, ObjectKey, Rules, map};
+use eventlog::Settlement;
+use proto::admin::v1 as admin;
+use reqwest::Method;
+use sandbox::Webhook::Sent;
+use serde_json::{Value, json};
+use tests::mirror::{KEY, Mirror, Plan, TOKEN, eventually};
+
+/// What a command answered.
+struct Answer {
+    exit_code: u8,
+    out: String,
+    complaints: String,
+}
+
+impl Answer {
+    /// The JSON objects of its lines, of those that have this key.
+    fn lines(&self, key: &str) -> Vec<Value> {
+        let lines = self.out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter_map(|line| line.get(key).cloned()).collect()
+    }
+
+    fn is(self, exit_code: u8) -> anyhow::Result<Self> {
+        anyhow::ensure!(self.exit_code == exit_code, "exit code {}: {} {}", self.exit_code, self.out, self.complaints);
+        Ok(self)
+    }
+}
+
+async fn typed(mirror: &Mirror, words: &str) -> anyhow::Result<Answer> {
+    let endpoint = mirror.address("admin", "grpc")?;
+    let arguments = ["mirrorctl", "--endpoint", &endpoint, "--token", TOKEN, "--json"].into_iter().chain(words.split(' '));
+    let (mut out, mut complaints) = (Vec::new(), Vec::new());
+    let exit_code = mirrorctl::run_into(arguments.map(Into::into), &mut out, &mut complaints).await;
+    Ok(Answer { exit_code, out: String::from_utf8(out)?, complaints: String::from_utf8(complaints)? })
+}
+
+/// Asks the bridge for something, past everything that the mirror knows.
+async fn meddle(mirror: &Mirror, method: Method, path: &[&str], query: &str, body: Option<Value>) -> anyhow::Result<()> {
+    let mut url = url::Url::parse(&mirror.address("bridge", "http")?)?;
+    let place = ["v1", "workspaces", mirror.sandbox.location_id()];
+    url.path_segments_mut().map_err(|()| anyhow::anyhow!("a path"))?.extend(place).extend(path);
+    url.set_query(Some(query).filter(|query| !query.is_empty()));
+    let mut request = mirror.http.request(method, url).bearer_auth(KEY);
+    if let Some(body) = body {
+        request = request.header("content-type", "application/json").body(body.to_string());
+    }
+    request.send().await?.error_for_status()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_changed_or_removed_in_the_workspace_is_found_by_verify_and_repaired_by_a_plan() -> anyhow::Result<()> {
+    let patience = toml::toml! { verify = { patience = "300ms" } };
+    let mirror = Mirror::start(Plan::new("drift").contacts(6).with("admin", patience)).await?;
+    mirror.in_sync().await?;
+    mirror.quiet().await?;
+    let equal = typed(&mirror, "replay verify").await?.is(0)?;
+    assert_eq!(equal.lines("result")[0]["equal"], true);
+    assert_eq!(equal.lines("result")[0]["log_root"], equal.lines("result")[0]["workspace_root"]);
+    typed(&mirror, "replay plan --against live --detailed-exitcode").await?.is(0)?;
+
+    // One contact is changed and one removed, each with a revision that the log will not reach for long; one task as if by the log.
+    let before = mirror.workspace().await?;
+    let contacts: Vec<&str> = before.iter().filter(|held| held.kind == "contact").map(|held| held.key.as_str()).collect();
+    let task = before.iter().find(|held| held.kind == "task").ok_or_else(|| anyhow::anyhow!("a task"))?;
+    let put = json!({"revision": {"epoch": 1, "seq": 1_000_000}, "policy": "mirror", "content": {"name": "By hand"}});
+    meddle(&mirror, Method::PUT, &["contacts", contacts[0]], "", Some(put)).await?;
+    meddle(&mirror, Method::DELETE, &["contacts", contacts[1]], "epoch=1&seq=1000000", None).await?;
+    meddle(&mirror, Method::DELETE, &["tasks", &task.key], &format!("epoch=1&seq={}", head(&mirror).await?), None).await?;
+
+    let differing = typed(&mirror, "replay verify --contacts 10").await?.is(1)?;
+    let mut found: Vec<(String, String)> = differing
+        .lines("difference")
+        .iter()
+        .map(|difference| {
+            (difference["object"].as_str().unwrap_or_default().to_owned(), difference["problem"].as_str().unwrap_or_default().to_owned())
+        })
+        .collect();
+    found.sort();
+    let mut expected = vec![
+        (contacts[0].to_owned(), "differs".to_owned()),
+        (contacts[1].to_owned(), "missing".to_owned()),
+        (task.key.clone(), "missing".to_owned()),
+    ];
+    expected.sort();
+    assert_eq!(found, expected);
+    let name = differing.lines("difference").into_iter().find(|difference| difference["problem"] == "differs").unwrap_or_default();
+    let name = name["changes"].as_array().into_iter().flatten().find(|change| change["field"] == "name").cloned().unwrap_or_default();
+    assert_eq!(name["before"], "By hand");
+    let people =
+        [contacts[0].to_owned(), contacts[1].to_owned(), task.contact.clone()].into_iter().collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(differing.lines("result")[0]["contacts_differing"], people.len());
+    let one = ObjectKey::from(contacts[0].to_owned()).to_string();
+    let one = one.trim_start_matches("ghl:contact/");
+    typed(&mirror, &format!("replay verify --contact {one}")).await?.is(1)?;
+
+    typed(&mirror, "replay plan --detailed-exitcode").await?.is(0)?;
+    let planned = typed(&mirror, "replay plan --against live --detailed-exitcode").await?.is(2)?;
+    assert_eq!(planned.lines("plan")[0]["puts"], 3);
+    let asked = typed(&mirror, "replay apply --against live").await?.is(2)?;
+    assert!(asked.complaints.contains("--yes"), "{}", asked.complaints);
+    let applied = typed(&mirror, "replay apply --against live --yes").await?.is(0)?;
+    assert_eq!(applied.lines("replay").last().map(|replay| replay["phase"].clone()), Some(json!("done")));
+
+    typed(&mirror, "replay verify").await?.is(0)?;
+    typed(&mirror, "replay plan --against live --detailed-exitcode").await?.is(0)?;
+    mirror.in_sync().await?;
+    let mut after = mirror.workspace().await?;
+    let mut before = before;
+    for side in [&mut before, &mut after] {
+        side.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+    assert!(before.iter().map(|held| (&held.key, &held.content)).eq(after.iter().map(|held| (&held.key, &held.content))));
+    mirror.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comparison_that_cannot_be_made_is_told_from_one_that_differs() -> anyhow::Result<()> {
+    let mut mirror = Mirror::start(Plan::new("drift-unknown").contacts(2)).await?;
+    mirror.in_sync().await?;
+    typed(&mirror, "replay verify --workspace nowhere").await?.is(3)?;
+    mirror.stop_service("bridge").await?;
+    let away = typed(&mirror, "replay verify").await?.is(6)?;
+    assert!(away.complaints.contains("bridge"), "{}", away.complaints);
+    mirror.start_service("bridge")?;
+    mirror.stop().await
+}
+
+/// What the log has come to want since a position.
+async fn wanted_since(mirror: &Mirror, position: u64, events: usize) -> anyhow::Result<Vec<Intent>> {
+    let (location, rules) = (mirror.location()?, Rules::builtin()?);
+    eventually("the changes are in the log", async || {
+        let stored = mirror.log.read(&location, position, 1000).await.map_err(|error| error.to_string())?;
+        let opened = mirror.log.open(stored).await.map_err(|error| error.to_string())?;
+        let recorded: Vec<_> = opened.into_iter().flatten().filter(|event| matches!(event.body, Body::Record(_))).collect();
+        if recorded.len() < events {
+            return Err(format!("{} events", recorded.len()));
+        }
+        Ok(recorded.iter().flat_map(|event| map(event, &rules)).collect())
+    })
+    .await
+}
+
+/// Writes to the bridge as the writer would.
+async fn write(mirror: &Mirror, intent: &Intent) -> anyhow::Result<()> {
+    let (kinds, revision) = (format!("{}s", intent.kind), intent.revision);
+    let path = [kinds.as_str(), intent.object.as_str()];
+    match &intent.action {
+        Action::Put(content) => {
+            let body = json!({"revision": revision, "policy": "mirror", "content": content.to_json()?});
+            meddle(mirror, Method::PUT, &path, "", Some(body)).await
+        }
+        Action::Remove => {
+            let query = format!("epoch={}&seq={}", revision.epoch, revision.seq);
+            meddle(mirror, Method::DELETE, &path, &query, None).await
+        }
+    }
+}
+
+fn delivered(intent: &Intent) -> Settlement {
+    Settlement {
+        contact_id: intent.contact_id.clone(),
+        kind: intent.kind,
+        object: intent.object.clone(),
+        workspace: intent.workspace.clone(),
+        revision: intent.revision,
+        edition: intent.edition,
+        policy: intent.policy,
+        rules: intent.rules.clone(),
+        removed: intent.action == Action::Remove,
+        outcome: DeliveryOutcome::Delivered,
+        answer: "updated".to_owned(),
+        traceparent: None,
+        parked: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_change_that_is_written_but_not_yet_settled_is_not_taken_for_drift() -> anyhow::Result<()> {
+    let mut mirror = Mirror::start(Plan::new("drift-race").contacts(5).sealed()).await?;
+    mirror.in_sync().await?;
+    mirror.quiet().await?;
+    let head = head(&mirror).await?;
+    // The writer is played here: without a mapper nothing else writes.
+    mirror.stop_service("mapper").await?;
+    let ids = mirror.world().contact_ids();
+    mirror.world().update_contact(&ids[0], &json!({"city": "Turin"}), Sent)?;
+    mirror.world().delete_contact(&ids[1], Sent)?;
+    let wanted = eventually("both changes", async || {
+        let wanted = wanted_since(&mirror, head, 2).await.map_err(|error| error.to_string())?;
+        let has = |id: &str| wanted.iter().any(|intent| intent.object.as_str() == format!("ghl:contact/{id}"));
+        if has(&ids[0]) && has(&ids[1]) { Ok(wanted) } else { Err("not both".to_owned()) }
+    })
+    .await?;
+    for intent in &wanted {
+        write(&mirror, intent).await?;
+    }
+    let before = mirror.workspace().await?;
+
+    let selection = format!("--against live --upto {head}");
+    typed(&mirror, &format!("replay plan {selection} --detailed-exitcode")).await?.is(2)?;
+    typed(&mirror, &format!("replay apply {selection} --yes --detach")).await?.is(0)?;
+    eventually("what is older was sent and refused", async || {
+        let events = mirror.log.read(&mirror.location().map_err(|error| error.to_string())?, head, 1000).await;
+        let events = events.map_err(|error| error.to_string())?;
+        if events.iter().any(|event| event.type_name == "delivery.refused") { Ok(()) } else { Err(format!("{} events", events.len())) }
+    })
+    .await?;
+    mirror.log.settle(&mirror.location()?, &wanted.iter().map(delivered).collect::<Vec<_>>()).await?;
+    let ended = typed(&mirror, "replay status --watch").await?.is(0)?;
+    assert_eq!(ended.lines("replay").last().map(|replay| replay["phase"].clone()), Some(json!("done")));
+    let after = mirror.workspace().await?;
+    assert!(
+        before.iter().map(|held| (&held.key, &held.content)).eq(after.iter().map(|held| (&held.key, &held.content))),
+        "the newest stays"
+    );
+
+    mirror.start_service("mapper")?;
+    mirror.in_sync().await?;
+    mirror.quiet().await?;
+    typed(&mirror, "replay verify").await?.is(0)?;
+    typed(&mirror, "replay plan --against live --detailed-exitcode").await?.is(0)?;
+    mirror.stop().await
+}
+
+/// The last position of the log.
+async fn head(mirror: &Mirror) -> anyhow::Result<u64> {
+    let overview = mirror.admin().await?.get_overview(admin::GetOverviewRequest {}).await?.into_inner();
+    overview.locations.first().map(|location| location.head).ok_or_else(|| anyhow::anyhow!("a location"))
+}
