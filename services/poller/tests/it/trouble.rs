@@ -38,7 +38,8 @@ async fn a_wiped_bus_is_filled_again_and_everyone_is_looked_at_again() {
     house.wipe_nats().await;
     eventually("looked at again", || async { (agency.asked("/contacts/c-2/notes") > looks).then_some(()) }).await;
     house.until_history("c-1", &[&APPEARED[..], &["contact.vanished", "task.vanished", "note.vanished"]].concat()).await;
-    eventually("published again", || async { house.log.remembered_stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence == 9) })
+    // All nine of them. What was appended before the loss was noticed has come to the new stream once already, under its first id.
+    eventually("published again", || async { house.log.remembered_stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence >= 9) })
         .await;
     assert_eq!(house.history("c-2").await, APPEARED, "nothing twice");
     house.stop().await;
