@@ -15,10 +15,10 @@ use sqlx::Connection as _;
 
 use crate::report::{Figure, Report};
 
-const BATCH: usize = 1_000;
+pub(crate) const BATCH: usize = 1_000;
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a bench are small")]
-fn rate(count: usize, took: Duration) -> f64 {
+pub(crate) fn rate(count: usize, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64()
 }
 
@@ -122,12 +122,13 @@ async fn append(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow
 
 /// The same bytes into a table of the same columns and indexes, in the same batches, without chain, head, triggers or checks.
 /// Instants are stored as the eight bytes that they are.
-async fn plain_insert(url: &str, size: usize) -> anyhow::Result<f64> {
+pub(crate) async fn plain_insert(url: &str, size: usize) -> anyhow::Result<f64> {
     let mut connection = sqlx::PgConnection::connect(url).await?;
     sqlx::raw_sql(
         "CREATE TABLE plain (location_id text, seq bigint, epoch integer, event_id uuid, contact_id text, record_kind text, record_id text, \
          type text, occurred_at bigint, recorded_at bigint, cause json, traceparent text, key_id text, payload bytea, hash bytea, \
-         PRIMARY KEY (location_id, seq)); CREATE INDEX ON plain (location_id, contact_id, seq)",
+         PRIMARY KEY (location_id, seq)); CREATE INDEX ON plain (location_id, contact_id, seq); \
+         CREATE INDEX ON plain (location_id, contact_id COLLATE \"C\", seq)",
     )
     .execute(&mut connection)
     .await?;
@@ -136,7 +137,7 @@ async fn plain_insert(url: &str, size: usize) -> anyhow::Result<f64> {
         let (after, until) = (i64::try_from(start)?, i64::try_from(start + BATCH)?);
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT seq, event_id, contact_id, record_kind, record_id, type, (extract(epoch FROM occurred_at) * 1000000)::bigint, cause::text, \
-             payload, hash FROM events WHERE location_id = 'bench' AND seq > $1 AND seq <= $2 ORDER BY seq",
+             payload, hash, key_id FROM events WHERE location_id = 'bench' AND seq > $1 AND seq <= $2 ORDER BY seq",
         )
         .bind(after)
         .bind(until)
@@ -144,9 +145,9 @@ async fn plain_insert(url: &str, size: usize) -> anyhow::Result<f64> {
         .await?;
         let begin = Instant::now();
         sqlx::query(
-            "INSERT INTO plain SELECT 'bench', u.seq, 1, u.event_id, u.contact_id, u.kind, u.id, u.type, u.at, u.at, u.cause::json, NULL, NULL, \
-             u.payload, u.hash FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], \
-             $9::bytea[], $10::bytea[]) AS u (seq, event_id, contact_id, kind, id, type, at, cause, payload, hash)",
+            "INSERT INTO plain SELECT 'bench', u.seq, 1, u.event_id, u.contact_id, u.kind, u.id, u.type, u.at, u.at, u.cause::json, NULL, \
+             u.key, u.payload, u.hash FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], \
+             $9::bytea[], $10::bytea[], $11::text[]) AS u (seq, event_id, contact_id, kind, id, type, at, cause, payload, hash, key)",
         )
         .bind(rows.iter().map(|row| row.0).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.1).collect::<Vec<_>>())
@@ -158,16 +159,18 @@ async fn plain_insert(url: &str, size: usize) -> anyhow::Result<f64> {
         .bind(rows.iter().map(|row| row.7.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.8.as_slice()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.9.as_slice()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.10.as_deref()).collect::<Vec<_>>())
         .execute(&mut connection)
         .await?;
         took += begin.elapsed();
     }
+    sqlx::raw_sql("DROP TABLE plain").execute(&mut connection).await?;
     connection.close().await?;
     Ok(rate(size, took))
 }
 
 /// What reading alone takes: every column of every event in order, over one connection, looked at by nobody.
-async fn select(url: &str, size: usize) -> anyhow::Result<f64> {
+pub(crate) async fn select(url: &str, size: usize) -> anyhow::Result<f64> {
     let mut connection = sqlx::PgConnection::connect(url).await?;
     let begin = Instant::now();
     let mut rows = sqlx::query(
@@ -183,7 +186,7 @@ async fn select(url: &str, size: usize) -> anyhow::Result<f64> {
     Ok(rate(size, begin.elapsed()))
 }
 
-async fn verify(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow::Result<f64> {
+pub(crate) async fn verify(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow::Result<f64> {
     let begin = Instant::now();
     let verified = log.verify(location_id).await?;
     anyhow::ensure!(verified.head == u64::try_from(size)?, "not all events were verified");
@@ -199,8 +202,8 @@ async fn export(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow
     Ok(rate(size, begin.elapsed()))
 }
 
-/// Position, event id, contact, record kind and id, type, time, cause, payload, hash.
-type Row = (i64, uuid::Uuid, String, String, String, String, i64, String, Vec<u8>, Vec<u8>);
+/// Position, event id, contact, record kind and id, type, time, cause, payload, hash, key.
+type Row = (i64, uuid::Uuid, String, String, String, String, i64, String, Vec<u8>, Vec<u8>, Option<String>);
 
 pub(crate) async fn observe_all(log: &EventLog, location_id: &LocationId, size: usize, city: &str) -> anyhow::Result<f64> {
     let mut batches = Vec::new();

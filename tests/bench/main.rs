@@ -4,6 +4,7 @@
 mod audit;
 mod log;
 mod path;
+mod replay;
 mod report;
 mod source;
 
@@ -26,6 +27,9 @@ struct Arguments {
     /// How long the latency is measured, in seconds.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
+    /// Is the admin service with these settings instead, so that its memory can be told from the bench's.
+    #[arg(long, hide = true)]
+    serve_admin: Option<std::path::PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,6 +42,8 @@ enum Bench {
     Changes,
     /// From a webhook to the workspace: latency.
     Latency,
+    /// Planning, proving and applying a replay.
+    Replay,
     /// What it costs to see everything in GHL: calls, webhooks, silent changes, and what has not changed.
     Source,
 }
@@ -45,6 +51,9 @@ enum Bench {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if let Some(settings) = arguments.serve_admin {
+        return ::admin::run(chassis::load(Some(&settings))?, chassis::Shutdown::new()).await;
+    }
     let mut report = Report::new(arguments.json);
     let wanted = |bench| arguments.only.is_none_or(|only| only == bench);
     if wanted(Bench::Log) {
@@ -64,6 +73,9 @@ async fn main() -> anyhow::Result<()> {
         source::silent(&mut report).await?;
         source::webhooks(&mut report, arguments.size / 5, arguments.seconds).await?;
         source::unchanged(&mut report, arguments.size).await?;
+    }
+    if wanted(Bench::Replay) {
+        replay::measure(&mut report, arguments.size, arguments.seconds).await?;
     }
     report.finish()
 }

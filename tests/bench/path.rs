@@ -15,16 +15,16 @@ use crate::report::{Figure, Report, percentile};
 /// How many changes come in at once.
 const BATCH: usize = 500;
 /// How long a bench may take at most.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How many objects were written: the position of the workspace's feed.
-async fn position(mirror: &Mirror) -> anyhow::Result<u64> {
+pub(crate) async fn position(mirror: &Mirror) -> anyhow::Result<u64> {
     let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
     let answer: Value = get(mirror, &url).await?;
     answer.get("position").and_then(Value::as_u64).context("a position")
 }
 
-async fn get(mirror: &Mirror, url: &str) -> anyhow::Result<Value> {
+pub(crate) async fn get(mirror: &Mirror, url: &str) -> anyhow::Result<Value> {
     let answer = mirror.http.get(url).bearer_auth(tests::mirror::KEY).send().await?.error_for_status()?;
     Ok(serde_json::from_slice(&answer.bytes().await?)?)
 }
@@ -58,48 +58,20 @@ pub(crate) async fn changes(report: &mut Report, size: usize) -> anyhow::Result<
     );
     report.add(Figure::new("changes", "seen in the bridge", size as f64 / took.as_secs_f64(), "changes/s", &conditions))?;
     report.add(Figure::new("changes", "settled in the log", size as f64 / settled.as_secs_f64(), "changes/s", &conditions))?;
-    report.add(Figure::new("changes", "peak memory of the process", peak_memory()?, "MiB", "bench, sandbox and five services"))?;
+    report.add(Figure::new("changes", "peak memory of the process", peak_memory("self")?, "MiB", "bench, sandbox and five services"))?;
     mirror.stop().await
 }
 
 /// Changes a second that people make while the latency is measured.
-const PACE: u64 = 50;
+pub(crate) const PACE: u64 = 50;
 
 pub(crate) async fn latency(report: &mut Report, seconds: u64) -> anyhow::Result<()> {
     let at_once = toml! { hints = { debounce = "0s" } };
     let mirror = Mirror::start(Plan::new("bench-latency").contacts(300).with("poller", at_once)).await?;
     mirror.in_sync().await?;
     mirror.quiet().await?;
-    let contacts = mirror.world().contact_ids();
-    let feed = format!("{}/v1/workspaces/{}/changes", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    let mut after = position(&mirror).await?;
     let total = PACE * seconds;
-    let mut sent: BTreeMap<String, Instant> = BTreeMap::new();
-    let mut samples: Vec<f64> = Vec::new();
-    let mut ticks = tokio::time::interval(Duration::from_millis(1_000 / PACE));
-    let begin = Instant::now();
-    let mut number = 0;
-    while samples.len() < usize::try_from(total)? {
-        anyhow::ensure!(begin.elapsed() < Duration::from_secs(seconds) + PATIENCE, "{} of {total} arrived", samples.len());
-        tokio::select! {
-            _ = ticks.tick(), if number < total => {
-                let id = contacts.get(usize::try_from(number)? % contacts.len()).context("a contact")?;
-                sent.insert(format!("ghl:contact/{id}"), Instant::now());
-                mirror.world().update_contact(id, &json!({"city": format!("City {number}")}), Sent)?;
-                number += 1;
-            }
-            () = tokio::time::sleep(Duration::from_millis(2)) => {
-                let page = get(&mirror, &format!("{feed}?after={after}&limit=500")).await?;
-                for change in page.get("items").or_else(|| page.get("changes")).and_then(Value::as_array).context("changes")? {
-                    after = change.get("position").and_then(Value::as_u64).context("a position")?;
-                    let key = change.get("key").and_then(Value::as_str).unwrap_or_default();
-                    if let Some(at) = sent.remove(key) {
-                        samples.push(at.elapsed().as_secs_f64() * 1_000.0);
-                    }
-                }
-            }
-        }
-    }
+    let mut samples = waits(&mirror, "City", |number| number < total).await?;
     let conditions =
         format!("{PACE} changes/s for {seconds} s, 300 contacts, debounce 0, four calls to GHL for each, seen by a poll every 2 ms");
     report.add(Figure::new("latency", "webhook sent to object, p50", percentile(&mut samples, 0.5), "ms", &conditions))?;
@@ -107,9 +79,48 @@ pub(crate) async fn latency(report: &mut Report, seconds: u64) -> anyhow::Result
     mirror.stop().await
 }
 
-/// The most memory this process ever held, by the kernel's count.
-fn peak_memory() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
+/// How long each change takes from its webhook to its object, in milliseconds, while people go on making changes. What arrives with a
+/// position that the log had before is nothing that somebody waits for.
+pub(crate) async fn waits(mirror: &Mirror, city: &str, go_on: impl Fn(u64) -> bool) -> anyhow::Result<Vec<f64>> {
+    let contacts = mirror.world().contact_ids();
+    let feed = format!("{}/v1/workspaces/{}/changes", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
+    let before = mirror.log.locations().await?.iter().map(|location| location.head).max().unwrap_or_default();
+    let mut after = position(mirror).await?;
+    let mut sent: BTreeMap<String, Instant> = BTreeMap::new();
+    let mut samples: Vec<f64> = Vec::new();
+    let mut ticks = tokio::time::interval(Duration::from_millis(1_000 / PACE));
+    let mut number = 0;
+    while go_on(number) || !sent.is_empty() {
+        let longest = sent.values().map(Instant::elapsed).max().unwrap_or_default();
+        anyhow::ensure!(longest < PATIENCE, "{} of {number} arrived", samples.len());
+        tokio::select! {
+            _ = ticks.tick(), if go_on(number) => {
+                let id = contacts.get(usize::try_from(number)? % contacts.len()).context("a contact")?;
+                // Where the last change of the contact is still awaited, its wait goes on.
+                sent.entry(format!("ghl:contact/{id}")).or_insert_with(Instant::now);
+                mirror.world().update_contact(id, &json!({"city": format!("{city} {number}")}), Sent)?;
+                number += 1;
+            }
+            () = tokio::time::sleep(Duration::from_millis(2)) => {
+                let page = get(mirror, &format!("{feed}?after={after}&limit=500")).await?;
+                for change in page.get("items").and_then(Value::as_array).context("changes")? {
+                    after = change.get("position").and_then(Value::as_u64).context("a position")?;
+                    let key = change.get("key").and_then(Value::as_str).unwrap_or_default();
+                    if change.pointer("/revision/seq").and_then(Value::as_u64).is_some_and(|seq| seq > before)
+                        && let Some(at) = sent.remove(key)
+                    {
+                        samples.push(at.elapsed().as_secs_f64() * 1_000.0);
+                    }
+                }
+            }
+        }
+    }
+    Ok(samples)
+}
+
+/// The most memory a process ever held, by the kernel's count, in MiB.
+pub(crate) fn peak_memory(process: &str) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("VmHWM")?;
     let kib: f64 = line.split_whitespace().nth(1).context("a number")?.parse()?;
     Ok(kib / 1_024.0)

@@ -6,4 +6,5 @@ pub mod collector;
 pub mod grpc;
 pub mod mirror;
 pub mod pollers;
+pub mod replays;
 pub mod truth;

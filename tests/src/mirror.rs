@@ -170,10 +170,7 @@ impl Mirror {
     /// # Errors
     /// When the settings do not fit the service.
     pub fn start_service(&mut self, service: &'static str) -> anyhow::Result<()> {
-        let table = self.tables.get(service).context("a service")?;
-        let directory = scratch(&format!("config-{service}"));
-        let file = directory.join(format!("{service}.toml"));
-        std::fs::write(&file, table.to_string())?;
+        let file = self.settings_file(service)?;
         let shutdown = Shutdown::new();
         let (file, stop) = (Some(file.as_path()), shutdown.clone());
         let task = match service {
@@ -186,6 +183,17 @@ impl Mirror {
         };
         self.running.insert(service, Running { shutdown, task });
         Ok(())
+    }
+
+    /// Writes down what a service is started with, for whoever starts it.
+    ///
+    /// # Errors
+    /// When there is no such service, or the file cannot be written.
+    pub fn settings_file(&self, service: &str) -> anyhow::Result<PathBuf> {
+        let table = self.tables.get(service).context("a service")?;
+        let file = scratch(&format!("config-{service}")).join(format!("{service}.toml"));
+        std::fs::write(&file, table.to_string())?;
+        Ok(file)
     }
 
     /// Ends a service between any two of its steps.

@@ -40,6 +40,7 @@ use tonic::service::Routes;
 pub use config::{
     AccessSettings, Config, ErasureSettings, IntervalSettings, Limits, ProofSettings, ReplaySettings, SealSettings, VerifySettings,
 };
+pub use replay::planning;
 
 use crate::audit::Audit;
 use crate::erasure::Eraser;

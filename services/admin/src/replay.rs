@@ -3,7 +3,7 @@
 mod answers;
 mod execution;
 mod moved;
-mod planning;
+pub mod planning;
 mod service;
 mod workspaces;
 

@@ -15,39 +15,39 @@ use tokio::task::JoinSet;
 
 /// What is to be planned.
 #[derive(Clone)]
-pub(crate) struct Ask {
-    pub(crate) location_id: LocationId,
+pub struct Ask {
+    pub location_id: LocationId,
     /// None is every contact.
-    pub(crate) contact_id: Option<ContactId>,
-    pub(crate) workspace: Workspace,
-    pub(crate) edition: u32,
-    pub(crate) rules: Arc<Rules>,
+    pub contact_id: Option<ContactId>,
+    pub workspace: Workspace,
+    pub edition: u32,
+    pub rules: Arc<Rules>,
     /// Every text of rules that is known.
-    pub(crate) earlier: Arc<BTreeMap<RulesRevision, Rules>>,
+    pub earlier: Arc<BTreeMap<RulesRevision, Rules>>,
     /// The last position that counts.
-    pub(crate) through: u64,
+    pub through: u64,
     /// Whom to ask what the workspace really holds; none for the ledger alone.
-    pub(crate) bridge: Option<pagico::Bridge>,
-    pub(crate) page_events: u32,
-    pub(crate) connections: usize,
+    pub bridge: Option<pagico::Bridge>,
+    pub page_events: u32,
+    pub connections: usize,
 }
 
 /// What would be done about the objects of one contact.
-pub(crate) struct OfContact {
-    pub(crate) contact_id: ContactId,
-    pub(crate) planned: Vec<Planned>,
+pub struct OfContact {
+    pub contact_id: ContactId,
+    pub planned: Vec<Planned>,
 }
 
 /// How far the planning is.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
-    pub(crate) events: AtomicU64,
-    pub(crate) contacts: AtomicU64,
+pub struct Seen {
+    pub events: AtomicU64,
+    pub contacts: AtomicU64,
 }
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
     #[error(transparent)]
     Log(#[from] eventlog::Error),
     #[error(transparent)]
@@ -63,7 +63,7 @@ type Out = mpsc::Sender<OfContact>;
 type Objects = Peekable<Pin<Box<dyn Stream<Item = pagico::Result<pagico::Object>> + Send>>>;
 
 /// Plans, on several connections at once where the workspace itself need not be asked. Contacts come in no certain order.
-pub(crate) async fn make(log: &EventLog, ask: Arc<Ask>, out: Out, seen: Arc<Seen>) -> Result<Tally, Error> {
+pub async fn make(log: &EventLog, ask: Arc<Ask>, out: Out, seen: Arc<Seen>) -> Result<Tally, Error> {
     let parts = match (&ask.contact_id, &ask.bridge) {
         (Some(contact_id), _) => vec![Contacts::Only(contact_id.clone())],
         // The bridge lists in one order only.
