@@ -76,6 +76,13 @@ impl EventLog {
         query.bind(location_id.as_str()).fetch_all(&self.pool).await?.iter().map(read).collect()
     }
 
+    /// Whether a workspace receives nothing any more.
+    pub async fn is_retired(&self, location_id: &LocationId, workspace: &Workspace) -> Result<bool> {
+        let query = sqlx::query("SELECT EXISTS (SELECT FROM workspaces WHERE location_id = $1 AND workspace = $2 AND role = 'retired')");
+        let row = query.bind(location_id.as_str()).bind(workspace.as_str()).fetch_one(&self.pool).await?;
+        Ok(row.try_get(0)?)
+    }
+
     /// How many objects the ledger holds of a workspace.
     pub async fn objects_in(&self, location_id: &LocationId, workspace: &Workspace) -> Result<u64> {
         let count = sqlx::query("SELECT count(*) FROM ledger WHERE location_id = $1 AND workspace = $2 AND NOT removed");

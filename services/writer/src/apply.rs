@@ -119,8 +119,12 @@ impl Batch<'_> {
                 Err(error) => error,
             };
             trouble.failures += 1;
-            match self.overcome(workspace, error, &mut trouble).await {
+            match self.overcome(location_id, workspace, error, &mut trouble).await {
                 Overcome::Again => parts.push(part),
+                Overcome::Retired => {
+                    self.tools.metrics.intents("retired", part.len());
+                    fates.extend(part.iter().flat_map(|out| all_of(&out.item, Fate::Done)));
+                }
                 Overcome::Stopped => fates.extend(part.iter().flat_map(|out| all_of(&out.item, Fate::Left))),
                 Overcome::Split(answer) => match halves(part) {
                     Ok((first, second)) => {
@@ -155,9 +159,15 @@ impl Batch<'_> {
         Ok(answers)
     }
 
-    async fn overcome(self, workspace: &Workspace, mut error: Error, trouble: &mut Trouble) -> Overcome {
+    async fn overcome(self, location_id: &LocationId, workspace: &Workspace, mut error: Error, trouble: &mut Trouble) -> Overcome {
         let failures = trouble.failures;
         if error == Error::WorkspaceUnknown && !std::mem::replace(&mut trouble.created, true) {
+            // What was on its way when a workspace was retired must not bring it back.
+            match self.tools.insist("reading workspaces", self.stop, || self.tools.log.is_retired(location_id, workspace)).await {
+                Ok(true) => return Overcome::Retired,
+                Ok(false) | Err(Unheard::Refused(_)) => {}
+                Err(Unheard::Stopped) => return Overcome::Stopped,
+            }
             tracing::info!(workspace = %workspace, "creating the workspace");
             match self.tools.bridge.create(workspace).await {
                 Ok(()) => return Overcome::Again,
@@ -295,6 +305,8 @@ struct Trouble {
 
 enum Overcome {
     Again,
+    /// The workspace has ended: nothing is written to it any more.
+    Retired,
     Split(Answer),
     Stopped,
 }

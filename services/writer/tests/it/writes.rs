@@ -1,6 +1,6 @@
 //! What becomes of intents, whatever happens on the way.
 
-use domain::{Action, Content, DeliveryOutcome, ObjectKind, Policy, ProjectContent};
+use domain::{Action, Content, DeliveryOutcome, ObjectKind, Policy, ProjectContent, Workspace};
 
 use crate::bridge::Fault;
 use crate::stage::{Stage, TRACE};
@@ -88,6 +88,27 @@ async fn a_request_that_is_refused_as_a_whole_is_split_until_the_culprit_stands_
     assert_eq!(stage.holds().len(), 39);
     assert_eq!(stage.happened("ghl:task/17", DeliveryOutcome::Parked).await, 1);
     assert_eq!(stage.log.parked(None, None, 10).await.unwrap().len(), 1);
+    writer.stop().await;
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_on_its_way_to_a_retired_workspace_does_not_bring_it_back() {
+    let stage = Stage::set("writer-retired").await;
+    let shadow = Workspace::new("shadow").unwrap();
+    stage.log.create_workspace(&stage.location_id, &shadow, None, "ann").await.unwrap();
+    let writer = stage.run();
+    let (into_shadow, live) = (|seq| stage.task("a", seq).bound_for(&shadow, 0), |seq| stage.task("a", seq));
+    stage.publish(&[into_shadow(1)]).await;
+    stage.until_settled().await;
+    assert_eq!(stage.bridge.holds("shadow").len(), 1);
+    stage.log.retire(&stage.location_id, &shadow, "ann").await.unwrap();
+    stage.bridge.held().workspaces.remove("shadow");
+    stage.publish(&[into_shadow(2), live(2)]).await;
+    stage.until_settled().await;
+    assert!(!stage.bridge.held().workspaces.contains_key("shadow"));
+    assert_eq!(stage.holds(), expected(&[("ghl:task/a", "a as of 2")]), "the live one goes on");
+    assert!(stage.log.parked(None, None, 10).await.unwrap().is_empty());
     writer.stop().await;
     stage.close().await;
 }
