@@ -8,6 +8,8 @@ use anyhow::Context as _;
 use domain::{Body, ContactId};
 use eventlog::Selection;
 use proto::admin::v1 as admin_api;
+use proto::audit::v1 as audit_api;
+use proto::audit::v1::audit_client::AuditClient;
 use proto::erasure::v1 as api;
 use proto::erasure::v1::erasure_client::ErasureClient;
 use sandbox::Webhook::Sent;
@@ -151,6 +153,12 @@ async fn no_byte_of_an_erased_person_is_left() -> anyhow::Result<()> {
     let history = mirror.admin().await?.get_history(history).await?.into_inner().events;
     let erased: Vec<_> = history.iter().filter(|event| event.erased).collect();
     assert!(erased.len() >= 4 && erased.iter().all(|event| event.changes.is_empty() && event.recorded_at.is_some()), "{history:?}");
+    let mut audit = AuditClient::with_interceptor(mirror.channel("admin").await?, mirror.token()?);
+    let then = audit_api::GetContactAsOfRequest { contact_id: id.clone(), ..Default::default() };
+    let then = audit.get_contact_as_of(then).await?.into_inner().contact.unwrap_or_default();
+    assert!(then.erased && then.records.is_empty(), "{then:?}");
+    let changed = audit_api::DiffRequest { contact_id: id.clone(), ..Default::default() };
+    assert!(audit.diff(changed).await?.into_inner().contact.unwrap_or_default().erased);
     let events = mirror.log.history(&location, &ContactId::new(other.clone())?, &Selection::default(), None, 100).await?;
     for event in mirror.log.open(events).await? {
         assert!(!matches!(event?.body, Body::Erased { .. }), "another contact's history is whole");

@@ -155,6 +155,9 @@ pub struct Snapshot {
     /// Positions of events that could not be read; what they said is missing.
     #[prost(uint64, repeated, tag = "3")]
     pub unreadable: ::prost::alloc::vec::Vec<u64>,
+    /// The contact was erased since: what was known of it then is gone.
+    #[prost(bool, tag = "4")]
+    pub erased: bool,
 }
 /// A record at a moment.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -229,6 +232,9 @@ pub struct Difference {
     /// Positions of events that could not be read; what they said is missing.
     #[prost(uint64, repeated, tag = "3")]
     pub unreadable: ::prost::alloc::vec::Vec<u64>,
+    /// The contact was erased since: what was known of it is gone, and cannot be compared.
+    #[prost(bool, tag = "4")]
+    pub erased: bool,
 }
 /// How a record differs.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -49,6 +49,7 @@ pub(crate) fn snapshot(contact_id: &ContactId, from: Seen) -> api::Snapshot {
         contact_id: contact_id.to_string(),
         records: from.past.records.into_iter().map(record).collect(),
         unreadable: from.unreadable,
+        erased: from.erased,
     }
 }
 
@@ -81,7 +82,7 @@ pub(crate) fn difference(contact_id: &ContactId, from: &Seen, to: &Seen) -> api:
     let mut unreadable: Vec<u64> = from.unreadable.iter().chain(&to.unreadable).copied().collect();
     unreadable.sort_unstable();
     unreadable.dedup();
-    api::Difference { contact_id: contact_id.to_string(), records: records.collect(), unreadable }
+    api::Difference { contact_id: contact_id.to_string(), records: records.collect(), unreadable, erased: from.erased || to.erased }
 }
 
 pub(crate) fn access(from: Accessed) -> api::Access {

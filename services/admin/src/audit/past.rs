@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Blame, Blamed, Blaming, ContactId, LocationId, Past, Point};
+use domain::{Blame, Blamed, Blaming, Body, ContactId, LocationId, Past, Point};
 use eventlog::{EventLog, Selection};
 use proto::audit::v1 as api;
 use tonic::Status;
@@ -21,6 +21,8 @@ pub(crate) struct Looking<'a> {
 pub(crate) struct Seen {
     pub(crate) past: Past,
     pub(crate) unreadable: Vec<u64>,
+    /// The contact was erased since: what was known is gone.
+    pub(crate) erased: bool,
 }
 
 impl Looking<'_> {
@@ -69,7 +71,10 @@ impl Looking<'_> {
             let Some(contact_id) = event.stored.contact_id.clone() else { continue };
             let seen = all.entry(contact_id).or_default();
             match event.recorded() {
-                Ok(recorded) => seen.past.take(&recorded),
+                Ok(recorded) => {
+                    seen.erased |= matches!(recorded.body, Body::Erased { .. });
+                    seen.past.take(&recorded);
+                }
                 Err(position) => seen.unreadable.push(position),
             }
         }

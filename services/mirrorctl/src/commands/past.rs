@@ -10,6 +10,8 @@ use crate::table::printable;
 use crate::when::Moment;
 use crate::words;
 
+const ERASED: &str = "erased: what was known of it is gone; `mirrorctl erasure` and `mirrorctl history` show what is left";
+
 pub(crate) async fn blame(connection: &Connection, arguments: &BlameArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut audit = connection.audit().await?;
     let mut left = if arguments.all { usize::MAX } else { arguments.limit };
@@ -84,7 +86,9 @@ pub(crate) async fn as_of(connection: &Connection, arguments: AsOfArgs, output: 
     if output.json {
         return output.line(&json::snapshot(&snapshot));
     }
-    if snapshot.records.is_empty() {
+    if snapshot.erased {
+        writeln!(output.out, "{ERASED}")?;
+    } else if snapshot.records.is_empty() {
         writeln!(output.out, "nothing was known of it then")?;
     }
     let style = output.style;
@@ -135,7 +139,9 @@ fn tell_difference(difference: &api::Difference, output: &mut Output<'_>) -> Res
             writeln!(output.out, "      {}", output.change(&change.field, &change.before_json, &change.after_json))?;
         }
     }
-    if difference.records.is_empty() {
+    if difference.erased {
+        writeln!(output.out, "{ERASED}")?;
+    } else if difference.records.is_empty() {
         writeln!(output.out, "it is the same at both moments")?;
     }
     unreadable(&difference.unreadable, output)

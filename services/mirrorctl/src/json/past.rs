@@ -37,7 +37,7 @@ pub(crate) fn snapshot(from: &api::Snapshot) -> Value {
         })
     };
     let records: Vec<_> = from.records.iter().map(record).collect();
-    json!({ "contact_id": from.contact_id, "records": records, "unreadable": from.unreadable })
+    json!({ "contact_id": from.contact_id, "records": records, "unreadable": from.unreadable, "erased": from.erased })
 }
 
 pub(crate) fn difference(from: &api::Difference) -> Value {
@@ -48,7 +48,7 @@ pub(crate) fn difference(from: &api::Difference) -> Value {
         })
     };
     let records: Vec<_> = from.records.iter().map(record).collect();
-    json!({ "contact_id": from.contact_id, "records": records, "unreadable": from.unreadable })
+    json!({ "contact_id": from.contact_id, "records": records, "unreadable": from.unreadable, "erased": from.erased })
 }
 
 pub(crate) fn changes(from: &[admin::FieldChange]) -> Vec<Value> {
