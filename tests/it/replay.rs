@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use proto::audit::v1 as audit;
+use proto::audit::v1::audit_client::AuditClient;
 use proto::erasure::v1 as erasure;
 use proto::erasure::v1::erasure_client::ErasureClient;
 use proto::replay::v1 as api;
@@ -10,6 +12,7 @@ use proto::replay::v1::replay_client::ReplayClient;
 use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
 use tests::mirror::{Mirror, Plan, eventually};
+use toml::{Table, toml};
 
 type Client = ReplayClient<tonic::service::interceptor::InterceptedService<tonic::transport::Channel, tests::grpc::WithToken>>;
 
@@ -92,8 +95,19 @@ async fn written(mirror: &Mirror) -> anyhow::Result<u64> {
     head.get("position").and_then(Value::as_u64).ok_or_else(|| anyhow::anyhow!("a position"))
 }
 
+/// As an accident does: everything is gone, and nobody told the mirror.
+async fn drop_workspace(mirror: &Mirror) -> anyhow::Result<()> {
+    let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
+    mirror.http.delete(url).bearer_auth(tests::mirror::KEY).send().await?.error_for_status()?;
+    Ok(())
+}
+
 async fn started(name: &str) -> anyhow::Result<Mirror> {
-    let mirror = Mirror::start(Plan::new(name).contacts(8).sealed()).await?;
+    started_with(name, Table::new()).await
+}
+
+async fn started_with(name: &str, admin: Table) -> anyhow::Result<Mirror> {
+    let mirror = Mirror::start(Plan::new(name).contacts(8).sealed().with("admin", admin)).await?;
     mirror.in_sync().await?;
     mirror.world().create_contact(&json!({"firstName": "Nadia", "email": "nadia@example.com"}), Sent)?;
     mirror.in_sync().await?;
@@ -122,8 +136,7 @@ async fn a_dropped_workspace_is_rebuilt_from_the_log_and_then_there_is_nothing_t
     assert_eq!(plan(&mut client, against_workspace()).await?.acts(), 0);
     assert_eq!(written(&mirror).await?, writes);
 
-    let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    mirror.http.delete(url).bearer_auth(tests::mirror::KEY).send().await?.error_for_status()?;
+    drop_workspace(&mirror).await?;
     let planned = plan(&mut client, against_workspace()).await?;
     assert_eq!(planned.acts(), u64::try_from(before.len())?);
     assert!(planned.actions.iter().all(|action| action.reason == "missing" && action.calls == 1));
@@ -140,11 +153,50 @@ async fn a_dropped_workspace_is_rebuilt_from_the_log_and_then_there_is_nothing_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_the_log_can_be_replayed_and_who_asked_is_written_down() -> anyhow::Result<()> {
+    let mirror = started("replay-part").await?;
+    let mut client = mirror.replay().await?;
+    let before = held(&mirror).await?;
+    let then = plan(&mut client, api::Selection::default()).await?.plan;
+    let position = then.target.unwrap_or_default().head_seq;
+    let id = mirror.world().contact_ids().pop().unwrap_or_default();
+    mirror.world().update_contact(&id, &json!({"city": "Turin"}), Sent)?;
+    mirror.in_sync().await?;
+    mirror.quiet().await?;
+    drop_workspace(&mirror).await?;
+
+    let one = plan(&mut client, api::Selection { contact_id: id.clone(), ..against_workspace() }).await?;
+    assert!(one.acts() > 0 && one.actions.iter().all(|action| action.contact_id == id));
+    let until = Some(api::selection::Until::Position(position));
+    let by_position = plan(&mut client, api::Selection { until, ..against_workspace() }).await?;
+    let until = then.made_at.map(api::selection::Until::RecordedAt);
+    let by_time = plan(&mut client, api::Selection { until, ..against_workspace() }).await?;
+    assert_eq!(by_time.plan.hash, by_position.plan.hash, "the time is that of the position");
+    apply(&mut client, &by_time).await?;
+    done(&client).await?;
+    assert!(held(&mirror).await? == before, "as it was before the change");
+    let rest = plan(&mut client, against_workspace()).await?;
+    assert_eq!(
+        rest.actions.iter().map(|action| (action.reason.as_str(), action.contact_id.as_str())).collect::<Vec<_>>(),
+        [("behind", &*id)]
+    );
+    apply(&mut client, &rest).await?;
+    done(&client).await?;
+    mirror.in_sync().await?;
+
+    let mut audit = AuditClient::with_interceptor(mirror.channel("admin").await?, mirror.token()?);
+    let request = audit::ListAccessRequest { contact_id: id.clone(), ..Default::default() };
+    let asked = audit.list_access(request).await?.into_inner().accesses;
+    let about_it = asked.iter().filter(|access| access.contact_id == id);
+    assert_eq!(about_it.map(|access| access.call.as_str()).collect::<Vec<_>>(), ["PlanReplay"]);
+    mirror.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stale_plan_is_refused_and_names_what_moved() -> anyhow::Result<()> {
     let mirror = started("replay-stale").await?;
     let mut client = mirror.replay().await?;
-    let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    mirror.http.delete(url).bearer_auth(tests::mirror::KEY).send().await?.error_for_status()?;
+    drop_workspace(&mirror).await?;
     let planned = plan(&mut client, against_workspace()).await?;
 
     let id = mirror.world().contact_ids().first().cloned().unwrap_or_default();
@@ -182,8 +234,7 @@ async fn a_stale_plan_is_refused_and_names_what_moved() -> anyhow::Result<()> {
 async fn a_cancelled_replay_leaves_a_state_from_which_a_new_plan_reaches_the_end() -> anyhow::Result<()> {
     let mut mirror = started("replay-cancelled").await?;
     let before = held(&mirror).await?;
-    let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    mirror.http.delete(url).bearer_auth(tests::mirror::KEY).send().await?.error_for_status()?;
+    drop_workspace(&mirror).await?;
     let mut client = mirror.replay().await?;
     let planned = plan(&mut client, against_workspace()).await?;
     // Without a writer it cannot come to an end.
@@ -201,6 +252,41 @@ async fn a_cancelled_replay_leaves_a_state_from_which_a_new_plan_reaches_the_end
     apply(&mut client, &planned).await?;
     done(&client).await?;
     assert_eq!(held(&mirror).await?, before);
+    mirror.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_holds_while_it_is_paused_and_goes_on_after_the_loss_of_executor_and_bus() -> anyhow::Result<()> {
+    let mut mirror = started_with("replay-paused", toml! { replay = { batch_intents = 1, backlog_max = 1, interval = "50ms" } }).await?;
+    let before = held(&mirror).await?;
+    drop_workspace(&mirror).await?;
+    let mut client = mirror.replay().await?;
+    let planned = plan(&mut client, against_workspace()).await?;
+    mirror.stop_service("writer").await?;
+    apply(&mut client, &planned).await?;
+    let bus = bus::Bus::connect(&bus::Settings { url: mirror.nats.url(), ..bus::Settings::default() }).await?;
+    eventually("something is sent", async || match bus.backlog(bus::Stream::Replays).await {
+        Ok(waiting) if waiting > 0 => Ok(()),
+        waiting => Err(format!("{waiting:?}")),
+    })
+    .await?;
+    client.pause_replay(api::PauseReplayRequest::default()).await?;
+    mirror.start_service("writer")?;
+    mirror.quiet().await?;
+    let paused = client.get_replay(api::GetReplayRequest::default()).await?.into_inner().replay.unwrap_or_default();
+    assert_eq!((paused.phase(), paused.ended_at), (api::ReplayPhase::Paused, None));
+    let some = held(&mirror).await?.len();
+    assert!(some > 0 && some < before.len(), "{some} of {} objects", before.len());
+
+    mirror.kill_service("admin").await;
+    mirror.kill_nats().await;
+    mirror.revive_nats(true).await?;
+    mirror.start_service("admin")?;
+    let mut client = mirror.replay().await?;
+    client.resume_replay(api::ResumeReplayRequest::default()).await?;
+    done(&client).await?;
+    assert_eq!(held(&mirror).await?, before);
+    assert_eq!(plan(&mut client, against_workspace()).await?.acts(), 0);
     mirror.stop().await
 }
 
@@ -298,8 +384,7 @@ async fn a_replay_brings_back_nothing_of_an_erased_contact() -> anyhow::Result<(
     assert_eq!(refused.code(), tonic::Code::NotFound, "what was planned for the contact alone is purged: {refused}");
 
     let before = held(&mirror).await?;
-    let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    mirror.http.delete(url).bearer_auth(tests::mirror::KEY).send().await?.error_for_status()?;
+    drop_workspace(&mirror).await?;
     let planned = plan(&mut client, against_workspace()).await?;
     assert!(planned.actions.iter().all(|action| action.contact_id != gone));
     apply(&mut client, &planned).await?;

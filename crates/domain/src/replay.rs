@@ -99,15 +99,15 @@ pub struct Planned {
     pub changes: Vec<FieldChange>,
     /// What is to be sent; none for what is skipped.
     pub intent: Option<Intent>,
-    /// What the ledger says is not what the workspace holds: it is to be forgotten before the intent is sent.
-    pub forget: bool,
+    /// What the ledger says, with this revision, is not what the workspace holds: it is to be forgotten before the intent is sent.
+    pub forget: Option<Revision>,
 }
 
 impl Planned {
     /// Something that is left alone and whose event was not even read.
     pub fn skipped(object: ObjectKey, kind: ObjectKind, reason: Reason, cause: Revision) -> Self {
         let (step, policy) = (Step::Skip, Policy::Mirror);
-        Self { object, kind, policy, step, reason, cause, changes: Vec::new(), intent: None, forget: false }
+        Self { object, kind, policy, step, reason, cause, changes: Vec::new(), intent: None, forget: None }
     }
 
     /// The object of a record whose event cannot be read.
@@ -184,8 +184,9 @@ fn content(intent: &Intent) -> Option<Value> {
 /// `found` is none where the workspace was not asked.
 fn judge(wanted: Intent, held: Option<&Held>, found: Option<Option<&Present>>, before: impl Fn() -> Option<Value>) -> Planned {
     let after = content(&wanted);
-    let forget = held.is_some_and(|held| found.is_some_and(|found| contradicted(&wanted, after.as_ref(), held, found)));
-    let held = held.filter(|_| !forget);
+    let wrong = held.filter(|held| found.is_some_and(|found| contradicted(&wanted, after.as_ref(), held, found)));
+    let forget = wrong.map(|held| held.applied.revision);
+    let held = held.filter(|_| forget.is_none());
     let there = found.flatten();
     let before = || there.map_or_else(&before, |present| Some(present.content.clone()));
     let (step, reason) = match (wanted.policy, &wanted.action, held) {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use crate::columns::{At, epoch, signed, unsigned};
+use crate::columns::{At, epoch, epoch_column, signed, unsigned};
 use crate::ledger::policy;
 use crate::read::{Line, select_events};
 use crate::{Error, EventLog, Result};
@@ -193,15 +193,28 @@ impl EventLog {
         Ok(held)
     }
 
-    /// Forgets what the ledger says of these objects, because the workspace contradicts it, unless it has moved past this position.
-    pub async fn forget(&self, location_id: &LocationId, workspace: &Workspace, through: u64, objects: &[&str]) -> Result<()> {
-        sqlx::query("DELETE FROM ledger WHERE location_id = $1 AND workspace = $2 AND seq <= $3 AND object = ANY($4)")
-            .bind(location_id.as_str())
-            .bind(workspace.as_str())
-            .bind(signed(through))
-            .bind(objects)
-            .execute(&self.pool)
-            .await?;
+    /// Forgets what the ledger says of these objects, because the workspace contradicts it: where it still says this revision, and that
+    /// is not past the position.
+    pub async fn forget(
+        &self,
+        location_id: &LocationId,
+        workspace: &Workspace,
+        through: u64,
+        objects: &[(ObjectKey, Revision)],
+    ) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM ledger l USING unnest($4::text[], $5::int[], $6::bigint[]) AS wrong (object, epoch, seq) \
+             WHERE l.location_id = $1 AND l.workspace = $2 AND l.seq <= $3 \
+             AND l.object = wrong.object AND l.epoch = wrong.epoch AND l.seq = wrong.seq",
+        )
+        .bind(location_id.as_str())
+        .bind(workspace.as_str())
+        .bind(signed(through))
+        .bind(objects.iter().map(|(object, _)| object.as_str()).collect::<Vec<_>>())
+        .bind(objects.iter().map(|(_, revision)| epoch_column(revision.epoch)).collect::<Vec<_>>())
+        .bind(objects.iter().map(|(_, revision)| signed(revision.seq)).collect::<Vec<_>>())
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 

@@ -46,7 +46,7 @@ impl Tally {
             }
             self.rewrites += u64::from(one.reason == Reason::Rules);
             self.unreadable += u64::from(one.reason == Reason::Unreadable);
-            self.forgotten += u64::from(one.forget);
+            self.forgotten += u64::from(one.forget.is_some());
             if one.acts() {
                 acting.push(one);
             }

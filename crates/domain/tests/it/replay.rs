@@ -122,7 +122,7 @@ impl Mirror {
 
     fn apply(&mut self, planned: Vec<Planned>) {
         for one in planned {
-            if one.forget {
+            if one.forget.is_some() {
                 self.world.ledger.remove(&(self.workspace.clone(), one.object));
             }
             if let Some(intent) = one.intent {

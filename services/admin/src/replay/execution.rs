@@ -172,8 +172,9 @@ impl Work<'_> {
                 self.outdate(some).await?;
             }
             // After the workspace: should this process end in between, the ledger is still known to be wrong.
-            let objects: Vec<&str> = batch.forget.iter().map(ObjectKey::as_str).collect();
-            self.tools.log.forget(&plan.location_id, &plan.workspace, self.replay.through, &objects).await?;
+            // What is later than the plan is left to those who bring it, unless an earlier state was asked for.
+            let through = if plan.bounded { u64::MAX } else { self.replay.through };
+            self.tools.log.forget(&plan.location_id, &plan.workspace, through, &batch.forget).await?;
         }
         while self.tools.bus.backlog(Stream::Replays).await? >= self.tools.settings.backlog_max {
             self.pause(self.tools.settings.backlog_interval).await?;
@@ -275,17 +276,15 @@ impl Work<'_> {
 #[derive(Default)]
 struct Batch {
     intents: Vec<Intent>,
-    /// What the ledger says wrongly.
-    forget: Vec<ObjectKey>,
+    /// What the ledger says wrongly, with the revisions that it says.
+    forget: Vec<(ObjectKey, Revision)>,
 }
 
 impl Batch {
     fn take(&mut self, planned: Planned) {
         let Planned { object, intent, forget, .. } = planned;
         if let Some(intent) = intent {
-            if forget {
-                self.forget.push(object);
-            }
+            self.forget.extend(forget.map(|revision| (object, revision)));
             self.intents.push(intent);
         }
     }
