@@ -21,6 +21,7 @@ pub use self::writes::{WrittenContact, WrittenRecord};
 use crate::budget::{Budget, Lane, Spending};
 use crate::http::Request;
 use crate::operations::Operation;
+use crate::tokens::{TokenSource, Tokens};
 use crate::{Answer, Error, Transport};
 
 /// Asks GHL about one location, with its token and within its allowance. Clones share the allowance.
@@ -31,7 +32,7 @@ use crate::{Answer, Error, Transport};
 pub struct Client {
     transport: Transport,
     location_id: LocationId,
-    token: SecretString,
+    tokens: Tokens,
     budget: Arc<Budget>,
     lane: Lane,
 }
@@ -45,7 +46,12 @@ impl fmt::Debug for Client {
 impl Client {
     pub fn new(transport: Transport, location_id: LocationId, token: SecretString) -> Self {
         let budget = Arc::new(Budget::new(transport.rate().clone()));
-        Self { transport, location_id, token, budget, lane: Lane::default() }
+        Self { transport, location_id, tokens: Tokens::Private(token), budget, lane: Lane::default() }
+    }
+
+    /// A client whose tokens are renewed. A call whose token is refused is made once more with the one that follows.
+    pub fn with_tokens(transport: Transport, location_id: LocationId, tokens: Arc<dyn TokenSource>) -> Self {
+        Self { tokens: Tokens::Renewed(tokens), ..Self::new(transport, location_id, SecretString::default()) }
     }
 
     /// The same client, asking on behalf of another lane.
@@ -84,6 +90,14 @@ impl Client {
         if request.operation.is_legacy() && !self.transport.settings().legacy_contact_list {
             return Err(Error::UNSENT);
         }
-        self.transport.ask(&self.location_id, &self.token, (&self.budget, self.lane), request).await
+        let token = self.tokens.current().await?;
+        // Boxed, since it is part of every future that asks.
+        let asked = Box::pin(self.transport.ask(&self.location_id, &token.secret, (&self.budget, self.lane), request.clone())).await;
+        let Err(Error::Unauthorized { status: 401, .. }) = &asked else { return asked };
+        // With a token that was refused nothing was done, so a write may be sent again, too.
+        match self.tokens.renewed(token).await? {
+            Some(token) => Box::pin(self.transport.ask(&self.location_id, &token.secret, (&self.budget, self.lane), request)).await,
+            None => asked,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! One call: its address, its headers, its limits and its answer.
 
+mod oauth;
 mod verdict;
 
 use std::fmt;
@@ -128,6 +129,7 @@ impl fmt::Debug for Transport {
 }
 
 /// One question.
+#[derive(Clone)]
 pub(crate) struct Request<'a> {
     pub(crate) operation: &'static Operation,
     /// What fills the path, in its order, but for the location.

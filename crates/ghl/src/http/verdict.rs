@@ -19,7 +19,7 @@ impl Complaint {
     }
 
     /// A string or the first of several, at the top or in `error`.
-    fn message(&self) -> &str {
+    pub(super) fn message(&self) -> &str {
         let nested = self.0.get("error").and_then(|error| error.get("message"));
         match self.0.get("message").or(nested) {
             Some(Value::String(message)) => message,
