@@ -5,6 +5,7 @@
 mod answers;
 mod append;
 mod coverage;
+mod credentials;
 mod guard;
 mod history;
 mod leases;
