@@ -5,6 +5,7 @@ mod signature;
 pub use signature::{BadKey, Forged, Scheme, Signatures, VENDOR_ED25519_PEM, VENDOR_RSA_PEM, Verifier};
 
 use domain::{ContactId, LocationId, RecordId, RecordKind};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -27,8 +28,21 @@ pub struct Hint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Webhook {
     Hint(Hint),
+    /// The app was installed or uninstalled.
+    Installation(Installation),
     /// Nothing this project mirrors, or nothing it can find: no location or record in it.
     Other,
+}
+
+/// Where the app was installed or uninstalled: in a location, or in a whole agency where no location is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installation {
+    pub installed: bool,
+    pub app_id: String,
+    pub location_id: Option<LocationId>,
+    pub company_id: Option<String>,
+    /// When GHL told it first, where it says so.
+    pub at: Option<Timestamp>,
 }
 
 /// The body is not a webhook at all.
@@ -61,7 +75,22 @@ const KINDS: [(&str, RecordKind, bool); 14] = [
 pub fn read(body: &[u8]) -> Result<Webhook, NotJson> {
     let Ok(Value::Object(outer)) = serde_json::from_slice(body) else { return Err(NotJson) };
     let inner = outer.get("data").and_then(Value::as_object);
-    Ok(hint(&outer, inner).map_or(Webhook::Other, Webhook::Hint))
+    Ok(match installation(&outer, inner) {
+        Some(installation) => Webhook::Installation(installation),
+        None => hint(&outer, inner).map_or(Webhook::Other, Webhook::Hint),
+    })
+}
+
+fn installation(outer: &Map<String, Value>, inner: Option<&Map<String, Value>>) -> Option<Installation> {
+    let text = |key: &str| outer.get(key).or_else(|| inner?.get(key))?.as_str().filter(|text| !text.is_empty());
+    let installed = match text("type")? {
+        "INSTALL" => true,
+        "UNINSTALL" => false,
+        _ => return None,
+    };
+    let location_id = text("locationId").and_then(|id| LocationId::new(id).ok());
+    let at = text("timestamp").and_then(|at| at.parse().ok());
+    Some(Installation { installed, app_id: text("appId")?.to_owned(), location_id, company_id: text("companyId").map(str::to_owned), at })
 }
 
 fn hint(outer: &Map<String, Value>, inner: Option<&Map<String, Value>>) -> Option<Hint> {

@@ -117,6 +117,9 @@ pub struct RotateKekResponse {
     /// The id of the current key-encryption key.
     #[prost(string, tag = "4")]
     pub kek_id: ::prost::alloc::string::String,
+    /// Installations of the marketplace app whose tokens were sealed with it now; counted in the last message.
+    #[prost(uint64, tag = "5")]
+    pub credentials: u64,
 }
 /// Generated client implementations.
 pub mod erasure_client {
@@ -288,9 +291,9 @@ pub mod erasure_client {
                 .insert(GrpcMethod::new("mirror.erasure.v1.Erasure", "LiftErasure"));
             self.inner.unary(req, path, codec).await
         }
-        /// Wraps the keys of all contacts with the current key-encryption key, in batches, and says how far it is after each. Events are not
-        /// touched. It may be broken off and asked for again. FAILED_PRECONDITION when the admin service has no key-encryption key, or lacks one
-        /// that wrapped a key.
+        /// Wraps the keys of all contacts with the current key-encryption key, in batches, and says how far it is after each; at last it seals
+        /// the stored tokens of the marketplace app with it. Events are not touched. It may be broken off and asked for again.
+        /// FAILED_PRECONDITION when the admin service has no key-encryption key, or lacks one that wrapped a key or sealed tokens.
         pub async fn rotate_kek(
             &mut self,
             request: impl tonic::IntoRequest<super::RotateKekRequest>,
@@ -363,9 +366,9 @@ pub mod erasure_server {
             >
             + std::marker::Send
             + 'static;
-        /// Wraps the keys of all contacts with the current key-encryption key, in batches, and says how far it is after each. Events are not
-        /// touched. It may be broken off and asked for again. FAILED_PRECONDITION when the admin service has no key-encryption key, or lacks one
-        /// that wrapped a key.
+        /// Wraps the keys of all contacts with the current key-encryption key, in batches, and says how far it is after each; at last it seals
+        /// the stored tokens of the marketplace app with it. Events are not touched. It may be broken off and asked for again.
+        /// FAILED_PRECONDITION when the admin service has no key-encryption key, or lacks one that wrapped a key or sealed tokens.
         async fn rotate_kek(
             &self,
             request: tonic::Request<super::RotateKekRequest>,

@@ -240,6 +240,41 @@ pub struct CallResponse {
     #[prost(string, tag = "2")]
     pub trace_id: ::prost::alloc::string::String,
 }
+/// Asks for the installations.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListCredentialsRequest {}
+/// The installations.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListCredentialsResponse {
+    /// Every one there ever was.
+    #[prost(message, repeated, tag = "1")]
+    pub credentials: ::prost::alloc::vec::Vec<Credential>,
+}
+/// An installation of the marketplace app.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Credential {
+    /// The GHL location; empty for the installation of an agency.
+    #[prost(string, tag = "1")]
+    pub location_id: ::prost::alloc::string::String,
+    /// The agency, as far as it is known.
+    #[prost(string, tag = "2")]
+    pub company_id: ::prost::alloc::string::String,
+    /// active; inactive: GHL says that the location is not; dead: the app has to be installed again; retired: it was uninstalled.
+    #[prost(string, tag = "3")]
+    pub state: ::prost::alloc::string::String,
+    /// What a person must do; empty where nobody must.
+    #[prost(string, tag = "4")]
+    pub problem: ::prost::alloc::string::String,
+    /// Which key-encryption key its tokens are sealed under; empty once they are forgotten.
+    #[prost(string, tag = "5")]
+    pub kek_id: ::prost::alloc::string::String,
+    /// When GHL gave the tokens.
+    #[prost(message, optional, tag = "6")]
+    pub granted_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When they have to be renewed.
+    #[prost(message, optional, tag = "7")]
+    pub expires_at: ::core::option::Option<::prost_types::Timestamp>,
+}
 /// A kind of value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -503,6 +538,31 @@ pub mod source_client {
                 .insert(GrpcMethod::new("mirror.source.v1.Source", "VerifySource"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Lists where the marketplace app is installed, without tokens. Any replica answers.
+        pub async fn list_credentials(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListCredentialsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCredentialsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mirror.source.v1.Source/ListCredentials",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mirror.source.v1.Source", "ListCredentials"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -563,6 +623,14 @@ pub mod source_server {
             request: tonic::Request<super::VerifySourceRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::VerifySourceStream>,
+            tonic::Status,
+        >;
+        /// Lists where the marketplace app is installed, without tokens. Any replica answers.
+        async fn list_credentials(
+            &self,
+            request: tonic::Request<super::ListCredentialsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCredentialsResponse>,
             tonic::Status,
         >;
     }
@@ -861,6 +929,51 @@ pub mod source_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mirror.source.v1.Source/ListCredentials" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListCredentialsSvc<T: Source>(pub Arc<T>);
+                    impl<
+                        T: Source,
+                    > tonic::server::UnaryService<super::ListCredentialsRequest>
+                    for ListCredentialsSvc<T> {
+                        type Response = super::ListCredentialsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListCredentialsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Source>::list_credentials(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListCredentialsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -155,7 +155,7 @@ impl api::erasure_server::Erasure for Service {
 }
 
 async fn rotate(log: &EventLog, total: u64, kek_id: &str, batch: u32, sender: &mpsc::Sender<Result<api::RotateKekResponse, Status>>) {
-    let mut progress = api::RotateKekResponse { seen: 0, total, rewrapped: 0, kek_id: kek_id.to_owned() };
+    let mut progress = api::RotateKekResponse { seen: 0, total, rewrapped: 0, kek_id: kek_id.to_owned(), credentials: 0 };
     let mut after = None;
     loop {
         let answer = match log.rewrap_keys(after.as_ref(), batch).await {
@@ -163,10 +163,11 @@ async fn rotate(log: &EventLog, total: u64, kek_id: &str, batch: u32, sender: &m
                 progress.seen += done.seen;
                 progress.rewrapped += done.rewrapped;
                 after = done.next;
-                Ok(progress.clone())
+                if after.is_none() { log.reseal_credentials().await.map(|resealed| progress.credentials = resealed) } else { Ok(()) }
             }
-            Err(error) => Err(refusal::of_log(error)),
+            Err(error) => Err(error),
         };
+        let answer = answer.map(|()| progress.clone()).map_err(refusal::of_log);
         let failed = answer.is_err();
         if sender.send(answer).await.is_err() || failed || after.is_none() {
             return;

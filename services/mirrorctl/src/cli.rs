@@ -109,6 +109,9 @@ pub enum Command {
     /// Compares the log with what it mirrors.
     #[command(subcommand)]
     Verify(VerifyCommand),
+    /// Shows where the marketplace app is installed, or seals its tokens with a new key.
+    #[command(subcommand)]
+    Credentials(CredentialsCommand),
     /// Makes services take up no work until they are resumed.
     Pause(ServicesArgs),
     /// Makes services take up work again.
@@ -160,7 +163,8 @@ pub struct EraseArgs {
 
 #[derive(Subcommand)]
 pub enum Keys {
-    /// Wraps the keys of all contacts with the current key-encryption key; events are not touched.
+    /// Wraps the keys of all contacts with the current key-encryption key, the first one of log.kek, and seals the tokens of the marketplace
+    /// app with it, so that the other keys can be taken away. Events are not touched.
     Rotate,
 }
 
@@ -264,6 +268,14 @@ pub struct RedriveArgs {
     /// Everything that waits.
     #[arg(long, conflicts_with = "parked_ids")]
     pub(crate) all: bool,
+}
+
+#[derive(Subcommand)]
+pub enum CredentialsCommand {
+    /// Lists installations and what a person must do about them; never a token.
+    List,
+    /// The same as `keys rotate`: seals the stored tokens with the current key-encryption key, and wraps the keys of all contacts with it.
+    RotateKek,
 }
 
 #[derive(Args)]

@@ -2,6 +2,7 @@
 
 mod access;
 mod contacts;
+mod credentials;
 mod erase;
 mod ghl;
 mod history;
@@ -62,6 +63,7 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::Watch(arguments) => watch::watch(&connection, &arguments, output).await,
         Command::Parked { limit } => parked::list(&connection, limit, output).await,
         Command::Redrive(arguments) => parked::redrive(&connection, arguments, output).await,
+        Command::Credentials(command) => credentials::credentials(&connection, &command, output).await,
         Command::Ghl(arguments) => ghl::ghl(&connection, arguments, output).await,
         Command::Budget => source::budget(&connection, output).await,
         Command::Coverage => source::coverage(&connection, output).await,

@@ -25,6 +25,11 @@ impl Style {
         self.paint("31", text)
     }
 
+    /// What a person must do something about.
+    pub(crate) fn alarm(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
     /// What is new or came after.
     pub(crate) fn new_text(self, text: &str) -> String {
         self.paint("32", text)

@@ -1,11 +1,16 @@
 //! Tables for people.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
+
+use crate::style::Style;
 
 /// Columns as wide as they need to be, two spaces between them. Cells hold no control characters: what GHL's users type must not steer
 /// a terminal.
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
+    /// Rows that stand out.
+    alarming: BTreeSet<usize>,
     to_the_right: Vec<bool>,
 }
 
@@ -13,22 +18,35 @@ impl Table {
     /// A heading that begins with `>` makes a column of figures, set to the right.
     pub(crate) fn new(headings: &[&str]) -> Self {
         let to_the_right = headings.iter().map(|heading| heading.starts_with('>')).collect();
-        Self { rows: vec![headings.iter().map(|heading| heading.trim_start_matches('>').to_owned()).collect()], to_the_right }
+        let headings = headings.iter().map(|heading| heading.trim_start_matches('>').to_owned()).collect();
+        Self { rows: vec![headings], alarming: BTreeSet::new(), to_the_right }
     }
 
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
     }
 
+    /// As `row`, one that a person must do something about.
+    pub(crate) fn alarming_row<const N: usize>(&mut self, cells: [String; N]) {
+        self.alarming.insert(self.rows.len());
+        self.row(cells);
+    }
+
     pub(crate) fn write(&self, out: &mut (dyn Write + Send)) -> io::Result<()> {
+        self.write_styled(Style::default(), out)
+    }
+
+    pub(crate) fn write_styled(&self, style: Style, out: &mut (dyn Write + Send)) -> io::Result<()> {
         let columns = self.to_the_right.len();
         let width = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns).map(width).collect();
-        for row in &self.rows {
+        for (number, row) in self.rows.iter().enumerate() {
             let cells = row.iter().zip(&widths).zip(&self.to_the_right);
             let cells: Vec<String> =
                 cells.map(|((cell, width), right)| if *right { format!("{cell:>width$}") } else { format!("{cell:<width$}") }).collect();
-            writeln!(out, "{}", cells.join("  ").trim_end())?;
+            let line = cells.join("  ");
+            let line = line.trim_end();
+            if self.alarming.contains(&number) { writeln!(out, "{}", style.alarm(line))? } else { writeln!(out, "{line}")? }
         }
         Ok(())
     }
@@ -52,5 +70,15 @@ mod tests {
         let mut text = Vec::new();
         table.write(&mut text).unwrap();
         assert_eq!(String::from_utf8(text).unwrap(), "NAME       BEHIND\na               7\nlong \u{fffd}[2J      12\n");
+    }
+
+    #[test]
+    fn an_alarming_row_is_red_where_colours_are() {
+        let mut table = Table::new(&["NAME"]);
+        table.row(["fine".to_owned()]);
+        table.alarming_row(["not".to_owned()]);
+        let mut text = Vec::new();
+        table.write_styled(Style::new(true, None, None), &mut text).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), "NAME\nfine\n\u{1b}[1;31mnot\u{1b}[0m\n");
     }
 }

@@ -1,6 +1,7 @@
 //! The settings, explained in `config.default.toml`.
 
 mod nets;
+mod oauth;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use nets::{AppointmentSettings, SweepSettings, TaskSettings, WatchSettings};
+pub use oauth::OAuthSettings;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +26,7 @@ pub struct Config {
     pub log: eventlog::Settings,
     pub bus: bus::Settings,
     pub ghl: ghl::Settings,
+    pub oauth: OAuthSettings,
     pub webhooks: WebhookSettings,
     pub hints: HintSettings,
     pub retry: RetrySettings,
@@ -162,6 +165,7 @@ impl chassis::Settings for Config {
         problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
         problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
         problems.extend(self.location_problems());
+        problems.extend(self.oauth.problems(&self.log).into_iter().map(|problem| format!("oauth.{problem}")));
         if let Err(bad) = self.webhooks.verifier() {
             problems.push(format!("webhooks.ed25519_pems or webhooks.rsa_pems: {bad}"));
         }

@@ -72,15 +72,18 @@ pub(crate) async fn look(tools: &Tools, connection: &Connection, question: Quest
         tracing::info_span!("look", location.id = %connection.location_id, contact.id = %question.contact_id, net = question.net.as_str());
     let looked = ask(tools, connection, question).instrument(span).await;
     match &looked {
-        Ok(_) => {
-            if connection.token_accepted() {
-                tracing::info!(location.id = %connection.location_id, "token is accepted again");
-                tools.show_token(&connection.location_id, false);
-            }
-        }
+        Ok(_) => note_acceptance(tools, connection),
         Err(error) => note_refusal(tools, connection, error),
     }
     looked
+}
+
+/// Ends the pause of a location whose token was refused before.
+pub(crate) fn note_acceptance(tools: &Tools, connection: &Connection) {
+    if connection.token_accepted() {
+        tracing::info!(location.id = %connection.location_id, "token is accepted again");
+        tools.show_token(&connection.location_id, false);
+    }
 }
 
 /// Pauses the location when GHL refuses its token.

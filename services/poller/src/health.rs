@@ -38,7 +38,7 @@ async fn figures(tools: &Tools) -> eventlog::Result<()> {
     control.set_figure("events_appended", tools.metrics.events_appended());
     control.set_figure("events_relayed", tools.metrics.events_relayed());
     control.set_figure("ghl_calls", tools.metrics.calls());
-    let (seen, total) = tools.metrics.backfills(tools.config.locations.iter().map(|location| &location.id));
+    let (seen, total) = tools.metrics.backfills(tools.candidates().keys());
     control.set_figure("backfill_seen", seen);
     control.set_figure("backfill_total", total);
     Ok(())

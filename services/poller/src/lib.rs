@@ -2,6 +2,7 @@
 //!
 //! Does not know what becomes of an event: no rules, no Pagico. Nothing a webhook says is believed; only what a look at GHL shows is.
 
+mod app;
 mod append;
 mod backfill;
 mod compare;
@@ -10,12 +11,15 @@ mod connection;
 mod fetch;
 mod health;
 mod hints;
+mod installations;
 mod metrics;
 mod names;
+mod oauth;
 mod pass;
 mod relay;
 mod settled;
 mod source;
+mod stored_tokens;
 mod sweep;
 mod tenure;
 mod tools;
@@ -31,16 +35,15 @@ use bus::Bus;
 use chassis::{Chassis, Shutdown};
 use domain::LocationId;
 use eventlog::EventLog;
-use jiff::Timestamp;
 use proto::source::v1::source_server::SourceServer;
-use secrecy::SecretString;
 use tokio::task::JoinSet;
 
 pub use config::{
     AppendSettings, AppointmentSettings, BackfillSettings, Config, HintSettings, IntervalSettings, LeaseSettings, LocationSettings,
-    NameSettings, RelaySettings, RetrySettings, SweepSettings, TaskSettings, VerifySettings, WatchSettings, WebhookSettings,
+    NameSettings, OAuthSettings, RelaySettings, RetrySettings, SweepSettings, TaskSettings, VerifySettings, WatchSettings, WebhookSettings,
 };
 
+use crate::app::App;
 use crate::connection::Connection;
 use crate::metrics::Metrics;
 use crate::source::Source;
@@ -52,15 +55,8 @@ struct Poller {
     transport: ghl::Transport,
     /// This replica, as the others see it.
     instance: String,
-    locations: Vec<Candidate>,
     /// The locations that this replica looks after now.
     held: RwLock<BTreeMap<LocationId, Arc<Connection>>>,
-}
-
-/// A location that may be looked after.
-struct Candidate {
-    known: eventlog::Location,
-    token: SecretString,
 }
 
 impl Poller {
@@ -92,7 +88,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let stop = shutdown.child_token();
     let (transport, tools) = tools(config).await?;
     let mut tasks = Tasks::new();
-    let router = webhook::routes(Arc::clone(&tools))?;
+    let router = webhook::routes(Arc::clone(&tools))?.merge(oauth::routes(Arc::clone(&tools)));
     let (chassis, server) = (Arc::clone(&tools.chassis), tools.config.server.clone());
     let serving = stop.clone();
     let source = Source::default();
@@ -130,7 +126,8 @@ async fn tools(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Tools>)> {
     let bus = Bus::connect(&config.bus).await?;
     let counted = metrics.clone();
     let transport = ghl::Transport::new(config.ghl.clone(), Arc::new(move |call| counted.call(call))).context("the HTTP client for GHL")?;
-    Ok((transport, Arc::new(Tools::new(config, log, bus, chassis, metrics))))
+    let app = config.oauth.is_given().then(|| App::new(log.clone(), transport.clone(), config.oauth.clone()));
+    Ok((transport, Arc::new(Tools::new(config, log, bus, chassis, metrics, app))))
 }
 
 fn start(tasks: &mut Tasks, poller: &Arc<Poller>, stop: &Shutdown) {
@@ -138,6 +135,9 @@ fn start(tasks: &mut Tasks, poller: &Arc<Poller>, stop: &Shutdown) {
     spawn(tasks, "leases", tenure::run(Arc::clone(poller), stop.clone()));
     spawn(tasks, "relay", relay::run(Arc::clone(tools), stop.clone()));
     spawn(tasks, "settled", settled::run(Arc::clone(poller), stop.clone()));
+    if let Some(app) = &tools.app {
+        spawn(tasks, "installations", installations::run(Arc::clone(tools), Arc::clone(app), stop.clone()));
+    }
 }
 
 fn spawn(tasks: &mut Tasks, name: &'static str, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
@@ -188,11 +188,7 @@ fn is_transient(error: &anyhow::Error) -> bool {
 
 async fn try_connect(tools: &Arc<Tools>, transport: &ghl::Transport) -> anyhow::Result<Poller> {
     tools.bus.ensure_streams().await?;
-    let mut locations = Vec::with_capacity(tools.config.locations.len());
-    for settings in &tools.config.locations {
-        let known = tools.log.connect_location(&settings.id, Timestamp::now()).await?;
-        locations.push(Candidate { known, token: settings.read_token()? });
-    }
+    tools.set_candidates(installations::candidates(tools).await?);
     let instance = format!("{:016x}", rand::random::<u64>());
-    Ok(Poller { tools: Arc::clone(tools), transport: transport.clone(), instance, locations, held: RwLock::default() })
+    Ok(Poller { tools: Arc::clone(tools), transport: transport.clone(), instance, held: RwLock::default() })
 }

@@ -26,16 +26,18 @@ impl Source {
     /// The location that is meant: the one that is named, or the only one there is.
     fn location(&self, named: &str) -> Result<LocationId, Status> {
         let poller = self.poller.get().ok_or_else(|| Status::unavailable("the locations are not connected yet; try again in a moment"))?;
-        let location_id = match (named, poller.locations.as_slice()) {
-            ("", [only]) => only.known.location_id.clone(),
-            ("", []) => return Err(Status::failed_precondition("no location is connected yet; give one to the poller")),
-            ("", several) => {
-                let problem = format!("{} locations are connected; name one as location_id", several.len());
-                return Err(Status::invalid_argument(problem));
+        let candidates = poller.tools.candidates();
+        let location_id = match (named, candidates.len(), candidates.keys().next()) {
+            ("", 1, Some(only)) => only.clone(),
+            ("", _, None) => {
+                return Err(Status::failed_precondition("no location is connected yet; give one to the poller, or install its app in one"));
             }
-            (named, _) => LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")))?,
+            ("", several, Some(_)) => {
+                return Err(Status::invalid_argument(format!("{several} locations are connected; name one as location_id")));
+            }
+            (named, _, _) => LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")))?,
         };
-        if poller.locations.iter().any(|location| location.known.location_id == location_id) {
+        if candidates.contains_key(&location_id) {
             return Ok(location_id);
         }
         Err(Status::not_found("this location is not connected; `mirrorctl status` lists those that are"))
@@ -91,6 +93,11 @@ impl api::source_server::Source for Source {
             id => Some(ContactId::new(id).map_err(|error| Status::invalid_argument(format!("contact_id: {error}")))?),
         };
         Ok(Response::new(verify::verify(self.tools()?, connection, contact)))
+    }
+
+    async fn list_credentials(&self, _: Request<api::ListCredentialsRequest>) -> Result<Response<api::ListCredentialsResponse>, Status> {
+        let credentials = self.tools()?.log.credentials().await.map_err(refusal_of_log)?;
+        Ok(Response::new(api::ListCredentialsResponse { credentials: credentials.into_iter().map(answers::credential).collect() }))
     }
 
     async fn list_operations(&self, _: Request<api::ListOperationsRequest>) -> Result<Response<api::ListOperationsResponse>, Status> {

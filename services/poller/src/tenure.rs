@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::append::Appender;
 use crate::compare::Bulk;
 use crate::connection::Connection;
+use crate::installations::Candidate;
 use crate::names::NameBook;
 use crate::source::answers;
 use crate::tools::rest;
@@ -69,12 +70,13 @@ async fn turn(poller: &Arc<Poller>, tenures: &mut BTreeMap<LocationId, Tenure>, 
             abandon(poller, tenure).await;
         }
     }
-    let part = part_of(poller.locations.len(), replicas);
-    let surplus: Vec<Tenure> =
-        std::iter::from_fn(|| if tenures.len() > part { tenures.pop_last() } else { None }).map(|(_, more)| more).collect();
+    let candidates = poller.tools.candidates();
+    let part = part_of(candidates.len(), replicas);
+    let mut surplus: Vec<Tenure> =
+        tenures.extract_if(.., |location_id, _| !candidates.contains_key(location_id)).map(|(_, gone)| gone).collect();
+    surplus.extend(std::iter::from_fn(|| if tenures.len() > part { tenures.pop_last() } else { None }).map(|(_, more)| more));
     futures::future::join_all(surplus.into_iter().map(|tenure| end(poller, tenure))).await;
-    for location in &poller.locations {
-        let location_id = &location.known.location_id;
+    for (location_id, location) in &candidates {
         if tenures.len() >= part || shutdown.is_cancelled() {
             break;
         }
@@ -108,11 +110,11 @@ fn part_of(locations: usize, replicas: u64) -> usize {
     locations.div_ceil(usize::try_from(replicas).unwrap_or(usize::MAX).max(1))
 }
 
-fn begin(poller: &Arc<Poller>, location: &crate::Candidate, lease: Lease, shutdown: &Shutdown) -> Tenure {
+fn begin(poller: &Arc<Poller>, location: &Candidate, lease: Lease, shutdown: &Shutdown) -> Tenure {
     let tools = &poller.tools;
     let stop = shutdown.child_token();
     // A new client for each tenure: its budget begins empty, whatever the holder before has spent.
-    let client = ghl::Client::new(poller.transport.clone(), location.known.location_id.clone(), location.token.clone());
+    let client = location.client(&poller.transport);
     let appender = Appender::start(Arc::clone(tools), lease.clone());
     let names = NameBook::new(tools.config.names.clone());
     let connection = Arc::new(Connection::new(&location.known, client, names, appender, lease, stop.clone()));
@@ -132,6 +134,7 @@ fn begin(poller: &Arc<Poller>, location: &crate::Candidate, lease: Lease, shutdo
 async fn end(poller: &Poller, mut tenure: Tenure) {
     let location_id = &tenure.connection.location_id;
     poller.let_go(location_id);
+    poller.tools.show_token(location_id, false);
     tenure.connection.stop.cancel();
     let finished = async { while tenure.tasks.join_next().await.is_some() {} };
     // The lease is not renewed meanwhile: what takes longer than it lasts is broken off.
@@ -148,6 +151,7 @@ async fn end(poller: &Poller, mut tenure: Tenure) {
 async fn abandon(poller: &Poller, mut tenure: Tenure) {
     tracing::warn!(location.id = %tenure.connection.location_id, "location is not looked after here any more");
     poller.let_go(&tenure.connection.location_id);
+    poller.tools.show_token(&tenure.connection.location_id, false);
     tenure.connection.stop.cancel();
     tenure.tasks.shutdown().await;
 }

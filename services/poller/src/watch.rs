@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::compare::{Asked, Bulk, Errand, contacts};
 use crate::connection::Connection;
+use crate::fetch::note_acceptance;
 use crate::pass::{finish, now, walk};
 use crate::tools::{Tools, rest};
 use crate::trouble::Trouble;
@@ -34,6 +35,9 @@ pub(crate) async fn run(tools: Arc<Tools>, connection: Arc<Connection>, bulk: Bu
         let pause = match done {
             Ok(pause) => {
                 attempt = 0;
+                if bulk == Bulk::Contacts {
+                    note_acceptance(&tools, &connection);
+                }
                 pause
             }
             Err(Trouble::Stopped) => return Ok(()),

@@ -1,6 +1,6 @@
 //! `POST /webhooks/ghl`: a webhook becomes a hint on the bus before it is answered. Its content is neither believed nor kept.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -10,30 +10,25 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use bus::{Outgoing, Subject};
-use domain::{LocationId, Net};
-use ghl::webhook::{Forged, Hint, Signatures, Verifier, Webhook};
+use domain::Net;
+use ghl::webhook::{Forged, Hint, Installation, Signatures, Verifier, Webhook};
 use jiff::Timestamp;
 use tracing::Instrument;
 
 use crate::hints::Hinted;
+use crate::oauth;
 use crate::tools::Tools;
 
 pub(crate) fn routes(tools: Arc<Tools>) -> anyhow::Result<Router> {
     let settings = &tools.config.webhooks;
     let body_bytes_max = settings.body_bytes_max;
-    let door = Door {
-        verifier: settings.verifier()?,
-        locations: tools.config.locations.iter().map(|location| location.id.clone()).collect(),
-        recent: Mutex::new(Recent::new(settings.recent_max)),
-        tools,
-    };
+    let door = Door { verifier: settings.verifier()?, recent: Mutex::new(Recent::new(settings.recent_max)), tools };
     Ok(Router::new().route("/webhooks/ghl", post(receive)).layer(DefaultBodyLimit::max(body_bytes_max)).with_state(Arc::new(door)))
 }
 
 struct Door {
     tools: Arc<Tools>,
     verifier: Verifier,
-    locations: BTreeSet<LocationId>,
     recent: Mutex<Recent>,
 }
 
@@ -64,12 +59,15 @@ impl Door {
         }
         let hint = match ghl::webhook::read(body) {
             Ok(Webhook::Hint(hint)) => hint,
+            Ok(Webhook::Installation(installation)) => return self.heed(installation).await,
             Ok(Webhook::Other) => return (StatusCode::OK, "other"),
             Err(ghl::webhook::NotJson) => return (StatusCode::BAD_REQUEST, "not_json"),
         };
         tracing::Span::current().record("location.id", hint.location_id.as_str());
-        if !self.locations.contains(&hint.location_id) {
-            return (StatusCode::OK, "unknown_location");
+        match self.tools.knows(&hint.location_id) {
+            Some(true) => {}
+            Some(false) => return (StatusCode::OK, "unknown_location"),
+            None => return (StatusCode::TOO_MANY_REQUESTS, "not_connected"),
         }
         let webhook_id = hint.webhook_id.clone();
         if webhook_id.as_ref().is_some_and(|id| self.recent().contains(id)) {
@@ -86,6 +84,17 @@ impl Door {
                 tracing::warn!(%error, "webhook is turned away");
                 // Of all statuses the one that GHL is sure to try again after.
                 (StatusCode::TOO_MANY_REQUESTS, "bus_unavailable")
+            }
+        }
+    }
+
+    /// The app came or went. Doing so twice does no harm, so repeats need no memory.
+    async fn heed(&self, installation: Installation) -> (StatusCode, &'static str) {
+        match oauth::heed(&self.tools, installation).await {
+            Ok(()) => (StatusCode::OK, "installation"),
+            Err(error) => {
+                tracing::warn!(%error, "webhook about the app is turned away");
+                (StatusCode::TOO_MANY_REQUESTS, "installation_unavailable")
             }
         }
     }

@@ -84,7 +84,8 @@ impl Ground {
         let bus = self.bus();
         let Self { settings, secrets, servers, databases, hold } = self;
         let surroundings = Surroundings { settings: &settings, secrets: &secrets, databases: &databases, bus: &bus };
-        let fleet = surroundings.configs()?.start().await;
+        // The settings of all services in one value are much to carry through every future above.
+        let fleet = Box::pin(surroundings.configs()?.start()).await;
         let stop = CancellationToken::new();
         let servers = tokio::spawn(servers.keep(stop.clone()));
         Ok(Stand { settings, secrets, fleet, servers, stop, _hold: hold })

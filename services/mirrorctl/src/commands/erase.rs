@@ -38,7 +38,7 @@ pub(crate) async fn lift(connection: &Connection, contact_id: String, output: &m
     Ok(writeln!(output.out, "{}: may be observed again; what was erased stays erased", printable(&contact_id))?)
 }
 
-/// Wraps the keys of all contacts anew, and shows how far that is.
+/// Wraps the keys of all contacts anew and seals the app's tokens anew, and shows how far that is.
 pub(crate) async fn rotate(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut answers = connection.erasure_without_deadline().await?.rotate_kek(api::RotateKekRequest {}).await?.into_inner();
     let bar = bar(0);
@@ -47,6 +47,7 @@ pub(crate) async fn rotate(connection: &Connection, output: &mut Output<'_>) -> 
         if output.json {
             output.line(&json!({
                 "seen": progress.seen, "total": progress.total, "rewrapped": progress.rewrapped, "kek_id": progress.kek_id,
+                "credentials": progress.credentials,
             }))?;
         } else {
             bar.set_length(progress.total.max(progress.seen));
@@ -58,8 +59,10 @@ pub(crate) async fn rotate(connection: &Connection, output: &mut Output<'_>) -> 
     if output.json {
         return Ok(());
     }
-    let api::RotateKekResponse { seen, rewrapped, kek_id, .. } = last;
-    Ok(writeln!(output.out, "{rewrapped} of {seen} keys were wrapped anew; all are wrapped with {} now", printable(&kek_id))?)
+    let api::RotateKekResponse { seen, rewrapped, kek_id, credentials, .. } = last;
+    writeln!(output.out, "{rewrapped} of {seen} keys of contacts were wrapped anew")?;
+    writeln!(output.out, "tokens of {credentials} installations were sealed anew")?;
+    Ok(writeln!(output.out, "{} is the key of all of them now", printable(&kek_id))?)
 }
 
 /// Asks on the terminal; without one nobody can answer.

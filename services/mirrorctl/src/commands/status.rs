@@ -73,8 +73,10 @@ fn as_tables(locations: &[api::Location], services: &Answers, output: &mut Outpu
         "BACKFILL",
         "LAST EVENT",
     ]);
+    let to_mend = to_mend(services);
     for location in locations {
-        table.row([
+        let alarming = to_mend.iter().any(|line| line.starts_with(&format!("location {}: ", location.location_id)));
+        let cells = [
             location.location_id.clone(),
             location.contacts.to_string(),
             location.tasks.to_string(),
@@ -88,12 +90,16 @@ fn as_tables(locations: &[api::Location], services: &Answers, output: &mut Outpu
             location.settled.to_string(),
             words::backfill(location.backfill.as_ref()),
             words::second(location.last_recorded_at.as_ref()),
-        ]);
+        ];
+        if alarming { table.alarming_row(cells) } else { table.row(cells) }
     }
     if locations.is_empty() {
         writeln!(output.out, "no location is connected yet")?;
     } else {
-        table.write(output.out)?;
+        table.write_styled(output.style, output.out)?;
+    }
+    for line in to_mend {
+        writeln!(output.out, "{}", output.style.alarm(&printable(line)))?;
     }
     writeln!(output.out)?;
     let mut table = Table::new(&["SERVICE", "STATE", ">IN HAND", "UP", "READY"]);
@@ -120,6 +126,14 @@ fn as_tables(locations: &[api::Location], services: &Answers, output: &mut Outpu
     Ok(())
 }
 
+/// A figure of the poller's: what a person must do, a line for each location or agency whose token is not accepted.
+const TO_MEND: &str = "to_mend";
+
+fn to_mend(services: &Answers) -> Vec<&str> {
+    let answered = services.iter().filter_map(|(_, answer)| answer.as_ref().ok());
+    answered.filter_map(|status| status.figures.get(TO_MEND)).flat_map(|lines| lines.lines()).collect()
+}
+
 fn ready(status: &control::StatusResponse) -> String {
     let missing: Vec<_> =
         status.parts.iter().filter(|part| !part.ready).map(|part| format!("no, {}: {}", part.name, part.problem)).collect();
@@ -127,7 +141,7 @@ fn ready(status: &control::StatusResponse) -> String {
 }
 
 fn figures(service: Service, status: &control::StatusResponse, output: &mut Output<'_>) -> Result<(), Problem> {
-    let mut figures: Vec<_> = status.figures.iter().filter(|(_, value)| !value.is_empty()).collect();
+    let mut figures: Vec<_> = status.figures.iter().filter(|(name, value)| !value.is_empty() && *name != TO_MEND).collect();
     figures.sort();
     let figures: Vec<_> = figures.into_iter().map(|(name, value)| printable(&format!("{name} {value}"))).collect();
     if figures.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventlog::{Backfill, Coverage};
+use eventlog::{Backfill, Coverage, Credential, CredentialOwner};
 use ghl::Spending;
 use jiff::Timestamp;
 use proto::source::v1 as api;
@@ -40,6 +40,22 @@ pub(crate) fn coverage(location_id: String, kinds: Vec<Coverage>) -> api::GetCov
             .collect(),
     };
     api::GetCoverageResponse { location_id, kinds: kinds.into_iter().map(kind).collect() }
+}
+
+pub(crate) fn credential(credential: Credential) -> api::Credential {
+    let (location_id, company_id) = match credential.owner {
+        CredentialOwner::Location(id) => (id.to_string(), credential.company_id.unwrap_or_default()),
+        CredentialOwner::Company(id) => (String::new(), id),
+    };
+    api::Credential {
+        location_id,
+        company_id,
+        state: credential.state.as_str().to_owned(),
+        problem: credential.problem.unwrap_or_default(),
+        kek_id: credential.kek_id.unwrap_or_default(),
+        granted_at: Some(at(credential.granted_at)),
+        expires_at: Some(at(credential.expires_at)),
+    }
 }
 
 /// When a backfill that is under way will have seen everybody, if it goes on as it went so far.

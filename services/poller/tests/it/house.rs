@@ -54,6 +54,7 @@ impl Replica {
 pub(crate) struct Ghl {
     pub(crate) base_url: String,
     pub(crate) location_id: String,
+    /// Empty: the location is not listed.
     pub(crate) token: String,
     /// Of the key that signs its webhooks.
     pub(crate) pem: String,
@@ -109,7 +110,8 @@ impl House {
         let http = format!("127.0.0.1:{}", embedded::free_port().unwrap());
         let grpc = format!("127.0.0.1:{}", embedded::free_port().unwrap());
         let mut config = String::new();
-        writeln!(config, "locations = [{{ id = \"{location_id}\", token = \"{token}\" }}]").unwrap();
+        let listed = if token.is_empty() { String::new() } else { format!("{{ id = \"{location_id}\", token = \"{token}\" }}") };
+        writeln!(config, "locations = [{listed}]").unwrap();
         writeln!(config, "log.url = \"{}\"\nbus.url = \"{}\"", postgres.url("log"), nats.url()).unwrap();
         writeln!(config, "server.http = \"{http}\"\nserver.grpc = \"{grpc}\"").unwrap();
         writeln!(config, "server.token = \"control\"\nghl.base_url = \"{base_url}\"").unwrap();
@@ -144,6 +146,11 @@ impl House {
         eventually("another one", || async { reqwest::get(format!("{http}/readyz")).await.ok()?.status().is_success().then_some(()) })
             .await;
         Replica { http, shutdown, running }
+    }
+
+    pub(crate) fn log_settings(&self) -> eventlog::Settings {
+        let url = self.postgres.as_ref().unwrap().url("log").into();
+        eventlog::Settings { url, ..eventlog::Settings::default() }
     }
 
     /// Ends the poller without notice.

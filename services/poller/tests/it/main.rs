@@ -4,6 +4,7 @@
 mod agency;
 mod house;
 mod nets;
+mod oauth;
 mod replicas;
 mod simulator;
 mod source;

@@ -1,0 +1,52 @@
+//! `credentials`: where the marketplace app is installed.
+
+use proto::source::v1 as api;
+use serde_json::json;
+
+use super::{Output, erase};
+use crate::cli::{Connection, CredentialsCommand};
+use crate::problem::Problem;
+use crate::table::Table;
+use crate::words;
+
+pub(crate) async fn credentials(connection: &Connection, command: &CredentialsCommand, output: &mut Output<'_>) -> Result<(), Problem> {
+    match command {
+        CredentialsCommand::List => list(connection, output).await,
+        CredentialsCommand::RotateKek => erase::rotate(connection, output).await,
+    }
+}
+
+async fn list(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
+    let mut source = connection.source().await?;
+    let credentials = source.list_credentials(api::ListCredentialsRequest {}).await?.into_inner().credentials;
+    if output.json {
+        return credentials.iter().try_for_each(|credential| {
+            output.line(&json!({
+                "location_id": credential.location_id,
+                "company_id": credential.company_id,
+                "state": credential.state,
+                "problem": credential.problem,
+                "kek_id": credential.kek_id,
+                "granted_at": words::instant(credential.granted_at.as_ref()),
+                "expires_at": words::instant(credential.expires_at.as_ref()),
+            }))
+        });
+    }
+    if credentials.is_empty() {
+        writeln!(output.out, "the app is installed nowhere; /oauth/start of the poller begins")?;
+        return Ok(());
+    }
+    let mut table = Table::new(&["LOCATION", "AGENCY", "STATE", "GRANTED", "EXPIRES", "KEY", "TO DO"]);
+    for credential in &credentials {
+        table.row([
+            words::or_dash(&credential.location_id),
+            words::or_dash(&credential.company_id),
+            credential.state.clone(),
+            words::second(credential.granted_at.as_ref()),
+            words::second(credential.expires_at.as_ref()),
+            words::or_dash(&credential.kek_id),
+            words::or_dash(&credential.problem),
+        ]);
+    }
+    Ok(table.write(output.out)?)
+}

@@ -1,0 +1,313 @@
+//! The marketplace app, from the browser of whoever installs it to the events of the locations that have it.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use domain::{ContactId, LocationId};
+use eventlog::{CredentialOwner, CredentialState, EventLog};
+use proto::control::v1::StatusRequest;
+use proto::control::v1::control_client::ControlClient;
+use proto::source::v1 as api;
+use proto::source::v1::source_client::SourceClient;
+use reqwest::redirect::Policy;
+use reqwest::{Response, StatusCode, Url};
+use sandbox::{Limits, Sandbox, Settings, Webhook, World};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use crate::house::{Ghl, House, eventually};
+
+const KEK: &str = "one:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/// A refused token shows soon.
+const WATCHFUL: &str = "watch.interval = \"300ms\"\n";
+
+/// A sandbox's agency that has the app on offer, a poller that is the app, and a browser.
+struct Fair {
+    sandbox: Sandbox,
+    house: House,
+    browser: reqwest::Client,
+}
+
+impl Fair {
+    async fn open(name: &str, locations: usize, more: &str) -> Self {
+        let settings = Settings { limits: Limits::none(), locations, ..Settings::default() };
+        let sandbox = Sandbox::start(settings).await.unwrap();
+        for world in sandbox.agency().worlds() {
+            world.populate(7, 3);
+            world.settle_search();
+        }
+        let app = sandbox::AppSettings::default();
+        let settings = format!(
+            "log.kek = \"{KEK}\"\nlease.renew_interval = \"100ms\"\noauth.check_interval = \"100ms\"\noauth.least_age = \"0s\"\n\
+             oauth.app.client_id = \"{}\"\noauth.app.client_secret = \"{}\"\noauth.app.app_id = \"{}\"\n\
+             oauth.app.redirect_uri = \"{}\"\noauth.app.authorize_url = \"{}/oauth/chooselocation\"\n{more}",
+            app.client_id,
+            app.client_secret,
+            sandbox.agency().app_id(),
+            app.redirect_uri,
+            sandbox.base_url(),
+        );
+        let ghl = Ghl {
+            base_url: sandbox.base_url(),
+            location_id: String::new(),
+            token: String::new(),
+            pem: sandbox.ed25519_public_pem().unwrap(),
+        };
+        let house = House::start_over(name, ghl, &settings).await;
+        sandbox.world().send_webhooks_to(Some(format!("{}/webhooks/ghl", house.http).parse().unwrap()));
+        let browser = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
+        Self { sandbox, house, browser }
+    }
+
+    /// Begins at the poller; gives where it sends the browser to and the cookie it leaves there.
+    async fn start(&self) -> (Url, String) {
+        let answer = self.browser.get(format!("{}/oauth/start", self.house.http)).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+        (place(&answer), cookie.split(';').next().unwrap().to_owned())
+    }
+
+    /// What a person does at GHL; gives the query that the browser brings back.
+    async fn choose(&self, mut at: Url, id: &str) -> String {
+        at.query_pairs_mut().append_pair("choose", id);
+        let answer = self.browser.get(at).send().await.unwrap();
+        let back = place(&answer);
+        assert!(back.as_str().starts_with(&sandbox::AppSettings::default().redirect_uri), "{back}");
+        back.query().unwrap().to_owned()
+    }
+
+    async fn bring(&self, query: &str, cookie: &str) -> StatusCode {
+        let callback = format!("{}/oauth/callback?{query}", self.house.http);
+        self.browser.get(callback).header("cookie", cookie).send().await.unwrap().status()
+    }
+
+    /// All of it.
+    async fn install(&self, id: &str) -> String {
+        let (at, cookie) = self.start().await;
+        let query = self.choose(at, id).await;
+        assert_eq!(self.bring(&query, &cookie).await, StatusCode::OK);
+        query
+    }
+
+    fn location(&self, number: usize) -> (World, LocationId) {
+        let world = self.sandbox.agency().worlds()[number].clone();
+        let id = LocationId::new(world.location_id()).unwrap();
+        (world, id)
+    }
+
+    async fn state(&self, id: &LocationId) -> Option<CredentialState> {
+        let owner = CredentialOwner::Location(id.clone());
+        let credentials = self.house.log.credentials().await.unwrap();
+        credentials.into_iter().find(|credential| credential.owner == owner).map(|credential| credential.state)
+    }
+
+    async fn until_state(&self, id: &LocationId, wanted: CredentialState) {
+        eventually(&format!("{id} {wanted:?}"), || async { (self.state(id).await == Some(wanted)).then_some(()) }).await;
+    }
+
+    async fn held(&self) -> BTreeSet<LocationId> {
+        self.house.log.holdings().await.unwrap().into_iter().map(|holding| holding.location_id).collect()
+    }
+
+    async fn until_held(&self, wanted: &[&LocationId]) {
+        let wanted: BTreeSet<LocationId> = wanted.iter().map(|id| (*id).clone()).collect();
+        eventually(&format!("{wanted:?} held"), || async { (self.held().await == wanted).then_some(()) }).await;
+    }
+
+    async fn until_mirrored(&self, id: &LocationId) {
+        let backfilled = || async { self.house.log.progress(id).await.ok()?.backfill.finished_at };
+        eventually(&format!("{id} backfilled"), backfilled).await;
+        let known = self.house.log.overview().await.unwrap().into_iter().find(|overview| overview.location_id == *id).unwrap();
+        assert_eq!(known.contacts, 3);
+    }
+
+    /// Changes a contact, which a webhook tells, and waits until the log has it.
+    async fn until_a_change_arrives(&self, world: &World, id: &LocationId) {
+        let contact = world.contact_ids().pop().unwrap();
+        let who = ContactId::new(&contact).unwrap();
+        let events = || async { self.house.log.history(id, &who, &eventlog::Selection::default(), None, 1_000).await.unwrap().len() };
+        let before = events().await;
+        world.update_contact(&contact, &json!({"city": format!("City {before}")}), Webhook::Sent).unwrap();
+        eventually("the change", || async { (events().await > before).then_some(()) }).await;
+    }
+
+    async fn to_mend(&self) -> String {
+        let mut control = ControlClient::connect(self.house.grpc.clone()).await.unwrap();
+        let status = control.status(signed(StatusRequest {})).await.unwrap().into_inner();
+        status.figures.get("to_mend").cloned().unwrap_or_default()
+    }
+
+    async fn close(self) {
+        self.house.stop().await;
+        self.sandbox.stop().await;
+    }
+}
+
+fn place(answer: &Response) -> Url {
+    assert!(answer.status().is_redirection(), "{}", answer.status());
+    answer.headers()["location"].to_str().unwrap().parse().unwrap()
+}
+
+fn signed<T>(message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.metadata_mut().insert("authorization", "Bearer control".parse().unwrap());
+    request
+}
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The texts of the tokens that are stored for a location now.
+async fn tokens(fair: &Fair, id: &LocationId) -> [String; 2] {
+    let settings = eventlog::Settings { kek: SecretString::from(KEK), ..fair.house.log_settings() };
+    let log = EventLog::connect(&settings).await.unwrap();
+    let (_, tokens) = log.credential(&CredentialOwner::Location(id.clone())).await.unwrap().unwrap();
+    let tokens = tokens.unwrap();
+    [tokens.access.expose_secret().to_owned(), tokens.refresh.unwrap().expose_secret().to_owned()]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_location_that_installs_the_app_is_mirrored_and_no_token_is_ever_told() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let fair = Fair::open("oauth-install", 1, WATCHFUL).await;
+    let (world, id) = fair.location(0);
+    let brought = fair.install(id.as_str()).await;
+    fair.until_mirrored(&id).await;
+    fair.until_held(&[&id]).await;
+    fair.until_a_change_arrives(&world, &id).await;
+    let mut secrets: Vec<String> = tokens(&fair, &id).await.to_vec();
+
+    fair.sandbox.agency().expire_access_tokens();
+    fair.until_a_change_arrives(&world, &id).await;
+    assert_eq!(fair.sandbox.agency().oauth_stats().refreshed, 1);
+    secrets.extend(tokens(&fair, &id).await);
+    secrets.push(sandbox::AppSettings::default().client_secret);
+    let brought = Url::parse(&format!("http://127.0.0.1/?{brought}")).unwrap();
+    secrets.extend(brought.query_pairs().map(|(_, value)| value.into_owned()));
+
+    let mut source = SourceClient::connect(fair.house.grpc.clone()).await.unwrap();
+    let listed = source.list_credentials(signed(api::ListCredentialsRequest {})).await.unwrap().into_inner().credentials;
+    assert_eq!((listed.len(), listed[0].state.as_str(), listed[0].kek_id.as_str()), (1, "active", "one"));
+    // Something of each must have been gone through, or looking for them proves nothing.
+    fair.sandbox.agency().uninstall(id.as_str(), Webhook::Lost);
+    fair.until_state(&id, CredentialState::Dead).await;
+    let answered = format!("{listed:?}{}", fair.to_mend().await);
+    let told = String::from_utf8_lossy(&lines.0.lock().unwrap()).into_owned() + &answered;
+    for line in ["app is installed", "tokens are renewed", "app has to be installed again"] {
+        assert!(told.contains(line), "{line}");
+    }
+    assert_eq!(secrets.len(), 7);
+    for secret in secrets {
+        assert!(secret.len() > 8 && !told.contains(&secret), "it is told");
+    }
+    fair.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_did_not_begin_here_in_this_browser_installs_nothing() {
+    let fair = Fair::open("oauth-state", 1, "").await;
+    let (_, id) = fair.location(0);
+    let (at, cookie) = fair.start().await;
+    let (_, other_cookie) = fair.start().await;
+    let query = fair.choose(at.clone(), id.as_str()).await;
+    assert_eq!(fair.bring(&query, "").await, StatusCode::FORBIDDEN, "in another browser");
+    assert_eq!(fair.bring(&query, &other_cookie).await, StatusCode::FORBIDDEN, "with the cookie of another start");
+    let without_state = query.split('&').find(|pair| pair.starts_with("code=")).unwrap();
+    assert_eq!(fair.bring(without_state, &cookie).await, StatusCode::FORBIDDEN, "not begun here");
+    assert_eq!(fair.bring(&format!("{without_state}&state=one~AAAA"), &cookie).await, StatusCode::FORBIDDEN, "forged");
+    assert_eq!(fair.state(&id).await, None);
+
+    assert_eq!(fair.bring(&query, &cookie).await, StatusCode::OK);
+    assert_eq!(fair.state(&id).await, Some(CredentialState::Active));
+    let again = fair.choose(at.clone(), id.as_str()).await;
+    assert_eq!(fair.bring(&again, &cookie).await, StatusCode::FORBIDDEN, "a state is good once");
+    assert_eq!(fair.sandbox.agency().oauth_stats().exchanged, 1);
+    fair.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agency_brings_its_locations_and_webhooks_add_and_retire_them() {
+    let fair = Fair::open("oauth-agency", 2, "").await;
+    let ((first_world, first), (_, second)) = (fair.location(0), fair.location(1));
+    fair.install(fair.sandbox.company_id()).await;
+    fair.until_mirrored(&first).await;
+    fair.until_mirrored(&second).await;
+    fair.until_a_change_arrives(&first_world, &first).await;
+
+    let third_world = fair.sandbox.agency().add_location().unwrap();
+    let third = LocationId::new(third_world.location_id()).unwrap();
+    fair.until_held(&[&first, &second, &third]).await;
+    third_world.populate(9, 3);
+    third_world.settle_search();
+    let contact = third_world.contact_ids().pop().unwrap();
+    third_world.update_contact(&contact, &json!({"city": "Lyon"}), Webhook::Sent).unwrap();
+    let who = ContactId::new(contact).unwrap();
+    let seen = || async { fair.house.log.history(&third, &who, &eventlog::Selection::default(), None, 10).await.ok()?.pop() };
+    eventually("the new location is mirrored", seen).await;
+
+    fair.sandbox.agency().uninstall(second.as_str(), Webhook::Sent);
+    fair.until_state(&second, CredentialState::Retired).await;
+    fair.until_held(&[&first, &third]).await;
+    fair.until_a_change_arrives(&first_world, &first).await;
+    assert_eq!(fair.to_mend().await, "", "nobody has to do anything");
+
+    fair.install(second.as_str()).await;
+    fair.until_held(&[&first, &second, &third]).await;
+    fair.sandbox.agency().uninstall_all(Webhook::Sent);
+    for id in [&first, &second, &third] {
+        fair.until_state(id, CredentialState::Retired).await;
+    }
+    fair.until_held(&[]).await;
+    fair.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_webhook_told_is_found_by_asking_the_agency() {
+    let fair = Fair::open("oauth-lost", 1, "oauth.agency_interval = \"200ms\"\n").await;
+    let (_, first) = fair.location(0);
+    fair.install(fair.sandbox.company_id()).await;
+    fair.sandbox.world().send_webhooks_to(None);
+    let second = fair.sandbox.agency().add_location().unwrap();
+    let second = LocationId::new(second.location_id()).unwrap();
+    fair.until_held(&[&first, &second]).await;
+    fair.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_token_pauses_its_location_alone_and_says_what_to_do() {
+    let fair = Fair::open("oauth-dead", 2, WATCHFUL).await;
+    let ((world, first), (_, second)) = (fair.location(0), fair.location(1));
+    for id in [&first, &second] {
+        fair.install(id.as_str()).await;
+        fair.until_mirrored(id).await;
+    }
+    // Its tokens die, and nobody tells.
+    fair.sandbox.agency().uninstall(second.as_str(), Webhook::Lost);
+    fair.until_state(&second, CredentialState::Dead).await;
+    let wanted =
+        format!("location {second}: GHL does not accept the refresh token; install the app again: open http://127.0.0.1/oauth/start");
+    eventually("told", || async { (fair.to_mend().await == wanted).then_some(()) }).await;
+    fair.until_a_change_arrives(&world, &first).await;
+    fair.install(second.as_str()).await;
+    eventually("mended", || async { fair.to_mend().await.is_empty().then_some(()) }).await;
+    fair.until_state(&second, CredentialState::Active).await;
+    fair.close().await;
+}
