@@ -4,6 +4,7 @@ mod admin;
 mod architecture;
 mod audit;
 mod config;
+mod credentials;
 mod erase;
 mod failure;
 mod process;

@@ -83,7 +83,15 @@ impl Surroundings<'_> {
             Value::Table(table([("id", location.id.as_str().into())].into_iter().chain(token).chain(file)))
         });
         let ghl = table([("base_url", self.settings.ghl.base_url.as_str().into())]);
-        let own = table([("locations", Value::Array(locations.collect())), ("ghl", Value::Table(ghl))]);
+        let app = &self.settings.oauth;
+        let app = table([
+            ("client_id", app.client_id.clone().into()),
+            ("client_secret", app.client_secret.expose_secret().into()),
+            ("app_id", app.app_id.clone().into()),
+            ("redirect_uri", app.redirect_uri.clone().into()),
+        ]);
+        let oauth = table([("app", Value::Table(app))]);
+        let own = table([("locations", Value::Array(locations.collect())), ("ghl", Value::Table(ghl)), ("oauth", Value::Table(oauth))]);
         merged(self.on_the_bus(ports.poller_http, ports.poller_grpc), &own)
     }
 

@@ -20,6 +20,7 @@ pub struct Settings {
     pub grace: Duration,
     pub locations: Vec<poller::LocationSettings>,
     pub ghl: GhlSettings,
+    pub oauth: AppSettings,
     pub postgres: PostgresSettings,
     pub nats: NatsSettings,
     pub ports: Ports,
@@ -31,6 +32,18 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct GhlSettings {
     pub base_url: Url,
+}
+
+/// The marketplace app, for locations without a private integration token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppSettings {
+    /// Empty: there is none.
+    pub client_id: String,
+    #[serde(serialize_with = "hidden")]
+    pub client_secret: SecretString,
+    pub app_id: String,
+    pub redirect_uri: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

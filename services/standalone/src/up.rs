@@ -8,8 +8,9 @@ use crate::settings::Settings;
 use crate::stand::{Ground, hold};
 
 pub(crate) async fn up(settings: Settings, shutdown: Shutdown) -> Result<(), Failure> {
-    if settings.locations.is_empty() {
-        return Err(Failure::Config("bad config\nlocations must name a location, with its token".to_owned()));
+    let has_app = !settings.oauth.client_id.is_empty();
+    if settings.locations.is_empty() && !has_app {
+        return Err(Failure::Config("bad config\nlocations must name a location, with its token, or oauth the marketplace app".to_owned()));
     }
     let hold = hold(&settings.data)?;
     let ground = Ground::prepare(settings, hold, &[]).await?;
@@ -19,6 +20,9 @@ pub(crate) async fn up(settings: Settings, shutdown: Shutdown) -> Result<(), Fai
     let ports = stand.settings.ports;
     for location in &stand.settings.locations {
         progress.say(&format!("workspace   http://{}/w/{}", address(ports.bridge_http), location.id));
+    }
+    if has_app {
+        progress.say(&format!("install     http://{}/oauth/start", address(ports.poller_http)));
     }
     progress.say(&format!("webhooks    POST http://{}/webhooks/ghl", address(ports.poller_http)));
     progress.say(&format!("gRPC admin  {}", address(ports.admin_grpc)));
