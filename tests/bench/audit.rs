@@ -17,12 +17,12 @@ use proto::audit::v1 as audit;
 use proto::audit::v1::audit_client::AuditClient;
 use sqlx::Connection as _;
 use tests::grpc::WithToken;
+use tests::lives::person;
 use tests::mirror::{TOKEN, eventually};
 use toml::toml;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
-use crate::log::person;
 use crate::report::{Figure, Report, percentile};
 
 type Client = InterceptedService<Channel, WithToken>;

@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use bus::{Bus, Outgoing, Stream, Subject};
 use domain::{
-    Body, Cause, Change, Contact, ContactId, FieldChange, KnownContact, Listing, LocationId, Names, Net, Observation, Record, RecordFact,
-    RecordId, RecordKind, Rules, Sighting, Stored, map, observe,
+    Body, Cause, Change, ContactId, FieldChange, KnownContact, Listing, LocationId, Names, Net, Observation, Record, RecordFact, RecordId,
+    RecordKind, Rules, Sighting, Stored, map, observe,
 };
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings, scratch};
 use eventlog::{Entry, EventLog, RelayTurn};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use sqlx::Connection as _;
+use tests::lives::person;
 
 use crate::report::{Figure, Report};
 
@@ -20,20 +21,6 @@ pub(crate) const BATCH: usize = 1_000;
 #[expect(clippy::cast_precision_loss, reason = "counts of a bench are small")]
 pub(crate) fn rate(count: usize, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64()
-}
-
-/// A contact as an agency has it.
-pub(crate) fn person(number: usize, city: &str) -> Contact {
-    Contact {
-        first_name: Some(format!("First{number}")),
-        last_name: Some(format!("Last{number}")),
-        email: Some(format!("person{number}@example.com")),
-        phone: Some(format!("+1555{number:07}")),
-        company: Some("Example Ltd".to_owned()),
-        city: Some(city.to_owned()),
-        tags: ["customer".to_owned(), "newsletter".to_owned()].into(),
-        ..Contact::default()
-    }
 }
 
 pub(crate) fn seen(location_id: &LocationId, number: usize, city: &str) -> anyhow::Result<Observation> {

@@ -27,9 +27,9 @@ struct Arguments {
     /// How long the latency is measured, in seconds.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
-    /// Is the admin service with these settings instead, so that its memory can be told from the bench's.
-    #[arg(long, hide = true)]
-    serve_admin: Option<std::path::PathBuf>,
+    /// Is this service with these settings instead, in a process of its own.
+    #[arg(long, hide = true, num_args = 2, value_names = ["SERVICE", "FILE"])]
+    serve: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,8 +51,8 @@ enum Bench {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    if let Some(settings) = arguments.serve_admin {
-        return ::admin::run(chassis::load(Some(&settings))?, chassis::Shutdown::new()).await;
+    if let [service, settings] = arguments.serve.as_slice() {
+        return tests::apart::serve(service, settings.as_ref()).await;
     }
     let mut report = Report::new(arguments.json);
     let wanted = |bench| arguments.only.is_none_or(|only| only == bench);

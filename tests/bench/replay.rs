@@ -1,7 +1,6 @@
 //! What a replay costs: appending what it will read, planning, proving, applying, and what all of that costs whoever waits for a change.
 
 mod applying;
-mod lives;
 mod memory;
 
 use std::collections::BTreeMap;
@@ -15,6 +14,7 @@ use embedded::{Postgres, PostgresSettings, scratch};
 use eventlog::EventLog;
 use jiff::Timestamp;
 use sqlx::Connection as _;
+use tests::lives;
 use tokio::sync::mpsc;
 
 use crate::log::{self, BATCH, rate};

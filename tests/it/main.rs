@@ -9,6 +9,7 @@ mod erase;
 mod failure;
 mod process;
 mod replay;
+mod replay_chaos;
 mod replay_drift;
 mod restart;
 mod source;

@@ -2,8 +2,10 @@
 //!
 //! Knows no story; those are in `it`.
 
+pub mod apart;
 pub mod collector;
 pub mod grpc;
+pub mod lives;
 pub mod mirror;
 pub mod pollers;
 pub mod replays;

@@ -15,10 +15,12 @@ use proto::replay::v1::replay_client::ReplayClient;
 use sandbox::{Sandbox, World};
 use secrecy::SecretString;
 use standalone::compare::{Held, Names, Truth, differences};
+use tokio::process::Child;
 use tokio::task::JoinHandle;
 use toml::{Table, Value, toml};
 use tonic::transport::Channel;
 
+use crate::apart;
 use crate::grpc::WithToken;
 
 /// How long anything may take to come true.
@@ -50,12 +52,13 @@ pub struct Plan {
     pub sandbox: sandbox::Settings,
     kek: &'static str,
     more: BTreeMap<&'static str, Table>,
+    apart: Option<PathBuf>,
 }
 
 impl Plan {
     pub fn new(name: &str) -> Self {
         let sandbox = sandbox::Settings { limits: sandbox::Limits::none(), ..sandbox::Settings::default() };
-        Self { name: name.to_owned(), contacts: 12, sandbox, kek: "", more: BTreeMap::new() }
+        Self { name: name.to_owned(), contacts: 12, sandbox, kek: "", more: BTreeMap::new(), apart: None }
     }
 
     #[must_use]
@@ -83,6 +86,13 @@ impl Plan {
         self.with("poller", toml! { watch = { interval = "1h" } })
     }
 
+    /// Each service is a process of its own, started by this program, so that to kill it is to kill a process.
+    #[must_use]
+    pub fn apart(mut self, program: impl Into<PathBuf>) -> Self {
+        self.apart = Some(program.into());
+        self
+    }
+
     #[must_use]
     pub fn with(mut self, service: &'static str, settings: Table) -> Self {
         self.more.insert(service, settings);
@@ -90,9 +100,9 @@ impl Plan {
     }
 }
 
-struct Running {
-    shutdown: Shutdown,
-    task: JoinHandle<anyhow::Result<()>>,
+enum Running {
+    Here { shutdown: Shutdown, task: JoinHandle<anyhow::Result<()>> },
+    Apart(Child),
 }
 
 /// The system, running.
@@ -104,6 +114,7 @@ pub struct Mirror {
     pub http: reqwest::Client,
     nats_data: PathBuf,
     tables: BTreeMap<&'static str, Table>,
+    apart: Option<PathBuf>,
     running: BTreeMap<&'static str, Running>,
 }
 
@@ -138,7 +149,7 @@ impl Mirror {
         sandbox.world().settle_search();
         let tables = tables(&postgres, &nats, &sandbox, &service_url, plan.kek, plan.more)?;
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build()?;
-        let mut mirror = Self { postgres, nats, sandbox, log, http, nats_data, tables, running: BTreeMap::new() };
+        let mut mirror = Self { postgres, nats, sandbox, log, http, nats_data, tables, apart: plan.apart, running: BTreeMap::new() };
         let webhooks = format!("{}/webhooks/ghl", mirror.address("poller", "http")?);
         mirror.world().send_webhooks_to(Some(webhooks.parse()?));
         for service in SERVICES {
@@ -171,6 +182,10 @@ impl Mirror {
     /// When the settings do not fit the service.
     pub fn start_service(&mut self, service: &'static str) -> anyhow::Result<()> {
         let file = self.settings_file(service)?;
+        if let Some(program) = &self.apart {
+            self.running.insert(service, Running::Apart(apart::start(program, service, &file)?));
+            return Ok(());
+        }
         let shutdown = Shutdown::new();
         let (file, stop) = (Some(file.as_path()), shutdown.clone());
         let task = match service {
@@ -181,7 +196,7 @@ impl Mirror {
             "admin" => tokio::spawn(admin::run(chassis::load(file)?, stop)),
             other => anyhow::bail!("there is no service {other}"),
         };
-        self.running.insert(service, Running { shutdown, task });
+        self.running.insert(service, Running::Here { shutdown, task });
         Ok(())
     }
 
@@ -198,10 +213,15 @@ impl Mirror {
 
     /// Ends a service between any two of its steps.
     pub async fn kill_service(&mut self, service: &'static str) {
-        if let Some(running) = self.running.remove(service) {
-            running.task.abort();
-            // Aborted is what it should be.
-            drop(running.task.await);
+        match self.running.remove(service) {
+            Some(Running::Here { task, .. }) => {
+                task.abort();
+                // Aborted is what it should be.
+                drop(task.await);
+            }
+            // It is gone already when that fails.
+            Some(Running::Apart(mut child)) => drop(child.kill().await),
+            None => {}
         }
     }
 
@@ -209,9 +229,13 @@ impl Mirror {
     /// What the service ended with.
     pub async fn stop_service(&mut self, service: &'static str) -> anyhow::Result<()> {
         match self.running.remove(service) {
-            Some(running) => {
-                running.shutdown.cancel();
-                running.task.await?
+            Some(Running::Here { shutdown, task }) => {
+                shutdown.cancel();
+                task.await?
+            }
+            Some(Running::Apart(mut child)) => {
+                ensure!(child.try_wait()?.is_none(), "the service has ended by itself");
+                Ok(child.kill().await?)
             }
             None => Ok(()),
         }
@@ -353,9 +377,18 @@ impl Mirror {
     /// # Errors
     /// The first differences, when it does not in time.
     pub async fn in_sync(&self) -> anyhow::Result<()> {
+        self.in_sync_beside(|_| false).await
+    }
+
+    /// Waits until the workspace equals GHL but for what is beside it.
+    ///
+    /// # Errors
+    /// The first differences, when it does not in time.
+    pub async fn in_sync_beside(&self, is_beside: impl Fn(&Held) -> bool) -> anyhow::Result<()> {
         eventually("the workspace equals GHL", async || {
             let connected_at = self.connected_at().await.map_err(|error| error.to_string())?;
-            let held = self.workspace().await.map_err(|error| error.to_string())?;
+            let mut held = self.workspace().await.map_err(|error| error.to_string())?;
+            held.retain(|object| !is_beside(object));
             let found = differences(&self.truth(), &held, connected_at);
             let first: Vec<String> = found.iter().take(5).map(|difference| format!("{}: {}", difference.key, difference.problem)).collect();
             if found.is_empty() { Ok(()) } else { Err(format!("{} differences, first {first:?}", found.len())) }

@@ -10,13 +10,14 @@ use domain::Workspace;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use pagico::Bridge;
 use serde_json::Value;
+use tests::lives;
 use tests::mirror::{KEY, Mirror, Plan, eventually};
 use tests::replays::{self, Client};
 use tokio::sync::mpsc;
 use toml::toml;
 
+use super::ask;
 use super::memory::Admin;
-use super::{ask, lives};
 use crate::log::{BATCH, rate};
 use crate::path::{PACE, PATIENCE, get, waits};
 use crate::report::{Figure, Report, percentile};

@@ -1,16 +1,16 @@
 //! The admin service in a process of its own, whose memory is nobody else's, and what it takes to plan logs of different lengths.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use embedded::{Nats, NatsSettings, free_port, scratch};
 use proto::replay::v1 as api;
 use proto::replay::v1::replay_client::ReplayClient;
 use sqlx::Connection as _;
+use tests::apart;
 use tests::grpc::WithToken;
 use tests::mirror::{TOKEN, eventually};
 use tests::replays::{self, Client};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use toml::toml;
 use tonic::transport::Channel;
 
@@ -28,9 +28,7 @@ pub(super) struct Admin {
 
 impl Admin {
     pub(super) async fn start(settings: &Path, address: String) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg("--serve-admin").arg(settings).stdin(Stdio::null()).kill_on_drop(true);
-        let child = command.spawn()?;
+        let child = apart::start(&std::env::current_exe()?, "admin", settings)?;
         let endpoint = Channel::from_shared(address)?;
         let channel = eventually("the admin service", async || endpoint.connect().await.map_err(|error| error.to_string())).await?;
         Ok(Self { child, client: ReplayClient::with_interceptor(channel, WithToken::new(TOKEN)?) })

@@ -1,18 +1,21 @@
 //! Ten events in the life of each contact, as an agency's log has them: first it is seen whole, later one thing changes at a time.
 
-use domain::{Appointment, Body, Cause, Change, ContactId, FieldChange, Moment, Names, Net, Note, Record, RecordFact, RecordId, Task};
+use domain::{
+    Appointment, Body, Cause, Change, Contact, ContactId, FieldChange, Moment, Names, Net, Note, Record, RecordFact, RecordId, Task,
+};
 use eventlog::Entry;
 use jiff::Timestamp;
 
-use crate::log::person;
-
 /// Events of a contact.
-pub(super) const EVENTS: usize = 10;
+pub const EVENTS: usize = 10;
 /// Objects that come of them.
-pub(super) const OBJECTS: usize = 4;
+pub const OBJECTS: usize = 4;
 
 /// The event that stands at an index in a log of this many contacts: the first look gives four together, and the rest is spread.
-pub(super) fn entry(index: usize, contacts: usize) -> anyhow::Result<Entry> {
+///
+/// # Errors
+/// Never: the ids are ids.
+pub fn entry(index: usize, contacts: usize) -> anyhow::Result<Entry> {
     let looked = contacts * OBJECTS;
     if index < looked {
         return event(index / OBJECTS, index % OBJECTS);
@@ -21,9 +24,27 @@ pub(super) fn entry(index: usize, contacts: usize) -> anyhow::Result<Entry> {
 }
 
 /// As GHL's ids, this one says nothing of when the contact came.
-pub(super) fn contact_id(contact: usize) -> anyhow::Result<ContactId> {
+///
+/// # Errors
+/// Never: it is an id.
+pub fn contact_id(contact: usize) -> anyhow::Result<ContactId> {
     let spread = (contact as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     Ok(ContactId::new(format!("{spread:020}"))?)
+}
+
+/// A contact as an agency has it.
+#[must_use]
+pub fn person(number: usize, city: &str) -> Contact {
+    Contact {
+        first_name: Some(format!("First{number}")),
+        last_name: Some(format!("Last{number}")),
+        email: Some(format!("person{number}@example.com")),
+        phone: Some(format!("+1555{number:07}")),
+        company: Some("Example Ltd".to_owned()),
+        city: Some(city.to_owned()),
+        tags: ["customer".to_owned(), "newsletter".to_owned()].into(),
+        ..Contact::default()
+    }
 }
 
 fn event(contact: usize, step: usize) -> anyhow::Result<Entry> {
