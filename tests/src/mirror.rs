@@ -34,12 +34,20 @@ pub const SERVICES: [&str; 5] = ["bridge", "writer", "mapper", "poller", "admin"
 ///
 /// # Errors
 /// When it is not there in time.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> anyhow::Result<T> {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+pub async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Result<T, String>) -> anyhow::Result<T> {
+    within(PATIENCE, what, look).await
+}
+
+/// Waits so long at most until something is there.
+///
+/// # Errors
+/// When it is not there in time.
+pub async fn within<T>(patience: Duration, what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> anyhow::Result<T> {
+    let deadline = tokio::time::Instant::now() + patience;
     loop {
         match look().await {
             Ok(found) => return Ok(found),
-            Err(missing) => ensure!(tokio::time::Instant::now() < deadline, "not within {PATIENCE:?}: {what}: {missing}"),
+            Err(missing) => ensure!(tokio::time::Instant::now() < deadline, "not within {patience:?}: {what}: {missing}"),
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
