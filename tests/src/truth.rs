@@ -141,8 +141,12 @@ pub async fn of_the_log(log: &EventLog, location_id: &LocationId) -> anyhow::Res
                 Change::Appeared | Change::Returned => before.is_some(),
                 Change::Changed => before.is_none_or(|before| before == now),
                 Change::Vanished => before.is_none(),
+                Change::Remained => before.as_ref() != Some(&now),
             };
             anyhow::ensure!(!doubled, "position {after}: {kind:?} {id} {} for no reason", fact.change.as_str());
+            if fact.change == Change::Remained {
+                continue;
+            }
             versions.push((fact.change != Change::Vanished).then_some(now));
         }
     }

@@ -53,15 +53,20 @@ pub enum Change {
     Changed,
     Vanished,
     Returned,
+    /// It vanished from another contact and is still on this one, unchanged: what mirrors it must not go with the other.
+    Remained,
 }
 
 impl Change {
+    pub const ALL: [Self; 5] = [Self::Appeared, Self::Changed, Self::Vanished, Self::Returned, Self::Remained];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Appeared => "appeared",
             Self::Changed => "changed",
             Self::Vanished => "vanished",
             Self::Returned => "returned",
+            Self::Remained => "remained",
         }
     }
 }

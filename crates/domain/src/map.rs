@@ -23,7 +23,9 @@ pub fn map(recorded: &Recorded, rules: &Rules) -> Vec<Intent> {
     let container = ObjectKey::of_contact(contact_id);
     let action = match fact.change {
         Change::Vanished => Action::Remove,
-        Change::Appeared | Change::Changed | Change::Returned => Action::Put(Box::new(mirrored(fact, contact_id, container, rules))),
+        Change::Appeared | Change::Changed | Change::Returned | Change::Remained => {
+            Action::Put(Box::new(mirrored(fact, contact_id, container, rules)))
+        }
     };
     let mirror = intent(recorded, rules, contact_id, object_kind(&fact.record), object, Policy::Mirror, action);
     let mut intents = vec![mirror];

@@ -265,7 +265,7 @@ fn occurred_at(change: Change, record: &Record, asked_at: Timestamp) -> Timestam
     let said = match change {
         Change::Appeared => record.added_at(),
         Change::Changed => record.updated_at(),
-        Change::Vanished | Change::Returned => None,
+        Change::Vanished | Change::Returned | Change::Remained => None,
     };
     said.and_then(Moment::instant).map_or(asked_at, |said| said.min(asked_at))
 }

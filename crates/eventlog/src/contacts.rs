@@ -45,8 +45,7 @@ impl Unread {
     /// The kind and id of the record and how it changed; nothing for what this program does not know.
     pub fn record(&self) -> Result<Option<(RecordKind, &str, Change)>> {
         let (kind, type_name) = (self.0.try_get::<Option<&str>, _>(5)?, self.0.try_get::<&str, _>(7)?);
-        let changes = [Change::Appeared, Change::Changed, Change::Vanished, Change::Returned];
-        let change = type_name.rsplit_once('.').and_then(|(_, word)| changes.into_iter().find(|change| change.as_str() == word));
+        let change = type_name.rsplit_once('.').and_then(|(_, word)| Change::ALL.into_iter().find(|change| change.as_str() == word));
         let record = kind.and_then(RecordKind::parse).zip(self.0.try_get::<Option<&str>, _>(6)?).zip(change);
         Ok(record.map(|((kind, id), change)| (kind, id, change)))
     }

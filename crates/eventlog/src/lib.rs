@@ -27,6 +27,7 @@ mod progress;
 mod read;
 mod rebuild;
 mod relay;
+mod remained;
 mod replays;
 mod seal;
 mod settings;

@@ -117,6 +117,7 @@ impl EventLog {
             let parking = parked::unreadable_contact(location_id, contact_id, *revision);
             recorded.extend(parked::park(&mut transaction, &mut head, &parking).await?.1);
         }
+        recorded.extend(self.say_what_remained(&mut transaction, location_id, &mut head, &recorded).await?);
         if !recorded.is_empty() {
             head.save(&mut transaction, location_id).await?;
         }

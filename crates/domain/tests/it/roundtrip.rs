@@ -96,7 +96,7 @@ fn revision() -> impl Strategy<Value = Revision> {
 }
 
 fn body() -> impl Strategy<Value = Body> {
-    let change = prop::sample::select(vec![Change::Appeared, Change::Changed, Change::Vanished, Change::Returned]);
+    let change = prop::sample::select(Change::ALL.to_vec());
     let changes = prop::collection::vec((text(), value(), value()), 0..4)
         .prop_map(|changes| changes.into_iter().map(|(field, before, after)| FieldChange { field, before, after }).collect());
     let fact = (change, record(), changes, names(), any::<bool>()).prop_map(|(change, record, changes, names, new_in_ghl)| {

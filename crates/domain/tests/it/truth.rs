@@ -119,7 +119,7 @@ impl Log {
             match fact.change {
                 Change::Appeared => before.is_none(),
                 Change::Returned => before == Some(Change::Vanished),
-                Change::Changed | Change::Vanished => before.is_some_and(|before| before != Change::Vanished),
+                Change::Changed | Change::Remained | Change::Vanished => before.is_some_and(|before| before != Change::Vanished),
             }
         })
     }

@@ -14,6 +14,7 @@ mod migrate;
 mod parked;
 mod passes;
 mod relay;
+mod remained;
 mod replays;
 mod seal;
 mod support;

@@ -1,0 +1,119 @@
+//! A record may be on several contacts, and comes to another one when contacts are merged. When it vanishes from one of them after it was
+//! last seen on another, what mirrors it would go with the first, though it is still there: then an event of the other says so.
+
+use std::collections::BTreeMap;
+
+use domain::{Body, Change, ContactId, LocationId, RecordFact, RecordId, RecordKind, Recorded, Revision};
+use sqlx::{PgConnection, Row};
+
+use crate::columns::{epoch_column, signed, unsigned};
+use crate::log::{Entry, Head, Prepared};
+use crate::{EventLog, Result, read};
+
+/// Where a record was last seen.
+type Places = BTreeMap<(RecordKind, RecordId), Place>;
+
+struct Place {
+    contact_id: ContactId,
+    /// The event that its content is from.
+    seq: u64,
+    /// Of the event that says that it vanished elsewhere.
+    gone: usize,
+}
+
+impl EventLog {
+    /// Appends what remained of what has vanished, and gives it in order. The head is to be saved afterwards.
+    pub(crate) async fn say_what_remained(
+        &self,
+        connection: &mut PgConnection,
+        location_id: &LocationId,
+        head: &mut Head,
+        recorded: &[Recorded],
+    ) -> Result<Vec<Recorded>> {
+        let places = still_there(connection, location_id, recorded).await?;
+        let mut fresh = Vec::with_capacity(places.len());
+        for ((kind, record_id), place) in places {
+            // What cannot be read is put right by the next change of the record.
+            let Some(stored) = read::one(connection, location_id, place.seq).await? else { continue };
+            let Ok(Recorded { body: Body::Record(fact), .. }) = self.open_over(connection, stored).await? else { continue };
+            let Some(gone) = recorded.get(place.gone) else { continue };
+            fresh.push(Entry {
+                contact_id: Some(place.contact_id),
+                record: Some((kind, record_id)),
+                occurred_at: gone.occurred_at,
+                cause: gone.cause.clone(),
+                traceparent: gone.traceparent.clone(),
+                body: Body::Record(Box::new(RecordFact { change: Change::Remained, changes: Vec::new(), new_in_ghl: false, ..*fact })),
+            });
+        }
+        if fresh.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut fresh = fresh.into_iter().map(Prepared::new).collect::<Result<Vec<_>>>()?;
+        // They all have a content that was sealed before: no key is made here.
+        self.seal_fresh(connection, location_id, head, &mut fresh).await?;
+        let remained = head.insert(connection, location_id, fresh).await?;
+        move_known(connection, location_id, &remained).await?;
+        Ok(remained)
+    }
+}
+
+/// Of what vanished, where it still is and has not been seen again since.
+async fn still_there(connection: &mut PgConnection, location_id: &LocationId, recorded: &[Recorded]) -> Result<Places> {
+    let mut gone = Vec::new();
+    for (at, event) in recorded.iter().enumerate() {
+        if let (Body::Record(fact), Some((kind, id))) = (&event.body, &event.record)
+            && fact.change == Change::Vanished
+            && *kind != RecordKind::Contact
+        {
+            gone.push((at, *kind, id, event.seq));
+        }
+    }
+    let mut places = Places::new();
+    if gone.is_empty() {
+        return Ok(places);
+    }
+    // Key by key, see `known`.
+    let rows = sqlx::query(
+        "SELECT gone.at, k.contact_id, k.seq FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bigint[]) AS gone (at, kind, id, seq) \
+         CROSS JOIN LATERAL (SELECT contact_id, seq FROM known_records WHERE location_id = $1 AND kind = gone.kind AND record_id = gone.id \
+         AND present AND kind <> 'contact' ORDER BY seq DESC LIMIT 1) k WHERE k.seq < gone.seq ORDER BY gone.at",
+    )
+    .bind(location_id.as_str())
+    .bind(gone.iter().map(|gone| signed(gone.0 as u64)).collect::<Vec<_>>())
+    .bind(gone.iter().map(|gone| gone.1.as_str()).collect::<Vec<_>>())
+    .bind(gone.iter().map(|gone| gone.2.as_str()).collect::<Vec<_>>())
+    .bind(gone.iter().map(|gone| signed(gone.3)).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    for row in &rows {
+        let at = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX);
+        let record = recorded.get(at).and_then(|event| event.record.clone());
+        if let (Some(record), Ok(contact_id)) = (record, ContactId::new(row.try_get::<String, _>(1)?)) {
+            places.insert(record, Place { contact_id, seq: unsigned(row.try_get(2)?), gone: at });
+        }
+    }
+    Ok(places)
+}
+
+/// What is known comes from these events now.
+async fn move_known(connection: &mut PgConnection, location_id: &LocationId, remained: &[Recorded]) -> Result<()> {
+    for event in remained {
+        let (Some(contact_id), Some((kind, record_id))) = (&event.contact_id, &event.record) else { continue };
+        let Revision { epoch, seq } = event.revision();
+        sqlx::query(
+            "WITH moved AS (UPDATE known_records SET epoch = $5, seq = $6 \
+             WHERE location_id = $1 AND contact_id = $2 AND kind = $3 AND record_id = $4) \
+             UPDATE known_contacts SET last_seq = $6 WHERE location_id = $1 AND contact_id = $2",
+        )
+        .bind(location_id.as_str())
+        .bind(contact_id.as_str())
+        .bind(kind.as_str())
+        .bind(record_id.as_str())
+        .bind(epoch_column(epoch))
+        .bind(signed(seq))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
