@@ -115,8 +115,8 @@ macro_rules! select_contacts {
             "o.records, o.behind, p.parked, k.contact_asked_at FROM known_contacts k ",
             "CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE r.present) AS records, ",
             "bool_or(r.present) FILTER (WHERE r.kind = 'contact') AS present, max(l.seq) AS applied, ",
-            "count(*) FILTER (WHERE l.seq IS NULL OR (l.epoch, l.seq) < (r.epoch, r.seq)) AS behind, ",
-            "min(r.seq) FILTER (WHERE l.seq IS NULL OR (l.epoch, l.seq) < (r.epoch, r.seq)) AS first_behind ",
+            "count(*) FILTER (WHERE (l.seq IS NULL AND r.present) OR (l.epoch, l.seq) < (r.epoch, r.seq)) AS behind, ",
+            "min(r.seq) FILTER (WHERE (l.seq IS NULL AND r.present) OR (l.epoch, l.seq) < (r.epoch, r.seq)) AS first_behind ",
             "FROM known_records r LEFT JOIN ledger l ON l.location_id = r.location_id ",
             "AND l.workspace = (SELECT w.workspace FROM workspaces w WHERE w.location_id = k.location_id AND w.role = 'live') ",
             "AND l.object = 'ghl:' || r.kind || '/' || r.record_id ",
@@ -151,7 +151,7 @@ impl EventLog {
              JOIN workspaces w ON w.location_id = r.location_id AND w.role = 'live' \
              LEFT JOIN ledger l ON l.location_id = r.location_id AND l.workspace = w.workspace \
              AND l.object = 'ghl:' || r.kind || '/' || r.record_id \
-             WHERE l.object IS NULL OR (l.epoch, l.seq) < (r.epoch, r.seq) GROUP BY 1",
+             WHERE (l.object IS NULL AND r.present) OR (l.epoch, l.seq) < (r.epoch, r.seq) GROUP BY 1",
         )
         .await?;
         rows.iter().map(|row| location_overview(row, &records, &other)).collect()
@@ -283,6 +283,9 @@ fn object(row: &PgRow) -> Result<ObjectState> {
         SyncState::Parked
     } else if started {
         SyncState::Started
+    } else if applied.is_none() && !present {
+        // Vanished before there was anything to remove.
+        SyncState::Removed
     } else if applied < ghl {
         SyncState::Behind
     } else if removed && !present {

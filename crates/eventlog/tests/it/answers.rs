@@ -73,6 +73,21 @@ async fn a_contact_shows_the_state_of_each_object() {
 }
 
 #[tokio::test]
+async fn what_vanished_before_the_workspace_was_built_is_not_behind_in_it() {
+    let db = database("answers_vanished").await;
+    db.observe(seen("c1", "Ann", 1)).await;
+    let behind = async || db.log.overview().await.unwrap()[0].behind;
+    assert_eq!(behind().await, 1);
+    let mut gone = seen("c1", "Ann", 2);
+    gone.contact = Sighting::Gone;
+    db.observe(gone).await;
+    assert_eq!(behind().await, 0);
+    assert_eq!(listed(&db, ContactFilter::InSync, None, 10).await, ["c1"]);
+    let contact = db.log.contact(&db.location, &contact_id("c1")).await.unwrap();
+    assert_eq!(contact.objects[0].state, SyncState::Removed);
+}
+
+#[tokio::test]
 async fn the_overview_counts_what_is_there() {
     let db = a_small_world("answers_overview").await;
     let [overview] = db.log.overview().await.unwrap().try_into().expect("one location");
