@@ -188,7 +188,8 @@ fn judge(wanted: Intent, held: Option<&Held>, found: Option<Option<&Present>>, b
     let forget = wrong.map(|held| held.applied.revision);
     let held = held.filter(|_| forget.is_none());
     let there = found.flatten();
-    let before = || there.map_or_else(&before, |present| Some(present.content.clone()));
+    // Of what the workspace was asked about, nobody's word counts but its own.
+    let before = || found.map_or_else(&before, |there| there.map(|present| present.content.clone()));
     let (step, reason) = match (wanted.policy, &wanted.action, held) {
         (Policy::Once, Action::Put(_), None) => (Step::Put, Reason::Missing),
         (Policy::Once, Action::Put(_), Some(_)) => (Step::Skip, Reason::Started),

@@ -19,7 +19,13 @@ const SOMETHING: u8 = 2;
 
 pub(super) async fn plan(connection: &Connection, arguments: &PlanArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let plans = shown(connection, &arguments.selection, &arguments.shown, output).await?;
-    let something = plans.iter().any(|plan| !words::is_empty(plan));
+    let mut something = false;
+    for plan in plans.iter().filter(|plan| !words::is_empty(plan)) {
+        something = true;
+        if !output.json {
+            writeln!(output.out, "Carry it out: mirrorctl replay apply {}", printable(&plan.hash))?;
+        }
+    }
     if something && arguments.detailed_exitcode { Err(Problem::Said(SOMETHING)) } else { Ok(()) }
 }
 
@@ -142,8 +148,7 @@ fn totals(plan: &api::Plan, output: &mut Output<'_>) -> Result<(), Problem> {
     let removes = style.gone(&format!("{} to remove", words::grouped(totals.removes)));
     let (contacts, calls) = (words::grouped(totals.contacts), words::grouped(totals.calls));
     writeln!(output.out, "{} {puts}, {removes}, of {contacts} contacts, in about {calls} requests.", style.bold("Plan:"))?;
-    writeln!(output.out, "{read}.")?;
-    Ok(writeln!(output.out, "Carry it out: mirrorctl replay apply {}", printable(&plan.hash))?)
+    Ok(writeln!(output.out, "{read}.")?)
 }
 
 fn mark(action: &api::Action) -> char {
@@ -248,7 +253,6 @@ contact c2
 Location loc into workspace w, by rules r1, up to event 9.
 Plan: 2 to write, 1 to remove, of 2 contacts, in about 1 requests.
 5,678 events read, 1,234 objects as they should be.
-Carry it out: mirrorctl replay apply abc
 ";
         assert_eq!(rendered(&shown, false, &actions(), &whole(2, 1)), expected);
     }
