@@ -27,6 +27,11 @@ pub(crate) struct Subject {
 pub(crate) type Statuses = Arc<Mutex<BTreeMap<String, Vec<u16>>>>;
 
 pub(crate) fn client(base_url: &str, location_id: &str, token: &str, versions: Versions) -> (Client, Statuses) {
+    let (transport, statuses) = transport(base_url, versions);
+    (Client::new(transport, LocationId::new(location_id).unwrap(), token.to_owned().into()), statuses)
+}
+
+pub(crate) fn transport(base_url: &str, versions: Versions) -> (Transport, Statuses) {
     let statuses = Statuses::default();
     let told = Arc::clone(&statuses);
     let on_call = move |call: &ghl::Call<'_>| {
@@ -41,8 +46,7 @@ pub(crate) fn client(base_url: &str, location_id: &str, token: &str, versions: V
         versions,
         rate: Rate { calls_per_second: 1e6, window_calls_max: u32::MAX, ..Rate::default() },
     };
-    let transport = Transport::new(settings, Arc::new(on_call)).unwrap();
-    (Client::new(transport, LocationId::new(location_id).unwrap(), token.to_owned().into()), statuses)
+    (Transport::new(settings, Arc::new(on_call)).unwrap(), statuses)
 }
 
 pub(crate) fn v3() -> Versions {

@@ -1,12 +1,13 @@
 //! Every request of the client before a judge that knows the vendor's OpenAPI files.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use domain::{ContactId, RecordId};
-use ghl::{OPERATIONS, Versions, Zone};
+use domain::{ContactId, LocationId, RecordId};
+use ghl::{AppSettings, Holder, OAuth, OAuthError, OPERATIONS, Versions, Zone};
 use serde_json::{Value, json};
 
-use crate::everything::{Subject, all_arguments, client, rare_reads, reads, v3, writes};
+use crate::everything::{Subject, all_arguments, client, rare_reads, reads, transport, v3, writes};
 use crate::judge;
 use crate::prism::Prism;
 use crate::spec::merged;
@@ -54,6 +55,39 @@ async fn every_request_is_one_that_the_vendor_allows() {
 #[tokio::test]
 async fn every_request_in_the_spelling_of_v3_is_one_that_v3_allows() {
     check("v3", v3()).await;
+}
+
+/// The judge's examples need not be whole grants: only whether it took the request counts.
+async fn check_oauth(version: &str, header: &str) {
+    let Some((program, contract)) = judge() else { return };
+    let prism = Prism::mock(&program, &merged(&contract, version)).await;
+    let app = AppSettings {
+        client_id: "client".to_owned(),
+        client_secret: "secret".into(),
+        app_id: "app".to_owned(),
+        redirect_uri: "https://mirror.example/oauth/callback".to_owned(),
+        authorize_url: "https://marketplace.example/oauth/chooselocation".parse().unwrap(),
+        scopes: vec!["contacts.readonly".to_owned()],
+        version: header.to_owned(),
+        request_timeout: Duration::from_secs(30),
+    };
+    let oauth = OAuth::new(transport(&prism.base_url, Versions::default()).0, app);
+    let location_id = LocationId::new("ve9EPM428h8vShlRW1KT").unwrap();
+    let taken = |what: &str, refused: Option<OAuthError>| {
+        let taken = matches!(refused, None | Some(OAuthError::UnknownOutcome(_)));
+        assert!(taken, "{version} {what}: {refused:?}");
+    };
+    taken("code", oauth.exchange(&"code".into()).await.err());
+    taken("refresh", oauth.refresh(&"refresh".into(), &Holder::Location(location_id.clone())).await.err());
+    taken("agency's refresh", oauth.refresh(&"refresh".into(), &Holder::Company("co".to_owned())).await.err());
+    taken("location's token", oauth.location_token(&"agency".into(), "co", &location_id).await.err());
+    taken("installed locations", oauth.installed_locations(&"agency".into(), "co").await.err());
+}
+
+#[tokio::test]
+async fn every_request_of_the_marketplace_app_is_one_that_the_vendor_allows() {
+    check_oauth("v2", "2021-07-28").await;
+    check_oauth("v3", "v3").await;
 }
 
 #[tokio::test]
