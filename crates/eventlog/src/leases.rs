@@ -28,13 +28,15 @@ pub struct Holding {
 }
 
 impl EventLog {
-    /// Says that a replica is alive for so much longer, and gives how many are. Those that died are forgotten.
-    pub async fn attend(&self, instance: &str, ttl: Duration) -> Result<u64> {
+    /// Says that a replica is alive for so much longer and where the others reach it, and gives how many are. Those that died are
+    /// forgotten.
+    pub async fn attend(&self, instance: &str, address: &str, ttl: Duration) -> Result<u64> {
         sqlx::query(
-            "INSERT INTO pollers (instance, alive_until) VALUES ($1, now() + $2 * interval '1 millisecond') \
-             ON CONFLICT (instance) DO UPDATE SET alive_until = excluded.alive_until",
+            "INSERT INTO pollers (instance, address, alive_until) VALUES ($1, $2, now() + $3 * interval '1 millisecond') \
+             ON CONFLICT (instance) DO UPDATE SET address = excluded.address, alive_until = excluded.alive_until",
         )
         .bind(instance)
+        .bind(address)
         .bind(millis(ttl))
         .execute(&self.pool)
         .await?;
@@ -88,6 +90,17 @@ impl EventLog {
             .execute(&self.pool)
             .await?;
         Ok(())
+    }
+
+    /// Where the replica is reached that looks after a location now; nothing while none does.
+    pub async fn address_of_holder(&self, location_id: &LocationId) -> Result<Option<String>> {
+        let row = sqlx::query(
+            "SELECT address FROM location_leases JOIN pollers ON instance = holder WHERE location_id = $1 AND expires_at >= now()",
+        )
+        .bind(location_id.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// Who looks after which location now.

@@ -331,7 +331,8 @@ pub mod source_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Every call needs a bearer token. Errors carry a sentence that says what to do.
+    /// Every call needs a bearer token. Errors carry a sentence that says what to do. Any replica of the poller may be asked: what only the one
+    /// may answer that looks after the location is passed on to it; UNAVAILABLE while none does or it cannot be reached.
     #[derive(Debug, Clone)]
     pub struct SourceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -462,7 +463,7 @@ pub mod source_client {
                 .insert(GrpcMethod::new("mirror.source.v1.Source", "Call"));
             self.inner.unary(req, path, codec).await
         }
-        /// Says how the calls of a location are spent and what is left. UNAVAILABLE where another replica looks after the location.
+        /// Says how the calls of a location are spent and what is left.
         pub async fn get_budget(
             &mut self,
             request: impl tonic::IntoRequest<super::GetBudgetRequest>,
@@ -594,7 +595,7 @@ pub mod source_server {
             &self,
             request: tonic::Request<super::CallRequest>,
         ) -> std::result::Result<tonic::Response<super::CallResponse>, tonic::Status>;
-        /// Says how the calls of a location are spent and what is left. UNAVAILABLE where another replica looks after the location.
+        /// Says how the calls of a location are spent and what is left.
         async fn get_budget(
             &self,
             request: tonic::Request<super::GetBudgetRequest>,
@@ -634,7 +635,8 @@ pub mod source_server {
             tonic::Status,
         >;
     }
-    /// Every call needs a bearer token. Errors carry a sentence that says what to do.
+    /// Every call needs a bearer token. Errors carry a sentence that says what to do. Any replica of the poller may be asked: what only the one
+    /// may answer that looks after the location is passed on to it; UNAVAILABLE while none does or it cannot be reached.
     #[derive(Debug)]
     pub struct SourceServer<T> {
         inner: Arc<T>,

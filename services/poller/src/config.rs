@@ -103,6 +103,20 @@ pub struct LeaseSettings {
     pub ttl: Duration,
     #[serde(with = "humantime_serde")]
     pub renew_interval: Duration,
+    pub address: String,
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+}
+
+impl Config {
+    /// Where the other replicas reach this one's gRPC; empty when that cannot be told.
+    pub(crate) fn address(&self) -> String {
+        match (self.lease.address.as_str(), self.server.grpc) {
+            ("", grpc) if grpc.ip().is_unspecified() => String::new(),
+            ("", grpc) => format!("http://{grpc}"),
+            (given, _) => given.to_owned(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -178,6 +192,11 @@ impl chassis::Settings for Config {
         }
         if self.lease.renew_interval.is_zero() || self.lease.ttl < self.lease.renew_interval * 3 {
             problems.push("lease.ttl must be at least three times lease.renew_interval".to_owned());
+        }
+        let address = self.lease.address.parse::<axum::http::Uri>();
+        let reachable = |address: axum::http::Uri| address.scheme_str() == Some("http") && address.host().is_some();
+        if !self.lease.address.is_empty() && !address.is_ok_and(reachable) {
+            problems.push("lease.address must be empty or like http://10.1.2.3:7102".to_owned());
         }
         problems.extend(self.at_least_one().map(|key| format!("{key} must be at least 1")));
         problems.extend(self.longer_than_nothing().map(|key| format!("{key} must be longer than nothing")));

@@ -1,17 +1,23 @@
 //! `mirror.source.v1`: GHL asked through the poller, so that whoever asks keeps to the budget.
 
 pub(crate) mod answers;
+mod elsewhere;
 mod verify;
 
 use std::sync::{Arc, OnceLock};
 
 use domain::{ContactId, LocationId};
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use proto::source::v1 as api;
+use proto::source::v1::source_client::SourceClient;
 use serde_json::{Map, Value};
-use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataMap;
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
+use self::elsewhere::passed_on;
 use crate::Poller;
 use crate::connection::Connection;
 use crate::tools::Tools;
@@ -43,14 +49,20 @@ impl Source {
         Err(Status::not_found("this location is not connected; `mirrorctl status` lists those that are"))
     }
 
-    /// The location that is meant, if this replica looks after it: no other may spend its calls.
-    fn connection(&self, named: &str) -> Result<Arc<Connection>, Status> {
+    /// Where the location is looked after that is meant: no other replica may spend its calls.
+    async fn place(&self, named: &str, metadata: &MetadataMap) -> Result<Place, Status> {
         let location_id = self.location(named)?;
-        let held = self.poller.get().and_then(|poller| poller.connection(&location_id));
-        held.ok_or_else(|| {
-            Status::unavailable("another replica of the poller looks after this location, or it just changes hands; ask that one")
-        })
+        if let Some(connection) = self.poller.get().and_then(|poller| poller.connection(&location_id)) {
+            return Ok(Place::Here(connection));
+        }
+        Ok(Place::There(elsewhere::holder(&*self.tools()?, &location_id, metadata).await?))
     }
+}
+
+/// Where a location is looked after.
+enum Place {
+    Here(Arc<Connection>),
+    There(SourceClient<Channel>),
 }
 
 impl Source {
@@ -70,10 +82,15 @@ pub(crate) fn refusal_of_log(error: eventlog::Error) -> Status {
 
 #[tonic::async_trait]
 impl api::source_server::Source for Source {
-    type VerifySourceStream = ReceiverStream<Result<api::VerifySourceResponse, Status>>;
+    type VerifySourceStream = BoxStream<'static, Result<api::VerifySourceResponse, Status>>;
 
     async fn get_budget(&self, request: Request<api::GetBudgetRequest>) -> Result<Response<api::GetBudgetResponse>, Status> {
-        let (connection, tools) = (self.connection(&request.into_inner().location_id)?, self.tools()?);
+        let (metadata, _, request) = request.into_parts();
+        let connection = match self.place(&request.location_id, &metadata).await? {
+            Place::Here(connection) => connection,
+            Place::There(mut holder) => return Ok(Response::new(holder.get_budget(passed_on(metadata, request)).await?.into_inner())),
+        };
+        let tools = self.tools()?;
         let progress = tools.log.progress(&connection.location_id).await.map_err(refusal_of_log)?;
         let spending = connection.client.spending();
         Ok(Response::new(answers::budget(connection.location_id.to_string(), spending, &progress.backfill, Timestamp::now())))
@@ -86,13 +103,18 @@ impl api::source_server::Source for Source {
     }
 
     async fn verify_source(&self, request: Request<api::VerifySourceRequest>) -> Result<Response<Self::VerifySourceStream>, Status> {
-        let request = request.into_inner();
-        let connection = self.connection(&request.location_id)?;
+        let (metadata, _, request) = request.into_parts();
+        let connection = match self.place(&request.location_id, &metadata).await? {
+            Place::Here(connection) => connection,
+            Place::There(mut holder) => {
+                return Ok(Response::new(holder.verify_source(passed_on(metadata, request)).await?.into_inner().boxed()));
+            }
+        };
         let contact = match request.contact_id.as_str() {
             "" => None,
             id => Some(ContactId::new(id).map_err(|error| Status::invalid_argument(format!("contact_id: {error}")))?),
         };
-        Ok(Response::new(verify::verify(self.tools()?, connection, contact)))
+        Ok(Response::new(verify::verify(self.tools()?, connection, contact).boxed()))
     }
 
     async fn list_credentials(&self, _: Request<api::ListCredentialsRequest>) -> Result<Response<api::ListCredentialsResponse>, Status> {
@@ -105,7 +127,7 @@ impl api::source_server::Source for Source {
     }
 
     async fn call(&self, request: Request<api::CallRequest>) -> Result<Response<api::CallResponse>, Status> {
-        let request = request.into_inner();
+        let (metadata, _, request) = request.into_parts();
         let arguments = match request.arguments_json.as_str() {
             "" => Map::new(),
             json => serde_json::from_str(json).map_err(|_| Status::invalid_argument("arguments_json must be a JSON object"))?,
@@ -114,7 +136,10 @@ impl api::source_server::Source for Source {
             let what = format!("{} changes something at GHL; allow_write (`--yes`) says that this is meant", request.operation);
             return Err(Status::failed_precondition(what));
         }
-        let connection = self.connection(&request.location_id)?;
+        let connection = match self.place(&request.location_id, &metadata).await? {
+            Place::Here(connection) => connection,
+            Place::There(mut holder) => return Ok(Response::new(holder.call(passed_on(metadata, request)).await?.into_inner())),
+        };
         // A caller that gives up does not leave a write of unknown outcome behind.
         let called = tokio::spawn(async move { connection.client.call(&request.operation, &arguments).await });
         let answer = called.await.map_err(|_| Status::internal("the call ended unexpectedly"))?.map_err(|error| refusal(&error))?;

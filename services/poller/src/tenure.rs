@@ -60,7 +60,7 @@ pub(crate) async fn run(poller: Arc<Poller>, shutdown: Shutdown) -> anyhow::Resu
 
 async fn turn(poller: &Arc<Poller>, tenures: &mut BTreeMap<LocationId, Tenure>, shutdown: &Shutdown) -> eventlog::Result<()> {
     let (log, settings) = (&poller.tools.log, &poller.tools.config.lease);
-    let replicas = log.attend(&poller.instance, settings.ttl).await?;
+    let replicas = log.attend(&poller.instance, &poller.tools.config.address(), settings.ttl).await?;
     let leases: Vec<Lease> = tenures.values().map(|tenure| tenure.connection.lease.clone()).collect();
     let held = log.renew(&leases, settings.ttl).await?;
     for (location_id, tenure) in std::mem::take(tenures) {

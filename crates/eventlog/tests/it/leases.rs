@@ -59,12 +59,25 @@ async fn what_a_stale_holder_appends_is_refused() {
 }
 
 #[tokio::test]
+async fn the_holder_says_where_it_is_reached() {
+    let db = database("leases_address").await;
+    db.log.attend("a", "http://a:1", LONG).await.unwrap();
+    assert_eq!(db.log.address_of_holder(&db.location).await.unwrap(), None, "nobody holds it");
+    let lease = db.log.lease(&db.location, "a", LONG).await.unwrap().unwrap();
+    assert_eq!(db.log.address_of_holder(&db.location).await.unwrap().as_deref(), Some("http://a:1"));
+    db.log.attend("a", "http://a:2", LONG).await.unwrap();
+    assert_eq!(db.log.address_of_holder(&db.location).await.unwrap().as_deref(), Some("http://a:2"));
+    db.log.release(&lease).await.unwrap();
+    assert_eq!(db.log.address_of_holder(&db.location).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn replicas_that_died_are_not_counted() {
     let db = database("leases_alive").await;
-    assert_eq!(db.log.attend("a", LONG).await.unwrap(), 1);
-    assert_eq!(db.log.attend("b", LONG).await.unwrap(), 2);
-    assert_eq!(db.log.attend("c", Duration::ZERO).await.unwrap(), 2, "dead as soon as it was born");
+    assert_eq!(db.log.attend("a", "http://a:1", LONG).await.unwrap(), 1);
+    assert_eq!(db.log.attend("b", "http://b:1", LONG).await.unwrap(), 2);
+    assert_eq!(db.log.attend("c", "", Duration::ZERO).await.unwrap(), 2, "dead as soon as it was born");
     db.log.leave("b").await.unwrap();
-    assert_eq!(db.log.attend("a", LONG).await.unwrap(), 1);
+    assert_eq!(db.log.attend("a", "http://a:1", LONG).await.unwrap(), 1);
     assert!(db.log.lease(&LocationId::new("elsewhere").unwrap(), "a", LONG).await.unwrap().is_some(), "locations do not share leases");
 }

@@ -34,6 +34,7 @@ pub(crate) struct House {
 /// A second poller.
 pub(crate) struct Replica {
     http: String,
+    pub(crate) grpc: String,
     shutdown: Shutdown,
     running: JoinHandle<anyhow::Result<()>>,
 }
@@ -142,10 +143,10 @@ impl House {
         let config_file = self.config_file.with_file_name("another.toml");
         std::fs::write(&config_file, config.join("\n")).unwrap();
         let (shutdown, running) = run(&config_file);
-        let http = format!("http://127.0.0.1:{http}");
+        let (http, grpc) = (format!("http://127.0.0.1:{http}"), format!("http://127.0.0.1:{grpc}"));
         eventually("another one", || async { reqwest::get(format!("{http}/readyz")).await.ok()?.status().is_success().then_some(()) })
             .await;
-        Replica { http, shutdown, running }
+        Replica { http, grpc, shutdown, running }
     }
 
     pub(crate) fn log_settings(&self) -> eventlog::Settings {

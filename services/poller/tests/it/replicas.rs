@@ -1,6 +1,9 @@
 //! Several replicas over the same log and bus.
 
+use proto::source::v1 as api;
+use proto::source::v1::source_client::SourceClient;
 use serde_json::json;
+use tonic::{Code, Request};
 
 use crate::agency::Agency;
 use crate::house::{House, eventually, here};
@@ -47,6 +50,52 @@ async fn a_replica_that_stops_hands_over_at_once() {
     agency.rename("c-1", "New", "2020-01-01T00:00:09.000Z");
     assert_eq!(other.send(&house, "ContactUpdate", json!({"id": "c-1"})).await, 200);
     house.until_history("c-1", &[&APPEARED[..], &["contact.changed"]].concat()).await;
+    other.stop().await;
+    house.close().await;
+}
+
+fn signed<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", "Bearer control".parse().unwrap());
+    request
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_replica_may_be_asked_and_the_holder_answers() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    let house = House::start("replica-asked", agency.clone(), "lease.ttl = \"10m\"\nlease.renew_interval = \"100ms\"\n").await;
+    house.until_backfilled().await;
+    let other = house.another().await;
+    let mut source = SourceClient::connect(other.grpc.clone()).await.unwrap();
+    let budget = eventually("connected to the locations", || async {
+        let mut source = source.clone();
+        Some(source.get_budget(signed(api::GetBudgetRequest::default())).await.ok()?.into_inner())
+    })
+    .await;
+    let backfill = budget.lanes.iter().find(|lane| lane.lane == "backfill").unwrap();
+    assert!(backfill.calls > 0, "the holder's own count");
+    let arguments_json = json!({"contactId": "c-1"}).to_string();
+    let call = api::CallRequest { operation: "get-contact".to_owned(), arguments_json, ..api::CallRequest::default() };
+    let answer = source.call(signed(call)).await.unwrap().into_inner();
+    assert!(answer.answer_json.contains("c-1"));
+    let mut told = source.verify_source(signed(api::VerifySourceRequest::default())).await.unwrap().into_inner();
+    let mut last = api::VerifySourceResponse::default();
+    while let Some(next) = told.message().await.unwrap() {
+        last = next;
+    }
+    assert_eq!((last.done, last.checked, last.differing), (true, 1, 0));
+    let unsigned = source.get_budget(api::GetBudgetRequest::default()).await.unwrap_err();
+    assert_eq!(unsigned.code(), Code::Unauthenticated);
+
+    house.kill();
+    let dead = eventually("the holder is not reached", || async {
+        let refused = SourceClient::connect(other.grpc.clone()).await.unwrap().get_budget(signed(api::GetBudgetRequest::default())).await;
+        refused.err().filter(|status| status.message().contains("is not reached"))
+    })
+    .await;
+    assert_eq!(dead.code(), Code::Unavailable);
+    assert!(dead.message().contains(&house.grpc), "{}", dead.message());
     other.stop().await;
     house.close().await;
 }
