@@ -7,6 +7,7 @@ mod config;
 mod credentials;
 mod erase;
 mod failure;
+mod merged;
 mod process;
 mod replay;
 mod replay_chaos;

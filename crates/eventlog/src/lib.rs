@@ -59,6 +59,7 @@ pub use parked::{Parked, Parking, Stage};
 pub use passes::{NotesDue, Pass};
 pub use progress::{Backfill, Progress};
 pub use relay::{RelayBatch, RelayTurn, StreamSeen};
+pub use remained::Shared;
 pub use replays::{Phase, Plan, Progressed, Replay, Totals};
 pub use seal::{Letter, Opened};
 pub use settings::Settings;

@@ -21,7 +21,33 @@ struct Place {
     gone: usize,
 }
 
+/// Which records are on several contacts, and where each of them was seen last: what mirrors it is there.
+#[derive(Debug, Default)]
+pub struct Shared(BTreeMap<RecordKind, BTreeMap<String, String>>);
+
+impl Shared {
+    /// Whether what mirrors this record of this contact is at another contact.
+    pub fn is_elsewhere(&self, kind: RecordKind, record_id: &str, contact_id: &str) -> bool {
+        self.0.get(&kind).and_then(|records| records.get(record_id)).is_some_and(|holder| holder != contact_id)
+    }
+}
+
 impl EventLog {
+    /// The records that are on several contacts by what is known now, as far as they were seen there up to a position.
+    pub async fn shared_records(&self, location_id: &LocationId, through: u64) -> Result<Shared> {
+        let rows = sqlx::query(
+            "SELECT kind, record_id, (array_agg(contact_id ORDER BY seq DESC))[1] FROM known_records \
+             WHERE location_id = $1 AND seq <= $2 AND present AND kind <> 'contact' GROUP BY kind, record_id HAVING count(*) > 1",
+        );
+        let mut shared = Shared::default();
+        for row in rows.bind(location_id.as_str()).bind(signed(through)).fetch_all(&self.pool).await? {
+            if let Some(kind) = RecordKind::parse(row.try_get(0)?) {
+                shared.0.entry(kind).or_default().insert(row.try_get(1)?, row.try_get(2)?);
+            }
+        }
+        Ok(shared)
+    }
+
     /// Appends what remained of what has vanished, and gives it in order. The head is to be saved afterwards.
     pub(crate) async fn say_what_remained(
         &self,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::replay::{Held, Needed, Planned, Present, Reason, Sieve, Tally, Target, plan};
 use domain::{ContactId, LocationId, ObjectKey, Recorded, Rules, RulesRevision, Stored, Workspace};
-use eventlog::{Contacts, EventLog, Unread};
+use eventlog::{Contacts, EventLog, Shared, Unread};
 use futures::stream::{Peekable, Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -71,15 +71,17 @@ pub async fn make(log: &EventLog, ask: Arc<Ask>, out: Out, seen: Arc<Seen>) -> R
         (None, None) => log.parts_of_contacts(&ask.location_id, ask.through, ask.connections * 4).await?,
     };
     let parts = Arc::new(Mutex::new(VecDeque::from(parts)));
+    let shared = Arc::new(log.shared_records(&ask.location_id, ask.through).await?);
     let mut workers: JoinSet<Result<Tally, Error>> = JoinSet::new();
     for _ in 0..ask.connections {
         let (log, ask, out, seen, parts) = (log.clone(), Arc::clone(&ask), out.clone(), Arc::clone(&seen), Arc::clone(&parts));
+        let shared = Arc::clone(&shared);
         workers.spawn(async move {
             let mut tally = Tally::default();
             loop {
                 let part = parts.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some(part) = part else { return Ok(tally) };
-                let work = Work { log: &log, ask: &ask, out: &out, seen: &seen };
+                let work = Work { log: &log, ask: &ask, shared: &shared, out: &out, seen: &seen };
                 tally.merge(&work.part(&part).await?);
             }
         });
@@ -95,6 +97,7 @@ pub async fn make(log: &EventLog, ask: Arc<Ask>, out: Out, seen: Arc<Seen>) -> R
 struct Work<'a> {
     log: &'a EventLog,
     ask: &'a Ask,
+    shared: &'a Shared,
     out: &'a Out,
     seen: &'a Seen,
 }
@@ -121,6 +124,9 @@ impl Work<'_> {
                 }
                 place = Some((contact.to_owned(), revision.seq));
                 let Some((kind, id, change)) = event.record()? else { continue };
+                if self.shared.is_elsewhere(kind, id, contact) {
+                    continue;
+                }
                 let id = id.to_owned();
                 if let Some((_, sieve)) = &mut current {
                     sieve.take(kind, &id, revision, change, event);
@@ -236,6 +242,11 @@ impl Work<'_> {
             for event in page {
                 let revision = event.revision()?;
                 place = revision.seq;
+                if let Some((kind, id, _)) = event.record()?
+                    && self.shared.is_elsewhere(kind, id, contact_id.as_str())
+                {
+                    continue;
+                }
                 let opened = match event.stored() {
                     Ok(stored) => self.log.open(vec![stored]).await?.pop().and_then(Result::ok),
                     Err(eventlog::Error::Unreadable(_)) => None,

@@ -32,7 +32,8 @@ pub(super) async fn differences(
     loop {
         let events = of_contact(verify, &contact_id, u64::MAX - 1).await?;
         let youngest = events.youngest()?;
-        let wanted = says(verify, events).await?.intents;
+        let shared = verify.log.shared_records(&verify.location_id, u64::MAX - 1).await?;
+        let wanted = says(verify, &shared, events).await?.intents;
         if verify.contact_digest(contact).await? == digest(&wanted)? {
             return Ok(Vec::new());
         }

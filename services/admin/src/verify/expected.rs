@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::replay::fold;
 use domain::{Action, ContactId, Intent, ObjectKey, Policy, Whole, map, object_digest};
-use eventlog::{Contacts, Unread};
+use eventlog::{Contacts, Shared, Unread};
 use jiff::Timestamp;
 use pagico::ContactDigest;
 use proto::replay::v1 as api;
@@ -29,14 +29,14 @@ impl Expected {
         self.recent.contains(contact) || !self.contacts.contains_key(contact)
     }
 
-    async fn add(&mut self, verify: &Verify, of: OfContact, since: Timestamp) -> Result<(), End> {
+    async fn add(&mut self, verify: &Verify, shared: &Shared, of: OfContact, since: Timestamp) -> Result<(), End> {
         // What was stored as the id of a contact is one.
         let Ok(contact_id) = ContactId::new(of.contact_id.as_str()) else { return Ok(()) };
         let contact = ObjectKey::of_contact(&contact_id);
         if of.youngest()? >= since {
             self.recent.insert(contact.clone());
         }
-        let says = says(verify, of).await?;
+        let says = says(verify, shared, of).await?;
         self.unreadable += says.unreadable;
         let digest = digest(&says.intents)?;
         if digest.objects > 0 {
@@ -63,8 +63,9 @@ impl OfContact {
 pub(super) async fn expected(verify: &Verify, head: u64, to: &Sender) -> Result<Expected, End> {
     let since = Timestamp::now().saturating_sub(verify.settings.patience).unwrap_or(Timestamp::MIN);
     let mut expected = Expected::default();
+    let shared = verify.log.shared_records(&verify.location_id, head).await?;
     if let Some(contact_id) = &verify.contact_id {
-        expected.add(verify, of_contact(verify, contact_id, head).await?, since).await?;
+        expected.add(verify, &shared, of_contact(verify, contact_id, head).await?, since).await?;
         return Ok(expected);
     }
     let contacts_total = verify.log.contacts_present(&verify.location_id).await?;
@@ -81,7 +82,7 @@ pub(super) async fn expected(verify: &Verify, head: u64, to: &Sender) -> Result<
                 Some(of) if of.contact_id == contact_id => of.events.push(event),
                 _ => {
                     if let Some(complete) = current.replace(OfContact { contact_id, events: vec![event] }) {
-                        expected.add(verify, complete, since).await?;
+                        expected.add(verify, &shared, complete, since).await?;
                         contacts += 1;
                     }
                 }
@@ -89,7 +90,7 @@ pub(super) async fn expected(verify: &Verify, head: u64, to: &Sender) -> Result<
         }
         if is_last {
             if let Some(complete) = current {
-                expected.add(verify, complete, since).await?;
+                expected.add(verify, &shared, complete, since).await?;
             }
             return Ok(expected);
         }
@@ -119,10 +120,15 @@ pub(super) struct Says {
     unreadable: u64,
 }
 
-/// The only place of a comparison that looks into events.
-pub(super) async fn says(verify: &Verify, of: OfContact) -> Result<Says, End> {
+/// The only place of a comparison that looks into events. What is on several contacts is where it was seen last.
+pub(super) async fn says(verify: &Verify, shared: &Shared, of: OfContact) -> Result<Says, End> {
     let (mut stored, mut intents, mut unreadable) = (Vec::with_capacity(of.events.len()), Vec::new(), 0);
     for event in of.events {
+        if let Some((kind, id, _)) = event.record()?
+            && shared.is_elsewhere(kind, id, &of.contact_id)
+        {
+            continue;
+        }
         match event.stored() {
             Ok(event) => stored.push(event),
             Err(eventlog::Error::Unreadable(_)) => unreadable += 1,
