@@ -31,19 +31,22 @@ const PEOPLE: usize = 40;
 /// Between two changes of the story, and between two of the changes whose way is timed.
 const PACE: Duration = Duration::from_millis(100);
 const PROBES: Duration = Duration::from_millis(300);
-/// The longest that a live change may take while things die: what a dead one held is given out again after `ack_wait`, and the dead
-/// need their time to come back.
-const LAG_MAX: Duration = Duration::from_secs(30);
+/// The longest that a live change may take while one after the other dies, also on a machine that has other things to do: what a dead
+/// one held is given out again after `ack_wait`, and the dead need their time to come back.
+const LAG_MAX: Duration = Duration::from_secs(60);
 /// Who always gets killed, at least once each.
 const VICTIMS: [&str; 6] = ["mapper", "writer", "bridge", "admin", "nats", "postgres"];
 /// Then the replay is left alone, so that it can end.
-const KILLS_MAX: usize = 40;
+const KILLS_MAX: usize = 24;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_under_live_load_survives_the_death_of_anything() -> anyhow::Result<()> {
     let (events, seeds) = (asked("EVENTS", 3_000), asked("SEEDS", 1));
-    // What was in hand at a death comes again soon, and a small replay still takes its time.
-    let bus = toml! { bus = { ack_wait = "3s" } };
+    // What was in hand at a death comes again soon, what failed is tried again soon, and a small replay still takes its time.
+    let bus = toml! {
+        bus = { ack_wait = "3s" }
+        retry = { longest = "2s" }
+    };
     let admin = toml! {
         bus = { ack_wait = "3s" }
         replay = { batch_intents = 100, backlog_max = 400, lease = "3s" }
@@ -146,7 +149,7 @@ async fn kill(mirror: &mut Mirror, client: &Client, seed: u64) -> anyhow::Result
         if number >= turn.len() && ended {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(dice.random_range(100..1_500))).await;
+        tokio::time::sleep(Duration::from_millis(dice.random_range(300..2_500))).await;
         let state = replays::state(&mut client.clone()).await;
         ended = ended || state.is_ok_and(|state| state.ended_at.is_some());
         if number.is_multiple_of(turn.len()) {

@@ -160,8 +160,8 @@ pub fn plan(
     let judged = wanted.into_values().map(|intent| {
         let held = held.get(&intent.object);
         let found = present.map(|present| present.get(&intent.object));
-        let before = || held.and_then(|held| content_before(events, held, &intent.object, target));
-        judge(intent.clone(), held, found, before)
+        let object = intent.object.clone();
+        judge(intent, held, found, || content_before(events, held?, &object, target))
     });
     judged.collect()
 }
@@ -231,12 +231,15 @@ fn contradicted(wanted: &Intent, after: Option<&Value>, held: &Held, found: Opti
 
 /// The fields in which two contents differ; a content that is not there has none.
 fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldChange> {
-    let fields = |content: Option<&Value>| content.and_then(Value::as_object).cloned().unwrap_or_default();
-    let (before, after) = (fields(before), fields(after));
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let value = |fields: &serde_json::Map<String, Value>, name: &str| fields.get(name).cloned().unwrap_or_default();
-    let change = |name: &String| FieldChange { field: name.clone(), before: value(&before, name), after: value(&after, name) };
-    names.into_iter().map(change).filter(|change| change.before != change.after).collect()
+    let (before, after) = (before.and_then(Value::as_object), after.and_then(Value::as_object));
+    let names: BTreeSet<&String> = before.into_iter().chain(after).flat_map(serde_json::Map::keys).collect();
+    let both = names.into_iter().map(|name| (name, value(before, name), value(after, name)));
+    let changed = both.filter(|(_, before, after)| before != after);
+    changed.map(|(name, before, after)| FieldChange { field: name.clone(), before: before.clone(), after: after.clone() }).collect()
+}
+
+fn value<'a>(fields: Option<&'a serde_json::Map<String, Value>>, name: &str) -> &'a Value {
+    fields.and_then(|fields| fields.get(name)).unwrap_or(&Value::Null)
 }
 
 /// The kind of the object that mirrors a record.

@@ -50,13 +50,13 @@ impl EventLog {
     /// # Errors
     /// `Locked` when the key-encryption key is not here; what is wrong with a single event is its own outcome.
     pub async fn open(&self, events: Vec<Stored>) -> Result<Vec<Result<Recorded, Decode>>> {
-        let locations: BTreeSet<LocationId> = events.iter().map(|event| event.location_id.clone()).collect();
+        let locations: BTreeSet<&LocationId> = events.iter().map(|event| &event.location_id).collect();
         let mut doors = BTreeMap::new();
         for location_id in locations {
-            let contacts = events.iter().filter(|event| event.location_id == location_id && event.key_id.is_some());
+            let contacts = events.iter().filter(|event| event.location_id == *location_id && event.key_id.is_some());
             let contacts = contacts.filter_map(|event| event.contact_id.as_ref()).collect();
-            let door = self.door(&location_id, &contacts, |door| events.iter().all(|event| door.knows(event))).await?;
-            doors.insert(location_id, door);
+            let door = self.door(location_id, &contacts, |door| events.iter().all(|event| door.knows(event))).await?;
+            doors.insert(location_id.clone(), door);
         }
         Ok(events
             .into_iter()

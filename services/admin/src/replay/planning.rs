@@ -170,14 +170,20 @@ impl Work<'_> {
                 before.entry(stored.contact_id.clone()).or_default().push(stored);
             }
         }
-        for (id, held, came) in needed {
+        let mut came = Vec::with_capacity(needed.len());
+        let mut whose = Vec::with_capacity(needed.len());
+        for (id, held, Needed { events, settled, .. }) in needed {
             let Ok(contact_id) = ContactId::new(id) else { continue };
+            let earlier = before.remove(&Some(contact_id.clone())).unwrap_or_default();
+            came.push((events, earlier));
+            whose.push((contact_id, held, settled));
+        }
+        for ((contact_id, held, settled), recorded) in whose.into_iter().zip(self.read(came).await?) {
             let present = match objects.as_deref_mut() {
                 Some(objects) => Some(present(objects, &contact_id).await?),
                 None => None,
             };
-            let earlier = before.remove(&Some(contact_id.clone())).unwrap_or_default();
-            let planned = self.contact(&contact_id, &held, came, earlier, present.as_ref()).await?;
+            let planned = self.contact(&contact_id, &held, recorded, settled, present.as_ref()).await?;
             tally.add(&contact_id, &planned);
             self.seen.contacts.fetch_add(1, Ordering::Relaxed);
             if !planned.is_empty() {
@@ -187,39 +193,51 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Opens the events of several contacts at once, so that their keys are asked for once: of each contact those that decide and
+    /// those that only tell what was. Gives nothing for a contact of whose deciding events one cannot be read.
+    async fn read(self, came: Vec<(Vec<Unread>, Vec<Stored>)>) -> Result<Vec<Option<Vec<Recorded>>>, Error> {
+        let mut read: Vec<Option<Vec<Recorded>>> = Vec::with_capacity(came.len());
+        let (mut stored, mut whose) = (Vec::new(), Vec::new());
+        for (index, (events, earlier)) in came.into_iter().enumerate() {
+            let mut readable = Some(Vec::with_capacity(events.len() + earlier.len()));
+            for event in events {
+                match event.stored() {
+                    Ok(event) => {
+                        stored.push(event);
+                        whose.push((index, true));
+                    }
+                    Err(eventlog::Error::Unreadable(_)) => readable = None,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            whose.extend(earlier.iter().map(|_| (index, false)));
+            stored.extend(earlier);
+            read.push(readable);
+        }
+        for (opened, (index, decides)) in self.log.open(stored).await?.into_iter().zip(whose) {
+            let Some(of_contact) = read.get_mut(index) else { continue };
+            match (opened, of_contact.as_mut()) {
+                (Ok(event), Some(recorded)) => recorded.push(event),
+                (Err(_), _) if decides => *of_contact = None,
+                (Ok(_), None) | (Err(_), _) => {}
+            }
+        }
+        Ok(read)
+    }
+
     async fn contact(
         self,
         contact_id: &ContactId,
         held: &BTreeMap<ObjectKey, Held>,
-        came: Needed<Unread>,
-        earlier: Vec<Stored>,
+        recorded: Option<Vec<Recorded>>,
+        settled: Vec<Planned>,
         present: Option<&BTreeMap<ObjectKey, Present>>,
     ) -> Result<Vec<Planned>, Error> {
-        let Needed { events, mut settled, .. } = came;
-        let mut recorded = Vec::with_capacity(events.len() + earlier.len());
-        let mut unreadable = false;
-        let mut stored = Vec::with_capacity(events.len());
-        for event in events {
-            match event.stored() {
-                Ok(event) => stored.push(event),
-                Err(eventlog::Error::Unreadable(_)) => unreadable = true,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        for opened in self.log.open(stored).await? {
-            match opened {
-                Ok(event) => recorded.push(event),
-                Err(_) => unreadable = true,
-            }
-        }
-        if unreadable {
+        let (mut recorded, settled) = match recorded {
+            Some(recorded) => (recorded, settled),
             // As on the live path, where such an event parks, the one before it decides.
-            let (all, skipped) = self.all_events(contact_id).await?;
-            recorded = all;
-            settled = skipped;
-        } else {
-            recorded.extend(self.log.open(earlier).await?.into_iter().filter_map(Result::ok));
-        }
+            None => self.all_events(contact_id).await?,
+        };
         recorded.sort_by_key(Recorded::revision);
         recorded.dedup_by_key(|event| event.revision());
         let done: BTreeSet<ObjectKey> = settled.iter().filter(|one| one.reason == Reason::Equal).map(|one| one.object.clone()).collect();

@@ -29,18 +29,23 @@ impl Expected {
         self.recent.contains(contact) || !self.contacts.contains_key(contact)
     }
 
-    async fn add(&mut self, verify: &Verify, shared: &Shared, of: OfContact, since: Timestamp) -> Result<(), End> {
-        // What was stored as the id of a contact is one.
-        let Ok(contact_id) = ContactId::new(of.contact_id.as_str()) else { return Ok(()) };
-        let contact = ObjectKey::of_contact(&contact_id);
-        if of.youngest()? >= since {
-            self.recent.insert(contact.clone());
+    /// Several at once, so that their keys are asked for once.
+    async fn add(&mut self, verify: &Verify, shared: &Shared, contacts: Vec<OfContact>, since: Timestamp) -> Result<(), End> {
+        let mut keys = Vec::with_capacity(contacts.len());
+        for of in &contacts {
+            // What was stored as the id of a contact is one.
+            let contact = ContactId::new(of.contact_id.as_str()).ok().map(|id| ObjectKey::of_contact(&id));
+            if of.youngest()? >= since {
+                self.recent.extend(contact.clone());
+            }
+            keys.push(contact);
         }
-        let says = says(verify, shared, of).await?;
-        self.unreadable += says.unreadable;
-        let digest = digest(&says.intents)?;
-        if digest.objects > 0 {
-            self.contacts.insert(contact, digest);
+        for (contact, says) in keys.into_iter().zip(all_say(verify, shared, contacts).await?) {
+            self.unreadable += says.unreadable;
+            let digest = digest(&says.intents)?;
+            if digest.objects > 0 {
+                self.contacts.extend(contact.map(|contact| (contact, digest)));
+            }
         }
         Ok(())
     }
@@ -65,7 +70,7 @@ pub(super) async fn expected(verify: &Verify, head: u64, to: &Sender) -> Result<
     let mut expected = Expected::default();
     let shared = verify.log.shared_records(&verify.location_id, head).await?;
     if let Some(contact_id) = &verify.contact_id {
-        expected.add(verify, &shared, of_contact(verify, contact_id, head).await?, since).await?;
+        expected.add(verify, &shared, vec![of_contact(verify, contact_id, head).await?], since).await?;
         return Ok(expected);
     }
     let contacts_total = verify.log.contacts_present(&verify.location_id).await?;
@@ -75,23 +80,21 @@ pub(super) async fn expected(verify: &Verify, head: u64, to: &Sender) -> Result<
         let after = place.as_ref().map(|(contact, seq)| (contact.as_str(), *seq));
         let page = verify.log.records_by_contact(&verify.location_id, &everybody, after, head, verify.settings.page_events).await?;
         let is_last = page.len() < verify.settings.page_events as usize;
+        let mut complete = Vec::new();
         for event in page {
             let contact_id = event.contact_id()?.to_owned();
             place = Some((contact_id.clone(), event.revision()?.seq));
             match &mut current {
                 Some(of) if of.contact_id == contact_id => of.events.push(event),
-                _ => {
-                    if let Some(complete) = current.replace(OfContact { contact_id, events: vec![event] }) {
-                        expected.add(verify, &shared, complete, since).await?;
-                        contacts += 1;
-                    }
-                }
+                _ => complete.extend(current.replace(OfContact { contact_id, events: vec![event] })),
             }
         }
         if is_last {
-            if let Some(complete) = current {
-                expected.add(verify, &shared, complete, since).await?;
-            }
+            complete.extend(current.take());
+        }
+        contacts += complete.len() as u64;
+        expected.add(verify, &shared, complete, since).await?;
+        if is_last {
             return Ok(expected);
         }
         tell(to, Part::Progress(api::VerifyProgress { contacts, contacts_total: contacts_total.max(contacts) })).await?;
@@ -114,34 +117,52 @@ pub(super) async fn of_contact(verify: &Verify, contact_id: &ContactId, head: u6
 }
 
 /// What the log says of a contact: the intents that decide.
+#[derive(Default)]
 pub(super) struct Says {
     pub(super) intents: BTreeMap<ObjectKey, Intent>,
     /// Events that cannot be read: as on the live path, where they park, what came before them decides.
     unreadable: u64,
 }
 
-/// The only place of a comparison that looks into events. What is on several contacts is where it was seen last.
 pub(super) async fn says(verify: &Verify, shared: &Shared, of: OfContact) -> Result<Says, End> {
-    let (mut stored, mut intents, mut unreadable) = (Vec::with_capacity(of.events.len()), Vec::new(), 0);
-    for event in of.events {
-        if let Some((kind, id, _)) = event.record()?
-            && shared.is_elsewhere(kind, id, &of.contact_id)
-        {
-            continue;
-        }
-        match event.stored() {
-            Ok(event) => stored.push(event),
-            Err(eventlog::Error::Unreadable(_)) => unreadable += 1,
-            Err(error) => return Err(error.into()),
+    Ok(all_say(verify, shared, vec![of]).await?.pop().unwrap_or_default())
+}
+
+/// The only place of a comparison that looks into events. Gives what the log says of each contact, in order. What is on several contacts
+/// is where it was seen last.
+async fn all_say(verify: &Verify, shared: &Shared, contacts: Vec<OfContact>) -> Result<Vec<Says>, End> {
+    let (mut stored, mut whose, mut unreadable) = (Vec::new(), Vec::new(), vec![0; contacts.len()]);
+    for ((index, of), unreadable) in contacts.into_iter().enumerate().zip(&mut unreadable) {
+        for event in of.events {
+            if let Some((kind, id, _)) = event.record()?
+                && shared.is_elsewhere(kind, id, &of.contact_id)
+            {
+                continue;
+            }
+            match event.stored() {
+                Ok(event) => {
+                    stored.push(event);
+                    whose.push(index);
+                }
+                Err(eventlog::Error::Unreadable(_)) => *unreadable += 1,
+                Err(error) => return Err(error.into()),
+            }
         }
     }
-    for opened in verify.log.open(stored).await? {
-        match opened {
-            Ok(recorded) => intents.extend(map(&recorded, &verify.rules)),
-            Err(_) => unreadable += 1,
+    let mut opened = verify.log.open(stored).await?.into_iter().zip(whose).peekable();
+    let mut all = Vec::with_capacity(unreadable.len());
+    for (index, unreadable) in unreadable.into_iter().enumerate() {
+        let (mut intents, mut says) = (Vec::new(), Says { unreadable, ..Says::default() });
+        while let Some((event, _)) = opened.next_if(|(_, whose)| *whose == index) {
+            match event {
+                Ok(recorded) => intents.extend(map(&recorded, &verify.rules)),
+                Err(_) => says.unreadable += 1,
+            }
         }
+        says.intents = fold(intents);
+        all.push(says);
     }
-    Ok(Says { intents: fold(intents), unreadable })
+    Ok(all)
 }
 
 /// Of the mirrored objects that should be there.
