@@ -178,6 +178,30 @@ fn every_mistake_in_the_config_is_named_before_anything_starts() {
 }
 
 #[test]
+fn the_marketplace_app_is_enough_but_has_to_be_whole_and_its_secret_is_not_told() {
+    let folder = scratch("app");
+    let (config, data) = (folder.join("mirror.toml"), folder.join("data"));
+    let text = "data = \"DATA\"\n[oauth]\nclient_id = \"id\"\nclient_secret = \"the-app-secret\"\n";
+    fs::write(&config, text.replace("DATA", data.to_str().expect("path"))).expect("config");
+    let up = || {
+        let mut up = Command::new(env!("CARGO_BIN_EXE_standalone"));
+        up.arg("up").arg("--config").arg(&config);
+        up
+    };
+    let output = up().output().expect("up");
+    let said = told(&output);
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    for key in ["services.poller: oauth.app.app_id", "services.poller: oauth.app.redirect_uri"] {
+        assert!(said.contains(key), "{said}");
+    }
+    assert!(!said.contains("locations") && !said.contains("client_secret"), "{said}");
+    let printed = up().arg("--print-config").output().expect("up");
+    let printed = String::from_utf8(printed.stdout).expect("text");
+    assert!(printed.contains("[oauth]") && printed.contains("client_secret"), "{printed}");
+    assert!(!printed.contains("the-app-secret") && !said.contains("the-app-secret"));
+}
+
+#[test]
 fn data_of_another_story_are_not_mixed_with_this_one() {
     let folder = scratch("seed");
     fs::write(folder.join("demo.json"), r#"{"seed":7,"populated":true,"starts":1}"#).expect("chronicle");

@@ -12,6 +12,8 @@ use ed25519_dalek::{Signer, SigningKey};
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings};
 use eventlog::EventLog;
 use poller::Config;
+use proto::control::v1::StatusRequest;
+use proto::control::v1::control_client::ControlClient;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -268,6 +270,15 @@ impl House {
 
     pub(crate) async fn until_backfilled(&self) {
         eventually("backfilled", || async { self.log.progress(&here()).await.unwrap().backfill.finished_at }).await;
+    }
+
+    /// What `status` says that a person must do.
+    pub(crate) async fn to_mend(&self) -> String {
+        let mut control = ControlClient::connect(self.grpc.clone()).await.unwrap();
+        let mut request = tonic::Request::new(StatusRequest {});
+        request.metadata_mut().insert("authorization", "Bearer control".parse().unwrap());
+        let status = control.status(request).await.unwrap().into_inner();
+        status.figures.get("to_mend").cloned().unwrap_or_default()
     }
 
     /// One line of the metrics; `label` is one after that of the service.

@@ -6,8 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use domain::{ContactId, LocationId};
 use eventlog::{CredentialOwner, CredentialState, EventLog};
-use proto::control::v1::StatusRequest;
-use proto::control::v1::control_client::ControlClient;
 use proto::source::v1 as api;
 use proto::source::v1::source_client::SourceClient;
 use reqwest::redirect::Policy;
@@ -134,12 +132,6 @@ impl Fair {
         eventually("the change", || async { (events().await > before).then_some(()) }).await;
     }
 
-    async fn to_mend(&self) -> String {
-        let mut control = ControlClient::connect(self.house.grpc.clone()).await.unwrap();
-        let status = control.status(signed(StatusRequest {})).await.unwrap().into_inner();
-        status.figures.get("to_mend").cloned().unwrap_or_default()
-    }
-
     async fn close(self) {
         self.house.stop().await;
         self.sandbox.stop().await;
@@ -209,7 +201,7 @@ async fn a_location_that_installs_the_app_is_mirrored_and_no_token_is_ever_told(
     // Something of each must have been gone through, or looking for them proves nothing.
     fair.sandbox.agency().uninstall(id.as_str(), Webhook::Lost);
     fair.until_state(&id, CredentialState::Dead).await;
-    let answered = format!("{listed:?}{}", fair.to_mend().await);
+    let answered = format!("{listed:?}{}", fair.house.to_mend().await);
     let told = String::from_utf8_lossy(&lines.0.lock().unwrap()).into_owned() + &answered;
     for line in ["app is installed", "tokens are renewed", "app has to be installed again"] {
         assert!(told.contains(line), "{line}");
@@ -267,7 +259,7 @@ async fn an_agency_brings_its_locations_and_webhooks_add_and_retire_them() {
     fair.until_state(&second, CredentialState::Retired).await;
     fair.until_held(&[&first, &third]).await;
     fair.until_a_change_arrives(&first_world, &first).await;
-    assert_eq!(fair.to_mend().await, "", "nobody has to do anything");
+    assert_eq!(fair.house.to_mend().await, "", "nobody has to do anything");
 
     fair.install(second.as_str()).await;
     fair.until_held(&[&first, &second, &third]).await;
@@ -304,10 +296,10 @@ async fn a_dead_token_pauses_its_location_alone_and_says_what_to_do() {
     fair.until_state(&second, CredentialState::Dead).await;
     let wanted =
         format!("location {second}: GHL does not accept the refresh token; install the app again: open http://127.0.0.1/oauth/start");
-    eventually("told", || async { (fair.to_mend().await == wanted).then_some(()) }).await;
+    eventually("told", || async { (fair.house.to_mend().await == wanted).then_some(()) }).await;
     fair.until_a_change_arrives(&world, &first).await;
     fair.install(second.as_str()).await;
-    eventually("mended", || async { fair.to_mend().await.is_empty().then_some(()) }).await;
+    eventually("mended", || async { fair.house.to_mend().await.is_empty().then_some(()) }).await;
     fair.until_state(&second, CredentialState::Active).await;
     fair.close().await;
 }

@@ -75,9 +75,12 @@ async fn a_refused_token_pauses_the_location_until_it_is_accepted() {
     let refused = || house.metric("token_refused", "location=\"loc-1\"");
     eventually("shown", || async { refused().await.filter(|refused| *refused > 0.5) }).await;
     assert!(house.log.parked(None, None, 10).await.unwrap().is_empty(), "nothing is parked for it");
+    let told = house.to_mend().await;
+    assert!(told.starts_with("location loc-1: GHL refuses its private integration token; make another"), "{told}");
     agency.world().failing.clear();
     house.until_history("c-1", &APPEARED).await;
     eventually("shown", || async { refused().await.filter(|refused| *refused < 0.5) }).await;
+    assert_eq!(house.to_mend().await, "");
     house.stop().await;
 }
 
