@@ -124,7 +124,9 @@ pub(crate) fn decide(existing: Option<&Existing>, wanted: &Wanted) -> Decision {
         return refused(Outcome::OtherKind);
     }
     if matches!(wanted.action, Action::Put { policy: Policy::Once, .. }) {
-        return refused(Outcome::Kept);
+        // Whoever repeats the start itself has not heard its answer, and is not to take it for the user's word.
+        let is_repeated = existing.revision == wanted.revision && existing.digest.is_some();
+        return refused(if is_repeated { Outcome::Unchanged } else { Outcome::Kept });
     }
     if wanted.revision < existing.revision {
         return refused(Outcome::Stale);
@@ -225,6 +227,13 @@ mod tests {
     fn what_was_started_once_is_left_alone_also_after_it_was_removed() {
         use Outcome::{Created, Kept, Removed};
         assert_eq!(run(&[once(1, 1), once(9, 2), remove(10), once(11, 3)]).0, [Created, Kept, Removed, Kept]);
+    }
+
+    #[test]
+    fn a_start_that_is_repeated_is_there_already_until_it_was_removed() {
+        use Outcome::{Created, Kept, Removed, Unchanged};
+        assert_eq!(run(&[once(4, 1), once(4, 1), once(5, 1)]).0, [Created, Unchanged, Kept]);
+        assert_eq!(run(&[once(4, 1), remove(4), once(4, 1)]).0, [Created, Removed, Kept]);
     }
 
     #[test]
