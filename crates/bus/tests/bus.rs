@@ -10,7 +10,8 @@ use domain::{ContactId, LocationId};
 use embedded::{Nats, NatsSettings, scratch};
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than `ack_wait`: what was on its way when a server died comes again after it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn server(name: &str) -> Nats {
     Nats::start(NatsSettings { data: scratch(name), ..NatsSettings::default() }).await.expect("nats-server")

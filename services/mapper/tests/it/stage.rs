@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than `ack_wait`: what was on its way when a server died comes again after it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 

@@ -19,7 +19,8 @@ use tokio::task::JoinHandle;
 
 use crate::agency::{Agency, LOCATION};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than `ack_wait`: what was on its way when a server died comes again after it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct House {
     pub(crate) nats: Nats,
