@@ -1,11 +1,10 @@
 //! What is on several contacts, at once or one after the other.
 
 use proto::replay::v1 as api;
-use proto::replay::v1::plan_replay_response::Part;
-use proto::replay::v1::verify_replay_response::Part as Told;
 use sandbox::Webhook::{Lost, Sent};
 use serde_json::json;
 use tests::mirror::{Mirror, Plan, eventually};
+use tests::replays::{acts, against_workspace, plan, verify};
 use toml::toml;
 
 async fn started(name: &str) -> anyhow::Result<Mirror> {
@@ -19,27 +18,15 @@ async fn started(name: &str) -> anyhow::Result<Mirror> {
     Ok(mirror)
 }
 
-/// What a replay would write, by the ledger and by what the workspace holds, and what differs from the log.
+/// A replay would write nothing, by the ledger and by what the workspace holds, and nothing differs from the log.
 async fn is_settled(mirror: &Mirror) -> anyhow::Result<()> {
     let mut client = mirror.replay().await?;
-    for against in [api::Against::Unspecified, api::Against::Workspace] {
-        let selection = api::Selection { against: against.into(), ..Default::default() };
-        let request = api::PlanReplayRequest { selection: Some(selection), ..Default::default() };
-        let mut stream = client.plan_replay(request).await?.into_inner();
-        while let Some(response) = stream.message().await? {
-            if let Some(Part::Action(action)) = response.part {
-                anyhow::bail!("{} would be written: {}", action.object, action.reason);
-            }
-        }
+    for selection in [api::Selection::default(), against_workspace()] {
+        let planned = plan(&mut client, selection).await?;
+        anyhow::ensure!(acts(&planned) == 0, "to be written: {:?}", planned.totals);
     }
-    let mut stream = client.verify_replay(api::VerifyReplayRequest::default()).await?.into_inner();
-    while let Some(response) = stream.message().await? {
-        match response.part {
-            Some(Told::Difference(difference)) => anyhow::bail!("{} differs", difference.object),
-            Some(Told::Result(result)) => anyhow::ensure!(result.equal),
-            Some(Told::Progress(_)) | None => {}
-        }
-    }
+    let (result, differences) = verify(&mut client).await?;
+    anyhow::ensure!(result.equal, "{differences:?}");
     Ok(())
 }
 

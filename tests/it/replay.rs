@@ -8,13 +8,11 @@ use proto::erasure::v1 as erasure;
 use proto::erasure::v1::erasure_client::ErasureClient;
 use proto::replay::v1 as api;
 use proto::replay::v1::plan_replay_response::Part;
-use proto::replay::v1::replay_client::ReplayClient;
 use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
 use tests::mirror::{Mirror, Plan, eventually};
+use tests::replays::{Client, against_workspace};
 use toml::{Table, toml};
-
-type Client = ReplayClient<tonic::service::interceptor::InterceptedService<tonic::transport::Channel, tests::grpc::WithToken>>;
 
 /// A plan as it was streamed.
 struct Planned {
@@ -64,10 +62,6 @@ async fn done(client: &Client) -> anyhow::Result<api::ReplayState> {
     let replay = ended(client).await?;
     anyhow::ensure!(replay.phase() == api::ReplayPhase::Done, "{replay:?}");
     Ok(replay)
-}
-
-fn against_workspace() -> api::Selection {
-    api::Selection { against: api::Against::Workspace.into(), ..Default::default() }
 }
 
 /// The objects of a workspace, by key.

@@ -76,7 +76,7 @@ impl EventLog {
             return Ok(Vec::new());
         }
         let mut fresh = fresh.into_iter().map(Prepared::new).collect::<Result<Vec<_>>>()?;
-        // They all have a content that was sealed before: no key is made here.
+        // A key is made only where the content is from before there were keys, and is loaded when it is needed next.
         self.seal_fresh(connection, location_id, head, &mut fresh).await?;
         let remained = head.insert(connection, location_id, fresh).await?;
         move_known(connection, location_id, &remained).await?;
