@@ -133,27 +133,28 @@ pub(crate) fn decide(existing: Option<&Existing>, wanted: &Wanted) -> Decision {
     }
     let outcome = match (wanted.action, existing.digest) {
         (Action::Put { .. }, None) => Outcome::Created,
-        (Action::Put { policy, digest }, Some(stored)) if digest == stored && policy == existing.policy => Outcome::Unchanged,
+        (Action::Put { digest, .. }, Some(stored)) if digest == stored => Outcome::Unchanged,
         (Action::Put { .. }, Some(_)) => Outcome::Updated,
         (Action::Remove, Some(_)) => Outcome::Removed,
         (Action::Remove, None) => Outcome::Absent,
     };
+    // What was started once stays the user's, whoever writes it afterwards.
     let becomes = after(wanted, existing.policy);
     Decision { outcome, becomes: (becomes != *existing).then_some(becomes) }
 }
 
 fn first(wanted: &Wanted) -> Decision {
-    let outcome = match wanted.action {
-        Action::Put { .. } => Outcome::Created,
-        Action::Remove => Outcome::Absent,
+    let (outcome, policy) = match wanted.action {
+        Action::Put { policy, .. } => (Outcome::Created, policy),
+        Action::Remove => (Outcome::Absent, Policy::Mirror),
     };
-    Decision { outcome, becomes: Some(after(wanted, Policy::Mirror)) }
+    Decision { outcome, becomes: Some(after(wanted, policy)) }
 }
 
-fn after(wanted: &Wanted, policy_before: Policy) -> Existing {
-    let (policy, digest) = match wanted.action {
-        Action::Put { policy, digest } => (policy, Some(digest)),
-        Action::Remove => (policy_before, None),
+fn after(wanted: &Wanted, policy: Policy) -> Existing {
+    let digest = match wanted.action {
+        Action::Put { digest, .. } => Some(digest),
+        Action::Remove => None,
     };
     Existing { kind: wanted.kind, policy, revision: wanted.revision, digest }
 }
@@ -227,6 +228,14 @@ mod tests {
     fn what_was_started_once_is_left_alone_also_after_it_was_removed() {
         use Outcome::{Created, Kept, Removed};
         assert_eq!(run(&[once(1, 1), once(9, 2), remove(10), once(11, 3)]).0, [Created, Kept, Removed, Kept]);
+    }
+
+    #[test]
+    fn what_was_started_once_stays_the_users_when_it_is_written_or_removed() {
+        use Outcome::{Created, Kept, Removed, Unchanged, Updated};
+        let (outcomes, stored) = run(&[once(1, 1), put(5, 2), put(6, 2), remove(7), put(8, 3), once(9, 4)]);
+        assert_eq!(outcomes, [Created, Updated, Unchanged, Removed, Created, Kept]);
+        assert_eq!(stored.unwrap().policy, Policy::Once);
     }
 
     #[test]

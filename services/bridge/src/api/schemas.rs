@@ -142,7 +142,7 @@ fn common(limits: &Limits) -> Map<String, Value> {
         the content without nulls and empty lists, and with done, pinned and body even when they are false or empty.";
     let schemas = json!({
         "Kind": {"enum": Kind::ALL.map(Kind::as_str)},
-        "Policy": {"enum": ["mirror", "once"], "description": "mirror: overwritten whenever it drifts. once: created once, then left alone."},
+        "Policy": {"enum": ["mirror", "once"], "description": "mirror: overwritten whenever it drifts. once: created once, then the user's: it stays so whoever writes it later, and no start touches it again, not even after it was removed."},
         "Revision": closed(json!({"epoch": {"type": "integer", "minimum": 0, "maximum": u32::MAX}, "seq": {"type": "integer", "minimum": 0, "maximum": i64::MAX}}), &["epoch", "seq"]),
         "Digest": {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": digest_about},
         "Error": closed(json!({"error": error}), &["error"]),
