@@ -6,7 +6,8 @@ use proto::admin::v1 as admin;
 use reqwest::Method;
 use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
-use tests::mirror::{KEY, Mirror, Plan, TOKEN, eventually};
+use tests::mirror::{Mirror, Plan, TOKEN, eventually};
+use tests::replays::meddle;
 
 /// What a command answered.
 struct Answer {
@@ -34,20 +35,6 @@ async fn typed(mirror: &Mirror, words: &str) -> anyhow::Result<Answer> {
     let (mut out, mut complaints) = (Vec::new(), Vec::new());
     let exit_code = mirrorctl::run_into(arguments.map(Into::into), &mut out, &mut complaints).await;
     Ok(Answer { exit_code, out: String::from_utf8(out)?, complaints: String::from_utf8(complaints)? })
-}
-
-/// Asks the bridge for something, past everything that the mirror knows.
-async fn meddle(mirror: &Mirror, method: Method, path: &[&str], query: &str, body: Option<Value>) -> anyhow::Result<()> {
-    let mut url = url::Url::parse(&mirror.address("bridge", "http")?)?;
-    let place = ["v1", "workspaces", mirror.sandbox.location_id()];
-    url.path_segments_mut().map_err(|()| anyhow::anyhow!("a path"))?.extend(place).extend(path);
-    url.set_query(Some(query).filter(|query| !query.is_empty()));
-    let mut request = mirror.http.request(method, url).bearer_auth(KEY);
-    if let Some(body) = body {
-        request = request.header("content-type", "application/json").body(body.to_string());
-    }
-    request.send().await?.error_for_status()?;
-    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

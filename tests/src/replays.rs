@@ -7,11 +7,14 @@ use proto::replay::v1 as api;
 use proto::replay::v1::plan_replay_response::Part as Planned;
 use proto::replay::v1::replay_client::ReplayClient;
 use proto::replay::v1::verify_replay_response::Part as Verified;
+use reqwest::Method;
+use serde_json::Value;
 use tokio::time::Instant;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 use crate::grpc::WithToken;
+use crate::mirror::{KEY, Mirror};
 
 pub type Client = ReplayClient<InterceptedService<Channel, WithToken>>;
 
@@ -93,4 +96,21 @@ pub async fn verify(client: &mut Client) -> anyhow::Result<(api::VerifyResult, V
         }
     }
     anyhow::bail!("the comparison has no end")
+}
+
+/// Asks the bridge for something in the live workspace, past everything that the mirror knows.
+///
+/// # Errors
+/// When it is refused.
+pub async fn meddle(mirror: &Mirror, method: Method, path: &[&str], query: &str, body: Option<Value>) -> anyhow::Result<()> {
+    let mut url = url::Url::parse(&mirror.address("bridge", "http")?)?;
+    let place = ["v1", "workspaces", mirror.sandbox.location_id()];
+    url.path_segments_mut().map_err(|()| anyhow::anyhow!("a path"))?.extend(place).extend(path);
+    url.set_query(Some(query).filter(|query| !query.is_empty()));
+    let mut request = mirror.http.request(method, url).bearer_auth(KEY);
+    if let Some(body) = body {
+        request = request.header("content-type", "application/json").body(body.to_string());
+    }
+    request.send().await?.error_for_status()?;
+    Ok(())
 }

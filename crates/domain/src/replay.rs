@@ -24,8 +24,6 @@ pub struct Held {
     pub rules: RulesRevision,
     /// The object is gone from the workspace, as it should be.
     pub removed: bool,
-    /// The workspace said that the object is the user's by now, whether it is still there or not.
-    pub kept: bool,
 }
 
 /// What a workspace really holds of an object.
@@ -118,6 +116,18 @@ impl Planned {
     /// Whether anything would be written.
     pub fn acts(&self) -> bool {
         self.step != Step::Skip
+    }
+
+    /// Whether something would be started that the user might have removed.
+    pub fn starts(&self) -> bool {
+        self.policy == Policy::Once && self.acts()
+    }
+
+    /// Leaves it to the user, because the workspace remembers that it was started there.
+    pub fn leave(&mut self) {
+        (self.step, self.reason) = (Step::Skip, Reason::Started);
+        self.changes.clear();
+        (self.intent, self.forget) = (None, None);
     }
 }
 
@@ -218,10 +228,11 @@ fn judge(wanted: Intent, held: Option<&Held>, found: Option<Option<&Present>>, b
     }
 }
 
-/// Whether the workspace is not as the ledger says. What belongs to the user may have been changed, and may be gone.
+/// Whether the workspace is not as the ledger says. What belongs to the user may have been changed. Where it is gone, only the workspace
+/// can tell whether the user removed it or it was lost: see `Planned::leave`.
 fn contradicted(wanted: &Intent, after: Option<&Value>, held: &Held, found: Option<&Present>) -> bool {
     match found {
-        None => !held.removed && !held.kept,
+        None => !held.removed,
         Some(_) if held.removed => true,
         Some(_) if held.applied.policy == Policy::Once => false,
         // What is on its way to the workspace is no drift.

@@ -170,7 +170,7 @@ impl EventLog {
         contacts: &[&str],
     ) -> Result<BTreeMap<String, BTreeMap<ObjectKey, Held>>> {
         let rows = sqlx::query(
-            "SELECT contact_id, object, epoch, seq, edition, policy, rules, removed, answer FROM ledger \
+            "SELECT contact_id, object, epoch, seq, edition, policy, rules, removed FROM ledger \
              WHERE location_id = $1 AND workspace = $2 AND contact_id = ANY($3)",
         )
         .bind(location_id.as_str())
@@ -185,7 +185,6 @@ impl EventLog {
                 applied: Applied { revision, edition: epoch(row.try_get(4)?), policy: policy(row.try_get(5)?) },
                 rules: RulesRevision::from(row.try_get::<String, _>(6)?),
                 removed: row.try_get(7)?,
-                kept: row.try_get::<&str, _>(8)? == "kept",
             };
             held.entry(row.try_get(0)?).or_default().insert(ObjectKey::from(row.try_get::<String, _>(1)?), one);
         }

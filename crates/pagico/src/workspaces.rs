@@ -1,5 +1,7 @@
 //! Workspaces as a whole.
 
+use std::collections::BTreeSet;
+
 use domain::{Hash, ObjectKey, Revision, Workspace};
 use reqwest::Method;
 use serde::Deserialize;
@@ -107,6 +109,20 @@ impl Bridge {
     pub async fn outdate(&self, workspace: &Workspace, items: &[(&ObjectKey, Revision, Revision)]) -> Result<u64> {
         let item = |(key, revision, stored): &(_, _, _)| json!({"key": key, "revision": revision, "stored": stored});
         Ok(self.ages(workspace, items.iter().map(item).collect()).await?.outdated)
+    }
+
+    /// Which of these objects the workspace has or once had: of what is not there any more, that it was removed and not lost.
+    ///
+    /// # Errors
+    /// `WorkspaceUnknown` when the workspace is not there.
+    pub async fn remembered(&self, workspace: &Workspace, keys: &[&ObjectKey]) -> Result<BTreeSet<ObjectKey>> {
+        let mut remembered = BTreeSet::new();
+        for some in keys.chunks(self.settings().items_max.max(1)) {
+            // Every revision is newer than none.
+            let items: Vec<(&ObjectKey, Revision)> = some.iter().map(|key| (*key, Revision { epoch: 0, seq: 0 })).collect();
+            remembered.extend(self.newer(workspace, &items).await?.into_iter().map(|aged| aged.key));
+        }
+        Ok(remembered)
     }
 
     async fn ages(&self, workspace: &Workspace, items: Vec<serde_json::Value>) -> Result<Outdated> {

@@ -210,6 +210,25 @@ async fn workspaces_are_pointed_at_erased_from_and_retired() {
 }
 
 #[tokio::test]
+async fn a_workspace_remembers_what_was_removed_and_nothing_of_what_was_lost() {
+    let stage = Stage::set("pagico-remembers").await;
+    let bridge = &stage.bridge;
+    stage.ready(&Workspace::new("other").unwrap()).await;
+    let intents = intents();
+    let keys: Vec<&ObjectKey> = intents.iter().map(|intent| &intent.object).collect();
+    assert_eq!(bridge.remembered(&workspace(), &keys).await, Err(Error::WorkspaceUnknown));
+    bridge.create(&workspace()).await.unwrap();
+    assert!(bridge.remembered(&workspace(), &keys).await.unwrap().is_empty());
+    write(bridge, &intents[..3]).await;
+    let gone = Intent { action: Action::Remove, revision: Revision { epoch: 1, seq: 1_000 }, ..intents[1].clone() };
+    assert_eq!(write(bridge, &[gone]).await, ["removed"]);
+    let remembered = bridge.remembered(&workspace(), &keys).await.unwrap();
+    assert_eq!(remembered, intents[..3].iter().map(|intent| intent.object.clone()).collect());
+    assert_eq!(bridge.retire(&workspace()).await, Ok(Leaving::Gone));
+    assert_eq!(bridge.remembered(&workspace(), &keys).await, Err(Error::WorkspaceUnknown));
+}
+
+#[tokio::test]
 async fn a_key_that_is_not_one_is_told_from_a_bridge_that_is_away() {
     let stage = Stage::set("pagico-keys").await;
     stage.ready(&workspace()).await;

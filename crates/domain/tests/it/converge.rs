@@ -91,7 +91,7 @@ impl World {
             Answer::Delivered => {
                 let applied = Applied { revision: intent.revision, edition: intent.edition, policy: intent.policy };
                 let removed = intent.action == Action::Remove;
-                let held = Held { applied, rules: intent.rules.clone(), removed, kept: false };
+                let held = Held { applied, rules: intent.rules.clone(), removed };
                 let row = self.ledger.entry(object(intent)).or_insert_with(|| held.clone());
                 if (applied.revision, applied.edition) > (row.applied.revision, row.applied.edition) {
                     *row = held;

@@ -344,12 +344,15 @@ fn what_the_user_finished_or_removed_stays_so() {
     let mut present = mirror.present();
     present.remove(&started[0].1);
     present.get_mut(&started[1].1).unwrap().content = serde_json::json!({"title": "mine"});
-    let planned = mirror.plan(Some(&present));
+    let mut planned = mirror.plan(Some(&present));
     let acting: Vec<&ObjectKey> = planned.iter().filter(|one| one.acts()).map(|one| &one.object).collect();
-    assert_eq!(acting, [&started[0].1], "whether it was dropped or removed, the workspace itself knows");
-    // It answered that the object is the user's.
-    mirror.world.ledger.get_mut(&started[0]).unwrap().kept = true;
-    assert!(!mirror.plan(Some(&present)).iter().any(Planned::acts));
+    assert_eq!(acting, [&started[0].1], "whether it was lost or removed, the workspace itself knows");
+    assert!(planned.iter().filter(|one| one.acts()).all(|one| one.starts() && one.forget.is_some()));
+    // It remembers.
+    planned.iter_mut().filter(|one| one.starts()).for_each(Planned::leave);
+    assert!(planned.iter().all(|one| !one.acts() && one.intent.is_none() && one.forget.is_none()));
+    mirror.apply(planned);
+    assert!(mirror.world.ledger.contains_key(&started[0]), "nothing is forgotten");
 }
 
 #[test]

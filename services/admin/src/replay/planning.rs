@@ -178,18 +178,36 @@ impl Work<'_> {
             came.push((events, earlier));
             whose.push((contact_id, held, settled));
         }
+        let mut all = Vec::with_capacity(whose.len());
         for ((contact_id, held, settled), recorded) in whose.into_iter().zip(self.read(came).await?) {
             let present = match objects.as_deref_mut() {
                 Some(objects) => Some(present(objects, &contact_id).await?),
                 None => None,
             };
             let planned = self.contact(&contact_id, &held, recorded, settled, present.as_ref()).await?;
+            all.push((contact_id, planned));
+        }
+        self.leave_to_the_user(&mut all).await?;
+        for (contact_id, planned) in all {
             tally.add(&contact_id, &planned);
             self.seen.contacts.fetch_add(1, Ordering::Relaxed);
             if !planned.is_empty() {
                 self.out.send(OfContact { contact_id, planned }).await.map_err(|_| Error::Unwanted)?;
             }
         }
+        Ok(())
+    }
+
+    /// What was started and is not there any more was removed by the user, where the workspace remembers it; else it was lost.
+    async fn leave_to_the_user(self, all: &mut [(ContactId, Vec<Planned>)]) -> Result<(), Error> {
+        let Some(bridge) = &self.ask.bridge else { return Ok(()) };
+        let mut starting: Vec<&mut Planned> = all.iter_mut().flat_map(|(_, planned)| planned).filter(|one| one.starts()).collect();
+        let keys: Vec<&ObjectKey> = starting.iter().map(|one| &one.object).collect();
+        let remembered = match bridge.remembered(&self.ask.workspace, &keys).await {
+            Err(pagico::Error::WorkspaceUnknown) => return Ok(()),
+            remembered => remembered?,
+        };
+        starting.iter_mut().filter(|one| remembered.contains(&one.object)).for_each(|one| one.leave());
         Ok(())
     }
 
