@@ -29,6 +29,7 @@ mod rebuild;
 mod relay;
 mod remained;
 mod replays;
+mod retention;
 mod seal;
 mod settings;
 mod transfer;

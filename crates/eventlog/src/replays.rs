@@ -182,10 +182,13 @@ impl EventLog {
     /// was appended before is in reach of the replay, every later one is mapped by the new rules.
     ///
     /// # Errors
-    /// `AlreadyResolved` when the workspace is not as it was when it was planned; `Refused` while another replay of the location goes on.
+    /// `NotFound` when the plan is not kept (any more); `AlreadyResolved` when the workspace is not as it was when it was planned;
+    /// `Refused` while another replay of the location goes on.
     pub async fn start_replay(&self, plan: &Plan, who: &str) -> Result<Replay> {
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, &plan.location_id).await?;
+        // It may have been purged since it was found.
+        plan_of(&mut *transaction, plan.location_id.as_str(), &plan.hash).await?;
         let workspace = find(&mut *transaction, &plan.location_id, &plan.workspace).await?;
         if workspace.role == Role::Retired || workspace.edition != plan.edition {
             return Err(Error::AlreadyResolved);

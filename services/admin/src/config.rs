@@ -79,6 +79,10 @@ pub struct ReplaySettings {
     pub lease: Duration,
     #[serde(with = "humantime_serde")]
     pub interval: Duration,
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+    #[serde(with = "humantime_serde")]
+    pub retention_interval: Duration,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -141,7 +145,7 @@ impl SealSettings {
     }
 }
 
-/// What the database keeps in any case.
+/// Of accesses the database keeps so much in any case; a plan is not to go while it is reviewed.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(24 * 3_600);
 
 impl chassis::Settings for Config {
@@ -192,6 +196,7 @@ impl chassis::Settings for Config {
             ("replay.outdate_items", self.replay.outdate_items == 0),
             ("replay.lease", self.replay.lease.is_zero()),
             ("replay.interval", self.replay.interval.is_zero()),
+            ("replay.retention_interval", self.replay.retention_interval.is_zero()),
             ("verify.in_flight_max", self.verify.in_flight_max == 0),
             ("verify.page_events", self.verify.page_events == 0),
             ("health.interval", self.health.interval.is_zero()),
@@ -206,8 +211,10 @@ impl chassis::Settings for Config {
         if page_rows > page_rows_max {
             problems.push("limits.page_rows must not be more than limits.page_rows_max".to_owned());
         }
-        if self.access.retention < SHORTEST_RETENTION {
-            problems.push("access.retention must be a day at least".to_owned());
+        for (key, retention) in [("access.retention", self.access.retention), ("replay.retention", self.replay.retention)] {
+            if retention < SHORTEST_RETENTION {
+                problems.push(format!("{key} must be a day at least"));
+            }
         }
         problems
     }

@@ -2,7 +2,6 @@
 //!
 //! Does not know GHL or Pagico, and decides nothing; redriving is all it ever sends on its way.
 
-mod access;
 mod answers;
 mod asked;
 mod audit;
@@ -15,6 +14,7 @@ mod proving;
 mod reading;
 mod refusal;
 mod replay;
+mod retention;
 mod sealer;
 mod service;
 mod transfers;
@@ -95,8 +95,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         let (sealing, how, stopping) = (log.clone(), config.proof.verification(), stop.clone());
         tasks.spawn(async move { sealer::run(sealing, seal, how, config.seal.interval, stopping).await.context("sealer") });
     }
-    let (trimmed, access, trimming) = (log.clone(), config.access.clone(), stop.clone());
-    tasks.spawn(async move { access::run(trimmed, access, trimming).await.context("access log") });
+    forget_in_time(&mut tasks, &log, &config, &stop);
     let going_on = stop.clone();
     tasks.spawn(async move { erasure::run(eraser, going_on).await.context("erasures") });
     let executing = stop.clone();
@@ -105,6 +104,22 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let watching = stop.clone();
     tasks.spawn(async move { health::run(chassis, log, bus, interval, watching).await.context("health") });
     finish(tasks, &stop).await
+}
+
+/// What is kept for a time only.
+fn forget_in_time(tasks: &mut JoinSet<anyhow::Result<()>>, log: &EventLog, config: &Config, stop: &Shutdown) {
+    let (trimmed, keep, every, stopping) = (log.clone(), config.access.retention, config.access.interval, stop.clone());
+    let accesses = move || {
+        let log = trimmed.clone();
+        async move { log.forget_accesses(keep).await }
+    };
+    tasks.spawn(async move { retention::run("accesses", every, accesses, stopping).await.context("access log") });
+    let (trimmed, keep, every, stopping) = (log.clone(), config.replay.retention, config.replay.retention_interval, stop.clone());
+    let replays = move || {
+        let log = trimmed.clone();
+        async move { log.forget_replays(keep).await }
+    };
+    tasks.spawn(async move { retention::run("replays", every, replays, stopping).await.context("old replays") });
 }
 
 /// Waits for all tasks; the first that fails stops the others.

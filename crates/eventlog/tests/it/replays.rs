@@ -117,6 +117,58 @@ async fn erasing_purges_what_was_planned_for_the_contact_alone() {
 }
 
 #[tokio::test]
+async fn old_plans_and_replays_are_forgotten_but_for_what_goes_on_and_the_last_of_each_workspace() {
+    let db = database("replays_retention").await;
+    let shadow = Workspace::new("shadow").unwrap();
+    db.log.create_workspace(&db.location, &shadow, None, "ann").await.unwrap();
+    let mut owner = db.as_owner().await;
+    let day = 24 * 3_600;
+    // Never applied, old and new; two replays of one workspace; one of another; one that goes on.
+    for (hash, workspace, applied) in [
+        (1, "loc", None),
+        (2, "loc", None),
+        (3, "loc", Some(Phase::Done)),
+        (4, "loc", Some(Phase::Done)),
+        (5, "shadow", Some(Phase::Failed)),
+        (6, "loc", Some(Phase::Paused)),
+    ] {
+        let planned = Plan { workspace: Workspace::new(workspace).unwrap(), ..plan(&db, hash, None) };
+        db.log.keep_plan(&planned).await.unwrap();
+        if let Some(phase) = applied {
+            let replay = db.log.start_replay(&planned, "ann").await.unwrap();
+            db.log.set_phase(&replay, phase, "", "ann").await.unwrap();
+        }
+    }
+    let age =
+        "UPDATE replays SET ended_at = ended_at - interval '30 days', started_at = started_at - interval '30 days' WHERE plan_hash <> $1";
+    sqlx::query(age).bind([3_u8; 32].as_slice()).execute(&mut owner).await.unwrap();
+    let age = "UPDATE plans SET made_at = CASE WHEN hash = $1 THEN now() ELSE now() - interval '30 days' END";
+    sqlx::query(age).bind([2_u8; 32].as_slice()).execute(&mut owner).await.unwrap();
+
+    assert_eq!(db.log.forget_replays(Duration::from_secs(31 * day)).await.unwrap(), 0);
+    let left = async || db.log.replays(None, None, 10).await.unwrap().iter().map(|replay| replay.plan.hash[0]).collect::<Vec<_>>();
+    assert_eq!(left().await, [3, 6, 5, 4]);
+    assert_eq!(db.log.forget_replays(Duration::from_secs(20 * day)).await.unwrap(), 3, "a replay, its plan, and one that was not applied");
+    assert_eq!(left().await, [3, 6, 5], "the fourth is the only one that was followed by another");
+    for (hash, is_kept) in [(1, false), (2, true), (3, true), (4, false), (5, true), (6, true)] {
+        assert_eq!(db.log.plan(&[hash; 32]).await.is_ok(), is_kept, "{hash}");
+    }
+    let paused = db.log.replays(None, None, 10).await.unwrap().remove(1);
+    db.log.set_phase(&paused, Phase::Running, "", "ann").await.unwrap();
+    assert!(db.log.next_replay().await.unwrap().is_some(), "what goes on has its plan");
+}
+
+#[tokio::test]
+async fn a_plan_that_was_forgotten_meanwhile_starts_nothing() {
+    let db = database("replays_forgotten").await;
+    let planned = plan(&db, 1, None);
+    db.log.keep_plan(&planned).await.unwrap();
+    assert_eq!(db.log.forget_replays(Duration::ZERO).await.unwrap(), 1);
+    assert!(matches!(db.log.start_replay(&planned, "ann").await, Err(eventlog::Error::NotFound)));
+    assert_eq!(db.log.next_replay().await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn every_contact_is_read_once_in_the_order_of_bytes_however_it_is_cut() {
     let db = database("replays_contacts").await;
     let ids = ["b", "B", "a", "É", "c-1", "c1"];

@@ -226,17 +226,15 @@ impl api::replay_server::Replay for Service {
         hex::decode_to_slice(&request.plan_hash, &mut hash)
             .map_err(|_| Status::invalid_argument("plan_hash must be 64 hexadecimal digits"))?;
         let _place = place(&self.0.planning)?;
-        let plan = self.0.log.plan(&hash).await.map_err(|error| {
-            if matches!(error, eventlog::Error::NotFound) {
-                Status::not_found("no plan has this hash; plan first")
-            } else {
-                refusal::of_log(error)
-            }
-        })?;
+        let no_plan = || Status::not_found("no plan has this hash; plan first");
+        let found = self.0.log.plan(&hash).await;
+        let plan = found.map_err(|error| if matches!(error, eventlog::Error::NotFound) { no_plan() } else { refusal::of_log(error) })?;
         let plan = Box::pin(moved::still(&self.0, plan, request.accept_newer)).await?;
         let replay = self.0.log.start_replay(&plan, who(&request.who)).await.map_err(|error| {
             if matches!(error, eventlog::Error::AlreadyResolved) {
                 Status::failed_precondition("the plan is stale: the workspace has moved; plan again")
+            } else if matches!(error, eventlog::Error::NotFound) {
+                no_plan()
             } else if error.is_taken() {
                 Status::already_exists("another replay of this location is not finished; wait for it, or cancel it")
             } else {
