@@ -12,6 +12,7 @@ mod process;
 mod replay;
 mod replay_chaos;
 mod replay_drift;
+mod replay_locations;
 mod replay_once;
 mod restart;
 mod source;

@@ -5,37 +5,10 @@ use eventlog::Settlement;
 use proto::admin::v1 as admin;
 use reqwest::Method;
 use sandbox::Webhook::Sent;
-use serde_json::{Value, json};
-use tests::mirror::{Mirror, Plan, TOKEN, eventually};
+use serde_json::json;
+use tests::mirror::{Mirror, Plan, eventually};
 use tests::replays::meddle;
-
-/// What a command answered.
-struct Answer {
-    exit_code: u8,
-    out: String,
-    complaints: String,
-}
-
-impl Answer {
-    /// The JSON objects of its lines, of those that have this key.
-    fn lines(&self, key: &str) -> Vec<Value> {
-        let lines = self.out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter_map(|line| line.get(key).cloned()).collect()
-    }
-
-    fn is(self, exit_code: u8) -> anyhow::Result<Self> {
-        anyhow::ensure!(self.exit_code == exit_code, "exit code {}: {} {}", self.exit_code, self.out, self.complaints);
-        Ok(self)
-    }
-}
-
-async fn typed(mirror: &Mirror, words: &str) -> anyhow::Result<Answer> {
-    let endpoint = mirror.address("admin", "grpc")?;
-    let arguments = ["mirrorctl", "--endpoint", &endpoint, "--token", TOKEN, "--json"].into_iter().chain(words.split(' '));
-    let (mut out, mut complaints) = (Vec::new(), Vec::new());
-    let exit_code = mirrorctl::run_into(arguments.map(Into::into), &mut out, &mut complaints).await;
-    Ok(Answer { exit_code, out: String::from_utf8(out)?, complaints: String::from_utf8(complaints)? })
-}
+use tests::typed::typed;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_or_removed_in_the_workspace_is_found_by_verify_and_repaired_by_a_plan() -> anyhow::Result<()> {

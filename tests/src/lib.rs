@@ -10,3 +10,4 @@ pub mod mirror;
 pub mod pollers;
 pub mod replays;
 pub mod truth;
+pub mod typed;

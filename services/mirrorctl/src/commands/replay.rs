@@ -7,7 +7,7 @@ mod verify;
 use proto::admin::v1::GetOverviewRequest;
 use proto::replay::v1 as api;
 
-use super::Output;
+use super::{Output, all_or};
 use crate::ask::confirm;
 use crate::cli::replay::{ApplyArgs, ReplayCommand, SelectionArgs};
 use crate::cli::{Connection, replay::Against};
@@ -43,14 +43,12 @@ pub(crate) async fn execute(connection: &Connection, command: ReplayCommand, out
 
 /// What was planned is what is carried out: the hash stands between the two.
 async fn apply(connection: &Connection, arguments: &ApplyArgs, output: &mut Output<'_>) -> Result<(), Problem> {
-    let hashes = match &arguments.plan_hash {
-        Some(hash) => vec![hash.clone()],
-        None => {
-            let plans = plan::shown(connection, &arguments.selection, &arguments.shown, output).await?;
-            plans.into_iter().filter(|plan| !words::is_empty(plan)).map(|plan| plan.hash).collect()
-        }
+    let mut plans = match &arguments.plan_hash {
+        Some(hash) => vec![api::Plan { hash: hash.clone(), ..api::Plan::default() }],
+        None => plan::shown(connection, &arguments.selection, &arguments.shown, output).await?,
     };
-    let question = match (&arguments.plan_hash, hashes.len()) {
+    plans.retain(|plan| arguments.plan_hash.is_some() || !words::is_empty(plan));
+    let question = match (&arguments.plan_hash, plans.len()) {
         (_, 0) => return Ok(()),
         (Some(hash), _) => format!("Carry out the plan {}?", printable(hash)),
         (None, 1) => "Carry out this plan?".to_owned(),
@@ -60,21 +58,43 @@ async fn apply(connection: &Connection, arguments: &ApplyArgs, output: &mut Outp
         output.out.flush()?;
         confirm(&question)?;
     }
-    let mut replays = Vec::with_capacity(hashes.len());
-    for plan_hash in hashes {
-        let request = api::ApplyReplayRequest { plan_hash, accept_newer: arguments.accept_newer, who: connection.who() };
-        // It is planned again before it begins, which takes as long as planning does.
-        let answer = connection.replay_without_deadline().await?.apply_replay(request).await?.into_inner();
-        replays.push(answer.replay.unwrap_or_default());
+    let (mut replays, mut failures) = (Vec::with_capacity(plans.len()), Vec::new());
+    for plan in &plans {
+        match begin(connection, plan, arguments.accept_newer).await {
+            Ok(replay) => replays.push(replay),
+            Err(problem) if plans.len() == 1 => return Err(problem),
+            // Each location is for itself: the others go on.
+            Err(problem) => {
+                refused(plan, &problem, output)?;
+                failures.push(problem);
+            }
+        }
     }
-    if arguments.detach {
-        return replays.iter().try_for_each(|replay| state::show(replay, output));
-    }
-    let mut ended = Ok(());
     for replay in replays {
-        ended = ended.and(state::follow(connection, replay, output).await);
+        let ended = if arguments.detach { state::show(&replay, output) } else { state::follow(connection, replay, output).await };
+        match ended {
+            Err(problem) if plans.len() == 1 => return Err(problem),
+            ended => failures.extend(ended.err()),
+        }
     }
-    ended
+    all_or(plans.len(), &failures)
+}
+
+async fn begin(connection: &Connection, plan: &api::Plan, accept_newer: bool) -> Result<api::ReplayState, Problem> {
+    let request = api::ApplyReplayRequest { plan_hash: plan.hash.clone(), accept_newer, who: connection.who() };
+    // It is planned again before it begins, which takes as long as planning does.
+    let answer = connection.replay_without_deadline().await?.apply_replay(request).await?.into_inner();
+    Ok(answer.replay.unwrap_or_default())
+}
+
+/// Tells of one plan among several that was not carried out.
+fn refused(plan: &api::Plan, problem: &Problem, output: &mut Output<'_>) -> Result<(), Problem> {
+    let location_id = plan.target.as_ref().map_or("", |target| &target.location_id);
+    if output.json {
+        return output.line(&as_json::refused(location_id, &plan.hash, &problem.to_string()));
+    }
+    let told = format!("location {} is not replayed: {}", printable(location_id), printable(&problem.to_string()));
+    Ok(writeln!(output.out, "{}", output.style.gone(&told))?)
 }
 
 /// The locations that are meant: all of them, or the one that is named or the only one.

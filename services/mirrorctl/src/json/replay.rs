@@ -43,6 +43,11 @@ pub(crate) fn replay(from: &api::ReplayState) -> Value {
     } })
 }
 
+/// A plan that was not carried out, and why.
+pub(crate) fn refused(location_id: &str, plan_hash: &str, why: &str) -> Value {
+    json!({ "refused": { "location_id": location_id, "plan_hash": plan_hash, "reason": why } })
+}
+
 pub(crate) fn difference(from: &api::Difference) -> Value {
     json!({ "difference": {
         "contact_id": from.contact_id, "object": from.object, "kind": from.kind, "problem": from.problem,

@@ -28,7 +28,7 @@ async fn compare(
     output: &mut Output<'_>,
 ) -> Result<api::VerifyResult, Problem> {
     let request = api::VerifyReplayRequest {
-        location_id,
+        location_id: location_id.clone(),
         workspace: arguments.workspace.clone(),
         contact_id: arguments.contact.clone(),
         contacts_max: arguments.contacts,
@@ -52,7 +52,7 @@ async fn compare(
     if output.json {
         output.line(&as_json::verified(&result))?
     } else {
-        end(&result, output)?
+        end(&result, &location_id, output)?
     }
     Ok(result)
 }
@@ -78,7 +78,7 @@ fn show(difference: &api::Difference, full: bool, output: &mut Output<'_>) -> Re
     Ok(())
 }
 
-fn end(result: &api::VerifyResult, output: &mut Output<'_>) -> Result<(), Problem> {
+fn end(result: &api::VerifyResult, location_id: &str, output: &mut Output<'_>) -> Result<(), Problem> {
     let style = output.style;
     let compared = format!(
         "workspace {} and the log up to event {}: {} contacts, {} objects compared",
@@ -98,5 +98,6 @@ fn end(result: &api::VerifyResult, output: &mut Output<'_>) -> Result<(), Proble
     writeln!(output.out, "{}: {compared}, {differing} contacts differ", style.gone("different"))?;
     writeln!(output.out, "root of the log        {}", result.log_root)?;
     writeln!(output.out, "root of the workspace  {}", result.workspace_root)?;
-    Ok(writeln!(output.out, "Repair it: mirrorctl replay apply --against live --workspace {}", printable(&result.workspace))?)
+    let location = if location_id.is_empty() { String::new() } else { format!("--location {} ", printable(location_id)) };
+    Ok(writeln!(output.out, "Repair it: mirrorctl {location}replay apply --against live --workspace {}", printable(&result.workspace))?)
 }

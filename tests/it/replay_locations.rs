@@ -1,0 +1,167 @@
+//! A replay of every location: each for itself, whatever becomes of the others.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+use tests::mirror::{KEY, Mirror, Plan, eventually};
+use tests::typed::{Answer, shown, typed};
+use toml::{Table, toml};
+
+/// What each location's workspace holds.
+type Held = BTreeMap<String, BTreeMap<String, Value>>;
+
+/// A mirror of two locations with some contacts each.
+async fn started(name: &str, admin: Table) -> anyhow::Result<Mirror> {
+    let plan = Plan::new(name).contacts(4).sandbox(|settings| settings.locations = 2).with("admin", admin);
+    let mut mirror = Mirror::start(plan).await?;
+    let agency = mirror.sandbox.agency();
+    let mut locations = Vec::new();
+    for (n, world) in agency.worlds().iter().enumerate() {
+        if n > 0 {
+            world.populate(8, 3);
+            world.settle_search();
+        }
+        let (id, token) = (world.location_id(), world.token());
+        locations.push(toml::Value::Table(toml! { id = id
+        token = token }));
+    }
+    mirror.stop_service("poller").await?;
+    mirror.relax("poller", Table::from_iter([("locations".to_owned(), locations.into())]));
+    mirror.start_service("poller")?;
+    mirror.in_sync().await?;
+    eventually("the second location is there", async || {
+        for world in agency.worlds() {
+            let held = mirror.workspace_called(world.location_id()).await.map_err(|error| error.to_string())?;
+            let [contacts, tasks, notes, appointments] = world.snapshot().counts();
+            let wanted = contacts + tasks + notes + appointments;
+            if held.len() != wanted {
+                return Err(format!("{} of {wanted} objects", held.len()));
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    mirror.quiet().await?;
+    Ok(mirror)
+}
+
+async fn held(mirror: &Mirror) -> anyhow::Result<Held> {
+    let mut held = Held::new();
+    for world in mirror.sandbox.agency().worlds() {
+        let objects = mirror.workspace_called(world.location_id()).await?;
+        held.insert(world.location_id().to_owned(), objects.into_iter().map(|object| (object.key, object.content)).collect());
+    }
+    Ok(held)
+}
+
+async fn drop_workspaces(mirror: &Mirror) -> anyhow::Result<()> {
+    for world in mirror.sandbox.agency().worlds() {
+        let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, world.location_id());
+        mirror.http.delete(url).bearer_auth(KEY).send().await?.error_for_status()?;
+    }
+    Ok(())
+}
+
+/// How many objects each plan writes, by location.
+fn puts(answer: &Answer) -> BTreeMap<String, u64> {
+    let of = |plan: Value| Some((plan.get("location_id")?.as_str()?.to_owned(), plan.get("puts")?.as_u64()?));
+    answer.lines("plan").into_iter().filter_map(of).collect()
+}
+
+/// What the last word of each replay was, by location.
+fn ended(answer: &Answer) -> BTreeMap<String, String> {
+    let of = |replay: Value| Some((replay.pointer("/plan/location_id")?.as_str()?.to_owned(), replay.get("phase")?.as_str()?.to_owned()));
+    answer.lines("replay").into_iter().filter_map(of).collect()
+}
+
+fn each<T: Clone>(held: &Held, value: &T) -> BTreeMap<String, T> {
+    held.keys().map(|location| (location.clone(), value.clone())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_location_is_planned_applied_and_verified_for_itself() -> anyhow::Result<()> {
+    let mirror = started("locations-all", Table::new()).await?;
+    let before = held(&mirror).await?;
+    assert_eq!(before.len(), 2);
+    let unnamed = typed(&mirror, "replay plan").await?.is(5)?;
+    assert!(unnamed.complaints.contains("2 locations are connected"), "{}", unnamed.complaints);
+    let nothing = typed(&mirror, "replay plan --all-locations --detailed-exitcode").await?.is(0)?;
+    assert_eq!(puts(&nothing), each(&before, &0));
+    assert_eq!(typed(&mirror, "replay verify --all-locations").await?.is(0)?.lines("result").len(), 2);
+
+    // One is lost: it alone is planned anew, and what repairs it can be typed as it is said.
+    let lost = before.keys().next().cloned().unwrap_or_default();
+    let url = format!("{}/v1/workspaces/{lost}", mirror.address("bridge", "http")?);
+    mirror.http.delete(url).bearer_auth(KEY).send().await?.error_for_status()?;
+    let told = shown(&mirror, "replay verify --all-locations").await?.is(1)?;
+    let (_, repair) = told.out.split_once("Repair it: mirrorctl ").unwrap_or_default();
+    let repair = repair.lines().next().unwrap_or_default();
+    let planned = typed(&mirror, "replay plan --against live --all-locations --detailed-exitcode").await?.is(2)?;
+    let lost_objects = u64::try_from(before.get(&lost).map_or(0, BTreeMap::len))?;
+    assert_eq!(
+        puts(&planned),
+        before.keys().map(|location| (location.clone(), if *location == lost { lost_objects } else { 0 })).collect()
+    );
+    let repaired = typed(&mirror, &format!("{repair} --yes")).await?.is(0)?;
+    assert_eq!(ended(&repaired), BTreeMap::from([(lost, "done".to_owned())]));
+    assert_eq!(held(&mirror).await?, before);
+
+    drop_workspaces(&mirror).await?;
+    let applied = typed(&mirror, "replay apply --against live --all-locations --yes").await?.is(0)?;
+    assert_eq!(ended(&applied), each(&before, &"done".to_owned()));
+    assert_eq!(held(&mirror).await?, before, "object by object");
+    typed(&mirror, "replay plan --against live --all-locations --detailed-exitcode").await?.is(0)?;
+    typed(&mirror, "replay verify --all-locations").await?.is(0)?;
+    mirror.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_location_that_is_refused_keeps_no_other_from_being_replayed() -> anyhow::Result<()> {
+    let mut mirror = started("locations-refused", Table::new()).await?;
+    let before = held(&mirror).await?;
+    let held_up: Vec<String> = before.keys().cloned().collect();
+    for location in held_up {
+        drop_workspaces(&mirror).await?;
+        mirror.stop_service("writer").await?;
+        typed(&mirror, &format!("--location {location} replay apply --against live --yes --detach")).await?.is(0)?;
+        typed(&mirror, "replay pause").await?.is(0)?;
+        mirror.start_service("writer")?;
+        let applied = typed(&mirror, "replay apply --against live --all-locations --yes").await?.is(5)?;
+        assert!(applied.complaints.contains("1 of 2"), "{}", applied.complaints);
+        let refused = applied.lines("refused");
+        assert_eq!(refused.iter().map(|one| one["location_id"].clone()).collect::<Vec<_>>(), [json!(location)]);
+        let mut others = before.clone();
+        others.remove(&location);
+        assert_eq!(ended(&applied), each(&others, &"done".to_owned()));
+        typed(&mirror, "replay list").await?.is(0)?;
+
+        let paused = typed(&mirror, &format!("--location {location} replay list")).await?.is(0)?;
+        let id = paused.lines("replay").first().and_then(|replay| replay["replay_id"].as_str().map(str::to_owned)).unwrap_or_default();
+        typed(&mirror, &format!("replay resume {id}")).await?.is(0)?;
+        typed(&mirror, &format!("replay status --watch {id}")).await?.is(0)?;
+        assert_eq!(held(&mirror).await?, before);
+    }
+    mirror.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_plans_of_every_location_go_by_themselves() -> anyhow::Result<()> {
+    let mirror = started("locations-retention", toml! { replay = { retention = "2days", retention_interval = "100ms" } }).await?;
+    let planned = typed(&mirror, "replay plan --all-locations").await?.is(0)?;
+    let hashes: Vec<String> = planned.lines("plan").iter().filter_map(|plan| plan["hash"].as_str().map(str::to_owned)).collect();
+    let [kept, old @ ..] = hashes.as_slice() else { anyhow::bail!("no plan") };
+    let mut owner = sqlx::PgConnection::connect(&mirror.postgres.url("log")).await?;
+    let age = "UPDATE plans SET made_at = now() - interval '50 hours' WHERE encode(hash, 'hex') <> $1";
+    assert_eq!(sqlx::query(age).bind(kept).execute(&mut owner).await?.rows_affected(), 1);
+    eventually("the old one is gone", async || {
+        let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM plans").fetch_one(&mut owner).await;
+        if count.as_ref().is_ok_and(|count| *count == 1) { Ok(()) } else { Err(format!("{count:?}")) }
+    })
+    .await?;
+    for hash in old {
+        typed(&mirror, &format!("replay apply {hash} --yes")).await?.is(3)?;
+    }
+    typed(&mirror, &format!("replay apply {kept} --yes")).await?.is(0)?;
+    mirror.stop().await
+}
