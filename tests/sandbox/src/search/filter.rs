@@ -114,6 +114,11 @@ impl Filter {
         }
     }
 
+    /// Nothing is asked of a contact.
+    pub(crate) fn holds_everyone(&self) -> bool {
+        matches!(self, Self::All(inner) if inner.iter().all(Self::holds_everyone))
+    }
+
     /// No contact outside of these bounds of the date field can pass.
     pub(crate) fn bounds(&self, wanted: &Field) -> Bounds {
         match self {
