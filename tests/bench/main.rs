@@ -7,6 +7,7 @@ mod path;
 mod replay;
 mod report;
 mod source;
+mod sweep;
 
 use clap::{Parser, ValueEnum};
 
@@ -46,6 +47,8 @@ enum Bench {
     Replay,
     /// What it costs to see everything in GHL: calls, webhooks, silent changes, and what has not changed.
     Source,
+    /// What a location of many contacts takes of the poller's memory.
+    Sweep,
 }
 
 #[tokio::main]
@@ -73,6 +76,9 @@ async fn main() -> anyhow::Result<()> {
         source::silent(&mut report).await?;
         source::webhooks(&mut report, arguments.size / 5, arguments.seconds).await?;
         source::unchanged(&mut report, arguments.size).await?;
+    }
+    if wanted(Bench::Sweep) {
+        sweep::measure(&mut report, arguments.size).await?;
     }
     if wanted(Bench::Replay) {
         replay::measure(&mut report, arguments.size, arguments.seconds).await?;

@@ -120,8 +120,13 @@ pub(crate) async fn waits(mirror: &Mirror, city: &str, go_on: impl Fn(u64) -> bo
 
 /// The most memory a process ever held, by the kernel's count, in MiB.
 pub(crate) fn peak_memory(process: &str) -> anyhow::Result<f64> {
+    memory(process, "VmHWM:")
+}
+
+/// What the kernel counts of a process's memory under a name, in MiB.
+pub(crate) fn memory(process: &str, name: &str) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("VmHWM")?;
+    let line = status.lines().find(|line| line.starts_with(name)).context("a figure of the process's memory")?;
     let kib: f64 = line.split_whitespace().nth(1).context("a number")?.parse()?;
     Ok(kib / 1_024.0)
 }

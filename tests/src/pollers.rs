@@ -69,8 +69,18 @@ impl Pollers {
             pollers.replicas.push(replica);
             pollers.revive(number)?;
         }
-        pollers.send_webhooks_to(0)?;
+        if replicas > 0 {
+            pollers.send_webhooks_to(0)?;
+        }
         Ok(pollers)
+    }
+
+    /// Writes down what one more poller is started with, for whoever starts it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn settings_file(&self, name: &str, more: &Table) -> anyhow::Result<PathBuf> {
+        Ok(self.replica(name, more.clone())?.file)
     }
 
     fn replica(&self, name: &str, more: Table) -> anyhow::Result<Replica> {
