@@ -1,10 +1,12 @@
 //! What is on several contacts, at once or one after the other.
 
+use std::time::Duration;
+
 use proto::replay::v1 as api;
 use sandbox::Webhook::{Lost, Sent};
 use serde_json::json;
 use tests::mirror::{Mirror, Plan, eventually};
-use tests::replays::{acts, against_workspace, plan, verify};
+use tests::replays::{acts, against_workspace, apply, done, plan, verify};
 use toml::toml;
 
 async fn started(name: &str) -> anyhow::Result<Mirror> {
@@ -28,6 +30,18 @@ async fn is_settled(mirror: &Mirror) -> anyhow::Result<()> {
     let (result, differences) = verify(&mut client).await?;
     anyhow::ensure!(result.equal, "{differences:?}");
     Ok(())
+}
+
+/// Waits until the log tells something of a task so often; gives where.
+async fn told(mirror: &Mirror, task: &str, change: &str, times: usize) -> anyhow::Result<Vec<u64>> {
+    eventually(change, async || {
+        let events = mirror.log.read(&mirror.location().map_err(|error| error.to_string())?, 0, 1_000).await;
+        let events = events.map_err(|error| error.to_string())?;
+        let about_it = events.iter().filter(|event| event.record.as_ref().is_some_and(|(_, id)| id.as_str() == task));
+        let found: Vec<u64> = about_it.filter(|event| event.type_name == change).map(|event| event.seq).collect();
+        if found.len() == times { Ok(found) } else { Err(format!("{} times", found.len())) }
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,27 +73,17 @@ async fn a_task_of_two_contacts_stays_until_it_is_taken_off_both() -> anyhow::Re
     let [a, b, ..] = contacts.as_slice() else { anyhow::bail!("too few contacts") };
     let task = world.create_task(a, &json!({"title": "Call both", "completed": false, "contactIds": [a, b]}), Sent)?;
     let key = format!("ghl:task/{task}");
-    let told = async |change: &str, times: usize| {
-        eventually(change, async || {
-            let events = mirror.log.read(&mirror.location().map_err(|error| error.to_string())?, 0, 1_000).await;
-            let events = events.map_err(|error| error.to_string())?;
-            let about_it = events.iter().filter(|event| event.record.as_ref().is_some_and(|(_, id)| id.as_str() == task));
-            let found = about_it.filter(|event| event.type_name == change).count();
-            if found == times { Ok(()) } else { Err(format!("{found} times")) }
-        })
-        .await
-    };
-    told("task.appeared", 1).await?;
+    told(&mirror, &task, "task.appeared", 1).await?;
     // Whoever changes is looked at whole.
     world.update_contact(b, &json!({"city": "Turin"}), Sent)?;
-    told("task.appeared", 2).await?;
+    told(&mirror, &task, "task.appeared", 2).await?;
     mirror.quiet().await?;
     is_settled(&mirror).await?;
 
     // Taken off the one where it is in the workspace, so that it comes to the other.
     world.update_any_task(&task, &json!({"contactIds": [a]}), Lost)?;
     world.update_contact(b, &json!({"city": "Milan"}), Sent)?;
-    told("task.remained", 1).await?;
+    told(&mirror, &task, "task.remained", 1).await?;
     mirror.in_sync().await?;
     mirror.quiet().await?;
     anyhow::ensure!(mirror.workspace().await?.iter().any(|object| object.key == key), "the task is missing");
@@ -87,5 +91,56 @@ async fn a_task_of_two_contacts_stays_until_it_is_taken_off_both() -> anyhow::Re
 
     world.delete_any_task(&task, Sent)?;
     mirror.in_sync().await?;
+    mirror.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_state_has_a_task_of_two_contacts_where_it_was_then() -> anyhow::Result<()> {
+    let mirror = started("shared-then").await?;
+    let (world, mut client) = (mirror.world(), mirror.replay().await?);
+    let contacts = world.contact_ids();
+    let [a, b, ..] = contacts.as_slice() else { anyhow::bail!("too few contacts") };
+    let task = world.create_task(a, &json!({"title": "Call both", "completed": false, "contactIds": [a, b]}), Sent)?;
+    let key = format!("ghl:task/{task}");
+    told(&mirror, &task, "task.appeared", 1).await?;
+    world.update_contact(b, &json!({"city": "Turin"}), Sent)?;
+    let [first, second] = told(&mirror, &task, "task.appeared", 2).await?[..] else { anyhow::bail!("two places") };
+    // It changes at both, so that neither is known as it was then.
+    world.update_any_task(&task, &json!({"title": "Call both again"}), Lost)?;
+    world.update_contact(a, &json!({"city": "Milan"}), Sent)?;
+    world.update_contact(b, &json!({"city": "Milan"}), Sent)?;
+    told(&mirror, &task, "task.changed", 2).await?;
+    mirror.quiet().await?;
+    is_settled(&mirror).await?;
+
+    // What is there is newer than any of it.
+    let until = |position| Some(api::selection::Until::Position(position));
+    for position in [first, second] {
+        for selection in [api::Selection::default(), against_workspace()] {
+            let planned = plan(&mut client, api::Selection { until: until(position), ..selection }).await?;
+            anyhow::ensure!(acts(&planned) == 0, "up to {position}: {:?}", planned.totals);
+        }
+    }
+
+    let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
+    mirror.http.delete(url).bearer_auth(tests::mirror::KEY).send().await?.error_for_status()?;
+    let owner = async || -> anyhow::Result<String> {
+        let held = mirror.workspace().await?;
+        let task = held.into_iter().find(|object| object.key == key).ok_or_else(|| anyhow::anyhow!("the task is missing"))?;
+        Ok(task.contact.trim_start_matches("ghl:contact/").to_owned())
+    };
+    let mut owners = Vec::new();
+    for until in [until(first), until(second), None] {
+        let selection = api::Selection { until, ..against_workspace() };
+        let planned = plan(&mut client, selection.clone()).await?;
+        anyhow::ensure!(acts(&planned) > 0);
+        apply(&mut client, &planned).await?;
+        done(&mut client, Duration::from_secs(30)).await?;
+        anyhow::ensure!(acts(&plan(&mut client, selection).await?) == 0, "there is more to do");
+        owners.push(owner().await?);
+    }
+    let [one, other, _] = owners.as_slice() else { anyhow::bail!("three moments") };
+    anyhow::ensure!(one != other && contacts.contains(one) && contacts.contains(other), "{owners:?}");
+    is_settled(&mirror).await?;
     mirror.stop().await
 }

@@ -254,7 +254,7 @@ fn value<'a>(fields: Option<&'a serde_json::Map<String, Value>>, name: &str) -> 
 }
 
 /// The kind of the object that mirrors a record.
-pub(crate) fn mirror_kind(kind: RecordKind) -> ObjectKind {
+pub fn mirror_kind(kind: RecordKind) -> ObjectKind {
     match kind {
         RecordKind::Contact => ObjectKind::Contact,
         RecordKind::Task => ObjectKind::Task,

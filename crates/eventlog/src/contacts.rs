@@ -179,16 +179,30 @@ impl EventLog {
         .fetch_all(&self.pool)
         .await?;
         let mut held: BTreeMap<String, BTreeMap<ObjectKey, Held>> = BTreeMap::new();
-        for row in rows {
-            let revision = Revision { epoch: epoch(row.try_get(2)?), seq: unsigned(row.try_get(3)?) };
-            let one = Held {
-                applied: Applied { revision, edition: epoch(row.try_get(4)?), policy: policy(row.try_get(5)?) },
-                rules: RulesRevision::from(row.try_get::<String, _>(6)?),
-                removed: row.try_get(7)?,
-            };
-            held.entry(row.try_get(0)?).or_default().insert(ObjectKey::from(row.try_get::<String, _>(1)?), one);
+        for row in &rows {
+            let (object, one) = read_held(row)?;
+            held.entry(row.try_get(0)?).or_default().insert(object, one);
         }
         Ok(held)
+    }
+
+    /// What the ledger holds of these objects in a workspace, whosever they are.
+    pub async fn held_objects(
+        &self,
+        location_id: &LocationId,
+        workspace: &Workspace,
+        objects: &[&ObjectKey],
+    ) -> Result<BTreeMap<ObjectKey, Held>> {
+        let rows = sqlx::query(
+            "SELECT contact_id, object, epoch, seq, edition, policy, rules, removed FROM ledger \
+             WHERE location_id = $1 AND workspace = $2 AND object = ANY($3)",
+        )
+        .bind(location_id.as_str())
+        .bind(workspace.as_str())
+        .bind(objects.iter().map(|object| object.as_str()).collect::<Vec<_>>())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(read_held).collect()
     }
 
     /// Forgets what the ledger says of these objects, because the workspace contradicts it: where it still says this revision, and that
@@ -229,4 +243,14 @@ impl EventLog {
         let corrupt = |_| Error::Corrupt { location_id: location_id.clone(), seq: place, problem: "its hash is none" };
         row.try_get::<&[u8], _>(0)?.try_into().map_err(corrupt)
     }
+}
+
+fn read_held(row: &PgRow) -> Result<(ObjectKey, Held)> {
+    let revision = Revision { epoch: epoch(row.try_get(2)?), seq: unsigned(row.try_get(3)?) };
+    let held = Held {
+        applied: Applied { revision, edition: epoch(row.try_get(4)?), policy: policy(row.try_get(5)?) },
+        rules: RulesRevision::from(row.try_get::<String, _>(6)?),
+        removed: row.try_get(7)?,
+    };
+    Ok((ObjectKey::from(row.try_get::<String, _>(1)?), held))
 }

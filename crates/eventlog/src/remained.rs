@@ -21,26 +21,45 @@ struct Place {
     gone: usize,
 }
 
-/// Which records are on several contacts, and where each of them was seen last: what mirrors it is there.
+/// The records that are or once were on several contacts; of those that were at a certain moment, where each of them was seen last: what
+/// mirrors it is there.
 #[derive(Debug, Default)]
-pub struct Shared(BTreeMap<RecordKind, BTreeMap<String, String>>);
+pub struct Shared(BTreeMap<RecordKind, BTreeMap<String, Option<String>>>);
 
 impl Shared {
     /// Whether what mirrors this record of this contact is at another contact.
     pub fn is_elsewhere(&self, kind: RecordKind, record_id: &str, contact_id: &str) -> bool {
-        self.0.get(&kind).and_then(|records| records.get(record_id)).is_some_and(|holder| holder != contact_id)
+        self.of(kind, record_id).and_then(Option::as_deref).is_some_and(|holder| holder != contact_id)
+    }
+
+    /// Whether the record is on several contacts or has been, be it before the moment or after it: another contact than the one that is
+    /// looked at may then have what mirrors it.
+    pub fn is_on_several(&self, kind: RecordKind, record_id: &str) -> bool {
+        self.of(kind, record_id).is_some()
+    }
+
+    fn of(&self, kind: RecordKind, record_id: &str) -> Option<&Option<String>> {
+        self.0.get(&kind)?.get(record_id)
     }
 }
 
+/// What is known is how things are now; of a record that has changed since the moment, its last event before that tells how it was.
+const SHARED: &str = "WITH several AS MATERIALIZED (SELECT kind, record_id FROM known_records \
+    WHERE location_id = $1 AND kind <> 'contact' GROUP BY kind, record_id HAVING count(*) > 1), \
+    places AS (SELECT k.kind, k.record_id, k.contact_id, k.seq, k.present FROM several s JOIN known_records k \
+    ON k.location_id = $1 AND k.kind <> 'contact' AND k.kind = s.kind AND k.record_id = s.record_id), \
+    at_moment AS (SELECT p.kind, p.record_id, p.contact_id, p.seq, p.present FROM places p WHERE p.seq <= $2 UNION ALL \
+    SELECT p.kind, p.record_id, p.contact_id, e.seq, coalesce(e.type NOT LIKE '%.vanished', false) FROM places p LEFT JOIN LATERAL \
+    (SELECT seq, type FROM events WHERE location_id = $1 AND contact_id = p.contact_id AND seq <= $2 AND record_kind = p.kind \
+    AND record_id = p.record_id ORDER BY seq DESC LIMIT 1) e ON true WHERE p.seq > $2) \
+    SELECT kind, record_id, CASE WHEN count(*) FILTER (WHERE present) > 1 \
+    THEN (array_agg(contact_id ORDER BY seq DESC) FILTER (WHERE present))[1] END FROM at_moment GROUP BY kind, record_id";
+
 impl EventLog {
-    /// The records that are on several contacts by what is known now, as far as they were seen there up to a position.
+    /// The records of a location that are or have been on several contacts, and where they were by the log up to a position.
     pub async fn shared_records(&self, location_id: &LocationId, through: u64) -> Result<Shared> {
-        let rows = sqlx::query(
-            "SELECT kind, record_id, (array_agg(contact_id ORDER BY seq DESC))[1] FROM known_records \
-             WHERE location_id = $1 AND seq <= $2 AND present AND kind <> 'contact' GROUP BY kind, record_id HAVING count(*) > 1",
-        );
         let mut shared = Shared::default();
-        for row in rows.bind(location_id.as_str()).bind(signed(through)).fetch_all(&self.pool).await? {
+        for row in sqlx::query(SHARED).bind(location_id.as_str()).bind(signed(through)).fetch_all(&self.pool).await? {
             if let Some(kind) = RecordKind::parse(row.try_get(0)?) {
                 shared.0.entry(kind).or_default().insert(row.try_get(1)?, row.try_get(2)?);
             }

@@ -1,6 +1,8 @@
 //! What vanishes from one contact and is still on another.
 
-use domain::{Body, Change, Observation, RecordFact, Recorded, Rules, Sighting, map};
+use std::collections::BTreeMap;
+
+use domain::{Body, Change, Observation, RecordFact, RecordKind, Recorded, Rules, Sighting, map};
 
 use crate::support::{contact_id, database, seen, seen_with_notes, types};
 
@@ -48,6 +50,48 @@ async fn what_is_on_another_contact_later_than_it_vanished_needs_no_word() {
     let both = [gone("loser", 2), seen_with_notes("winner", "Ann", 2, &[("n1", "hello")])];
     let last = db.log.observe(&db.location, &both).await.expect("observed");
     assert_eq!(types(&last), ["contact.vanished", "note.vanished", "contact.appeared", "note.appeared"]);
+}
+
+#[tokio::test]
+async fn what_is_on_several_contacts_is_told_for_any_moment_whatever_came_afterwards() {
+    let db = database("remained_moments").await;
+    let lives: [(&str, &[(&str, &str)]); 9] = [
+        ("a", &[("n1", "shared"), ("n2", "alone")]),
+        ("b", &[("n1", "shared")]),
+        ("a", &[("n1", "edited"), ("n2", "alone")]),
+        ("c", &[("n3", "other")]),
+        ("b", &[]),
+        ("c", &[("n3", "other"), ("n1", "edited")]),
+        ("b", &[("n1", "edited"), ("n3", "other")]),
+        ("a", &[("n2", "alone")]),
+        ("c", &[]),
+    ];
+    for (asked, (id, notes)) in (1..).zip(lives) {
+        db.observe(seen_with_notes(id, id, asked, notes)).await;
+    }
+    let events = db.log.read(&db.location, 0, 1_000).await.expect("read");
+    let mut shared_at = 0;
+    for through in 0..=db.head().await {
+        let shared = db.log.shared_records(&db.location, through).await.expect("shared");
+        for note in ["n1", "n2", "n3"] {
+            // Where it was then: of each contact the last event counts, and where it was seen last is where it is mirrored.
+            let mut places = BTreeMap::new();
+            for event in events.iter().filter(|event| event.seq <= through) {
+                if event.record.as_ref().is_some_and(|(_, id)| id.as_str() == note) {
+                    places.insert(event.contact_id.clone(), (event.type_name != "note.vanished").then_some(event.seq));
+                }
+            }
+            let there: BTreeMap<u64, String> = places.into_iter().filter_map(|(contact, seq)| Some((seq?, contact?.to_string()))).collect();
+            let holder = there.last_key_value().map(|(_, contact)| contact.clone()).filter(|_| there.len() > 1);
+            shared_at += usize::from(holder.is_some());
+            for contact in ["a", "b", "c"] {
+                let expected = holder.as_ref().is_some_and(|holder| holder != contact);
+                assert_eq!(shared.is_elsewhere(RecordKind::Note, note, contact), expected, "{note} of {contact} at {through}");
+            }
+        }
+        assert_eq!(["n1", "n2", "n3"].map(|note| shared.is_on_several(RecordKind::Note, note)), [true, false, true]);
+    }
+    assert!(shared_at > 5, "{shared_at}");
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::replay::{Held, Needed, Planned, Present, Reason, Sieve, Tally, Target, plan};
-use domain::{ContactId, LocationId, ObjectKey, Recorded, Rules, RulesRevision, Stored, Workspace};
+use domain::replay::{Held, Needed, Planned, Present, Reason, Sieve, Tally, Target, mirror_kind, plan};
+use domain::{Body, Change, ContactId, LocationId, ObjectKey, RecordKind, Recorded, Rules, RulesRevision, Stored, Workspace};
 use eventlog::{Contacts, EventLog, Shared, Unread};
 use futures::stream::{Peekable, Stream, StreamExt};
 use tokio::sync::mpsc;
@@ -180,10 +180,12 @@ impl Work<'_> {
         }
         let mut all = Vec::with_capacity(whose.len());
         for ((contact_id, held, settled), recorded) in whose.into_iter().zip(self.read(came).await?) {
-            let present = match objects.as_deref_mut() {
+            let mut present = match objects.as_deref_mut() {
                 Some(objects) => Some(present(objects, &contact_id).await?),
                 None => None,
             };
+            let mut held = held;
+            self.wandered(recorded.iter().flatten(), &mut held, present.as_mut()).await?;
             let planned = self.contact(&contact_id, &held, recorded, settled, present.as_ref()).await?;
             all.push((contact_id, planned));
         }
@@ -194,6 +196,38 @@ impl Work<'_> {
             if !planned.is_empty() {
                 self.out.send(OfContact { contact_id, planned }).await.map_err(|_| Error::Unwanted)?;
             }
+        }
+        Ok(())
+    }
+
+    /// What mirrors a record of several contacts may be held as another contact's: at an earlier moment it was here.
+    async fn wandered(
+        self,
+        recorded: impl Iterator<Item = &Recorded>,
+        held: &mut BTreeMap<ObjectKey, Held>,
+        mut present: Option<&mut BTreeMap<ObjectKey, Present>>,
+    ) -> Result<(), Error> {
+        let Ask { location_id, workspace, bridge, .. } = self.ask;
+        let here = recorded.filter(|event| !matches!(&event.body, Body::Record(fact) if fact.change == Change::Vanished));
+        let records = here.filter_map(|event| event.record.as_ref());
+        let wandering = records.filter(|(kind, id)| self.shared.is_on_several(*kind, id.as_str()));
+        let mut objects: BTreeMap<ObjectKey, RecordKind> = wandering.map(|(kind, id)| (ObjectKey::of_record(*kind, id), *kind)).collect();
+        objects.retain(|object, _| !held.contains_key(object));
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let elsewhere = self.log.held_objects(location_id, workspace, &objects.keys().collect::<Vec<_>>()).await?;
+        for (object, theirs) in elsewhere {
+            if let (Some(present), Some(bridge), Some(kind)) = (present.as_deref_mut(), bridge, objects.get(&object))
+                && !present.contains_key(&object)
+            {
+                match bridge.object(workspace, mirror_kind(*kind), &object).await {
+                    Ok(Some(there)) => drop(present.insert(object.clone(), Present { revision: there.revision, content: there.content })),
+                    Ok(None) | Err(pagico::Error::WorkspaceUnknown) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            held.insert(object, theirs);
         }
         Ok(())
     }
