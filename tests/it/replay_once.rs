@@ -121,6 +121,16 @@ async fn what_was_lost_with_the_workspace_is_started_again_though_the_user_had_t
     assert_eq!(held(&mirror).await?, before, "the workspace has kept what is the user's");
     is_settled(&mut client).await?;
 
+    // A new workspace knows nothing of it.
+    client.create_workspace(api::CreateWorkspaceRequest { workspace: "beside".to_owned(), ..Default::default() }).await?;
+    let beside = || api::Selection { workspace: "beside".to_owned(), ..against_workspace() };
+    assert_eq!(replayed(&mut client, beside()).await?, u64::try_from(as_started.len())?);
+    let new: BTreeMap<String, Value> =
+        mirror.workspace_called("beside").await?.into_iter().map(|object| (object.key, object.content)).collect();
+    assert_eq!(new, as_started);
+    assert_eq!(acts(&plan(&mut client, beside()).await?), 0);
+    assert_eq!(held(&mirror).await?, before);
+
     // With the workspace goes what it knew of the user.
     let url = format!("{}/v1/workspaces/{workspace}", mirror.address("bridge", "http")?);
     mirror.http.delete(url).bearer_auth(tests::mirror::KEY).send().await?.error_for_status()?;
