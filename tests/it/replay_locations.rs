@@ -146,6 +146,40 @@ async fn a_location_that_is_refused_keeps_no_other_from_being_replayed() -> anyh
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_cannot_go_on_holds_up_no_other_location() -> anyhow::Result<()> {
+    let mirror = started("locations-stuck", toml! { replay = { interval = "100ms" } }).await?;
+    let before = held(&mirror).await?;
+    let [stuck, other] = &before.keys().cloned().collect::<Vec<_>>()[..] else { anyhow::bail!("two locations") };
+    let mut owner = sqlx::PgConnection::connect(&mirror.postgres.url("log")).await?;
+    let planned = typed(&mirror, &format!("--location {stuck} replay plan")).await?.is(0)?;
+    let hash = planned.lines("plan").first().and_then(|plan| plan["hash"].as_str().map(str::to_owned)).unwrap_or_default();
+    // Its rules are none that this program knows.
+    let start = "INSERT INTO replays (location_id, replay_id, plan_hash, phase, through_seq, edition, forgets, total, who, started_at) \
+                 SELECT location_id, gen_random_uuid(), hash, 'running', head_seq, edition, true, 1, 'ann', made_at FROM plans \
+                 WHERE encode(hash, 'hex') = $1";
+    let rules = "UPDATE plans SET rules = CASE rules WHEN 'unknown' THEN rules_then ELSE 'unknown' END WHERE encode(hash, 'hex') = $1";
+    for statement in [rules, start] {
+        assert_eq!(sqlx::query(statement).bind(&hash).execute(&mut owner).await?.rows_affected(), 1);
+    }
+
+    drop_workspaces(&mirror).await?;
+    typed(&mirror, &format!("--location {other} replay apply --against live --yes --detach")).await?.is(0)?;
+    eventually("the other one is rebuilt", async || {
+        let held = held(&mirror).await.map_err(|error| error.to_string())?;
+        if held.get(other) == before.get(other) { Ok(()) } else { Err(format!("{} objects", held.get(other).map_or(0, BTreeMap::len))) }
+    })
+    .await?;
+    assert_eq!(held(&mirror).await?.get(stuck), Some(&BTreeMap::new()));
+    assert_eq!(sqlx::query(rules).bind(&hash).execute(&mut owner).await?.rows_affected(), 1);
+    eventually("the first one goes on", async || {
+        let held = held(&mirror).await.map_err(|error| error.to_string())?;
+        if held == before { Ok(()) } else { Err(format!("{} objects", held.get(stuck).map_or(0, BTreeMap::len))) }
+    })
+    .await?;
+    mirror.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn old_plans_of_every_location_go_by_themselves() -> anyhow::Result<()> {
     let mirror = started("locations-retention", toml! { replay = { retention = "2days", retention_interval = "100ms" } }).await?;
     let planned = typed(&mirror, "replay plan --all-locations").await?.is(0)?;

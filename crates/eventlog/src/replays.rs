@@ -254,10 +254,10 @@ impl EventLog {
         Ok(replays)
     }
 
-    /// The replay that is to be worked on, if any.
-    pub async fn next_replay(&self) -> Result<Option<Replay>> {
-        let row = sqlx::query(select_replays!("WHERE phase = 'running' ORDER BY started_at LIMIT 1")).fetch_optional(&self.pool).await?;
-        match row {
+    /// The replay that is to be worked on, if any: the oldest, but for the one given, which comes last.
+    pub async fn next_replay(&self, last: Option<Uuid>) -> Result<Option<Replay>> {
+        let next = sqlx::query(select_replays!("WHERE phase = 'running' ORDER BY replay_id IS NOT DISTINCT FROM $1, started_at LIMIT 1"));
+        match next.bind(last).fetch_optional(&self.pool).await? {
             Some(row) => Ok(Some(self.with_plan(&row).await?)),
             None => Ok(None),
         }

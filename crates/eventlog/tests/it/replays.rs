@@ -46,13 +46,13 @@ async fn a_location_is_replayed_once_at_a_time_and_what_has_ended_stays_so() {
     assert_eq!(last_type(&db).await, "operator.replay_started");
     assert!(db.log.start_replay(&planned, "ann").await.unwrap_err().is_taken());
     db.log.set_phase(&replay, Phase::Paused, "", "bob").await.unwrap();
-    assert_eq!(db.log.next_replay().await.unwrap(), None, "what is held is not worked on");
+    assert_eq!(db.log.next_replay(None).await.unwrap(), None, "what is held is not worked on");
     assert!(db.log.start_replay(&planned, "ann").await.unwrap_err().is_taken(), "nor overtaken");
     let progressed = Progressed { done: 2, rounds: 1, worked: Duration::from_millis(30), ..Progressed::default() };
     assert_eq!(db.log.progress_replay(&replay, &progressed).await.unwrap(), Phase::Paused);
     db.log.set_phase(&replay, Phase::Running, "", "bob").await.unwrap();
     db.log.progress_replay(&replay, &progressed).await.unwrap();
-    let next = db.log.next_replay().await.unwrap().unwrap();
+    let next = db.log.next_replay(None).await.unwrap().unwrap();
     assert_eq!((next.done, next.rounds, next.forgets, next.worked), (2, 1, false, Duration::from_millis(60)));
     let head = db.head().await;
     db.log.set_phase(&replay, Phase::Running, "", "bob").await.unwrap();
@@ -155,7 +155,7 @@ async fn old_plans_and_replays_are_forgotten_but_for_what_goes_on_and_the_last_o
     }
     let paused = db.log.replays(None, None, 10).await.unwrap().remove(1);
     db.log.set_phase(&paused, Phase::Running, "", "ann").await.unwrap();
-    assert!(db.log.next_replay().await.unwrap().is_some(), "what goes on has its plan");
+    assert!(db.log.next_replay(None).await.unwrap().is_some(), "what goes on has its plan");
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn a_plan_that_was_forgotten_meanwhile_starts_nothing() {
     db.log.keep_plan(&planned).await.unwrap();
     assert_eq!(db.log.forget_replays(Duration::ZERO).await.unwrap(), 1);
     assert!(matches!(db.log.start_replay(&planned, "ann").await, Err(eventlog::Error::NotFound)));
-    assert_eq!(db.log.next_replay().await.unwrap(), None);
+    assert_eq!(db.log.next_replay(None).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -19,9 +19,9 @@ use super::planning::{self, Ask, Error, OfContact, Seen};
 /// Works on replays until it is time to stop.
 pub(crate) async fn run(tools: Arc<Tools>, stop: Shutdown) -> anyhow::Result<()> {
     let holder = Uuid::new_v4();
-    let mut failures = 0_u32;
+    let (mut failures, mut failing) = (0_u32, None);
     while !stop.is_cancelled() {
-        let turn = turn(&tools, holder, &stop);
+        let turn = turn(&tools, holder, &mut failing, &stop);
         let pause = match Box::pin(turn).await {
             Ok(true) => {
                 failures = 0;
@@ -33,7 +33,7 @@ pub(crate) async fn run(tools: Arc<Tools>, stop: Shutdown) -> anyhow::Result<()>
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
-                tracing::warn!(%error, failures, "a replay waits");
+                tracing::warn!(%error, failures, replay.id = failing.map(tracing::field::display), "a replay waits");
                 tools.settings.interval * failures.min(20)
             }
         };
@@ -46,17 +46,21 @@ pub(crate) async fn run(tools: Arc<Tools>, stop: Shutdown) -> anyhow::Result<()>
     Ok(())
 }
 
-/// True when there was something to do.
-async fn turn(tools: &Arc<Tools>, holder: Uuid, stop: &Shutdown) -> Result<bool, Stopped> {
+/// True when there was something to do. A replay that could not go on lets others go first.
+async fn turn(tools: &Arc<Tools>, holder: Uuid, failing: &mut Option<Uuid>, stop: &Shutdown) -> Result<bool, Stopped> {
     if !tools.log.lease_replays(holder, tools.settings.lease).await? {
         return Ok(false);
     }
-    let Some(replay) = tools.log.next_replay().await? else { return Ok(false) };
+    let Some(replay) = tools.log.next_replay(*failing).await? else { return Ok(false) };
+    *failing = Some(replay.replay_id);
     let progressed = Progressed { done: replay.done, rounds: replay.rounds, forgets: replay.forgets, ..Progressed::default() };
     let mut work =
         Work { tools, holder, stop, run: Uuid::new_v4(), base: replay.done, replay, progressed, published: 0, noted_at: Instant::now() };
     match work.converge().await {
-        Ok(()) | Err(Stopped::Held) => Ok(true),
+        Ok(()) | Err(Stopped::Held) => {
+            *failing = None;
+            Ok(true)
+        }
         Err(stopped) => Err(stopped),
     }
 }
