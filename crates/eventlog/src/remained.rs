@@ -43,12 +43,15 @@ impl Shared {
     }
 }
 
+const ON_SEVERAL: &str = "SELECT kind, record_id FROM known_records WHERE location_id = $1 AND kind <> 'contact' \
+    GROUP BY kind, record_id HAVING count(*) > 1";
+
 /// What is known is how things are now; of a record that has changed since the moment, its last event before that tells how it was.
-const SHARED: &str = "WITH several AS MATERIALIZED (SELECT kind, record_id FROM known_records \
-    WHERE location_id = $1 AND kind <> 'contact' GROUP BY kind, record_id HAVING count(*) > 1), \
-    places AS (SELECT k.kind, k.record_id, k.contact_id, k.seq, k.present FROM several s JOIN known_records k \
-    ON k.location_id = $1 AND k.kind <> 'contact' AND k.kind = s.kind AND k.record_id = s.record_id), \
-    at_moment AS (SELECT p.kind, p.record_id, p.contact_id, p.seq, p.present FROM places p WHERE p.seq <= $2 UNION ALL \
+/// Key by key, see `known`.
+const PLACES: &str = "WITH places AS MATERIALIZED (SELECT s.kind, s.record_id, k.contact_id, k.seq, k.present \
+    FROM unnest($3::text[], $4::text[]) AS s (kind, record_id) CROSS JOIN LATERAL (SELECT contact_id, seq, present FROM known_records \
+    WHERE location_id = $1 AND kind <> 'contact' AND kind = s.kind AND record_id = s.record_id OFFSET 0) k), \
+    at_moment AS (SELECT kind, record_id, contact_id, seq, present FROM places WHERE seq <= $2 UNION ALL \
     SELECT p.kind, p.record_id, p.contact_id, e.seq, coalesce(e.type NOT LIKE '%.vanished', false) FROM places p LEFT JOIN LATERAL \
     (SELECT seq, type FROM events WHERE location_id = $1 AND contact_id = p.contact_id AND seq <= $2 AND record_kind = p.kind \
     AND record_id = p.record_id ORDER BY seq DESC LIMIT 1) e ON true WHERE p.seq > $2) \
@@ -58,8 +61,18 @@ const SHARED: &str = "WITH several AS MATERIALIZED (SELECT kind, record_id FROM 
 impl EventLog {
     /// The records of a location that are or have been on several contacts, and where they were by the log up to a position.
     pub async fn shared_records(&self, location_id: &LocationId, through: u64) -> Result<Shared> {
+        let several = sqlx::query(ON_SEVERAL).bind(location_id.as_str()).fetch_all(&self.pool).await?;
+        let (mut kinds, mut ids) = (Vec::with_capacity(several.len()), Vec::with_capacity(several.len()));
+        for row in &several {
+            kinds.push(row.try_get::<&str, _>(0)?);
+            ids.push(row.try_get::<&str, _>(1)?);
+        }
         let mut shared = Shared::default();
-        for row in sqlx::query(SHARED).bind(location_id.as_str()).bind(signed(through)).fetch_all(&self.pool).await? {
+        if kinds.is_empty() {
+            return Ok(shared);
+        }
+        let places = sqlx::query(PLACES).bind(location_id.as_str()).bind(signed(through)).bind(kinds).bind(ids);
+        for row in places.fetch_all(&self.pool).await? {
             if let Some(kind) = RecordKind::parse(row.try_get(0)?) {
                 shared.0.entry(kind).or_default().insert(row.try_get(1)?, row.try_get(2)?);
             }
