@@ -47,6 +47,9 @@ pub enum Error {
     /// Asking the same again gives the same: a person has to look. No status when it was never sent.
     #[error("GHL refuses the request{}", ids(.status, .trace_id))]
     Refused { status: Option<u16>, trace_id: Option<String> },
+    /// The answer is longer than is read: ask for less at once.
+    #[error("GHL's answer is longer than is read")]
+    TooLong,
     /// The answer is not what the contract says.
     #[error("GHL's answer cannot be read: {reason}{}", ids(&None, .trace_id))]
     Unreadable { reason: String, trace_id: Option<String> },
@@ -74,6 +77,8 @@ impl Error {
             | Self::Duplicate { trace_id, .. }
             | Self::Refused { trace_id, .. }
             | Self::Unreadable { trace_id, .. } => trace_id.as_deref(),
+            // It is in the part that was not read.
+            Self::TooLong => None,
         }
     }
 
@@ -85,7 +90,7 @@ impl Error {
             Self::Throttled { .. } => Some(429),
             Self::NotFound { .. } => Some(404),
             Self::Duplicate { .. } => Some(400),
-            Self::Unreadable { .. } => None,
+            Self::TooLong | Self::Unreadable { .. } => None,
         }
     }
 
@@ -98,6 +103,7 @@ impl Error {
             | Self::NotFound { .. }
             | Self::Duplicate { .. }
             | Self::Refused { .. }
+            | Self::TooLong
             | Self::Unreadable { .. } => false,
         }
     }
@@ -113,6 +119,7 @@ impl Error {
                 Self::UnknownOutcome { reason: reason.to_owned(), status, trace_id, source }
             }
             Self::Unreadable { reason, trace_id } => Self::UnknownOutcome { reason, status: None, trace_id, source: None },
+            Self::TooLong => Self::UnknownOutcome { reason: self.to_string(), status: None, trace_id: None, source: None },
             Self::Throttled { .. }
             | Self::UnknownOutcome { .. }
             | Self::Unauthorized { .. }

@@ -20,7 +20,7 @@ use url::Url;
 use self::verdict::{Complaint, presentable, refusal};
 use crate::Error;
 use crate::budget::{Budget, Lane, Left, Rate};
-use crate::operations::{Family, Method, Operation, Place};
+use crate::operations::{Family, LIST_EVENTS, Method, Operation, Place};
 
 /// How GHL is reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,11 +34,18 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// The longest answer that is read. A contact's notes come in one answer, however many there are.
     pub body_bytes_max: usize,
+    /// The longest list of calendar events that is read: there is no paging, and whoever asked can ask for a shorter time span.
+    #[serde(default = "events_bytes_max")]
+    pub events_bytes_max: usize,
     /// Whether the deprecated `GET /contacts/` may be asked. GHL's v3 does not have it.
     #[serde(default)]
     pub legacy_contact_list: bool,
     pub versions: Versions,
     pub rate: Rate,
+}
+
+fn events_bytes_max() -> usize {
+    2 << 20
 }
 
 /// The `Version` header by family of endpoints. GHL promises none of them an end.
@@ -242,9 +249,15 @@ impl Transport {
         }
         let mut response = call.send().await.map_err(|error| unavailable("no answer", None, error))?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        let body =
-            bounded(response, self.settings.body_bytes_max).await.map_err(|error| unavailable("answer broke off", Some(status), error))?;
+        let body = bounded(response, self.settings.bytes_max(request.operation)).await;
+        let body = body.map_err(|error| unavailable("answer broke off", Some(status), error))?;
         Ok(Raw { status, headers, body })
+    }
+}
+
+impl Settings {
+    fn bytes_max(&self, operation: &Operation) -> usize {
+        if operation.name == LIST_EVENTS.name { self.events_bytes_max } else { self.body_bytes_max }
     }
 }
 
@@ -299,9 +312,7 @@ fn read(raw: Raw, asked_at: Timestamp, budget: &Budget, about: &[&str]) -> Resul
     if !raw.status.is_success() {
         return Err(refusal(raw.status, retry_after, raw.body.as_deref().and_then(Complaint::read), about));
     }
-    let Some(body) = raw.body else {
-        return Err(Error::Unreadable { reason: "longer than is read".to_owned(), trace_id: None });
-    };
+    let Some(body) = raw.body else { return Err(Error::TooLong) };
     // Some writes are answered with nothing.
     match if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice::<Value>(&body) } {
         Ok(value) => {

@@ -82,6 +82,7 @@ impl Server {
             connect_timeout: Duration::from_secs(2),
             request_timeout: Duration::from_secs(5),
             body_bytes_max: 100_000,
+            events_bytes_max: 50_000,
             legacy_contact_list: false,
             versions: Versions::default(),
             rate: Rate { wait_max: Duration::from_secs(2), ..Rate::default() },
@@ -236,7 +237,7 @@ async fn throttling_pauses_the_whole_location() {
 #[tokio::test]
 async fn an_answer_longer_than_the_limit_is_not_read() {
     let server = Server::start(vec![(200, Vec::new(), vec![b' '; 100_001])]).await;
-    assert!(matches!(server.client().notes(&id("c-1"), &Zone::UNKNOWN).await, Err(Error::Unreadable { .. })));
+    assert!(matches!(server.client().notes(&id("c-1"), &Zone::UNKNOWN).await, Err(Error::TooLong)));
 }
 
 #[tokio::test]

@@ -18,6 +18,9 @@ use crate::names::Mentioned;
 use crate::tools::Tools;
 use crate::trouble::Trouble;
 
+/// Contacts of whom everything that is known is in memory at once: a list of appointments may be of thousands.
+const CONTACTS_AT_ONCE: usize = 200;
+
 /// On whose behalf a location is gone through.
 #[derive(Clone, Copy)]
 pub(crate) struct Errand<'a> {
@@ -159,7 +162,18 @@ pub(crate) async fn records(errand: Errand<'_>, bulk: Bulk, rows: Vec<RecordRow>
             by_contact.entry(contact_id).or_default().push((record_id.clone(), record.clone(), silent.clone()));
         }
     }
-    let ids: Vec<ContactId> = by_contact.keys().cloned().collect();
+    let mut by_contact = by_contact.into_iter();
+    loop {
+        let some: Vec<_> = by_contact.by_ref().take(CONTACTS_AT_ONCE).collect();
+        if some.is_empty() {
+            return Ok(());
+        }
+        records_of(errand, bulk, some, asked).await?;
+    }
+}
+
+async fn records_of(errand: Errand<'_>, bulk: Bulk, by_contact: Vec<(ContactId, Vec<Listed>)>, asked: &Asked) -> Result<(), Trouble> {
+    let ids: Vec<ContactId> = by_contact.iter().map(|(contact_id, _)| contact_id.clone()).collect();
     let known = errand.tools.log.known(&errand.connection.location_id, &ids).await?;
     let mut nexts = Vec::with_capacity(by_contact.len());
     for (contact_id, listed) in by_contact {

@@ -228,6 +228,7 @@ impl Config {
             ("relay.locations_max", self.relay.locations_max),
             ("relay.message_bytes_max", self.relay.message_bytes_max),
             ("ghl.body_bytes_max", self.ghl.body_bytes_max),
+            ("ghl.events_bytes_max", self.ghl.events_bytes_max),
         ]
         .into_iter()
         .filter_map(|(key, value)| (value == 0).then_some(key))

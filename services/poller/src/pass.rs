@@ -238,50 +238,69 @@ async fn page_of_tasks(errand: Errand<'_>, pass: &Pass) -> Result<Step, Trouble>
     Ok(Step { seen: given - overlap, total: page.total, whole: page.whole, next })
 }
 
-/// Which calendar and which of its windows is next.
+/// Which calendar and which time span of it is next.
 #[derive(Serialize, Deserialize)]
 struct Place {
     calendar: String,
-    window: i64,
+    /// Milliseconds after the instant that the pass counts from; less than none is before it.
+    from: i64,
+    length: i64,
 }
+
+/// A time span that holds too much for one answer is halved, but not below a minute.
+const LENGTH_MIN: i64 = 60_000;
 
 async fn window_of_appointments(errand: Errand<'_>, pass: &Pass, since: Timestamp, span: Span) -> Result<Step, Trouble> {
     let Errand { tools, connection, .. } = errand;
     let calendars = connection.names.calendars(&errand.client()).await?;
     let kept = pass.cursor.clone().and_then(|cursor| serde_json::from_value::<Place>(cursor).ok());
+    let (first, length_max) = (-millis(span.past), millis(tools.config.appointments.window()).max(1));
+    let first_after =
+        |calendar: &str| first_after(&calendars, calendar).map(|calendar| Place { calendar, from: first, length: length_max });
     // The place itself, or where it would be: a calendar may be gone by now.
     let place = match kept {
         Some(place) if calendars.contains(&place.calendar) => Some(place),
-        kept => first_after(&calendars, kept.as_ref().map_or("", |place| place.calendar.as_str())),
+        kept => first_after(kept.as_ref().map_or("", |place| place.calendar.as_str())),
     };
     let Some(place) = place else { return Ok(Step { seen: 0, total: None, whole: true, next: None }) };
     let zone = connection.names.zone(&errand.client()).await?;
-    let (from, to, more) = window(place.window, since, span, tools.config.appointments.window());
-    let answer = errand.client().calendar_events(EventsOf::Calendar(&place.calendar), from, to, &zone).await?;
+    let (from, to, more) = window(place.from, place.length, since, span);
+    let answer = match errand.client().calendar_events(EventsOf::Calendar(&place.calendar), from, to, &zone).await {
+        Err(ghl::Error::TooLong) if place.length > LENGTH_MIN => {
+            let shorter = Place { length: (place.length / 2).max(LENGTH_MIN), ..place };
+            return Ok(Step { seen: 0, total: None, whole: true, next: Some(json!(shorter)) });
+        }
+        answer => answer?,
+    };
     let asked = Asked { at: answer.asked_at, trace_id: answer.trace_id };
     let page = answer.value;
     tools.metrics.unreadable_rows(page.unreadable);
     let seen = page.given as u64;
     compare::records(errand, Bulk::Appointments, page.rows, &asked).await?;
-    let next = if more { Some(Place { window: place.window + 1, ..place }) } else { first_after(&calendars, &place.calendar) };
+    let next = if more {
+        let (from, length) = (place.from.saturating_add(place.length), place.length.saturating_mul(2).min(length_max));
+        Some(Place { from, length, ..place })
+    } else {
+        first_after(&place.calendar)
+    };
     Ok(Step { seen, total: None, whole: page.whole, next: next.map(|next| json!(next)) })
 }
 
 /// Calendars come in the order of their ids.
-fn first_after(calendars: &[String], calendar: &str) -> Option<Place> {
-    calendars.iter().find(|other| other.as_str() > calendar).map(|calendar| Place { calendar: calendar.clone(), window: 0 })
+fn first_after(calendars: &[String], calendar: &str) -> Option<String> {
+    calendars.iter().find(|other| other.as_str() > calendar).cloned()
+}
+
+fn millis(duration: SignedDuration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The bounds of a window, and whether another one follows.
-fn window(number: i64, since: Timestamp, span: Span, length: SignedDuration) -> (Timestamp, Timestamp, bool) {
-    let within = |offset: i64| {
-        let offset = offset.min(i64::try_from(span.future.as_millis()).unwrap_or(i64::MAX));
-        since.checked_add(SignedDuration::from_millis(offset)).unwrap_or(Timestamp::MAX)
-    };
-    let (length, past) = (i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(1), i64::try_from(span.past.as_millis()).unwrap_or(0));
-    let from = number.saturating_mul(length).saturating_sub(past);
+fn window(from: i64, length: i64, since: Timestamp, span: Span) -> (Timestamp, Timestamp, bool) {
+    let future = millis(span.future);
+    let within = |offset: i64| since.checked_add(SignedDuration::from_millis(offset.min(future))).unwrap_or(Timestamp::MAX);
     let end = from.saturating_add(length);
-    let more = i128::from(end) < span.future.as_millis();
+    let more = end < future;
     // Both ends are part of a window.
     (within(from), within(if more { end - 1 } else { end }), more)
 }
@@ -291,21 +310,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_cover_the_span_without_a_gap() {
+    fn windows_cover_the_span_without_a_gap_however_long_each_is() {
         let since: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let span = Span { past: SignedDuration::from_hours(50), future: SignedDuration::from_hours(100) };
-        let (mut number, mut expected) = (0, since - span.past);
-        loop {
-            let (from, to, more) = window(number, since, span, SignedDuration::from_hours(24));
-            assert_eq!(from, expected);
-            if !more {
-                assert_eq!(to, since + span.future);
-                break;
+        let day = 24 * 60 * 60 * 1_000;
+        for lengths in [[day, day], [day, day / 2], [day / 7, 3 * day]] {
+            let (mut offset, mut expected, mut number) = (-millis(span.past), since - span.past, 0);
+            loop {
+                let length = lengths[number % 2];
+                let (from, to, more) = window(offset, length, since, span);
+                assert_eq!(from, expected);
+                if !more {
+                    assert_eq!(to, since + span.future);
+                    break;
+                }
+                expected = to + SignedDuration::from_millis(1);
+                (offset, number) = (offset + length, number + 1);
             }
-            expected = to + SignedDuration::from_millis(1);
-            number += 1;
+            assert!(number > 2);
         }
-        assert_eq!(number, 6);
     }
 
     #[test]

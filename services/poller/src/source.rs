@@ -189,6 +189,7 @@ fn refusal(error: &ghl::CallError) -> Status {
         Error::Duplicate { contact_id: Some(contact_id), .. } => Status::already_exists(format!("{failed}: {contact_id}")),
         Error::Duplicate { contact_id: None, .. } => Status::already_exists(failed.to_string()),
         Error::Refused { .. } => Status::failed_precondition(failed.to_string()),
+        Error::TooLong => Status::out_of_range(format!("{failed}; ask for less at once")),
         Error::Unreadable { .. } => Status::data_loss(failed.to_string()),
     }
 }

@@ -161,6 +161,7 @@ pub(crate) fn judge(error: &ghl::Error, attempt: u32, retry: &RetrySettings) -> 
         | ghl::Error::UnknownOutcome { .. }
         | ghl::Error::Duplicate { .. }
         | ghl::Error::Refused { .. }
+        | ghl::Error::TooLong
         | ghl::Error::Unreadable { .. } => Verdict::Park(error.to_string()),
     }
 }

@@ -97,7 +97,7 @@ impl Client {
     /// the appointments of a contact they come with an offset, so they are read right whatever the zone.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// [`Error::TooLong`] when the span holds more than is read at once: ask for shorter ones. See [`Error`].
     pub async fn calendar_events(
         &self,
         of: EventsOf<'_>,

@@ -42,6 +42,7 @@ pub(crate) fn transport(base_url: &str, versions: Versions) -> (Transport, Statu
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(30),
         body_bytes_max: 1 << 24,
+        events_bytes_max: 1 << 24,
         legacy_contact_list: true,
         versions,
         rate: Rate { calls_per_second: 1e6, window_calls_max: u32::MAX, ..Rate::default() },

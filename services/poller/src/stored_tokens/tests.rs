@@ -62,6 +62,7 @@ impl Stage {
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(20),
             body_bytes_max: 1 << 20,
+            events_bytes_max: 1 << 20,
             legacy_contact_list: false,
             versions: Versions::default(),
             rate: Rate { calls_per_second: 1e6, window_calls_max: u32::MAX, ..Rate::default() },

@@ -26,6 +26,23 @@ async fn a_backfill_looks_at_everyone_whatever_the_length_of_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_that_holds_more_than_one_answer_is_read_in_shorter_spans() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    agency.world().calendars = vec!["cal-1".to_owned(), "cal-2".to_owned()];
+    let meetings = (0..40).map(|number| {
+        let at = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(number)).to_string();
+        json!({"id": format!("a-{number}"), "calendarId": "cal-1", "title": "Lunch", "startTime": at, "endTime": at})
+    });
+    agency.world().parts.insert(("c-1".to_owned(), "events"), meetings.collect());
+    let house = House::start("dense", agency.clone(), "ghl.events_bytes_max = 1000").await;
+    house.until_backfilled().await;
+    assert_eq!(house.log.locations().await.unwrap()[0].head, 43, "the contact, its task, its note and every meeting");
+    assert_eq!(agency.asked("/contacts/c-1/appointments"), 0, "the lists of the calendar are enough");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_that_leads_in_a_circle_ends_a_backfill() {
     let agency = Agency::default();
     agency.put("c-1", 1);
