@@ -25,20 +25,24 @@ const ONE_GONE_OF: usize = 100;
 const NOTES: u64 = 10;
 /// How long nothing may happen.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Room on the bus: this much, and this much for each event.
+const BUS_BYTES_MIN: usize = 64 << 20;
+const EVENT_BYTES: usize = 4_000;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-const NOTHING_EACH: Load = Load::Each { tasks: 0, notes: 0, appointments: 0 };
+/// Contacts alone, and contacts in the middle of their life.
+const BARE: Load = Load::Each { tasks: 0, notes: 0, appointments: 0 };
+const BUSY: Load = Load::Each { tasks: 2, notes: 3, appointments: 1 };
 
-/// Memory is measured and not what GHL allows: nobody waits for a clock.
-fn limits_raised() -> Table {
-    // Nobody takes the events from the bus.
-    let events_bytes_max = 20_000_000_000_i64;
-    toml! {
+/// Memory is measured and not what GHL allows: nobody waits for a clock, nor for room on the bus, from which nobody takes so many events.
+fn limits_raised(events: usize) -> anyhow::Result<Table> {
+    let events_bytes_max = i64::try_from(BUS_BYTES_MIN + events * EVENT_BYTES)?;
+    Ok(toml! {
         log = { kek = "bench:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" }
         bus = { events = { bytes_max = events_bytes_max } }
         ghl = { rate = { calls_per_second = 80000.0, window_calls_max = 100000, window = "1s", day_calls_max = 1000000000 } }
         backfill = { contacts_in_flight_max = 32, check_interval = "100ms" }
         sweep = { contacts_in_flight_max = 32, interval = "30s", check_interval = "100ms" }
-    }
+    })
 }
 
 /// One time through the whole location.
@@ -60,10 +64,10 @@ impl Round {
 #[expect(clippy::cast_precision_loss, reason = "counts of a bench are small")]
 pub(crate) async fn measure(report: &mut Report, size: usize) -> anyhow::Result<()> {
     let few = size.div_ceil(10);
-    let [first_of_few, sweep_of_few] = location(few).await?;
+    let [first_of_few, sweep_of_few] = location(few, BARE).await?;
     memory_of(report, "memory of the first look, a tenth", &first_of_few, few)?;
     memory_of(report, "memory of a sweep, a tenth", &sweep_of_few, few)?;
-    let [first, sweep] = location(size).await?;
+    let [first, sweep] = location(size, BARE).await?;
     memory_of(report, "memory of the first look", &first, size)?;
     memory_of(report, "memory of a sweep", &sweep, size)?;
     let more = first.peak.max(sweep.peak) - first_of_few.peak.max(sweep_of_few.peak);
@@ -78,7 +82,9 @@ pub(crate) async fn measure(report: &mut Report, size: usize) -> anyhow::Result<
         report.add(Figure::new("sweep", pace, rate(size, round.took), "contacts/s", &conditions))?;
         report.add(Figure::new("sweep", cost, round.calls as f64 / size as f64, "calls", conditions))?;
     }
-    Ok(())
+    let [first, sweep] = location(few, BUSY).await?;
+    memory_of(report, "memory of the first look, busy tenth", &first, few)?;
+    memory_of(report, "memory of a sweep, busy tenth", &sweep, few)
 }
 
 fn memory_of(report: &mut Report, metric: &'static str, round: &Round, contacts: usize) -> anyhow::Result<()> {
@@ -91,14 +97,19 @@ fn memory_of(report: &mut Report, metric: &'static str, round: &Round, contacts:
 }
 
 /// The first look at a location of so many contacts, and a sweep after it.
-async fn location(contacts: usize) -> anyhow::Result<[Round; 2]> {
+async fn location(contacts: usize, load: Load) -> anyhow::Result<[Round; 2]> {
     let settings = Settings { limits: Limits::none(), ..Settings::default() };
-    let pollers = Pollers::start_with("bench-sweep", settings, contacts, NOTHING_EACH, 0, &Table::new()).await?;
-    let file = pollers.settings_file("bench-sweep-poller", &limits_raised())?;
+    let pollers = Pollers::start_with("bench-sweep", settings, contacts, load, 0, &Table::new()).await?;
+    let records = match load {
+        Load::Varied => anyhow::bail!("nobody knows how many records there are"),
+        Load::Each { tasks, notes, appointments } => 1 + tasks + notes + appointments,
+    };
+    let events = (contacts + contacts.div_ceil(ONE_GONE_OF)) * records;
+    let file = pollers.settings_file("bench-sweep-poller", &limits_raised(events)?)?;
     let mut poller = start(&file)?;
     let process = poller.id().context("the poller has ended")?.to_string();
-    let first = first_look(&pollers, &process, contacts).await?;
-    let sweep = sweep(&pollers, &process, contacts).await?;
+    let first = first_look(&pollers, &process, contacts, records).await?;
+    let sweep = sweep(&pollers, &process, contacts, records).await?;
     anyhow::ensure!(pollers.world().limits_violated().is_empty(), "the limits were passed");
     poller.kill().await?;
     pollers.stop().await?;
@@ -109,12 +120,13 @@ fn start(settings: &Path) -> anyhow::Result<Child> {
     apart::start(&std::env::current_exe()?, "poller", settings)
 }
 
-async fn first_look(pollers: &Pollers, process: &str, contacts: usize) -> anyhow::Result<Round> {
+async fn first_look(pollers: &Pollers, process: &str, contacts: usize, records: usize) -> anyhow::Result<Round> {
     let (location_id, begin) = (pollers.location()?, Instant::now());
     let mut way = Way::new(contacts);
     loop {
         let backfill = pollers.log.progress(&location_id).await?.backfill;
         way.came_to(backfill.seen, process)?;
+        way.goes_on(work(pollers, &location_id, "backfill").await?)?;
         if backfill.finished_at.is_some() {
             break;
         }
@@ -122,12 +134,13 @@ async fn first_look(pollers: &Pollers, process: &str, contacts: usize) -> anyhow
     }
     let took = begin.elapsed();
     let head = head(pollers, &location_id).await?;
-    anyhow::ensure!(head == u64::try_from(contacts)?, "{head} events of {contacts} contacts");
+    let told = u64::try_from(contacts * records)?;
+    anyhow::ensure!(head == told, "{head} events where {told} should be");
     Ok(Round { peak: peak_memory(process)?, course: way.held, took, calls: pollers.world().stats().calls_total })
 }
 
 /// Waits for a sweep that began after somebody was gone, and until all that there is to tell is published.
-async fn sweep(pollers: &Pollers, process: &str, contacts: usize) -> anyhow::Result<Round> {
+async fn sweep(pollers: &Pollers, process: &str, contacts: usize, records: usize) -> anyhow::Result<Round> {
     let (world, location_id) = (pollers.world(), pollers.location()?);
     let gone: Vec<String> = world.contact_ids().into_iter().step_by(ONE_GONE_OF).collect();
     for id in &gone {
@@ -139,20 +152,28 @@ async fn sweep(pollers: &Pollers, process: &str, contacts: usize) -> anyhow::Res
     let mut way = Way::new(contacts - gone.len());
     let took = loop {
         let pass = pollers.log.pass(&location_id, "sweep", RecordKind::Contact).await?;
-        if let (Some(since), Some(at)) = (pass.complete_since, pass.complete_at)
+        // Appointments are gone through last.
+        let last = pollers.log.pass(&location_id, "sweep", RecordKind::Appointment).await?;
+        if let (Some(since), Some(at)) = (pass.complete_since, last.complete_at)
             && since >= gone_at
+            && last.complete_since >= pass.complete_since
         {
             break Duration::try_from(at.duration_since(since))?;
         }
         way.came_to(if pass.started_at.is_some() { pass.seen } else { 0 }, process)?;
+        way.goes_on(work(pollers, &location_id, "sweep").await?)?;
         tokio::time::sleep(LOOK_EVERY).await;
     };
     let calls = world.stats().calls_total - calls;
     let head = head(pollers, &location_id).await?;
-    let told = u64::try_from(contacts + gone.len())?;
+    let told = u64::try_from((contacts + gone.len()) * records)?;
     anyhow::ensure!(head == told, "{head} events where {told} should be");
-    while pollers.log.relay_positions().await?.get(&location_id) != Some(&told) {
-        way.is_taken()?;
+    loop {
+        let relayed = pollers.log.relay_positions().await?.get(&location_id).copied().unwrap_or_default();
+        if relayed == told {
+            break;
+        }
+        way.goes_on(relayed)?;
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(Round { peak: peak_memory(process)?, course: way.held, took, calls })
@@ -161,30 +182,40 @@ async fn sweep(pollers: &Pollers, process: &str, contacts: usize) -> anyhow::Res
 /// How far a round is, and what the process held there.
 struct Way {
     contacts: u64,
-    seen: u64,
+    /// Anything that changes while there is work.
+    work: u64,
     moved_at: Instant,
     held: Vec<f64>,
 }
 
 impl Way {
     fn new(contacts: usize) -> Self {
-        Self { contacts: contacts as u64, seen: 0, moved_at: Instant::now(), held: Vec::new() }
+        Self { contacts: contacts as u64, work: 0, moved_at: Instant::now(), held: Vec::new() }
     }
 
     fn came_to(&mut self, seen: u64, process: &str) -> anyhow::Result<()> {
-        if seen != self.seen {
-            (self.seen, self.moved_at) = (seen, Instant::now());
-        }
         if self.held.len() as u64 * self.contacts < seen * NOTES {
             self.held.push(memory(process, "VmRSS:")?);
         }
-        self.is_taken()
-    }
-
-    fn is_taken(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(self.moved_at.elapsed() < PATIENCE, "nothing has moved for {PATIENCE:?}, after {} of {}", self.seen, self.contacts);
         Ok(())
     }
+
+    fn goes_on(&mut self, work: u64) -> anyhow::Result<()> {
+        if work != self.work {
+            (self.work, self.moved_at) = (work, Instant::now());
+        }
+        anyhow::ensure!(self.moved_at.elapsed() < PATIENCE, "nothing has moved for {PATIENCE:?}");
+        Ok(())
+    }
+}
+
+/// Rows that a net has gone through and events that came of them.
+async fn work(pollers: &Pollers, location_id: &LocationId, net: &str) -> anyhow::Result<u64> {
+    let mut work = head(pollers, location_id).await?;
+    for kind in RecordKind::ALL {
+        work += pollers.log.pass(location_id, net, kind).await?.seen;
+    }
+    Ok(work)
 }
 
 async fn head(pollers: &Pollers, location_id: &LocationId) -> anyhow::Result<u64> {

@@ -121,9 +121,9 @@ impl State {
         self.tasks.get(id)
     }
 
-    /// All of the location, oldest first.
-    pub(crate) fn tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
-        self.tasks_by_age.iter().filter_map(|(_, id)| self.tasks.get(id))
+    /// All of the location but the first few, oldest first.
+    pub(crate) fn tasks_after(&self, skipped: usize) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks_by_age.iter().skip(skipped).filter_map(|(_, id)| self.tasks.get(id))
     }
 
     /// Those that start within the window, in milliseconds, in that order.

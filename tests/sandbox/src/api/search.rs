@@ -93,9 +93,12 @@ pub(crate) async fn tasks(Extension(world): Extension<World>, Path(location_id):
     let counted = body.get("count") == Some(&Value::Bool(true));
     let (page, count) = {
         let state = world.state();
-        let matching = || state.tasks().filter(|task| task_matches(task, &state, &body));
-        let page = matching().skip(number("skip", 0)).take(number("limit", 25).min(TASKS_LIMIT_MAX));
-        (page.cloned().collect::<Vec<Arc<Task>>>(), counted.then(|| matching().count()))
+        let matching = |skipped| state.tasks_after(skipped).filter(|task| task_matches(task, &state, &body));
+        // Where nothing is asked of a task, those that are skipped need not be looked at.
+        let everyone = body.keys().all(|key| matches!(key.as_str(), "skip" | "limit" | "count"));
+        let (before, within) = if everyone { (number("skip", 0), 0) } else { (0, number("skip", 0)) };
+        let page = matching(before).skip(within).take(number("limit", 25).min(TASKS_LIMIT_MAX));
+        (page.cloned().collect::<Vec<Arc<Task>>>(), counted.then(|| matching(0).count()))
     };
     let mut answer = Map::new();
     answer.insert("tasks".to_owned(), page.iter().map(|task| wire::task_row(task, &location_id)).collect());

@@ -100,7 +100,7 @@ impl World {
         Snapshot {
             location_id: premises.location_id.clone(),
             time_zone: premises.zone_name.clone(),
-            loose_tasks: state.tasks().filter(|task| task.contact_id.is_none()).map(|task| wire::task(task)).collect(),
+            loose_tasks: state.tasks_after(0).filter(|task| task.contact_id.is_none()).map(|task| wire::task(task)).collect(),
             contacts: contacts.collect(),
             users: premises.users.values().map(|user| (user.id.clone(), user.name())).collect(),
             calendars: premises.calendars.values().map(|calendar| (calendar.id.clone(), calendar.name.clone())).collect(),
@@ -124,7 +124,7 @@ impl World {
     }
 
     pub fn loose_task_ids(&self) -> Vec<String> {
-        self.state().tasks().filter(|task| task.contact_id.is_none()).map(|task| task.id.clone()).collect()
+        self.state().tasks_after(0).filter(|task| task.contact_id.is_none()).map(|task| task.id.clone()).collect()
     }
 
     pub fn recurring_task_ids(&self) -> Vec<String> {
