@@ -177,14 +177,15 @@ pub struct OperatorFact {
 
 /// How a change came to be known, and on whose behalf.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WrittenCause")]
 pub struct Cause {
     #[serde(flatten)]
     pub net: Net,
     /// When GHL was asked for what was then seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<Timestamp>,
     /// The vendor's own trace id of the answer, for support.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ghl_trace_id: Option<String>,
 }
 
@@ -217,6 +218,45 @@ impl Net {
             Self::Operator { .. } => "operator",
             Self::Writer => "writer",
         }
+    }
+}
+
+/// A cause as it lies in the log, field by field: every event has one, and a tag inside it would have it read twice.
+#[derive(Deserialize)]
+struct WrittenCause {
+    by: By,
+    webhook_id: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    who: Option<String>,
+    asked_at: Option<Timestamp>,
+    ghl_trace_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum By {
+    Webhook,
+    Poll,
+    Sweep,
+    Backfill,
+    Operator,
+    Writer,
+}
+
+impl TryFrom<WrittenCause> for Cause {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenCause) -> Result<Self, &'static str> {
+        let net = match written.by {
+            By::Webhook => Net::Webhook { webhook_id: written.webhook_id, kind: written.kind.ok_or("a webhook without its type")? },
+            By::Poll => Net::Poll,
+            By::Sweep => Net::Sweep,
+            By::Backfill => Net::Backfill,
+            By::Operator => Net::Operator { who: written.who.ok_or("an operator without a name")? },
+            By::Writer => Net::Writer,
+        };
+        Ok(Self { net, asked_at: written.asked_at, ghl_trace_id: written.ghl_trace_id })
     }
 }
 

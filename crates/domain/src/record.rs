@@ -1,8 +1,11 @@
 //! What GHL holds, in the terms of this project: every field that is mirrored or audited, whatever the wire called it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::{Moment, RecordKind};
@@ -126,13 +129,61 @@ pub struct Appointment {
 }
 
 /// The content of one record, whatever its kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Record {
     Contact(Box<Contact>),
     Task(Task),
     Note(Note),
     Appointment(Appointment),
+}
+
+/// As it is written the kind comes first, and the rest is read straight into what it is. In any other order it is read all the same,
+/// by way of what JSON can hold.
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RecordVisitor)
+    }
+}
+
+struct RecordVisitor;
+
+const KIND: &str = "kind";
+
+impl<'de> Visitor<'de> for RecordVisitor {
+    type Value = Record;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record with its kind")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
+        let mut before = serde_json::Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if key != KIND {
+                before.insert(key, map.next_value()?);
+                continue;
+            }
+            let kind = map.next_value()?;
+            if before.is_empty() {
+                return of_kind(kind, MapAccessDeserializer::new(map));
+            }
+            while let Some((key, value)) = map.next_entry()? {
+                before.insert(key, value);
+            }
+            return of_kind(kind, Value::Object(before)).map_err(A::Error::custom);
+        }
+        Err(A::Error::missing_field(KIND))
+    }
+}
+
+fn of_kind<'de, D: Deserializer<'de>>(kind: RecordKind, content: D) -> Result<Record, D::Error> {
+    match kind {
+        RecordKind::Contact => Ok(Record::Contact(Box::deserialize(content)?)),
+        RecordKind::Task => Ok(Record::Task(Task::deserialize(content)?)),
+        RecordKind::Note => Ok(Record::Note(Note::deserialize(content)?)),
+        RecordKind::Appointment => Ok(Record::Appointment(Appointment::deserialize(content)?)),
+    }
 }
 
 impl Record {

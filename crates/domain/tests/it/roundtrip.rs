@@ -227,6 +227,12 @@ proptest! {
     }
 
     #[test]
+    fn a_record_is_read_in_whatever_order_its_fields_come(record in record()) {
+        let by_name = serde_json::to_value(&record).unwrap();
+        prop_assert_eq!(serde_json::from_value::<Record>(by_name).unwrap(), record);
+    }
+
+    #[test]
     fn events_arrive_as_they_were_sent(stored in stored()) {
         let received = Stored::received(&stored.carry().unwrap()).unwrap();
         prop_assert_eq!(&received, &stored);
