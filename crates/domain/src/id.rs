@@ -1,7 +1,9 @@
-//! Names of things, as types: an id that has been parsed is non-empty, bounded and free of control characters.
+//! Names of things, as types: an id that has been parsed is non-empty, bounded and free of control characters. GHL's ids fit into the
+//! place of a `String`, so that cloning one asks for no memory.
 
 use std::fmt;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 /// The longest id accepted from outside, in bytes.
@@ -34,13 +36,13 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String")]
-        pub struct $name(String);
+        #[serde(try_from = "CompactString")]
+        pub struct $name(CompactString);
 
         impl $name {
             /// # Errors
             /// Refuses an empty id, one of more than 255 bytes and one with control characters.
-            pub fn new(id: impl Into<String>) -> Result<Self, BadId> {
+            pub fn new(id: impl Into<CompactString>) -> Result<Self, BadId> {
                 let id = id.into();
                 checked(&id, ID_BYTES_MAX)?;
                 Ok(Self(id))
@@ -51,9 +53,9 @@ macro_rules! id {
             }
         }
 
-        impl TryFrom<String> for $name {
+        impl TryFrom<CompactString> for $name {
             type Error = BadId;
-            fn try_from(id: String) -> Result<Self, BadId> {
+            fn try_from(id: CompactString) -> Result<Self, BadId> {
                 Self::new(id)
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +17,7 @@ pub struct Rules {
 /// A short name for one exact text of rules: the first 16 hexadecimal digits of its SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct RulesRevision(String);
+pub struct RulesRevision(CompactString);
 
 impl RulesRevision {
     pub fn as_str(&self) -> &str {
@@ -27,7 +28,7 @@ impl RulesRevision {
 /// A revision that was kept as text.
 impl From<String> for RulesRevision {
     fn from(revision: String) -> Self {
-        Self(revision)
+        Self(revision.into())
     }
 }
 

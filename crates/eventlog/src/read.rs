@@ -22,25 +22,25 @@ macro_rules! select_events {
 pub(crate) use select_events;
 
 /// A row of the log, before anybody has tried to understand it.
-pub(crate) struct Line {
-    pub(crate) location_id: String,
+pub(crate) struct Line<'a> {
+    pub(crate) location_id: &'a str,
     pub(crate) seq: u64,
     pub(crate) epoch: u32,
     pub(crate) event_id: Uuid,
-    pub(crate) contact_id: Option<String>,
-    pub(crate) record_kind: Option<String>,
-    pub(crate) record_id: Option<String>,
-    pub(crate) type_name: String,
+    pub(crate) contact_id: Option<&'a str>,
+    pub(crate) record_kind: Option<&'a str>,
+    pub(crate) record_id: Option<&'a str>,
+    pub(crate) type_name: &'a str,
     pub(crate) occurred_at: Timestamp,
     pub(crate) recorded_at: Timestamp,
-    pub(crate) cause: String,
-    pub(crate) traceparent: Option<String>,
-    pub(crate) key_id: Option<String>,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) cause: &'a str,
+    pub(crate) traceparent: Option<&'a str>,
+    pub(crate) key_id: Option<&'a str>,
+    pub(crate) payload: &'a [u8],
 }
 
-impl Line {
-    pub(crate) fn read(row: &PgRow) -> Result<Self> {
+impl<'a> Line<'a> {
+    pub(crate) fn read(row: &'a PgRow) -> Result<Self> {
         Ok(Self {
             location_id: row.try_get(0)?,
             seq: unsigned(row.try_get(1)?),
@@ -62,7 +62,7 @@ impl Line {
     pub(crate) fn stored(self) -> Result<Stored, Decode> {
         const BAD_COLUMN: Decode = Decode::Malformed { kind: "unexpected column", line: 0, column: 0 };
         let record = match (self.record_kind, self.record_id) {
-            (Some(kind), Some(id)) => Some((RecordKind::parse(&kind).ok_or(BAD_COLUMN)?, RecordId::new(id).map_err(|_| BAD_COLUMN)?)),
+            (Some(kind), Some(id)) => Some((RecordKind::parse(kind).ok_or(BAD_COLUMN)?, RecordId::new(id).map_err(|_| BAD_COLUMN)?)),
             _ => None,
         };
         Ok(Stored {
@@ -72,13 +72,13 @@ impl Line {
             event_id: EventId(self.event_id),
             contact_id: self.contact_id.map(ContactId::new).transpose().map_err(|_| BAD_COLUMN)?,
             record,
-            type_name: self.type_name,
+            type_name: self.type_name.to_owned(),
             occurred_at: self.occurred_at,
             recorded_at: self.recorded_at,
-            cause: serde_json::from_str(&self.cause)?,
-            traceparent: self.traceparent,
-            key_id: self.key_id,
-            payload: self.payload,
+            cause: serde_json::from_str(self.cause)?,
+            traceparent: self.traceparent.map(ToOwned::to_owned),
+            key_id: self.key_id.map(ToOwned::to_owned),
+            payload: self.payload.to_owned(),
         })
     }
 }

@@ -6,7 +6,7 @@ mod verify;
 use std::fs;
 use std::path::Path;
 
-use domain::Hash;
+use domain::{Hash, LocationId};
 use jiff::Timestamp;
 use proof::{Checkpoint, PublicKey};
 use proto::proof::v1 as api;
@@ -75,7 +75,7 @@ async fn held(proof: &mut Proof, location_id: &str) -> Result<(Vec<Checkpoint>, 
 fn read(from: api::Checkpoint) -> Option<Checkpoint> {
     let at = from.sealed_at?;
     Some(Checkpoint {
-        location_id: from.location_id.try_into().ok()?,
+        location_id: LocationId::new(from.location_id).ok()?,
         seq: from.seq,
         hash: hash(&from.hash)?,
         sealed_at: Timestamp::new(at.seconds, at.nanos).ok()?,
