@@ -108,7 +108,7 @@ fn ask(location_id: &LocationId, workspace: Workspace, size: usize) -> anyhow::R
 
 /// Plans the whole log as the admin service does, and drops each contact's actions as they come.
 async fn plan(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow::Result<f64> {
-    let (sender, mut receiver) = mpsc::channel(64);
+    let (sender, mut receiver) = mpsc::channel(planning::PAGES_WAITING);
     let (log, seen) = (log.clone(), Arc::new(Seen::default()));
     let ask = Arc::new(ask(location_id, Workspace::live_of(location_id), size)?);
     let begin = Instant::now();

@@ -214,7 +214,7 @@ fn judge(wanted: Intent, held: Option<&Held>, found: Option<Option<&Present>>, b
         (Policy::Mirror, Action::Remove, Some(held)) if held.removed => (Step::Skip, Reason::Absent),
         (Policy::Mirror, Action::Remove, _) => (Step::Remove, Reason::Vanished),
     };
-    let changes = if step == Step::Skip { Vec::new() } else { changes(before().as_ref(), after.as_ref()) };
+    let changes = if step == Step::Skip { Vec::new() } else { changes(before(), after) };
     Planned {
         object: wanted.object.clone(),
         kind: wanted.kind,
@@ -241,16 +241,21 @@ fn contradicted(wanted: &Intent, after: Option<&Value>, held: &Held, found: Opti
 }
 
 /// The fields in which two contents differ; a content that is not there has none.
-fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<FieldChange> {
-    let (before, after) = (before.and_then(Value::as_object), after.and_then(Value::as_object));
-    let names: BTreeSet<&String> = before.into_iter().chain(after).flat_map(serde_json::Map::keys).collect();
-    let both = names.into_iter().map(|name| (name, value(before, name), value(after, name)));
-    let changed = both.filter(|(_, before, after)| before != after);
-    changed.map(|(name, before, after)| FieldChange { field: name.clone(), before: before.clone(), after: after.clone() }).collect()
+fn changes(before: Option<Value>, after: Option<Value>) -> Vec<FieldChange> {
+    let (mut before, after) = (fields(before), fields(after));
+    let of_after = after.into_iter().map(|(field, after)| (before.remove(&field).unwrap_or_default(), after, field));
+    let mut changes: Vec<FieldChange> = of_after.map(|(before, after, field)| FieldChange { field, before, after }).collect();
+    changes.extend(before.into_iter().map(|(field, before)| FieldChange { field, before, after: Value::Null }));
+    changes.retain(|change| change.before != change.after);
+    changes.sort_by(|one, other| one.field.cmp(&other.field));
+    changes
 }
 
-fn value<'a>(fields: Option<&'a serde_json::Map<String, Value>>, name: &str) -> &'a Value {
-    fields.and_then(|fields| fields.get(name)).unwrap_or(&Value::Null)
+fn fields(content: Option<Value>) -> serde_json::Map<String, Value> {
+    match content {
+        Some(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    }
 }
 
 /// The kind of the object that mirrors a record.

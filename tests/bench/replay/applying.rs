@@ -133,12 +133,12 @@ async fn rebuild(mirror: &Mirror, client: &mut Client) -> anyhow::Result<u64> {
 async fn bare(mirror: &Mirror) -> anyhow::Result<f64> {
     let (location_id, workspace) = (mirror.location()?, Workspace::new("bare")?);
     let head = mirror.log.locations().await?.iter().map(|location| location.head).max().unwrap_or_default();
-    let (sender, mut receiver) = mpsc::channel(64);
+    let (sender, mut receiver) = mpsc::channel(planning::PAGES_WAITING);
     let (log, ask) = (mirror.log.clone(), Arc::new(ask(&location_id, workspace.clone(), usize::try_from(head)?)?));
     let planning = tokio::spawn(async move { planning::make(&log, ask, sender, Arc::default()).await });
     let mut items = Vec::new();
-    while let Some(of_contact) = receiver.recv().await {
-        for intent in of_contact.planned.iter().filter_map(|one| one.intent.as_ref()) {
+    while let Some(page) = receiver.recv().await {
+        for intent in page.iter().flat_map(|of_contact| &of_contact.planned).filter_map(|one| one.intent.as_ref()) {
             items.push(pagico::item(intent, None)?);
         }
     }

@@ -8,7 +8,7 @@ use crate::{Change, ObjectKey, Policy, RecordId, RecordKind, Revision, RulesRevi
 /// Keeps of a contact's events, given in the order of the log, those that a plan needs, in whatever form they come.
 #[derive(Debug)]
 pub struct Sieve<T> {
-    records: BTreeMap<RecordKind, BTreeMap<String, Last<T>>>,
+    records: BTreeMap<(RecordKind, RecordId), Last<T>>,
     /// A contact that appears may start something.
     starts: Vec<T>,
 }
@@ -40,7 +40,7 @@ impl<T> Default for Sieve<T> {
 
 impl<T> Sieve<T> {
     /// Takes the next event of a record.
-    pub fn take(&mut self, kind: RecordKind, record_id: &str, revision: Revision, change: Change, event: T) {
+    pub fn take(&mut self, kind: RecordKind, record_id: RecordId, revision: Revision, change: Change, event: T) {
         let starts = kind == RecordKind::Contact && change == Change::Appeared;
         let event = if starts {
             self.starts.push(event);
@@ -48,12 +48,7 @@ impl<T> Sieve<T> {
         } else {
             Some(event)
         };
-        let last = Last { revision, vanished: change == Change::Vanished, event };
-        let records = self.records.entry(kind).or_default();
-        match records.get_mut(record_id) {
-            Some(before) => *before = last,
-            None => drop(records.insert(record_id.to_owned(), last)),
-        }
+        self.records.insert((kind, record_id), Last { revision, vanished: change == Change::Vanished, event });
     }
 
     pub fn is_empty(&self) -> bool {
@@ -63,22 +58,18 @@ impl<T> Sieve<T> {
     /// What a plan by these rules needs, where the workspace holds this. `unsure` takes nothing for settled.
     pub fn needed(self, held: &BTreeMap<ObjectKey, Held>, rules: &RulesRevision, unsure: bool) -> Needed<T> {
         let mut needed = Needed { events: self.starts, settled: Vec::new(), before: Vec::new() };
-        for (kind, records) in self.records {
-            for (id, last) in records {
-                // An id that was stored is one.
-                let Ok(id) = RecordId::new(id) else { continue };
-                let object = ObjectKey::of_record(kind, &id);
-                let held = held.get(&object).filter(|held| held.applied.policy == Policy::Mirror);
-                match held {
-                    Some(held) if !unsure && is_settled(held, &last, rules) => {
-                        needed.settled.push(Planned::skipped(object, mirror_kind(kind), Reason::Equal, last.revision));
-                        continue;
-                    }
-                    Some(held) if held.applied.revision < last.revision => needed.before.push(held.applied.revision),
-                    Some(_) | None => {}
+        for ((kind, id), last) in self.records {
+            let object = ObjectKey::of_record(kind, &id);
+            let held = held.get(&object).filter(|held| held.applied.policy == Policy::Mirror);
+            match held {
+                Some(held) if !unsure && is_settled(held, &last, rules) => {
+                    needed.settled.push(Planned::skipped(object, mirror_kind(kind), Reason::Equal, last.revision));
+                    continue;
                 }
-                needed.events.extend(last.event);
+                Some(held) if held.applied.revision < last.revision => needed.before.push(held.applied.revision),
+                Some(_) | None => {}
             }
+            needed.events.extend(last.event);
         }
         needed
     }

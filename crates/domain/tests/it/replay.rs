@@ -265,7 +265,7 @@ proptest! {
         let mut sieve = Sieve::default();
         for event in &mirror.log {
             let (Body::Record(fact), Some((kind, id))) = (&event.body, &event.record) else { continue };
-            sieve.take(*kind, id.as_str(), event.revision(), fact.change, event.clone());
+            sieve.take(*kind, id.clone(), event.revision(), fact.change, event.clone());
         }
         let Needed { mut events, settled, before } = sieve.needed(&mirror.held(), mirror.rules.revision(), false);
         events.extend(mirror.log.iter().filter(|event| before.contains(&event.revision())).cloned());

@@ -131,16 +131,16 @@ impl Work<'_> {
     /// Plans what is left, and sends it on its way as it comes.
     async fn round(&mut self) -> Result<Tally, Stopped> {
         let ask = Arc::new(self.ask().await?);
-        let (sender, mut receiver) = mpsc::channel(64);
+        let (sender, mut receiver) = mpsc::channel(planning::PAGES_WAITING);
         let (log, seen) = (self.tools.log.clone(), Arc::new(Seen::default()));
         let planning = tokio::spawn(async move { planning::make(&log, ask, sender, seen).await });
         let mut batch = Batch::default();
-        while let Some(OfContact { planned, .. }) = receiver.recv().await {
-            for one in planned {
-                batch.take(one);
-            }
-            if batch.intents.len() >= self.tools.settings.batch_intents {
-                self.send(std::mem::take(&mut batch)).await?;
+        while let Some(page) = receiver.recv().await {
+            for OfContact { planned, .. } in page {
+                planned.into_iter().for_each(|one| batch.take(one));
+                if batch.intents.len() >= self.tools.settings.batch_intents {
+                    self.send(std::mem::take(&mut batch)).await?;
+                }
             }
         }
         let tally = planning.await.map_err(|_| Error::Broken)??;

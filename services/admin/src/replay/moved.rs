@@ -87,7 +87,7 @@ async fn again(tools: &Tools, plan: &Plan) -> Result<Tally, Status> {
         page_events: tools.settings.page_events,
         connections: tools.settings.connections,
     };
-    let (sender, mut receiver) = mpsc::channel(64);
+    let (sender, mut receiver) = mpsc::channel(planning::PAGES_WAITING);
     let (log, ask) = (tools.log.clone(), Arc::new(ask));
     let planning = tokio::spawn(async move { planning::make(&log, ask, sender, Arc::new(Seen::default())).await });
     while receiver.recv().await.is_some() {}

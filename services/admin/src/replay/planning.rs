@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::replay::{Held, Needed, Planned, Present, Reason, Sieve, Tally, Target, mirror_kind, plan};
-use domain::{Body, Change, ContactId, LocationId, ObjectKey, RecordKind, Recorded, Rules, RulesRevision, Stored, Workspace};
+use domain::{Body, Change, ContactId, LocationId, ObjectKey, RecordId, RecordKind, Recorded, Rules, RulesRevision, Stored, Workspace};
 use eventlog::{Contacts, EventLog, Shared, Unread};
 use futures::stream::{Peekable, Stream, StreamExt};
 use tokio::sync::mpsc;
@@ -38,6 +38,9 @@ pub struct OfContact {
     pub planned: Vec<Planned>,
 }
 
+/// How many pages of a plan may wait to be taken.
+pub const PAGES_WAITING: usize = 2;
+
 /// How far the planning is.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -59,7 +62,8 @@ pub enum Error {
     Broken,
 }
 
-type Out = mpsc::Sender<OfContact>;
+/// Where a plan goes, some contacts at a time: whoever takes it is not woken for each.
+type Out = mpsc::Sender<Vec<OfContact>>;
 type Objects = Peekable<Pin<Box<dyn Stream<Item = pagico::Result<pagico::Object>> + Send>>>;
 
 /// Plans, on several connections at once where the workspace itself need not be asked. Contacts come in no certain order.
@@ -127,9 +131,10 @@ impl Work<'_> {
                 if self.shared.is_elsewhere(kind, id, contact) {
                     continue;
                 }
-                let id = id.to_owned();
+                // An id that was stored is one.
+                let Ok(id) = RecordId::new(id) else { continue };
                 if let Some((_, sieve)) = &mut current {
-                    sieve.take(kind, &id, revision, change, event);
+                    sieve.take(kind, id, revision, change, event);
                 }
             }
             if last {
@@ -178,7 +183,7 @@ impl Work<'_> {
             came.push((events, earlier));
             whose.push((contact_id, held, settled));
         }
-        let mut all = Vec::with_capacity(whose.len());
+        let mut page = Vec::with_capacity(whose.len());
         for ((contact_id, held, settled), recorded) in whose.into_iter().zip(self.read(came).await?) {
             let mut present = match objects.as_deref_mut() {
                 Some(objects) => Some(present(objects, &contact_id).await?),
@@ -187,17 +192,13 @@ impl Work<'_> {
             let mut held = held;
             self.wandered(recorded.iter().flatten(), &mut held, present.as_mut()).await?;
             let planned = self.contact(&contact_id, &held, recorded, settled, present.as_ref()).await?;
-            all.push((contact_id, planned));
+            page.push(OfContact { contact_id, planned });
         }
-        self.leave_to_the_user(&mut all).await?;
-        for (contact_id, planned) in all {
-            tally.add(&contact_id, &planned);
-            self.seen.contacts.fetch_add(1, Ordering::Relaxed);
-            if !planned.is_empty() {
-                self.out.send(OfContact { contact_id, planned }).await.map_err(|_| Error::Unwanted)?;
-            }
-        }
-        Ok(())
+        self.leave_to_the_user(&mut page).await?;
+        page.iter().for_each(|of| tally.add(&of.contact_id, &of.planned));
+        self.seen.contacts.fetch_add(page.len() as u64, Ordering::Relaxed);
+        page.retain(|of| !of.planned.is_empty());
+        self.out.send(page).await.map_err(|_| Error::Unwanted)
     }
 
     /// What mirrors a record of several contacts may be held as another contact's: at an earlier moment it was here.
@@ -233,9 +234,9 @@ impl Work<'_> {
     }
 
     /// What was started and is not there any more was removed by the user, where the workspace remembers it; else it was lost.
-    async fn leave_to_the_user(self, all: &mut [(ContactId, Vec<Planned>)]) -> Result<(), Error> {
+    async fn leave_to_the_user(self, page: &mut [OfContact]) -> Result<(), Error> {
         let Some(bridge) = &self.ask.bridge else { return Ok(()) };
-        let mut starting: Vec<&mut Planned> = all.iter_mut().flat_map(|(_, planned)| planned).filter(|one| one.starts()).collect();
+        let mut starting: Vec<&mut Planned> = page.iter_mut().flat_map(|of| &mut of.planned).filter(|one| one.starts()).collect();
         let keys: Vec<&ObjectKey> = starting.iter().map(|one| &one.object).collect();
         let remembered = match bridge.remembered(&self.ask.workspace, &keys).await {
             Err(pagico::Error::WorkspaceUnknown) => return Ok(()),
@@ -325,7 +326,7 @@ impl Work<'_> {
                 if let Some(event) = opened {
                     recorded.push(event);
                 } else if let Some((kind, id, _)) = event.record()?
-                    && let Ok(id) = domain::RecordId::new(id)
+                    && let Ok(id) = RecordId::new(id)
                 {
                     skipped.push(Planned::unreadable(kind, &id, revision));
                 }

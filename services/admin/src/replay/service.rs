@@ -161,7 +161,7 @@ impl Service {
             page_events: tools.settings.page_events,
             connections: tools.settings.connections,
         };
-        let (sender, mut receiver) = mpsc::channel(64);
+        let (sender, mut receiver) = mpsc::channel(planning::PAGES_WAITING);
         let (log, ask, seen) = (tools.log.clone(), Arc::new(ask), Arc::new(Seen::default()));
         let making = tokio::spawn({
             let seen = Arc::clone(&seen);
@@ -169,8 +169,8 @@ impl Service {
         });
         let gone = |_| Status::cancelled("the caller is gone");
         let mut told_at = Instant::now();
-        while let Some(of_contact) = receiver.recv().await {
-            for action in answers::actions(&plan.location_id, of_contact, with_skipped) {
+        while let Some(page) = receiver.recv().await {
+            for action in page.into_iter().flat_map(|of_contact| answers::actions(&plan.location_id, of_contact, with_skipped)) {
                 parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Action(action)) })).await.map_err(gone)?;
             }
             if told_at.elapsed() >= tools.settings.interval {
