@@ -169,9 +169,10 @@ impl EventLog {
         workspace: &Workspace,
         contacts: &[&str],
     ) -> Result<BTreeMap<String, BTreeMap<ObjectKey, Held>>> {
+        // Contact by contact, or a table that was never analyzed is read whole.
         let rows = sqlx::query(
-            "SELECT contact_id, object, epoch, seq, edition, policy, rules, removed FROM ledger \
-             WHERE location_id = $1 AND workspace = $2 AND contact_id = ANY($3)",
+            "SELECT l.* FROM unnest($3::text[]) AS wanted (contact_id) CROSS JOIN LATERAL (SELECT contact_id, object, epoch, seq, edition, policy, \
+             rules, removed FROM ledger WHERE location_id = $1 AND workspace = $2 AND contact_id = wanted.contact_id OFFSET 0) l",
         )
         .bind(location_id.as_str())
         .bind(workspace.as_str())
