@@ -92,6 +92,7 @@ async fn rules_may_come_from_a_file_and_are_checked_before_anything_connects() {
     assert_eq!(stage.config.problems(), Vec::<String>::new());
     let mapper = stage.run();
     stage.relay(&stage.see("ann", "Call", AFTER).await).await;
+    stage.until_intents(2).await;
     stage.until_settled().await;
     assert_eq!(stage.intents().await.len(), 2, "these rules start nothing");
     mapper.stop().await;

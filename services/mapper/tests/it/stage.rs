@@ -121,6 +121,11 @@ impl Stage {
         self.bus.publish(Outgoing { subject, id: None, traceparent: Some(TRACE.to_owned()), body }).await.unwrap();
     }
 
+    /// Waits until so many intents are on the bus: the server may count what was just published a moment later.
+    pub(crate) async fn until_intents(&self, number: u64) {
+        self.until("the intents are there", async || self.bus.backlog(Stream::Intents).await.is_ok_and(|left| left >= number)).await;
+    }
+
     /// Waits until every event is settled.
     pub(crate) async fn until_settled(&self) {
         self.until("everything is settled", async || self.bus.backlog(Stream::Events).await.is_ok_and(|left| left == 0)).await;
