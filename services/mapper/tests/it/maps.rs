@@ -18,6 +18,7 @@ async fn events_become_intents_under_ids_that_do_not_repeat() {
     assert_eq!(events.len(), 2);
     stage.relay(&events).await;
     stage.relay(&events).await;
+    stage.until_intents(7).await;
     stage.until_settled().await;
     let intents = stage.intents().await;
     let objects: BTreeSet<String> = intents.iter().map(|(intent, _)| intent.object.to_string()).collect();
@@ -42,6 +43,7 @@ async fn what_cannot_be_mapped_parks_alone() {
     stage.relay(&long).await;
     stage.relay(&events).await;
     let mapper = stage.run();
+    stage.until_intents(3).await;
     stage.until_settled().await;
     let objects: BTreeSet<String> = stage.intents().await.into_iter().map(|(intent, _)| intent.object.to_string()).collect();
     assert_eq!(objects, ["ghl:contact/ann", "ghl:contact/bob", "ghl:task/t-ann"].map(str::to_owned).into());
@@ -74,6 +76,7 @@ async fn a_crash_at_any_time_loses_no_intent() {
         }
     }
     let (one, two) = (stage.run(), stage.run());
+    stage.until_intents(wanted.len() as u64).await;
     stage.until_settled().await;
     let intents = stage.intents().await;
     assert_eq!(intents.iter().map(|(intent, _)| intent.object.to_string()).collect::<BTreeSet<_>>(), wanted);
