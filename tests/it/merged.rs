@@ -1,12 +1,10 @@
 //! What is on several contacts, at once or one after the other.
 
-use std::time::Duration;
-
 use proto::replay::v1 as api;
 use sandbox::Webhook::{Lost, Sent};
 use serde_json::json;
-use tests::mirror::{Mirror, Plan, eventually};
-use tests::replays::{acts, against_workspace, apply, done, plan, verify};
+use tests::mirror::{Mirror, PATIENCE, Plan, eventually};
+use tests::replays::{acts, against_workspace, apply, done, is_settled, plan};
 use toml::toml;
 
 async fn started(name: &str) -> anyhow::Result<Mirror> {
@@ -18,18 +16,6 @@ async fn started(name: &str) -> anyhow::Result<Mirror> {
     let mirror = Mirror::start(Plan::new(name).contacts(6).with("poller", poller)).await?;
     mirror.in_sync().await?;
     Ok(mirror)
-}
-
-/// A replay would write nothing, by the ledger and by what the workspace holds, and nothing differs from the log.
-async fn is_settled(mirror: &Mirror) -> anyhow::Result<()> {
-    let mut client = mirror.replay().await?;
-    for selection in [api::Selection::default(), against_workspace()] {
-        let planned = plan(&mut client, selection).await?;
-        anyhow::ensure!(acts(&planned) == 0, "to be written: {:?}", planned.totals);
-    }
-    let (result, differences) = verify(&mut client).await?;
-    anyhow::ensure!(result.equal, "{differences:?}");
-    Ok(())
 }
 
 /// Waits until the log tells something of a task so often; gives where.
@@ -61,7 +47,7 @@ async fn what_hung_on_a_merged_contact_is_seen_at_the_winner() -> anyhow::Result
     for key in [format!("ghl:task/{task}"), format!("ghl:note/{note}")] {
         anyhow::ensure!(held.iter().any(|object| object.key == key), "{key} is missing");
     }
-    is_settled(&mirror).await?;
+    is_settled(&mut mirror.replay().await?).await?;
     mirror.stop().await
 }
 
@@ -78,7 +64,7 @@ async fn a_task_of_two_contacts_stays_until_it_is_taken_off_both() -> anyhow::Re
     world.update_contact(b, &json!({"city": "Turin"}), Sent)?;
     told(&mirror, &task, "task.appeared", 2).await?;
     mirror.quiet().await?;
-    is_settled(&mirror).await?;
+    is_settled(&mut mirror.replay().await?).await?;
 
     // Taken off the one where it is in the workspace, so that it comes to the other.
     world.update_any_task(&task, &json!({"contactIds": [a]}), Lost)?;
@@ -87,7 +73,7 @@ async fn a_task_of_two_contacts_stays_until_it_is_taken_off_both() -> anyhow::Re
     mirror.in_sync().await?;
     mirror.quiet().await?;
     anyhow::ensure!(mirror.workspace().await?.iter().any(|object| object.key == key), "the task is missing");
-    is_settled(&mirror).await?;
+    is_settled(&mut mirror.replay().await?).await?;
 
     world.delete_any_task(&task, Sent)?;
     mirror.in_sync().await?;
@@ -111,7 +97,7 @@ async fn an_earlier_state_has_a_task_of_two_contacts_where_it_was_then() -> anyh
     world.update_contact(b, &json!({"city": "Milan"}), Sent)?;
     told(&mirror, &task, "task.changed", 2).await?;
     mirror.quiet().await?;
-    is_settled(&mirror).await?;
+    is_settled(&mut mirror.replay().await?).await?;
 
     // What is there is newer than any of it.
     let until = |position| Some(api::selection::Until::Position(position));
@@ -135,12 +121,12 @@ async fn an_earlier_state_has_a_task_of_two_contacts_where_it_was_then() -> anyh
         let planned = plan(&mut client, selection.clone()).await?;
         anyhow::ensure!(acts(&planned) > 0);
         apply(&mut client, &planned).await?;
-        done(&mut client, Duration::from_secs(30)).await?;
+        done(&mut client, PATIENCE).await?;
         anyhow::ensure!(acts(&plan(&mut client, selection).await?) == 0, "there is more to do");
         owners.push(owner().await?);
     }
     let [one, other, _] = owners.as_slice() else { anyhow::bail!("three moments") };
     anyhow::ensure!(one != other && contacts.contains(one) && contacts.contains(other), "{owners:?}");
-    is_settled(&mirror).await?;
+    is_settled(&mut mirror.replay().await?).await?;
     mirror.stop().await
 }

@@ -1,17 +1,14 @@
 //! What a rule started once belongs to the user, as long as the workspace knows it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use domain::{LocationId, ObjectKey, Workspace};
 use proto::replay::v1 as api;
 use reqwest::Method;
 use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
-use tests::mirror::{Mirror, Plan, eventually};
-use tests::replays::{Client, acts, against_workspace, apply, done, meddle, plan, verify};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use tests::mirror::{Mirror, PATIENCE, Plan, eventually};
+use tests::replays::{Client, acts, against_workspace, apply, done, is_settled, meddle, plan};
 
 /// What the user did to two tasks that were started for a new contact.
 struct Touched {
@@ -57,17 +54,6 @@ async fn replayed(client: &mut Client, selection: api::Selection) -> anyhow::Res
     apply(client, &planned).await?;
     done(client, PATIENCE).await?;
     Ok(acts(&planned))
-}
-
-/// Nothing is to be done, by the ledger and by what the workspace holds, and nothing differs from the log.
-async fn is_settled(client: &mut Client) -> anyhow::Result<()> {
-    for selection in [api::Selection::default(), against_workspace()] {
-        let planned = plan(client, selection).await?;
-        anyhow::ensure!(acts(&planned) == 0, "to be written: {:?}", planned.totals);
-    }
-    let (result, differences) = verify(client).await?;
-    anyhow::ensure!(result.equal, "{differences:?}");
-    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

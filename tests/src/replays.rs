@@ -98,6 +98,20 @@ pub async fn verify(client: &mut Client) -> anyhow::Result<(api::VerifyResult, V
     anyhow::bail!("the comparison has no end")
 }
 
+/// A replay would write nothing, by the ledger and by what the workspace holds, and nothing differs from the log.
+///
+/// # Errors
+/// Says what would be written or differs.
+pub async fn is_settled(client: &mut Client) -> anyhow::Result<()> {
+    for selection in [api::Selection::default(), against_workspace()] {
+        let planned = plan(client, selection).await?;
+        anyhow::ensure!(acts(&planned) == 0, "to be written: {:?}", planned.totals);
+    }
+    let (result, differences) = verify(client).await?;
+    anyhow::ensure!(result.equal, "{differences:?}");
+    Ok(())
+}
+
 /// Asks the bridge for something in the live workspace, past everything that the mirror knows.
 ///
 /// # Errors
