@@ -1,7 +1,10 @@
 //! What was brought to Pagico.
 
+use std::time::{Duration, Instant};
+
 use domain::{Applied, DeliveryOutcome, ObjectKey, Policy, Revision, Workspace};
 use eventlog::{Error, EventLog, Settings, Settlement};
+use sqlx::PgConnection;
 
 use crate::support::{Database, contact_id, database, delivered, note_key, parked, settlement};
 
@@ -111,4 +114,44 @@ async fn a_location_that_was_never_connected_has_no_ledger() {
     let db = database("ledger_unknown").await;
     let unknown = domain::LocationId::new("elsewhere").unwrap();
     assert!(matches!(db.log.settle(&unknown, &[delivered("c1", 1)]).await, Err(Error::NotFound)));
+}
+
+/// Rows read of the ledger so far, and how often its contacts were looked up, as far as the server has counted it.
+async fn counted(owner: &mut PgConnection) -> (i64, i64, i64) {
+    let row = sqlx::query_as(
+        "SELECT t.n_tup_ins, (t.seq_tup_read + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'ledger'))::bigint, \
+         (SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'ledger_of_contact') \
+         FROM pg_stat_user_tables t WHERE t.relname = 'ledger'",
+    );
+    row.fetch_one(owner).await.unwrap()
+}
+
+#[tokio::test]
+async fn looking_up_an_object_reads_its_row_alone_though_nobody_analyzed_the_table() {
+    const CONTACTS: u64 = 2_000;
+    let db = database("ledger_never_analyzed").await;
+    let mut owner = db.as_owner().await;
+    sqlx::raw_sql("ALTER TABLE ledger SET (autovacuum_enabled = false)").execute(&mut owner).await.unwrap();
+    let all: Vec<Settlement> = (1..=CONTACTS).map(|number| delivered(&format!("c{number}"), number)).collect();
+    for some in all.chunks(200) {
+        settle(&db, some).await;
+    }
+    let asked: Vec<&str> = all.iter().map(|one| one.contact_id.as_str()).collect();
+    let workspace = Workspace::live_of(&db.location);
+    for some in asked.chunks(200) {
+        assert_eq!(db.log.held(&db.location, &workspace, some).await.unwrap().len(), some.len());
+    }
+    // A connection that ends tells the server what it read.
+    drop(db);
+    let begun = Instant::now();
+    let wanted = i64::try_from(CONTACTS).unwrap();
+    let read = loop {
+        let (inserted, read, of_contacts) = counted(&mut owner).await;
+        if inserted >= wanted && of_contacts >= wanted {
+            break read;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{inserted} rows, {of_contacts} contacts looked up, {read} rows read");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert!(read <= 10 * wanted, "{read} rows were read for {wanted} objects");
 }
