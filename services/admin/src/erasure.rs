@@ -1,22 +1,12 @@
-//! Erasing people: the log's part at once, what others hold as soon as they can be reached.
+//! Erasing people outside the log, as soon as whoever holds something can be reached.
 
 use bus::Bus;
 use chassis::Shutdown;
-use domain::{ContactId, LocationId, ObjectKey};
-use eventlog::{Erase, Erasure, EventLog, Purged};
+use domain::ObjectKey;
+use eventlog::{Erasure, EventLog, Purged};
 use pagico::Bridge;
-use proto::erasure::v1 as api;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
 
-use crate::answers::at;
 use crate::config::ErasureSettings;
-use crate::{asked, refusal};
-
-/// Longest texts taken, in bytes.
-const REASON_BYTES_MAX: usize = 500;
-const WHO_BYTES_MAX: usize = 200;
 
 /// What erasing needs. Cheap to clone.
 #[derive(Clone)]
@@ -49,7 +39,7 @@ pub(crate) async fn run(eraser: Eraser, stop: Shutdown) -> anyhow::Result<()> {
 impl Eraser {
     /// Removes what is left outside the log, as far as it can be reached. Whatever was removed is noted at once, and removing it again
     /// is harmless: it may end anywhere.
-    async fn purge(&self, erasure: &Erasure) {
+    pub(crate) async fn purge(&self, erasure: &Erasure) {
         let (location, contact) = (&erasure.location_id, &erasure.contact_id);
         for workspace in &erasure.workspaces {
             let erased = self.bridge.erase(workspace, &ObjectKey::of_contact(contact), erasure.revision).await;
@@ -78,129 +68,10 @@ impl Eraser {
             Err(error) => tracing::warn!(location.id = %location, contact.id = %contact, %error, "not erased on the bus yet"),
         }
     }
-
-    async fn now(&self, location_id: &LocationId, contact_id: &ContactId) -> Result<Erasure, Status> {
-        let erasure = self.log.erasure(location_id, contact_id).await.map_err(refusal::of_log)?;
-        erasure.ok_or_else(|| Status::not_found("this contact was not erased; check the id and the location"))
-    }
 }
 
 fn warn(erasure: &Erasure, noted: eventlog::Result<()>) {
     if let Err(error) = noted {
         tracing::warn!(location.id = %erasure.location_id, contact.id = %erasure.contact_id, %error, "what was erased is not noted yet");
-    }
-}
-
-/// The calls.
-pub(crate) struct Service {
-    pub(crate) eraser: Eraser,
-    pub(crate) stop: Shutdown,
-}
-
-#[tonic::async_trait]
-impl api::erasure_server::Erasure for Service {
-    async fn erase_contact(&self, request: Request<api::EraseContactRequest>) -> Result<Response<api::EraseContactResponse>, Status> {
-        let request = request.into_inner();
-        let (location_id, contact_id) = self.whom(&request.location_id, &request.contact_id).await?;
-        if !(1..=REASON_BYTES_MAX).contains(&request.reason.trim().len()) {
-            return Err(Status::invalid_argument(format!("reason must have from 1 to {REASON_BYTES_MAX} bytes")));
-        }
-        let erase =
-            Erase { reason: request.reason.trim().to_owned(), who: who(request.who)?, leave_plain_events: request.leave_plain_events };
-        let erasure = self.eraser.log.erase(&location_id, &contact_id, &erase).await.map_err(refusal::of_log)?;
-        if erasure.finished_at.is_none() {
-            // In a task of its own: who asked may not wait so long.
-            let (eraser, begun) = (self.eraser.clone(), erasure.clone());
-            let purging = tokio::spawn(async move { eraser.purge(&begun).await });
-            drop(tokio::time::timeout(self.eraser.settings.answer_within, purging).await);
-        }
-        let erasure = self.eraser.now(&location_id, &contact_id).await?;
-        Ok(Response::new(api::EraseContactResponse { erasure: Some(answer(erasure)) }))
-    }
-
-    async fn get_erasure(&self, request: Request<api::GetErasureRequest>) -> Result<Response<api::GetErasureResponse>, Status> {
-        let request = request.into_inner();
-        let (location_id, contact_id) = self.whom(&request.location_id, &request.contact_id).await?;
-        let erasure = self.eraser.now(&location_id, &contact_id).await?;
-        Ok(Response::new(api::GetErasureResponse { erasure: Some(answer(erasure)) }))
-    }
-
-    async fn lift_erasure(&self, request: Request<api::LiftErasureRequest>) -> Result<Response<api::LiftErasureResponse>, Status> {
-        let request = request.into_inner();
-        let (location_id, contact_id) = self.whom(&request.location_id, &request.contact_id).await?;
-        let lifted = self.eraser.log.lift_erasure(&location_id, &contact_id, &who(request.who)?).await.map_err(refusal::of_log)?;
-        Ok(Response::new(api::LiftErasureResponse { erasure: Some(answer(lifted)) }))
-    }
-
-    type RotateKekStream = ReceiverStream<Result<api::RotateKekResponse, Status>>;
-
-    async fn rotate_kek(&self, _: Request<api::RotateKekRequest>) -> Result<Response<Self::RotateKekStream>, Status> {
-        let log = self.eraser.log.clone();
-        let kek_id = log.kek().map(|kek| kek.current().to_owned());
-        let kek_id = kek_id
-            .ok_or_else(|| Status::failed_precondition("there is no key-encryption key; give one to the admin service as log.kek_file"))?;
-        let (total, _) = log.wrapped_keys().await.map_err(refusal::of_log)?;
-        let (sender, receiver) = mpsc::channel(16);
-        let (batch, stop) = (self.eraser.settings.rewrap_batch, self.stop.clone());
-        tokio::spawn(async move {
-            let sending = rotate(&log, total, &kek_id, batch, &sender);
-            tokio::select! {
-                () = stop.cancelled() => drop(sender.try_send(Err(Status::unavailable("the admin service is stopping; ask again")))),
-                () = sender.closed() => {}
-                () = sending => {}
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(receiver)))
-    }
-}
-
-async fn rotate(log: &EventLog, total: u64, kek_id: &str, batch: u32, sender: &mpsc::Sender<Result<api::RotateKekResponse, Status>>) {
-    let mut progress = api::RotateKekResponse { seen: 0, total, rewrapped: 0, kek_id: kek_id.to_owned(), credentials: 0 };
-    let mut after = None;
-    loop {
-        let answer = match log.rewrap_keys(after.as_ref(), batch).await {
-            Ok(done) => {
-                progress.seen += done.seen;
-                progress.rewrapped += done.rewrapped;
-                after = done.next;
-                if after.is_none() { log.reseal_credentials().await.map(|resealed| progress.credentials = resealed) } else { Ok(()) }
-            }
-            Err(error) => Err(error),
-        };
-        let answer = answer.map(|()| progress.clone()).map_err(refusal::of_log);
-        let failed = answer.is_err();
-        if sender.send(answer).await.is_err() || failed || after.is_none() {
-            return;
-        }
-    }
-}
-
-impl Service {
-    async fn whom(&self, location_id: &str, contact_id: &str) -> Result<(LocationId, ContactId), Status> {
-        Ok((asked::location(&self.eraser.log, location_id).await?, asked::contact(contact_id)?))
-    }
-}
-
-fn who(who: String) -> Result<String, Status> {
-    match who.len() {
-        0 => Ok("operator".to_owned()),
-        1..=WHO_BYTES_MAX => Ok(who),
-        _ => Err(Status::invalid_argument(format!("who must have at most {WHO_BYTES_MAX} bytes"))),
-    }
-}
-
-fn answer(from: Erasure) -> api::ContactErasure {
-    api::ContactErasure {
-        location_id: from.location_id.to_string(),
-        contact_id: from.contact_id.to_string(),
-        reason: from.reason,
-        who: from.who,
-        seq: from.revision.seq,
-        plain_events: from.plain_events,
-        erased_at: Some(at(from.erased_at)),
-        workspaces_left: from.workspaces.iter().map(ToString::to_string).collect(),
-        bus_left: from.bus_at.is_none(),
-        finished_at: from.finished_at.map(at),
-        lifted_at: from.lifted_at.map(at),
     }
 }

@@ -2,24 +2,15 @@
 //!
 //! Does not know GHL or Pagico, and decides nothing; redriving is all it ever sends on its way.
 
-mod answers;
-mod asked;
-mod audit;
-mod checkpoints;
+mod api;
 mod config;
 mod erasure;
 mod health;
-mod history;
-mod proving;
-mod reading;
-mod refusal;
 mod replay;
 mod retention;
 mod sealer;
-mod service;
-mod transfers;
+mod status;
 mod verify;
-mod watch;
 
 use std::sync::Arc;
 
@@ -42,11 +33,11 @@ pub use config::{
 };
 pub use replay::planning;
 
-use crate::audit::Audit;
+use crate::api::admin::Service;
+use crate::api::audit::Audit;
+use crate::api::proof::Proving;
 use crate::erasure::Eraser;
-use crate::proving::Proving;
 use crate::sealer::Seal;
-use crate::service::Service;
 
 /// Runs the service until it is told to stop. A database or bus that is away only makes it not ready.
 ///
@@ -75,10 +66,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         comparing: Arc::new(Semaphore::new(config.verify.in_flight_max)),
         stop: stop.clone(),
     });
-    let replaying = replay::Service(Arc::clone(&replays));
+    let replaying = api::replay::Service(Arc::clone(&replays));
     let audit = Audit::new(log.clone(), config.limits.clone(), stop.clone());
     let eraser = Eraser { log: log.clone(), bus: bus.clone(), bridge, settings: config.erasure.clone() };
-    let erasing = erasure::Service { eraser: eraser.clone(), stop: stop.clone() };
+    let erasing = api::erasure::Service { eraser: eraser.clone(), stop: stop.clone() };
     let http = health::summary(log.clone());
     let mut tasks = JoinSet::new();
     let (serving, server) = (Arc::clone(&chassis), config.server.clone());

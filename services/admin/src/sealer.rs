@@ -1,5 +1,7 @@
 //! Signs where each log stands, from time to time, after having seen that it extends what was signed before.
 
+mod checkpoints;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use jiff::Timestamp;
 use proof::{BEGINNING, Checkpoint, PublicKey, SigningKey};
 use secrecy::ExposeSecret;
 
-use crate::checkpoints::Checkpoints;
+use self::checkpoints::Checkpoints;
 use crate::config::SealSettings;
 
 /// What is needed to seal.

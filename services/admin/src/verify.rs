@@ -18,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::config::VerifySettings;
-use crate::refusal;
+use crate::status;
 use differing::differences;
 use expected::expected;
 
@@ -55,13 +55,13 @@ enum End {
 
 impl From<eventlog::Error> for End {
     fn from(error: eventlog::Error) -> Self {
-        Self::Failed(refusal::of_log(error))
+        Self::Failed(status::of_log(error))
     }
 }
 
 impl From<pagico::Error> for End {
     fn from(error: pagico::Error) -> Self {
-        Self::Failed(refusal::of_bridge(&error))
+        Self::Failed(status::of_bridge(&error))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The calls of the proof API.
 
+mod transfers;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,10 +15,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use self::transfers::Export;
+use crate::api::{answers, request};
 use crate::config::{Limits, ProofSettings};
 use crate::sealer::Seal;
-use crate::transfers::{self, Export};
-use crate::{answers, asked, refusal};
+use crate::status;
 
 pub(crate) struct Proving {
     log: EventLog,
@@ -80,7 +83,7 @@ impl api::proof_server::Proof for Proving {
 
     async fn verify_log(&self, request: Request<api::VerifyLogRequest>) -> Result<Response<Self::VerifyLogStream>, Status> {
         let request = request.into_inner();
-        let location_id = asked::location(&self.log, &request.location_id).await?;
+        let location_id = request::location(&self.log, &request.location_id).await?;
         if request.positions.len() > self.settings.positions_max {
             return Err(Status::invalid_argument(format!("more than {} positions", self.settings.positions_max)));
         }
@@ -104,17 +107,17 @@ impl api::proof_server::Proof for Proving {
         request: Request<api::ListCheckpointsRequest>,
     ) -> Result<Response<api::ListCheckpointsResponse>, Status> {
         let request = request.into_inner();
-        let location_id = asked::location(&self.log, &request.location_id).await?;
-        let size = asked::rows(&self.limits, request.page_size)?;
+        let location_id = request::location(&self.log, &request.location_id).await?;
+        let size = request::rows(&self.limits, request.page_size)?;
         let after = match request.page_token.as_str() {
             "" => 0,
-            token => token.parse::<u64>().map_err(|_| asked::bad_token())?,
+            token => token.parse::<u64>().map_err(|_| request::bad_token())?,
         };
         let seal = self.seal.as_ref();
         let seal = seal.ok_or_else(|| Status::failed_precondition("no checkpoints are kept; configure seal.key of the admin service"))?;
         let rows = self.checkpoints_of(&location_id).await?.into_iter().filter(|checkpoint| checkpoint.seq > after);
         let rows = rows.take(usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1)).collect();
-        let (rows, next_page_token) = asked::page(rows, size, |last: &Checkpoint| last.seq.to_string());
+        let (rows, next_page_token) = request::page(rows, size, |last: &Checkpoint| last.seq.to_string());
         let public_key = seal.public_key().to_pem().map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(api::ListCheckpointsResponse {
             checkpoints: rows.into_iter().map(checkpoint).collect(),
@@ -126,7 +129,7 @@ impl api::proof_server::Proof for Proving {
     type ExportLogStream = ReceiverStream<Result<api::ExportLogResponse, Status>>;
 
     async fn export_log(&self, request: Request<api::ExportLogRequest>) -> Result<Response<Self::ExportLogStream>, Status> {
-        let location_id = asked::location(&self.log, &request.into_inner().location_id).await?;
+        let location_id = request::location(&self.log, &request.into_inner().location_id).await?;
         let place = self.place()?;
         let checkpoints = self.checkpoints_of(&location_id).await?;
         let key = self.seal.as_ref().map(Seal::public_key);
@@ -158,7 +161,7 @@ async fn walk(log: &EventLog, location_id: &LocationId, how: &Verification, send
     match log.verify_after(location_id, (0, BEGINNING), how, progress).await {
         Ok(verified) => Ok(Walked::Whole(verified)),
         Err(Error::Corrupt { seq, problem, .. }) => Ok(Walked::Broken { seq, problem: problem.to_owned() }),
-        Err(error) => Err(refusal::of_log(error)),
+        Err(error) => Err(status::of_log(error)),
     }
 }
 

@@ -1,5 +1,10 @@
 //! The calls of the replay API.
 
+mod answers;
+mod staleness;
+mod target;
+mod workspaces;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -15,9 +20,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::planning::{self, Ask, Seen};
-use super::{Tools, answers, moved, who, workspaces};
-use crate::{asked, refusal};
+use self::target::who;
+use crate::api::request;
+use crate::replay::Tools;
+use crate::replay::planning::{self, Ask, Seen};
+use crate::status;
 
 #[derive(Clone)]
 pub(crate) struct Service(pub(crate) Arc<Tools>);
@@ -29,7 +36,7 @@ fn place(among: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Status> {
 
 /// The contact that is meant; none for every one.
 fn contact(named: &str) -> Result<Option<ContactId>, Status> {
-    Some(named).filter(|id| !id.is_empty()).map(asked::contact).transpose()
+    Some(named).filter(|id| !id.is_empty()).map(request::contact).transpose()
 }
 
 type Parts = mpsc::Sender<Result<api::PlanReplayResponse, Status>>;
@@ -52,7 +59,7 @@ impl Service {
             if matches!(error, eventlog::Error::NotFound) {
                 Status::not_found("there is no such replay; `mirrorctl replay status` shows the last one")
             } else {
-                refusal::of_log(error)
+                status::of_log(error)
             }
         })
     }
@@ -63,7 +70,7 @@ impl Service {
             if matches!(error, eventlog::Error::AlreadyResolved) {
                 Status::failed_precondition("the replay has ended; plan and apply again")
             } else {
-                refusal::of_log(error)
+                status::of_log(error)
             }
         };
         let replay = self.0.log.set_phase(&replay, phase, "", who).await.map_err(ended)?;
@@ -113,12 +120,12 @@ impl Service {
             None => then.clone(),
         };
         let unknown = || Status::not_found(format!("no rules of revision {revision} are kept; give their text"));
-        self.0.texts().await.map_err(refusal::of_log)?.remove(&revision).ok_or_else(unknown)
+        self.0.texts().await.map_err(status::of_log)?.remove(&revision).ok_or_else(unknown)
     }
 
     /// The last position that counts, with its hash.
     async fn head(&self, location_id: &LocationId, until: Option<api::selection::Until>) -> Result<(u64, Hash), Status> {
-        let locations = self.0.log.locations().await.map_err(refusal::of_log)?;
+        let locations = self.0.log.locations().await.map_err(status::of_log)?;
         let head = locations.into_iter().find(|location| location.location_id == *location_id).map_or(0, |location| location.head);
         let place = match until {
             None => head,
@@ -131,7 +138,7 @@ impl Service {
                 self.place_at(location_id, at, head).await?
             }
         };
-        Ok((place, self.0.log.hash_at(location_id, place).await.map_err(refusal::of_log)?))
+        Ok((place, self.0.log.hash_at(location_id, place).await.map_err(status::of_log)?))
     }
 
     /// The last position that was recorded no later: positions are recorded in order.
@@ -139,7 +146,7 @@ impl Service {
         let (mut low, mut high) = (0, head);
         while low < high {
             let middle = low + (high - low).div_ceil(2);
-            let event = self.0.log.read(location_id, middle - 1, 1).await.map_err(refusal::of_log)?.pop();
+            let event = self.0.log.read(location_id, middle - 1, 1).await.map_err(status::of_log)?.pop();
             let is_later = event.is_none_or(|event| event.recorded_at > at);
             (low, high) = if is_later { (low, middle - 1) } else { (middle, high) };
         }
@@ -148,7 +155,7 @@ impl Service {
 
     async fn stream_plan(&self, mut plan: Plan, rules: Rules, with_skipped: bool, parts: &Parts) -> Result<(), Status> {
         let tools = &self.0;
-        let earlier = tools.texts().await.map_err(refusal::of_log)?;
+        let earlier = tools.texts().await.map_err(status::of_log)?;
         let ask = Ask {
             location_id: plan.location_id.clone(),
             contact_id: plan.contact_id.clone(),
@@ -183,10 +190,10 @@ impl Service {
                 parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Progress(progress)) })).await.map_err(gone)?;
             }
         }
-        let tally: Tally = making.await.map_err(|_| planning::Error::Broken).flatten().map_err(refusal::of_plan)?;
-        plan.hash = moved::hash(&plan, &tally);
-        plan.totals = moved::totals(&tally);
-        tools.log.keep_plan(&plan).await.map_err(refusal::of_log)?;
+        let tally: Tally = making.await.map_err(|_| planning::Error::Broken).flatten().map_err(status::of_plan)?;
+        plan.hash = staleness::hash(&plan, &tally);
+        plan.totals = staleness::totals(&tally);
+        tools.log.keep_plan(&plan).await.map_err(status::of_log)?;
         let plan = answers::plan(&plan, tools.settings.outdate_items);
         parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Plan(plan)) })).await.map_err(gone)
     }
@@ -200,7 +207,7 @@ impl api::replay_server::Replay for Service {
         let place = place(&self.0.planning)?;
         let asked = request.get_ref();
         let (plan, rules) = self.begin(asked.selection.clone().unwrap_or_default(), who(&asked.who)).await?;
-        asked::remember(&self.0.log, &request, "PlanReplay", &plan.location_id, plan.contact_id.as_ref()).await?;
+        request::remember(&self.0.log, &request, "PlanReplay", &plan.location_id, plan.contact_id.as_ref()).await?;
         let with_skipped = asked.with_skipped;
         let (sender, receiver) = mpsc::channel(64);
         let service = self.clone();
@@ -228,8 +235,8 @@ impl api::replay_server::Replay for Service {
         let _place = place(&self.0.planning)?;
         let no_plan = || Status::not_found("no plan has this hash; plan first");
         let found = self.0.log.plan(&hash).await;
-        let plan = found.map_err(|error| if matches!(error, eventlog::Error::NotFound) { no_plan() } else { refusal::of_log(error) })?;
-        let plan = Box::pin(moved::still(&self.0, plan, request.accept_newer)).await?;
+        let plan = found.map_err(|error| if matches!(error, eventlog::Error::NotFound) { no_plan() } else { status::of_log(error) })?;
+        let plan = Box::pin(staleness::still(&self.0, plan, request.accept_newer)).await?;
         let replay = self.0.log.start_replay(&plan, who(&request.who)).await.map_err(|error| {
             if matches!(error, eventlog::Error::AlreadyResolved) {
                 Status::failed_precondition("the plan is stale: the workspace has moved; plan again")
@@ -238,7 +245,7 @@ impl api::replay_server::Replay for Service {
             } else if error.is_taken() {
                 Status::already_exists("another replay of this location is not finished; wait for it, or cancel it")
             } else {
-                refusal::of_log(error)
+                status::of_log(error)
             }
         })?;
         self.0.started.notify_one();
@@ -290,7 +297,7 @@ impl api::replay_server::Replay for Service {
             "" => None,
             token => Some(token.parse::<Uuid>().map_err(bad)?),
         };
-        let mut replays = self.0.log.replays(location_id.as_ref(), after, size + 1).await.map_err(refusal::of_log)?;
+        let mut replays = self.0.log.replays(location_id.as_ref(), after, size + 1).await.map_err(status::of_log)?;
         let more = replays.len() > usize::try_from(size).unwrap_or(usize::MAX);
         replays.truncate(usize::try_from(size).unwrap_or(usize::MAX));
         let next_page_token = replays.last().filter(|_| more).map(|last| last.replay_id.to_string()).unwrap_or_default();
@@ -328,7 +335,7 @@ impl api::replay_server::Replay for Service {
         let revision = tools.rules_of(&generation).await?;
         let rules = self.rules(None, &revision).await?;
         let contact_id = contact(&asked.contact_id)?;
-        asked::remember(&tools.log, &request, "VerifyReplay", &location_id, contact_id.as_ref()).await?;
+        request::remember(&tools.log, &request, "VerifyReplay", &location_id, contact_id.as_ref()).await?;
         let verify = crate::verify::Verify {
             log: tools.log.clone(),
             bridge: tools.bridge.clone(),

@@ -16,8 +16,9 @@ use tonic::{Request, Response, Status};
 
 use self::export::{Export, What};
 use self::past::Looking;
+use crate::api::request;
 use crate::config::Limits;
-use crate::{asked, refusal};
+use crate::status;
 
 pub(crate) struct Audit {
     log: EventLog,
@@ -46,14 +47,14 @@ impl Audit {
 impl api::audit_server::Audit for Audit {
     async fn blame(&self, request: Request<api::BlameRequest>) -> Result<Response<api::BlameResponse>, Status> {
         let asked = request.get_ref();
-        let (location_id, contact_id) = (asked::location(&self.log, &asked.location_id).await?, asked::contact(&asked.contact_id)?);
-        let size = usize::try_from(asked::rows(&self.limits, asked.page_size)?).unwrap_or(usize::MAX);
-        let before = asked::token(&asked.page_token)?;
+        let (location_id, contact_id) = (request::location(&self.log, &asked.location_id).await?, request::contact(&asked.contact_id)?);
+        let size = usize::try_from(request::rows(&self.limits, asked.page_size)?).unwrap_or(usize::MAX);
+        let before = request::token(&asked.page_token)?;
         let blame = blame(asked)?;
-        asked::remember(&self.log, &request, "Blame", &location_id, Some(&contact_id)).await?;
+        request::remember(&self.log, &request, "Blame", &location_id, Some(&contact_id)).await?;
         let (mut values, unreadable) = self.looking().blame(&location_id, &contact_id, blame).await?;
-        if values.is_empty() && !self.log.has_contact(&location_id, &contact_id).await.map_err(refusal::of_log)? {
-            return Err(refusal::no_contact());
+        if values.is_empty() && !self.log.has_contact(&location_id, &contact_id).await.map_err(status::of_log)? {
+            return Err(status::no_contact());
         }
         // The values only ever grow at their end: how many come before a page is where it begins.
         let end = before.map_or(values.len(), |before| usize::try_from(before).unwrap_or(usize::MAX)).min(values.len());
@@ -69,19 +70,19 @@ impl api::audit_server::Audit for Audit {
         request: Request<api::GetContactAsOfRequest>,
     ) -> Result<Response<api::GetContactAsOfResponse>, Status> {
         let asked = request.get_ref();
-        let (location_id, contact_id) = (asked::location(&self.log, &asked.location_id).await?, asked::contact(&asked.contact_id)?);
+        let (location_id, contact_id) = (request::location(&self.log, &asked.location_id).await?, request::contact(&asked.contact_id)?);
         let point = self.looking().point(&location_id, asked.at.as_ref(), None).await?;
-        asked::remember(&self.log, &request, "GetContactAsOf", &location_id, Some(&contact_id)).await?;
+        request::remember(&self.log, &request, "GetContactAsOf", &location_id, Some(&contact_id)).await?;
         let past = self.looking().contact(&location_id, &contact_id, point).await?;
         Ok(Response::new(api::GetContactAsOfResponse { contact: Some(answers::snapshot(&contact_id, past)) }))
     }
 
     async fn diff(&self, request: Request<api::DiffRequest>) -> Result<Response<api::DiffResponse>, Status> {
         let asked = request.get_ref();
-        let (location_id, contact_id) = (asked::location(&self.log, &asked.location_id).await?, asked::contact(&asked.contact_id)?);
+        let (location_id, contact_id) = (request::location(&self.log, &asked.location_id).await?, request::contact(&asked.contact_id)?);
         let from = self.looking().point(&location_id, asked.from.as_ref(), Some(BEGINNING)).await?;
         let to = self.looking().point(&location_id, asked.to.as_ref(), None).await?;
-        asked::remember(&self.log, &request, "Diff", &location_id, Some(&contact_id)).await?;
+        request::remember(&self.log, &request, "Diff", &location_id, Some(&contact_id)).await?;
         let from = self.looking().contact(&location_id, &contact_id, from).await?;
         let to = self.looking().contact(&location_id, &contact_id, to).await?;
         Ok(Response::new(api::DiffResponse { contact: Some(answers::difference(&contact_id, &from, &to)) }))
@@ -91,10 +92,10 @@ impl api::audit_server::Audit for Audit {
 
     async fn export_as_of(&self, request: Request<api::ExportAsOfRequest>) -> Result<Response<Self::ExportAsOfStream>, Status> {
         let asked = request.get_ref();
-        let location_id = asked::location(&self.log, &asked.location_id).await?;
+        let location_id = request::location(&self.log, &asked.location_id).await?;
         let point = self.looking().point(&location_id, asked.at.as_ref(), None).await?;
         let (after, place) = (after(&asked.after_contact_id)?, self.place()?);
-        asked::remember(&self.log, &request, "ExportAsOf", &location_id, None).await?;
+        request::remember(&self.log, &request, "ExportAsOf", &location_id, None).await?;
         let what = What::AsOf(point);
         let (log, limits, stop) = (self.log.clone(), self.limits.clone(), self.stop.clone());
         let export = Export { log, limits, location_id, after, what, stop };
@@ -105,11 +106,11 @@ impl api::audit_server::Audit for Audit {
 
     async fn export_diff(&self, request: Request<api::ExportDiffRequest>) -> Result<Response<Self::ExportDiffStream>, Status> {
         let asked = request.get_ref();
-        let location_id = asked::location(&self.log, &asked.location_id).await?;
+        let location_id = request::location(&self.log, &asked.location_id).await?;
         let from = self.looking().point(&location_id, asked.from.as_ref(), Some(BEGINNING)).await?;
         let to = self.looking().point(&location_id, asked.to.as_ref(), None).await?;
         let (after, place) = (after(&asked.after_contact_id)?, self.place()?);
-        asked::remember(&self.log, &request, "ExportDiff", &location_id, None).await?;
+        request::remember(&self.log, &request, "ExportDiff", &location_id, None).await?;
         let what = What::Diff { from, to };
         let (log, limits, stop) = (self.log.clone(), self.limits.clone(), self.stop.clone());
         let export = Export { log, limits, location_id, after, what, stop };
@@ -118,16 +119,16 @@ impl api::audit_server::Audit for Audit {
 
     async fn list_access(&self, request: Request<api::ListAccessRequest>) -> Result<Response<api::ListAccessResponse>, Status> {
         let asked = request.get_ref();
-        let location_id = asked::location(&self.log, &asked.location_id).await?;
+        let location_id = request::location(&self.log, &asked.location_id).await?;
         let filter = AccessFilter {
-            contact_id: Some(asked.contact_id.as_str()).filter(|id| !id.is_empty()).map(asked::contact).transpose()?,
+            contact_id: Some(asked.contact_id.as_str()).filter(|id| !id.is_empty()).map(request::contact).transpose()?,
             who: Some(asked.who.clone()).filter(|who| !who.is_empty()),
-            at: asked::span(asked.from.as_ref(), asked.until.as_ref())?,
+            at: request::span(asked.from.as_ref(), asked.until.as_ref())?,
         };
-        let size = asked::rows(&self.limits, asked.page_size)?;
-        let before = asked::token(&asked.page_token)?;
-        let rows = self.log.accesses(&location_id, &filter, before, size + 1).await.map_err(refusal::of_log)?;
-        let (rows, next_page_token) = asked::page(rows, size, |last| last.id.to_string());
+        let size = request::rows(&self.limits, asked.page_size)?;
+        let before = request::token(&asked.page_token)?;
+        let rows = self.log.accesses(&location_id, &filter, before, size + 1).await.map_err(status::of_log)?;
+        let (rows, next_page_token) = request::page(rows, size, |last| last.id.to_string());
         Ok(Response::new(api::ListAccessResponse { accesses: rows.into_iter().map(answers::access).collect(), next_page_token }))
     }
 }
@@ -141,12 +142,12 @@ fn blame(asked: &api::BlameRequest) -> Result<Blame, Status> {
     }
     let record_id = Some(asked.record_id.as_str()).filter(|id| !id.is_empty()).map(RecordId::new).transpose();
     Ok(Blame {
-        kind: if asked.record_kind.is_empty() { RecordKind::Contact } else { asked::kind(&asked.record_kind)? },
+        kind: if asked.record_kind.is_empty() { RecordKind::Contact } else { request::kind(&asked.record_kind)? },
         record_id: record_id.map_err(|error| Status::invalid_argument(format!("record_id: {error}")))?,
         field: asked.field.clone(),
     })
 }
 
 fn after(contact_id: &str) -> Result<Option<domain::ContactId>, Status> {
-    Some(contact_id).filter(|id| !id.is_empty()).map(asked::contact).transpose()
+    Some(contact_id).filter(|id| !id.is_empty()).map(request::contact).transpose()
 }

@@ -1,5 +1,9 @@
 //! The calls of the admin API.
 
+mod answers;
+mod history;
+mod watch;
+
 use std::sync::Arc;
 
 use bus::{Bus, Outgoing, Subject};
@@ -13,9 +17,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use self::history::History;
+use crate::api::request;
 use crate::config::Limits;
-use crate::history::History;
-use crate::{answers, asked, refusal, watch};
+use crate::status;
 
 pub(crate) struct Service {
     log: EventLog,
@@ -35,7 +40,7 @@ impl Service {
     async fn waiting_since(&self, location_id: &LocationId, state: &ContactState) -> Result<Option<Timestamp>, Status> {
         let waiting = state.objects.iter().filter(|object| matches!(object.state, SyncState::Behind | SyncState::Parked));
         let Some(oldest) = waiting.filter_map(|object| object.ghl).map(|revision| revision.seq).min() else { return Ok(None) };
-        let events = self.log.read(location_id, oldest.saturating_sub(1), 1).await.map_err(refusal::of_log)?;
+        let events = self.log.read(location_id, oldest.saturating_sub(1), 1).await.map_err(status::of_log)?;
         Ok(events.first().map(|event| event.recorded_at))
     }
 }
@@ -43,7 +48,7 @@ impl Service {
 #[tonic::async_trait]
 impl api::admin_server::Admin for Service {
     async fn get_overview(&self, _: Request<api::GetOverviewRequest>) -> Result<Response<api::GetOverviewResponse>, Status> {
-        let overview = self.log.overview().await.map_err(refusal::of_log)?;
+        let overview = self.log.overview().await.map_err(status::of_log)?;
         Ok(Response::new(api::GetOverviewResponse { locations: overview.into_iter().map(answers::location).collect() }))
     }
 
@@ -55,38 +60,38 @@ impl api::admin_server::Admin for Service {
             api::ContactFilter::Behind => ContactFilter::Behind,
             api::ContactFilter::Parked => ContactFilter::Parked,
         };
-        let location_id = asked::location(&self.log, &request.location_id).await?;
-        let size = asked::rows(&self.limits, request.page_size)?;
+        let location_id = request::location(&self.log, &request.location_id).await?;
+        let size = request::rows(&self.limits, request.page_size)?;
         let after = match request.page_token.as_str() {
             "" => None,
-            token => Some(ContactId::new(token).map_err(|_| asked::bad_token())?),
+            token => Some(ContactId::new(token).map_err(|_| request::bad_token())?),
         };
-        let rows = self.log.contacts(&location_id, filter, after.as_ref(), size + 1).await.map_err(refusal::of_log)?;
-        let (rows, next_page_token) = asked::page(rows, size, |last| last.contact_id.to_string());
+        let rows = self.log.contacts(&location_id, filter, after.as_ref(), size + 1).await.map_err(status::of_log)?;
+        let (rows, next_page_token) = request::page(rows, size, |last| last.contact_id.to_string());
         Ok(Response::new(api::ListContactsResponse { contacts: rows.into_iter().map(answers::contact).collect(), next_page_token }))
     }
 
     async fn get_contact(&self, request: Request<api::GetContactRequest>) -> Result<Response<api::GetContactResponse>, Status> {
         let request = request.into_inner();
-        let (location_id, contact_id) = (asked::location(&self.log, &request.location_id).await?, asked::contact(&request.contact_id)?);
-        let state = self.log.contact(&location_id, &contact_id).await.map_err(refusal::of_log)?;
+        let (location_id, contact_id) = (request::location(&self.log, &request.location_id).await?, request::contact(&request.contact_id)?);
+        let state = self.log.contact(&location_id, &contact_id).await.map_err(status::of_log)?;
         let waiting_since = self.waiting_since(&location_id, &state).await?;
         Ok(Response::new(answers::contact_state(state, waiting_since, Timestamp::now())))
     }
 
     async fn get_history(&self, request: Request<api::GetHistoryRequest>) -> Result<Response<api::GetHistoryResponse>, Status> {
         let asked = request.get_ref();
-        let (location_id, contact_id) = (asked::location(&self.log, &asked.location_id).await?, asked::contact(&asked.contact_id)?);
-        let size = asked::rows(&self.limits, asked.page_size)?;
-        let before = asked::token(&asked.page_token)?;
-        let (selection, fields) = asked::filter(asked.filter.clone())?;
-        asked::remember(&self.log, &request, "GetHistory", &location_id, Some(&contact_id)).await?;
+        let (location_id, contact_id) = (request::location(&self.log, &asked.location_id).await?, request::contact(&asked.contact_id)?);
+        let size = request::rows(&self.limits, asked.page_size)?;
+        let before = request::token(&asked.page_token)?;
+        let (selection, fields) = request::filter(asked.filter.clone())?;
+        request::remember(&self.log, &request, "GetHistory", &location_id, Some(&contact_id)).await?;
         let history = History { log: &self.log, limits: &self.limits, location_id: &location_id, contact_id: &contact_id };
-        let (page, next) = history.page(&selection, &fields, before, size).await.map_err(refusal::of_log)?;
-        if page.is_empty() && !self.log.has_contact(&location_id, &contact_id).await.map_err(refusal::of_log)? {
-            return Err(refusal::no_contact());
+        let (page, next) = history.page(&selection, &fields, before, size).await.map_err(status::of_log)?;
+        if page.is_empty() && !self.log.has_contact(&location_id, &contact_id).await.map_err(status::of_log)? {
+            return Err(status::no_contact());
         }
-        let mut arrivals = history.arrivals(&page).await.map_err(refusal::of_log)?;
+        let mut arrivals = history.arrivals(&page).await.map_err(status::of_log)?;
         let events = page.into_iter().map(answers::event);
         let events = events.map(|event| api::Event { arrivals: arrivals.remove(&event.seq).unwrap_or_default(), ..event }).collect();
         Ok(Response::new(api::GetHistoryResponse { events, next_page_token: next.map(|next| next.to_string()).unwrap_or_default() }))
@@ -96,10 +101,10 @@ impl api::admin_server::Admin for Service {
 
     async fn watch_events(&self, request: Request<api::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
         let asked = request.get_ref();
-        let location_id = asked::location(&self.log, &asked.location_id).await?;
-        let contact_id = Some(asked.contact_id.as_str()).filter(|id| !id.is_empty()).map(asked::contact).transpose()?;
-        let (selection, fields) = asked::filter(asked.filter.clone())?;
-        let locations = self.log.locations().await.map_err(refusal::of_log)?;
+        let location_id = request::location(&self.log, &asked.location_id).await?;
+        let contact_id = Some(asked.contact_id.as_str()).filter(|id| !id.is_empty()).map(request::contact).transpose()?;
+        let (selection, fields) = request::filter(asked.filter.clone())?;
+        let locations = self.log.locations().await.map_err(status::of_log)?;
         let head = locations.into_iter().find(|location| location.location_id == location_id).map(|location| location.head);
         let head = head.ok_or_else(|| Status::not_found("this location is not connected; `mirrorctl status` lists those that are"))?;
         let after = asked.after.unwrap_or(head);
@@ -108,7 +113,7 @@ impl api::admin_server::Admin for Service {
         }
         let place = Arc::clone(&self.watchers).try_acquire_owned();
         let place = place.map_err(|_| Status::resource_exhausted("too many streams of events are open; close one and try again"))?;
-        asked::remember(&self.log, &request, "WatchEvents", &location_id, contact_id.as_ref()).await?;
+        request::remember(&self.log, &request, "WatchEvents", &location_id, contact_id.as_ref()).await?;
         let (log, limits, stop) = (self.log.clone(), self.limits.clone(), self.stop.clone());
         let watch = watch::Watch { log, location_id, contact_id, selection, fields, after, limits, stop };
         Ok(Response::new(watch.start(place)))
@@ -120,23 +125,23 @@ impl api::admin_server::Admin for Service {
             "" => None,
             id => Some(LocationId::new(id).map_err(|error| Status::invalid_argument(format!("location_id: {error}")))?),
         };
-        let size = asked::rows(&self.limits, request.page_size)?;
+        let size = request::rows(&self.limits, request.page_size)?;
         let after = match request.page_token.as_str() {
             "" => None,
-            token => Some(token.parse::<Uuid>().map_err(|_| asked::bad_token())?),
+            token => Some(token.parse::<Uuid>().map_err(|_| request::bad_token())?),
         };
-        let rows = self.log.parked(location_id.as_ref(), after, size + 1).await.map_err(refusal::of_log)?;
-        let (rows, next_page_token) = asked::page(rows, size, |last| last.id.to_string());
+        let rows = self.log.parked(location_id.as_ref(), after, size + 1).await.map_err(status::of_log)?;
+        let (rows, next_page_token) = request::page(rows, size, |last| last.id.to_string());
         Ok(Response::new(api::ListParkedResponse { parked: rows.into_iter().map(answers::parked).collect(), next_page_token }))
     }
 
     async fn redrive(&self, request: Request<api::RedriveRequest>) -> Result<Response<api::RedriveResponse>, Status> {
         let request = request.into_inner();
-        let location_id = asked::location(&self.log, &request.location_id).await?;
+        let location_id = request::location(&self.log, &request.location_id).await?;
         let parked_id = request.parked_id.parse::<Uuid>();
         let parked_id = parked_id.map_err(|_| Status::invalid_argument("parked_id is none that ListParked gave"))?;
         let who = if request.who.is_empty() { "operator" } else { request.who.as_str() };
-        let parked = self.log.redrive(&location_id, parked_id, who).await.map_err(refusal::of_log)?;
+        let parked = self.log.redrive(&location_id, parked_id, who).await.map_err(status::of_log)?;
         let parking = &parked.parking;
         if !parking.message.is_empty() {
             let unknown = || Status::failed_precondition("what was parked names no way back; it is seen again at the next look at GHL");
@@ -145,9 +150,9 @@ impl api::admin_server::Admin for Service {
             let id = Some(format!("redrive:{parked_id}:{}", Uuid::new_v4()));
             let traceparent = chassis::trace::traceparent().or_else(|| parking.traceparent.clone());
             let outgoing = Outgoing { subject, id, traceparent, body: parking.message.clone() };
-            self.bus.publish(outgoing).await.map_err(refusal::of_bus)?;
+            self.bus.publish(outgoing).await.map_err(status::of_bus)?;
         }
-        self.log.redrive_published(&location_id, parked_id).await.map_err(refusal::of_log)?;
+        self.log.redrive_published(&location_id, parked_id).await.map_err(status::of_log)?;
         Ok(Response::new(api::RedriveResponse { parked: Some(answers::parked(parked)) }))
     }
 }

@@ -1,15 +1,12 @@
-//! From what the log says to what the API says.
+//! From what the log says to what the admin API says.
 
-use domain::{Body, Cause, Delivery, FieldChange, Net};
+use domain::Body;
 use eventlog::{ContactState, ContactSummary, LocationOverview, ObjectState, Parked, SyncState};
 use jiff::Timestamp;
 use proto::admin::v1 as api;
 
-use crate::reading::Opened;
-
-pub(crate) fn at(at: Timestamp) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
-}
+use crate::api::answers::{at, cause, changes, delivery, trace_id};
+use crate::api::events::Opened;
 
 pub(crate) fn location(from: LocationOverview) -> api::Location {
     let backfill = from.progress.backfill;
@@ -99,49 +96,6 @@ pub(crate) fn event(Opened { stored: from, body }: Opened) -> api::Event {
         Err(error) => event.unreadable = error.to_string(),
     }
     event
-}
-
-pub(crate) fn trace_id(traceparent: Option<&str>) -> String {
-    traceparent.and_then(chassis::trace::trace_id).unwrap_or_default()
-}
-
-/// JSON; empty for nothing.
-pub(crate) fn value(value: &serde_json::Value) -> String {
-    if value.is_null() { String::new() } else { value.to_string() }
-}
-
-pub(crate) fn changes(changes: Vec<FieldChange>) -> Vec<api::FieldChange> {
-    let change = |change: FieldChange| api::FieldChange {
-        before_json: value(&change.before),
-        after_json: value(&change.after),
-        field: change.field,
-    };
-    changes.into_iter().map(change).collect()
-}
-
-pub(crate) fn delivery(delivery: Delivery) -> api::Delivery {
-    api::Delivery {
-        workspace: delivery.workspace.to_string(),
-        kind: delivery.kind.to_string(),
-        object: delivery.object.to_string(),
-        revision: delivery.revision.to_string(),
-        answer: delivery.answer,
-    }
-}
-
-pub(crate) fn cause(from: &Cause) -> api::Cause {
-    let (who, webhook_type) = match &from.net {
-        Net::Webhook { webhook_id, kind } => (webhook_id.clone().unwrap_or_default(), kind.clone()),
-        Net::Operator { who } => (who.clone(), String::new()),
-        Net::Poll | Net::Sweep | Net::Backfill | Net::Writer => (String::new(), String::new()),
-    };
-    api::Cause {
-        by: from.net.as_str().to_owned(),
-        who,
-        webhook_type,
-        asked_at: from.asked_at.map(at),
-        ghl_trace_id: from.ghl_trace_id.clone().unwrap_or_default(),
-    }
 }
 
 pub(crate) fn parked(from: Parked) -> api::Parked {

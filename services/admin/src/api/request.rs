@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tonic::{Request, Status};
 
 use crate::config::Limits;
-use crate::refusal;
+use crate::status;
 
 /// What can have brought a change to light.
 const CAUSES: [&str; 6] = ["webhook", "poll", "sweep", "backfill", "operator", "writer"];
@@ -22,7 +22,7 @@ pub(crate) async fn location(log: &EventLog, named: &str) -> Result<LocationId, 
     if !named.is_empty() {
         return LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")));
     }
-    let mut locations = log.locations().await.map_err(refusal::of_log)?;
+    let mut locations = log.locations().await.map_err(status::of_log)?;
     match (locations.pop(), locations.len()) {
         (Some(only), 0) => Ok(only.location_id),
         (Some(_), more) => Err(Status::invalid_argument(format!("{} locations are connected; name one as location_id", more + 1))),
@@ -108,7 +108,7 @@ pub(crate) async fn remember<T>(
         contact_id: contact_id.cloned(),
         traceparent: chassis::trace::traceparent(),
     };
-    log.record_access(location_id, &access).await.map_err(refusal::of_access)
+    log.record_access(location_id, &access).await.map_err(status::of_access)
 }
 
 fn who(encoded: &str) -> String {

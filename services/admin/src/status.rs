@@ -2,6 +2,8 @@
 
 use tonic::Status;
 
+use crate::replay::planning;
+
 pub(crate) fn of_log(error: eventlog::Error) -> Status {
     tracing::debug!(%error, "a call failed");
     match error {
@@ -56,10 +58,10 @@ pub(crate) fn of_bus(error: bus::Error) -> Status {
     Status::unavailable(format!("it could not be published: {error}; it still waits, redrive it again"))
 }
 
-pub(crate) fn of_plan(error: crate::replay::Error) -> Status {
+pub(crate) fn of_plan(error: planning::Error) -> Status {
     match error {
-        crate::replay::Error::Log(error) => of_log(error),
-        crate::replay::Error::Bridge(error) => of_bridge(&error),
-        crate::replay::Error::Unwanted | crate::replay::Error::Broken => Status::internal(error.to_string()),
+        planning::Error::Log(error) => of_log(error),
+        planning::Error::Bridge(error) => of_bridge(&error),
+        planning::Error::Unwanted | planning::Error::Broken => Status::internal(error.to_string()),
     }
 }

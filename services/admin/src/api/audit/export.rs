@@ -11,7 +11,7 @@ use tonic::Status;
 use super::answers;
 use super::past::{Looking, Seen};
 use crate::config::Limits;
-use crate::refusal;
+use crate::status;
 
 pub(crate) struct Export {
     pub(crate) log: EventLog,
@@ -98,7 +98,7 @@ impl Export {
 
     async fn batch(&self) -> Result<Vec<Part>, Status> {
         let contacts = self.log.contacts_in_log(&self.location_id, self.after.as_ref(), self.limits.export_contacts).await;
-        let contacts = contacts.map_err(refusal::of_log)?;
+        let contacts = contacts.map_err(status::of_log)?;
         let looking = Looking { log: &self.log, limits: &self.limits };
         let (from, to) = match self.what {
             What::AsOf(point) => (None, point),

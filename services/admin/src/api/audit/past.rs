@@ -7,9 +7,10 @@ use eventlog::{EventLog, Selection};
 use proto::audit::v1 as api;
 use tonic::Status;
 
+use crate::api::events::open;
+use crate::api::request;
 use crate::config::Limits;
-use crate::reading::open;
-use crate::{asked, refusal};
+use crate::status;
 
 pub(crate) struct Looking<'a> {
     pub(crate) log: &'a EventLog,
@@ -40,8 +41,8 @@ impl Looking<'_> {
                 Err(Status::out_of_range(format!("position {position} is past the end of the log, which is {head}")))
             }
             Some(api::point::At::Position(position)) => Ok(Point::Position(*position)),
-            Some(api::point::At::RecordedAt(at)) => Ok(Point::RecordedAt(asked::instant(at)?)),
-            Some(api::point::At::OccurredAt(at)) => Ok(Point::OccurredAt(asked::instant(at)?)),
+            Some(api::point::At::RecordedAt(at)) => Ok(Point::RecordedAt(request::instant(at)?)),
+            Some(api::point::At::OccurredAt(at)) => Ok(Point::OccurredAt(request::instant(at)?)),
         }
     }
 
@@ -51,10 +52,10 @@ impl Looking<'_> {
         if let Some(seen) = seen.remove(contact_id) {
             return Ok(seen);
         }
-        if self.log.has_contact(location_id, contact_id).await.map_err(refusal::of_log)? {
+        if self.log.has_contact(location_id, contact_id).await.map_err(status::of_log)? {
             Ok(Seen::default())
         } else {
-            Err(refusal::no_contact())
+            Err(status::no_contact())
         }
     }
 
@@ -65,9 +66,9 @@ impl Looking<'_> {
         contacts: &[ContactId],
         point: Point,
     ) -> Result<BTreeMap<ContactId, Seen>, Status> {
-        let events = self.log.standing(location_id, contacts, point).await.map_err(refusal::of_log)?;
+        let events = self.log.standing(location_id, contacts, point).await.map_err(status::of_log)?;
         let mut all: BTreeMap<ContactId, Seen> = BTreeMap::new();
-        for event in open(self.log, events).await.map_err(refusal::of_log)? {
+        for event in open(self.log, events).await.map_err(status::of_log)? {
             let Some(contact_id) = event.stored.contact_id.clone() else { continue };
             let seen = all.entry(contact_id).or_default();
             match event.recorded() {
@@ -97,7 +98,7 @@ impl Looking<'_> {
                 return Ok((blaming.values(), unreadable));
             }
             after = stretch.through;
-            for event in open(self.log, stretch.events).await.map_err(refusal::of_log)? {
+            for event in open(self.log, stretch.events).await.map_err(status::of_log)? {
                 match event.recorded() {
                     Ok(recorded) => blaming.take(&recorded),
                     Err(position) => unreadable.push(position),
@@ -111,5 +112,5 @@ fn no_location(error: eventlog::Error) -> Status {
     if matches!(error, eventlog::Error::NotFound) {
         return Status::not_found("this location is not connected; `mirrorctl status` lists those that are");
     }
-    refusal::of_log(error)
+    status::of_log(error)
 }

@@ -6,9 +6,9 @@ use domain::{Body, ContactId, Delivery, DeliveryFact, LocationId, ObjectKey, Rev
 use eventlog::{EventLog, Result, Selection};
 use proto::admin::v1 as api;
 
-use crate::answers;
+use crate::api::answers;
+use crate::api::events::{Opened, open};
 use crate::config::Limits;
-use crate::reading::{Opened, open};
 
 pub(crate) struct History<'a> {
     pub(crate) log: &'a EventLog,

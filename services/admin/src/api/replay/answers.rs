@@ -5,8 +5,8 @@ use domain::replay::{Planned, Step};
 use eventlog::{Generation, Phase, Plan, Replay, Role, Totals};
 use proto::replay::v1 as api;
 
-use super::planning::OfContact;
-use crate::answers::at;
+use crate::api::answers::at;
+use crate::replay::planning::OfContact;
 
 pub(crate) fn actions(location_id: &LocationId, of: OfContact, with_skipped: bool) -> impl Iterator<Item = api::Action> {
     let (location_id, contact_id) = (location_id.to_string(), of.contact_id.to_string());

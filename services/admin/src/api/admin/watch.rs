@@ -8,9 +8,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use super::answers;
+use crate::api::events::{Opened, open};
 use crate::config::Limits;
-use crate::reading::{Opened, open};
-use crate::{answers, refusal};
+use crate::status;
 
 /// Reads the log in order from a position on. Positions have no gaps and commit in order, so reading after the last one seen leaves
 /// nothing out and repeats nothing.
@@ -63,13 +64,13 @@ impl Watch {
                         }
                     }
                     Err(error) => {
-                        drop(sender.send(Err(refusal::of_log(error))).await);
+                        drop(sender.send(Err(status::of_log(error))).await);
                         return;
                     }
                 },
                 Err(error) => {
                     // The caller resumes after the last position it got; one that is gone already needs no answer.
-                    drop(sender.send(Err(refusal::of_log(error))).await);
+                    drop(sender.send(Err(status::of_log(error))).await);
                     return;
                 }
             }

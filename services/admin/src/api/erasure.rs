@@ -1,0 +1,137 @@
+//! The calls of the erasure API: the log's part at once, what others hold as soon as they can be reached.
+
+use chassis::Shutdown;
+use domain::{ContactId, LocationId};
+use eventlog::{Erase, Erasure, EventLog};
+use proto::erasure::v1 as api;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::api::answers::at;
+use crate::api::request;
+use crate::erasure::Eraser;
+use crate::status;
+
+/// Longest texts taken, in bytes.
+const REASON_BYTES_MAX: usize = 500;
+const WHO_BYTES_MAX: usize = 200;
+
+/// The calls.
+pub(crate) struct Service {
+    pub(crate) eraser: Eraser,
+    pub(crate) stop: Shutdown,
+}
+
+#[tonic::async_trait]
+impl api::erasure_server::Erasure for Service {
+    async fn erase_contact(&self, request: Request<api::EraseContactRequest>) -> Result<Response<api::EraseContactResponse>, Status> {
+        let request = request.into_inner();
+        let (location_id, contact_id) = self.whom(&request.location_id, &request.contact_id).await?;
+        if !(1..=REASON_BYTES_MAX).contains(&request.reason.trim().len()) {
+            return Err(Status::invalid_argument(format!("reason must have from 1 to {REASON_BYTES_MAX} bytes")));
+        }
+        let erase =
+            Erase { reason: request.reason.trim().to_owned(), who: who(request.who)?, leave_plain_events: request.leave_plain_events };
+        let erasure = self.eraser.log.erase(&location_id, &contact_id, &erase).await.map_err(status::of_log)?;
+        if erasure.finished_at.is_none() {
+            // In a task of its own: who asked may not wait so long.
+            let (eraser, begun) = (self.eraser.clone(), erasure.clone());
+            let purging = tokio::spawn(async move { eraser.purge(&begun).await });
+            drop(tokio::time::timeout(self.eraser.settings.answer_within, purging).await);
+        }
+        let erasure = self.now(&location_id, &contact_id).await?;
+        Ok(Response::new(api::EraseContactResponse { erasure: Some(answer(erasure)) }))
+    }
+
+    async fn get_erasure(&self, request: Request<api::GetErasureRequest>) -> Result<Response<api::GetErasureResponse>, Status> {
+        let request = request.into_inner();
+        let (location_id, contact_id) = self.whom(&request.location_id, &request.contact_id).await?;
+        let erasure = self.now(&location_id, &contact_id).await?;
+        Ok(Response::new(api::GetErasureResponse { erasure: Some(answer(erasure)) }))
+    }
+
+    async fn lift_erasure(&self, request: Request<api::LiftErasureRequest>) -> Result<Response<api::LiftErasureResponse>, Status> {
+        let request = request.into_inner();
+        let (location_id, contact_id) = self.whom(&request.location_id, &request.contact_id).await?;
+        let lifted = self.eraser.log.lift_erasure(&location_id, &contact_id, &who(request.who)?).await.map_err(status::of_log)?;
+        Ok(Response::new(api::LiftErasureResponse { erasure: Some(answer(lifted)) }))
+    }
+
+    type RotateKekStream = ReceiverStream<Result<api::RotateKekResponse, Status>>;
+
+    async fn rotate_kek(&self, _: Request<api::RotateKekRequest>) -> Result<Response<Self::RotateKekStream>, Status> {
+        let log = self.eraser.log.clone();
+        let kek_id = log.kek().map(|kek| kek.current().to_owned());
+        let kek_id = kek_id
+            .ok_or_else(|| Status::failed_precondition("there is no key-encryption key; give one to the admin service as log.kek_file"))?;
+        let (total, _) = log.wrapped_keys().await.map_err(status::of_log)?;
+        let (sender, receiver) = mpsc::channel(16);
+        let (batch, stop) = (self.eraser.settings.rewrap_batch, self.stop.clone());
+        tokio::spawn(async move {
+            let sending = rotate(&log, total, &kek_id, batch, &sender);
+            tokio::select! {
+                () = stop.cancelled() => drop(sender.try_send(Err(Status::unavailable("the admin service is stopping; ask again")))),
+                () = sender.closed() => {}
+                () = sending => {}
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+async fn rotate(log: &EventLog, total: u64, kek_id: &str, batch: u32, sender: &mpsc::Sender<Result<api::RotateKekResponse, Status>>) {
+    let mut progress = api::RotateKekResponse { seen: 0, total, rewrapped: 0, kek_id: kek_id.to_owned(), credentials: 0 };
+    let mut after = None;
+    loop {
+        let answer = match log.rewrap_keys(after.as_ref(), batch).await {
+            Ok(done) => {
+                progress.seen += done.seen;
+                progress.rewrapped += done.rewrapped;
+                after = done.next;
+                if after.is_none() { log.reseal_credentials().await.map(|resealed| progress.credentials = resealed) } else { Ok(()) }
+            }
+            Err(error) => Err(error),
+        };
+        let answer = answer.map(|()| progress.clone()).map_err(status::of_log);
+        let failed = answer.is_err();
+        if sender.send(answer).await.is_err() || failed || after.is_none() {
+            return;
+        }
+    }
+}
+
+impl Service {
+    async fn now(&self, location_id: &LocationId, contact_id: &ContactId) -> Result<Erasure, Status> {
+        let erasure = self.eraser.log.erasure(location_id, contact_id).await.map_err(status::of_log)?;
+        erasure.ok_or_else(|| Status::not_found("this contact was not erased; check the id and the location"))
+    }
+
+    async fn whom(&self, location_id: &str, contact_id: &str) -> Result<(LocationId, ContactId), Status> {
+        Ok((request::location(&self.eraser.log, location_id).await?, request::contact(contact_id)?))
+    }
+}
+
+fn who(who: String) -> Result<String, Status> {
+    match who.len() {
+        0 => Ok("operator".to_owned()),
+        1..=WHO_BYTES_MAX => Ok(who),
+        _ => Err(Status::invalid_argument(format!("who must have at most {WHO_BYTES_MAX} bytes"))),
+    }
+}
+
+fn answer(from: Erasure) -> api::ContactErasure {
+    api::ContactErasure {
+        location_id: from.location_id.to_string(),
+        contact_id: from.contact_id.to_string(),
+        reason: from.reason,
+        who: from.who,
+        seq: from.revision.seq,
+        plain_events: from.plain_events,
+        erased_at: Some(at(from.erased_at)),
+        workspaces_left: from.workspaces.iter().map(ToString::to_string).collect(),
+        bus_left: from.bus_at.is_none(),
+        finished_at: from.finished_at.map(at),
+        lifted_at: from.lifted_at.map(at),
+    }
+}
