@@ -1,39 +1,11 @@
-//! The marketplace app as this process has it: how to speak for it, and where its tokens are kept.
+//! Which locations there are, and the marketplace app by which a location can be opened.
+//!
+//! - `marketplace`: the app as this process has it
+//! - `oauth`: how it comes to be installed: a person's browser, and webhooks
+//! - `tokens`: what GHL gave for an installation, stored sealed and renewed by one process for all
+//! - `installations`: the locations that may be looked after
 
-use std::sync::Arc;
-
-use eventlog::{CredentialOwner, EventLog};
-use ghl::OAuth;
-use tokio::sync::Semaphore;
-
-use crate::config::OAuthSettings;
-use crate::stored_tokens::StoredTokens;
-
-pub(crate) struct App {
-    pub(crate) log: EventLog,
-    pub(crate) oauth: OAuth,
-    pub(crate) settings: OAuthSettings,
-    /// A renewal holds connections of the database while GHL is asked: only so many at once, so that some are left to store with.
-    pub(crate) renewals: Semaphore,
-}
-
-impl App {
-    pub(crate) fn new(log: EventLog, transport: ghl::Transport, settings: OAuthSettings) -> Arc<Self> {
-        let oauth = OAuth::new(transport, settings.app.clone());
-        let renewals = Semaphore::new(settings.renewals_max.get());
-        Arc::new(Self { log, oauth, settings, renewals })
-    }
-
-    /// The tokens of one installation.
-    pub(crate) fn tokens(self: &Arc<Self>, owner: CredentialOwner) -> StoredTokens {
-        StoredTokens::new(Arc::clone(self), owner)
-    }
-
-    /// Where a person installs the app, as the outside reaches it.
-    pub(crate) fn start_url(&self) -> String {
-        let redirect = &self.settings.app.redirect_uri;
-        redirect
-            .strip_suffix("/oauth/callback")
-            .map_or_else(|| "/oauth/start of the poller".to_owned(), |base| format!("{base}/oauth/start"))
-    }
-}
+pub(crate) mod installations;
+pub(crate) mod marketplace;
+pub(crate) mod oauth;
+pub(crate) mod tokens;

@@ -3,28 +3,15 @@
 //! Does not know what becomes of an event: no rules, no Pagico. Nothing a webhook says is believed; only what a look at GHL shows is.
 
 mod app;
-mod append;
-mod backfill;
-mod compare;
 mod config;
-mod connection;
-mod fetch;
 mod health;
-mod hints;
-mod installations;
+mod look;
 mod metrics;
-mod names;
-mod oauth;
-mod pass;
+mod nets;
 mod relay;
-mod settled;
 mod source;
-mod stored_tokens;
-mod sweep;
 mod tenure;
 mod tools;
-mod trouble;
-mod watch;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -43,8 +30,8 @@ pub use config::{
     NameSettings, OAuthSettings, RelaySettings, RetrySettings, SweepSettings, TaskSettings, VerifySettings, WatchSettings, WebhookSettings,
 };
 
-use crate::app::App;
-use crate::connection::Connection;
+use crate::app::marketplace::App;
+use crate::look::connection::Connection;
 use crate::metrics::Metrics;
 use crate::source::Source;
 use crate::tools::{Tools, rest};
@@ -88,7 +75,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let stop = shutdown.child_token();
     let (transport, tools) = tools(config).await?;
     let mut tasks = Tasks::new();
-    let router = webhook::routes(Arc::clone(&tools))?.merge(oauth::routes(Arc::clone(&tools)));
+    let router = webhook::routes(Arc::clone(&tools))?.merge(app::oauth::routes(Arc::clone(&tools)));
     let (chassis, server) = (Arc::clone(&tools.chassis), tools.config.server.clone());
     let serving = stop.clone();
     let source = Source::default();
@@ -133,10 +120,10 @@ async fn tools(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Tools>)> {
 fn start(tasks: &mut Tasks, poller: &Arc<Poller>, stop: &Shutdown) {
     let tools = &poller.tools;
     spawn(tasks, "leases", tenure::run(Arc::clone(poller), stop.clone()));
-    spawn(tasks, "relay", relay::run(Arc::clone(tools), stop.clone()));
-    spawn(tasks, "settled", settled::run(Arc::clone(poller), stop.clone()));
+    spawn(tasks, "relay", relay::publish::run(Arc::clone(tools), stop.clone()));
+    spawn(tasks, "settled", relay::settled::run(Arc::clone(poller), stop.clone()));
     if let Some(app) = &tools.app {
-        spawn(tasks, "installations", installations::run(Arc::clone(tools), Arc::clone(app), stop.clone()));
+        spawn(tasks, "installations", app::installations::run(Arc::clone(tools), Arc::clone(app), stop.clone()));
     }
 }
 
@@ -188,7 +175,7 @@ fn is_transient(error: &anyhow::Error) -> bool {
 
 async fn try_connect(tools: &Arc<Tools>, transport: &ghl::Transport) -> anyhow::Result<Poller> {
     tools.bus.ensure_streams().await?;
-    tools.set_candidates(installations::candidates(tools).await?);
+    tools.set_candidates(app::installations::candidates(tools).await?);
     let instance = format!("{:016x}", rand::random::<u64>());
     Ok(Poller { tools: Arc::clone(tools), transport: transport.clone(), instance, held: RwLock::default() })
 }

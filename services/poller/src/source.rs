@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status};
 
 use self::elsewhere::passed_on;
 use crate::Poller;
-use crate::connection::Connection;
+use crate::look::connection::Connection;
 use crate::tools::Tools;
 
 /// Serves from the start; what needs a location is unavailable until the locations are connected.

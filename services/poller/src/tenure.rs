@@ -14,14 +14,15 @@ use eventlog::Lease;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use crate::append::Appender;
-use crate::compare::Bulk;
-use crate::connection::Connection;
-use crate::installations::Candidate;
-use crate::names::NameBook;
+use crate::app::installations::Candidate;
+use crate::look::append::Appender;
+use crate::look::connection::Connection;
+use crate::look::names::NameBook;
+use crate::nets::compare::Bulk;
+use crate::nets::{backfill, hints, sweep, watch};
 use crate::source::answers;
 use crate::tools::rest;
-use crate::{Poller, backfill, blame, hints, spawn, sweep, watch};
+use crate::{Poller, blame, spawn};
 
 /// One location while it is held, and the tasks that work on it.
 struct Tenure {

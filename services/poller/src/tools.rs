@@ -10,11 +10,11 @@ use domain::{ContactId, LocationId, Verdict};
 use eventlog::{Credential, CredentialOwner, EventLog, Parking, Stage};
 use tokio::sync::Notify;
 
-use crate::app::App;
+use crate::app::installations::Candidates;
+use crate::app::marketplace::App;
 use crate::config::{Config, RetrySettings};
-use crate::hints::Hinted;
-use crate::installations::Candidates;
 use crate::metrics::Metrics;
+use crate::nets::hints::Hinted;
 
 pub(crate) struct Tools {
     pub(crate) config: Config,

@@ -15,8 +15,8 @@ use ghl::webhook::{Forged, Hint, Installation, Signatures, Verifier, Webhook};
 use jiff::Timestamp;
 use tracing::Instrument;
 
-use crate::hints::Hinted;
-use crate::oauth;
+use crate::app::oauth;
+use crate::nets::hints::Hinted;
 use crate::tools::Tools;
 
 pub(crate) fn routes(tools: Arc<Tools>) -> anyhow::Result<Router> {

@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use crate::connection::Connection;
-use crate::fetch::{Question, look};
+use crate::look::connection::Connection;
+use crate::look::fetch::{Question, look};
 use crate::source::refusal_of_log;
 use crate::tools::{Tools, judge};
 

@@ -11,12 +11,12 @@ use futures::StreamExt;
 use ghl::{Client, RecordRow, Row};
 use jiff::Timestamp;
 
-use crate::append::Appended;
-use crate::connection::Connection;
-use crate::fetch::{Ask, FoundContact, Parts, Question, look_until_seen, unseen};
-use crate::names::Mentioned;
+use crate::look::append::Appended;
+use crate::look::connection::Connection;
+use crate::look::fetch::{Ask, FoundContact, Parts, Question, look_until_seen, unseen};
+use crate::look::names::Mentioned;
+use crate::nets::trouble::Trouble;
 use crate::tools::Tools;
-use crate::trouble::Trouble;
 
 /// Contacts of whom everything that is known is in memory at once: a list of appointments may be of thousands.
 const CONTACTS_AT_ONCE: usize = 200;
@@ -232,7 +232,7 @@ async fn settle(errand: Errand<'_>, nexts: Vec<Next>) -> Result<(), Trouble> {
     }
     if !same.is_empty() {
         errand.tools.log.confirm(&errand.connection.lease, &same).await?;
-        errand.tools.metrics.unchanged(errand.net.as_str(), same.iter().map(crate::append::looked_at).sum());
+        errand.tools.metrics.unchanged(errand.net.as_str(), same.iter().map(crate::look::append::looked_at).sum());
     }
     let appended = futures::future::join_all(new.into_iter().map(|seen| errand.connection.appender.append(seen))).await;
     if appended.contains(&Appended::Later) {

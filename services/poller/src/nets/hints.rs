@@ -17,9 +17,9 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use self::desk::{Desk, Whom};
-use crate::append::Appended;
-use crate::connection::Connection;
-use crate::fetch::{Question, look};
+use crate::look::append::Appended;
+use crate::look::connection::Connection;
+use crate::look::fetch::{Question, look};
 use crate::tools::{Stuck, Tools, judge, rest};
 
 /// A hint as it travels over the bus: ids and kinds only.

@@ -7,7 +7,7 @@ use domain::{Listing, Observation, Recorded, Sighting};
 use eventlog::Lease;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::hints::Hinted;
+use crate::nets::hints::Hinted;
 use crate::tools::{Stuck, Tools};
 
 /// Appends the observations of one location, in the order they come in.

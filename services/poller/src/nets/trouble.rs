@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::Verdict;
 
-use crate::connection::Connection;
-use crate::fetch::{Stopped, note_refusal};
+use crate::look::connection::Connection;
+use crate::look::fetch::{Stopped, note_refusal};
 use crate::tools::{Tools, judge};
 
 /// Why a round did not come to its end. What it has noted of how far it came stays where it was.

@@ -145,7 +145,7 @@ impl<'a> Mentioned<'a> {
             mentioned.users.extend(contact.assigned_to.as_deref());
             mentioned.fields.extend(contact.custom_fields.keys().map(String::as_str));
         }
-        for record in crate::fetch::listed(observation) {
+        for record in crate::look::fetch::listed(observation) {
             match record {
                 Record::Contact(_) => {}
                 Record::Task(task) => mentioned.users.extend(task.assigned_to.as_deref()),

@@ -11,8 +11,8 @@ use ghl::{Client, OAuthError, Transport};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::app::App;
-use crate::stored_tokens::install;
+use crate::app::marketplace::App;
+use crate::app::tokens::install;
 use crate::tools::Tools;
 
 /// A location that may be looked after.

@@ -8,8 +8,8 @@ use ghl::{Answer, Listed};
 use jiff::Timestamp;
 use tracing::Instrument;
 
-use crate::connection::Connection;
-use crate::hints::Hinted;
+use crate::look::connection::Connection;
+use crate::nets::hints::Hinted;
 use crate::tools::{Stuck, Tools, judge, rest};
 
 /// Whom to look at, at what, and on whose behalf.
@@ -215,7 +215,7 @@ async fn ask(tools: &Tools, connection: &Connection, question: Question) -> Resu
         Err(error) => return Err(error),
     }
     seen.cause.asked_at = Some(seen.asked_at);
-    let names = connection.names.names(client, &crate::names::Mentioned::by(&seen)).await?;
+    let names = connection.names.names(client, &crate::look::names::Mentioned::by(&seen)).await?;
     seen.names = names;
     Ok(seen)
 }

@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::compare::{self, Asked, Bulk, Errand};
+use crate::nets::compare::{self, Asked, Bulk, Errand};
+use crate::nets::trouble::Trouble;
 use crate::tools::rest;
-use crate::trouble::Trouble;
 
 /// Records that are read from the log at once to see which are missing.
 const UNSEEN_PER_READ: u32 = 500;

@@ -17,9 +17,9 @@ use ghl::{Holder, OAuthError};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::app::App;
-use crate::installations::{add, add_all};
-use crate::stored_tokens::install;
+use crate::app::installations::{add, add_all};
+use crate::app::marketplace::App;
+use crate::app::tokens::install;
 use crate::tools::Tools;
 
 const COOKIE: &str = "mirror_oauth";

@@ -10,8 +10,8 @@ use ghl::{Client, Lane};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::append::Appender;
-use crate::names::NameBook;
+use crate::look::append::Appender;
+use crate::look::names::NameBook;
 
 pub(crate) struct Connection {
     pub(crate) location_id: LocationId,

@@ -17,7 +17,7 @@ use ghl::{Awaited, Error, Grant, Holder, OAuthError, Token, TokenSource};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
-use crate::app::App;
+use crate::app::marketplace::App;
 
 /// How often storing is tried before a grant is given up: what it was granted for is spent already.
 const STORE_ATTEMPTS: u32 = 20;

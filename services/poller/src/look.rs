@@ -1,0 +1,11 @@
+//! From a reason to look at a contact to what was seen of it in the log.
+//!
+//! - `connection`: a location while it is looked after, and how it is asked
+//! - `names`: the names of what records refer to, and the location's time zone
+//! - `fetch`: one look at a contact and everything that belongs to it
+//! - `append`: what was seen is appended to the log
+
+pub(crate) mod append;
+pub(crate) mod connection;
+pub(crate) mod fetch;
+pub(crate) mod names;
