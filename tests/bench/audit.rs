@@ -18,7 +18,7 @@ use proto::audit::v1::audit_client::AuditClient;
 use sqlx::Connection as _;
 use tests::grpc::WithToken;
 use tests::lives::person;
-use tests::mirror::{TOKEN, eventually};
+use tests::system::{TOKEN, eventually};
 use toml::toml;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
-use tests::mirror::{Mirror, Plan};
+use tests::system::{Mirror, Plan};
 use toml::toml;
 
 use crate::log::seen;
@@ -25,7 +25,7 @@ pub(crate) async fn position(mirror: &Mirror) -> anyhow::Result<u64> {
 }
 
 pub(crate) async fn get(mirror: &Mirror, url: &str) -> anyhow::Result<Value> {
-    let answer = mirror.http.get(url).bearer_auth(tests::mirror::KEY).send().await?.error_for_status()?;
+    let answer = mirror.http.get(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
     Ok(serde_json::from_slice(&answer.bytes().await?)?)
 }
 

@@ -3,7 +3,7 @@
 use proto::admin::v1 as api;
 use sandbox::Webhook::Sent;
 use serde_json::json;
-use tests::mirror::{Mirror, Plan, eventually};
+use tests::system::{Mirror, Plan, eventually};
 use tokio_stream::StreamExt as _;
 use tonic::Code;
 

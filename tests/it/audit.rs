@@ -10,7 +10,7 @@ use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tests::grpc::WithToken;
-use tests::mirror::{Mirror, Plan, TOKEN};
+use tests::system::{Mirror, Plan, TOKEN};
 use tokio_stream::StreamExt as _;
 use toml::{Table, toml};
 use tonic::service::interceptor::InterceptedService;

@@ -2,14 +2,14 @@
 
 use anyhow::Context as _;
 use reqwest::redirect::Policy;
-use tests::mirror::{Mirror, Plan, eventually};
+use tests::system::{Mirror, Plan, eventually};
 use toml::toml;
 
 const NEW: &str = "new:ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
 const OLD: &str = "test:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 async fn typed(mirror: &Mirror, line: &str) -> anyhow::Result<String> {
-    let mut all = format!("mirrorctl --token {} --endpoint {}", tests::mirror::TOKEN, mirror.address("admin", "grpc")?);
+    let mut all = format!("mirrorctl --token {} --endpoint {}", tests::system::TOKEN, mirror.address("admin", "grpc")?);
     for service in ["poller", "mapper", "writer", "bridge"] {
         all.push_str(&format!(" --control-{service} {}", mirror.address(service, "grpc")?));
     }

@@ -3,7 +3,7 @@
 use sandbox::Webhook::Sent;
 use sandbox::{AnswerChaos, Fault, FaultOrder};
 use serde_json::json;
-use tests::mirror::{Mirror, Plan, eventually};
+use tests::system::{Mirror, Plan, eventually};
 use toml::toml;
 
 #[tokio::test(flavor = "multi_thread")]

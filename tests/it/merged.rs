@@ -3,8 +3,8 @@
 use proto::replay::v1 as api;
 use sandbox::Webhook::{Lost, Sent};
 use serde_json::json;
-use tests::mirror::{Mirror, PATIENCE, Plan, eventually};
 use tests::replays::{acts, against_workspace, apply, done, is_settled, plan};
+use tests::system::{Mirror, PATIENCE, Plan, eventually};
 use toml::toml;
 
 async fn started(name: &str) -> anyhow::Result<Mirror> {
@@ -109,7 +109,7 @@ async fn an_earlier_state_has_a_task_of_two_contacts_where_it_was_then() -> anyh
     }
 
     let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    mirror.http.delete(url).bearer_auth(tests::mirror::KEY).send().await?.error_for_status()?;
+    mirror.http.delete(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
     let owner = async || -> anyhow::Result<String> {
         let held = mirror.workspace().await?;
         let task = held.into_iter().find(|object| object.key == key).ok_or_else(|| anyhow::anyhow!("the task is missing"))?;

@@ -1,7 +1,7 @@
 //! What a person asks GHL by hand, through the poller.
 
 use serde_json::Value;
-use tests::mirror::{Mirror, Plan};
+use tests::system::{Mirror, Plan};
 
 /// What `mirrorctl` printed, complained of and ended with.
 struct Typed {
@@ -11,7 +11,7 @@ struct Typed {
 }
 
 async fn typed(mirror: &Mirror, line: &str) -> anyhow::Result<Typed> {
-    let (poller, token) = (mirror.address("poller", "grpc")?, tests::mirror::TOKEN);
+    let (poller, token) = (mirror.address("poller", "grpc")?, tests::system::TOKEN);
     let line = format!("mirrorctl --control-poller {poller} --token {token} {line}");
     let (mut out, mut complaint) = (Vec::new(), Vec::new());
     let code = mirrorctl::run_into(line.split(' ').map(Into::into), &mut out, &mut complaint).await;

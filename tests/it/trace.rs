@@ -7,7 +7,7 @@ use chassis::TelemetrySettings;
 use sandbox::Webhook::Sent;
 use serde_json::json;
 use tests::collector::Collector;
-use tests::mirror::{Mirror, Plan, eventually};
+use tests::system::{Mirror, Plan, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_webhook_is_one_trace_through_every_service() -> anyhow::Result<()> {

@@ -7,8 +7,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use sandbox::year::{Year, YearSettings};
 use sandbox::{AnswerChaos, Limits, SearchSettings, Settings, World};
-use tests::mirror::within;
 use tests::pollers::Pollers;
+use tests::system::within;
 use tests::truth;
 use toml::{Table, toml};
 

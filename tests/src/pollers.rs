@@ -11,7 +11,7 @@ use sandbox::{Load, Sandbox, World};
 use tokio::task::JoinHandle;
 use toml::{Table, toml};
 
-use crate::mirror::{eventually, merge};
+use crate::system::{eventually, merge};
 
 /// One poller: its settings, and what runs when it does.
 struct Replica {

@@ -14,7 +14,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 use crate::grpc::WithToken;
-use crate::mirror::{KEY, Mirror};
+use crate::system::{KEY, Mirror};
 
 pub type Client = ReplayClient<InterceptedService<Channel, WithToken>>;
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::mirror::{Mirror, TOKEN};
+use crate::system::{Mirror, TOKEN};
 
 /// What a command answered.
 pub struct Answer {

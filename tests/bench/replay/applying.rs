@@ -11,8 +11,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use pagico::Bridge;
 use serde_json::Value;
 use tests::lives;
-use tests::mirror::{KEY, Mirror, Plan, eventually};
 use tests::replays::{self, Client};
+use tests::system::{KEY, Mirror, Plan, eventually};
 use tokio::sync::mpsc;
 use toml::toml;
 

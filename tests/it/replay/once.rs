@@ -7,8 +7,8 @@ use proto::replay::v1 as api;
 use reqwest::Method;
 use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
-use tests::mirror::{Mirror, PATIENCE, Plan, eventually};
 use tests::replays::{Client, acts, against_workspace, apply, done, is_settled, meddle, plan};
+use tests::system::{Mirror, PATIENCE, Plan, eventually};
 
 /// What the user did to two tasks that were started for a new contact.
 struct Touched {
@@ -119,7 +119,7 @@ async fn what_was_lost_with_the_workspace_is_started_again_though_the_user_had_t
 
     // With the workspace goes what it knew of the user.
     let url = format!("{}/v1/workspaces/{workspace}", mirror.address("bridge", "http")?);
-    mirror.http.delete(url).bearer_auth(tests::mirror::KEY).send().await?.error_for_status()?;
+    mirror.http.delete(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
     assert_eq!(replayed(&mut client, against_workspace()).await?, u64::try_from(as_started.len())?);
     assert_eq!(held(&mirror).await?, as_started);
     is_settled(&mut client).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use sqlx::Connection as _;
-use tests::mirror::{KEY, Mirror, Plan, eventually};
+use tests::system::{KEY, Mirror, Plan, eventually};
 use tests::typed::{Answer, shown, typed};
 use toml::{Table, toml};
 

@@ -17,8 +17,8 @@ use sandbox::story::{Story, StorySettings};
 use serde_json::{Value, json};
 use standalone::compare::Held;
 use tests::lives;
-use tests::mirror::{KEY, Mirror, PATIENCE, Plan};
 use tests::replays::{self, Client};
+use tests::system::{KEY, Mirror, PATIENCE, Plan};
 use tokio::task::JoinHandle;
 use toml::toml;
 

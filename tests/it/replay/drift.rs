@@ -6,8 +6,8 @@ use proto::admin::v1 as admin;
 use reqwest::Method;
 use sandbox::Webhook::Sent;
 use serde_json::json;
-use tests::mirror::{Mirror, Plan, eventually};
 use tests::replays::meddle;
+use tests::system::{Mirror, Plan, eventually};
 use tests::typed::typed;
 
 #[tokio::test(flavor = "multi_thread")]
