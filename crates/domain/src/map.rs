@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::rules::{AppointmentField, ContactField, NoteField, TaskField, Trigger, When};
+use crate::rules::{AppointmentField, ContactField, NoteField, TaskField, Trigger};
 use crate::{
     Action, Appointment, AppointmentContent, Body, Change, Contact, ContactContent, ContactId, Content, CustomField, Intent, Moment, Names,
     Note, NoteContent, ObjectKey, ObjectKind, Policy, ProjectContent, Record, RecordFact, Recorded, Rules, Task, TaskContent, Workspace,
@@ -29,10 +29,8 @@ pub fn map(recorded: &Recorded, rules: &Rules) -> Vec<Intent> {
     };
     let mirror = intent(recorded, rules, contact_id, object_kind(&fact.record), object, Policy::Mirror, action);
     let mut intents = vec![mirror];
-    if let Record::Contact(contact) = &fact.record
-        && fact.new_in_ghl
-    {
-        for trigger in rules.text.triggers.iter().filter(|trigger| trigger.when == When::ContactCreated) {
+    if let Record::Contact(contact) = &fact.record {
+        for trigger in rules.text.triggers.iter().filter(|trigger| trigger.when.fires(fact)) {
             start(recorded, rules, contact_id, contact, &fact.names, trigger, &mut intents);
         }
     }

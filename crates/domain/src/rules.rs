@@ -7,6 +7,8 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::{Change, RecordFact, RecordKind};
+
 /// Rules by which events become intents. The default is `default_rules.toml`, compiled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
@@ -125,6 +127,29 @@ pub(crate) enum When {
     /// GHL created a contact after its location was connected.
     #[serde(rename = "contact created")]
     ContactCreated,
+}
+
+impl When {
+    const ALL: [Self; 1] = [Self::ContactCreated];
+
+    /// Whether an event fires a trigger.
+    pub(crate) fn fires(self, fact: &RecordFact) -> bool {
+        self.may_fire(fact.record.kind(), fact.change)
+            && match self {
+                Self::ContactCreated => fact.new_in_ghl,
+            }
+    }
+
+    /// Whether an event of which no more is known than this may fire some trigger.
+    pub(crate) fn any_may_fire(kind: RecordKind, change: Change) -> bool {
+        Self::ALL.into_iter().any(|when| when.may_fire(kind, change))
+    }
+
+    fn may_fire(self, kind: RecordKind, change: Change) -> bool {
+        match self {
+            Self::ContactCreated => (kind, change) == (RecordKind::Contact, Change::Appeared),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

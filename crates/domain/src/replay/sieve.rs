@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{Held, Planned, Reason, mirror_kind};
+use crate::rules::When;
 use crate::{Change, ObjectKey, Policy, RecordId, RecordKind, Revision, RulesRevision};
 
 /// Keeps of a contact's events, given in the order of the log, those that a plan needs, in whatever form they come.
 #[derive(Debug)]
 pub struct Sieve<T> {
     records: BTreeMap<(RecordKind, RecordId), Last<T>>,
-    /// A contact that appears may start something.
+    /// Events that may fire a trigger.
     starts: Vec<T>,
 }
 
@@ -41,8 +42,7 @@ impl<T> Default for Sieve<T> {
 impl<T> Sieve<T> {
     /// Takes the next event of a record.
     pub fn take(&mut self, kind: RecordKind, record_id: RecordId, revision: Revision, change: Change, event: T) {
-        let starts = kind == RecordKind::Contact && change == Change::Appeared;
-        let event = if starts {
+        let event = if When::any_may_fire(kind, change) {
             self.starts.push(event);
             None
         } else {
