@@ -148,6 +148,30 @@ impl fmt::Display for ObjectKey {
     }
 }
 
+/// A short name for one exact text of rules: the first 16 hexadecimal digits of its SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RulesRevision(CompactString);
+
+impl RulesRevision {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A revision that was kept as text.
+impl From<String> for RulesRevision {
+    fn from(revision: String) -> Self {
+        Self(revision.into())
+    }
+}
+
+impl fmt::Display for RulesRevision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The id of an event: derived from its place in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

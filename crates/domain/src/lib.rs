@@ -26,7 +26,7 @@ pub use event::{
 pub use fields::{Fields, custom_field, field_within};
 pub use gate::{Applied, Gate, coalesce, gate};
 pub use history::{Arrival, Blame, Blamed, Blaming, Past, Point, RecordDifference, RecordKey, Standing, as_of, difference};
-pub use id::{BadId, ContactId, EventId, Hash, LocationId, ObjectKey, RecordId, RecordKind, Workspace};
+pub use id::{BadId, ContactId, EventId, Hash, LocationId, ObjectKey, RecordId, RecordKind, RulesRevision, Workspace};
 pub use intent::{
     Action, AppointmentContent, ContactContent, Content, CustomField, Intent, NoteContent, ObjectKind, Policy, ProjectContent, Revision,
     TaskContent,
@@ -36,5 +36,5 @@ pub use moment::Moment;
 pub use observe::{Draft, KnownContact, KnownRecord, Listing, Looks, Observation, Observed, Sighting, fill_silent, observe};
 pub use record::{Appointment, Contact, Note, Record, Task};
 pub use retry::{Backoff, Verdict};
-pub use rules::{BadRules, Rules, RulesRevision};
+pub use rules::{BadRules, Rules};
 pub use text::readable;

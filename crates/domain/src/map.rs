@@ -1,15 +1,20 @@
 //! From what changed to what Pagico should hold.
+//!
+//! - `content`: the content of the object that mirrors a record
+//! - `words`: how values of GHL read in Pagico
 
-use std::collections::{BTreeMap, BTreeSet};
+mod content;
+mod words;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
-use crate::rules::{AppointmentField, ContactField, NoteField, TaskField, Trigger};
+use content::{appointment_content, contact_content, note_content, task_content};
+use words::{display_name, line, user};
+
+use crate::rules::Trigger;
 use crate::{
-    Action, Appointment, AppointmentContent, Body, Change, Contact, ContactContent, ContactId, Content, CustomField, Intent, Moment, Names,
-    Note, NoteContent, ObjectKey, ObjectKind, Policy, ProjectContent, Record, RecordFact, Recorded, Rules, Task, TaskContent, Workspace,
-    readable,
+    Action, Body, Change, Contact, ContactId, Content, Intent, Moment, Names, NoteContent, ObjectKey, ObjectKind, Policy, ProjectContent,
+    Record, RecordFact, Recorded, Rules, TaskContent, Workspace,
 };
 
 /// The intents that an event causes: one for each Pagico object, with its whole content. The same for a live event and for one
@@ -80,79 +85,6 @@ fn mirrored(fact: &RecordFact, contact_id: &ContactId, container: ObjectKey, rul
     }
 }
 
-fn contact_content(contact: &Contact, id: &ContactId, names: &Names, rules: &Rules) -> ContactContent {
-    let mut content = ContactContent { name: id.to_string(), ..ContactContent::default() };
-    for field in &rules.text.mirror.contact {
-        match field {
-            ContactField::Name => content.name = display_name(contact, id),
-            ContactField::Email => content.email = line(contact.email.as_deref()),
-            ContactField::Phone => content.phone = line(contact.phone.as_deref()),
-            ContactField::Company => content.company = line(contact.company.as_deref()),
-            ContactField::Address => content.address = address(contact),
-            ContactField::Website => content.website = line(contact.website.as_deref()),
-            ContactField::Owner => content.owner = user(contact.assigned_to.as_deref(), names),
-            ContactField::Birthday => content.birthday = contact.date_of_birth.as_ref().map(day),
-            ContactField::Source => content.source = line(contact.source.as_deref()),
-            ContactField::TimeZone => content.time_zone = line(contact.time_zone.as_deref()),
-            ContactField::DoNotDisturb => content.do_not_disturb = contact.do_not_disturb,
-            ContactField::Tags => content.tags = tags(contact),
-            ContactField::CustomFields => content.custom_fields = custom_fields(contact, names),
-        }
-    }
-    content
-}
-
-fn task_content(task: &Task, container: ObjectKey, names: &Names, rules: &Rules) -> TaskContent {
-    let mut content = TaskContent { title: "Task".to_owned(), container: Some(container), ..TaskContent::default() };
-    for field in &rules.text.mirror.task {
-        match field {
-            TaskField::Title => content.title = line(task.title.as_deref()).unwrap_or_else(|| "Task without a title".to_owned()),
-            TaskField::Notes => content.notes = prose(task.body.as_deref()),
-            TaskField::Due => content.due.clone_from(&task.due_at),
-            TaskField::Done => content.done = task.done,
-            TaskField::Assignee => content.assignee = user(task.assigned_to.as_deref(), names),
-        }
-    }
-    content
-}
-
-fn note_content(note: &Note, container: ObjectKey, names: &Names, rules: &Rules) -> NoteContent {
-    let mut content = NoteContent { title: "Note".to_owned(), container: Some(container), ..NoteContent::default() };
-    let body = prose(note.body.as_deref()).unwrap_or_default();
-    for field in &rules.text.mirror.note {
-        match field {
-            NoteField::Title => content.title = line(note.title.as_deref()).unwrap_or_else(|| headline(&body)),
-            NoteField::Body => content.body.clone_from(&body),
-            NoteField::WrittenAt => content.written_at.clone_from(&note.added_at),
-            NoteField::Author => content.author = user(note.user_id.as_deref(), names),
-            NoteField::Pinned => content.pinned = note.pinned,
-        }
-    }
-    content
-}
-
-fn appointment_content(appointment: &Appointment, container: ObjectKey, names: &Names, rules: &Rules) -> AppointmentContent {
-    let mut content = AppointmentContent { title: "Appointment".to_owned(), container: Some(container), ..AppointmentContent::default() };
-    for field in &rules.text.mirror.appointment {
-        match field {
-            AppointmentField::Title => {
-                content.title = line(appointment.title.as_deref()).unwrap_or_else(|| "Appointment without a title".to_owned());
-            }
-            AppointmentField::Start => content.starts_at.clone_from(&appointment.starts_at),
-            AppointmentField::End => content.ends_at.clone_from(&appointment.ends_at),
-            AppointmentField::TimeZone => content.time_zone = line(appointment.time_zone.as_deref()),
-            AppointmentField::Status => content.status = line(appointment.status.as_deref()),
-            AppointmentField::Place => content.place = prose(appointment.place.as_deref()),
-            AppointmentField::Notes => content.notes = prose(appointment.notes.as_deref()),
-            AppointmentField::Calendar => {
-                content.calendar = appointment.calendar_id.as_deref().map(|id| name(id, &names.calendars));
-            }
-            AppointmentField::Assignee => content.assignee = user(appointment.assigned_to.as_deref(), names),
-        }
-    }
-    content
-}
-
 /// What a trigger starts, all of it `once`: a project about the contact, with tasks and notes inside.
 fn start(
     recorded: &Recorded,
@@ -220,94 +152,4 @@ fn fill(template: &str, contact: &Contact, id: &ContactId, names: &Names) -> Str
     }
     filled.push_str(rest);
     filled
-}
-
-/// What a person calls the contact: its name, or failing that its company, e-mail, phone or id.
-fn display_name(contact: &Contact, id: &ContactId) -> String {
-    let parts: Vec<String> = [contact.first_name.as_deref(), contact.last_name.as_deref()].into_iter().filter_map(line).collect();
-    let whole = (!parts.is_empty()).then(|| parts.join(" "));
-    whole
-        .or_else(|| line(contact.name.as_deref()))
-        .or_else(|| line(contact.company.as_deref()))
-        .or_else(|| line(contact.email.as_deref()))
-        .or_else(|| line(contact.phone.as_deref()))
-        .unwrap_or_else(|| id.to_string())
-}
-
-fn address(contact: &Contact) -> Option<String> {
-    let city: Vec<String> = [contact.postal_code.as_deref(), contact.city.as_deref()].into_iter().filter_map(line).collect();
-    let lines: Vec<String> =
-        [line(contact.street.as_deref()), line(Some(&city.join(" "))), line(contact.state.as_deref()), line(contact.country.as_deref())]
-            .into_iter()
-            .flatten()
-            .collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
-}
-
-/// The user's name, or the id where GHL gave no name.
-fn user(id: Option<&str>, names: &Names) -> Option<String> {
-    id.map(|id| name(id, &names.users))
-}
-
-fn name(id: &str, names: &BTreeMap<String, String>) -> String {
-    line(names.get(id).map(String::as_str)).unwrap_or_else(|| id.to_owned())
-}
-
-fn tags(contact: &Contact) -> Vec<String> {
-    let tags: BTreeSet<String> = contact.tags.iter().filter_map(|tag| line(Some(tag))).collect();
-    tags.into_iter().collect()
-}
-
-/// A birthday has no time: GHL writes it as midnight UTC.
-fn day(moment: &Moment) -> String {
-    let text = moment.to_string();
-    text.strip_suffix("T00:00:00Z").unwrap_or(&text).to_owned()
-}
-
-fn custom_fields(contact: &Contact, names: &Names) -> Vec<CustomField> {
-    let mut fields: Vec<CustomField> = contact
-        .custom_fields
-        .iter()
-        .map(|(id, value)| CustomField { name: name(id, &names.fields), value: spoken(value) })
-        .filter(|field| !field.value.is_empty())
-        .collect();
-    fields.sort_by(|a, b| (&a.name, &a.value).cmp(&(&b.name, &b.value)));
-    fields
-}
-
-/// A custom field's value as a person reads it; every JSON type has a reading.
-fn spoken(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::Bool(true) => "yes".to_owned(),
-        Value::Bool(false) => "no".to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => readable(text),
-        Value::Array(values) => values.iter().map(spoken).filter(|value| !value.is_empty()).collect::<Vec<_>>().join(", "),
-        Value::Object(fields) => fields.iter().map(|(name, value)| format!("{name}: {}", spoken(value))).collect::<Vec<_>>().join("; "),
-    }
-}
-
-/// One line of text, none if there is nothing in it.
-fn line(text: Option<&str>) -> Option<String> {
-    let text = text?.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text: String = text.chars().filter(|c| !c.is_control()).collect();
-    (!text.is_empty()).then_some(text)
-}
-
-/// Text of several lines, none if there is nothing in it.
-fn prose(text: Option<&str>) -> Option<String> {
-    let text = readable(text?);
-    (!text.trim().is_empty()).then_some(text)
-}
-
-/// The longest title made from a body, in characters.
-const HEADLINE_CHARS: usize = 60;
-
-fn headline(body: &str) -> String {
-    let first = body.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("Note");
-    match first.char_indices().nth(HEADLINE_CHARS) {
-        Some((cut, _)) => format!("{}…", first.get(..cut).unwrap_or(first).trim_end()),
-        None => first.to_owned(),
-    }
 }

@@ -1,103 +1,21 @@
 //! From what was seen to what changed.
+//!
+//! - `observation`: what was seen of a contact
+//! - `known`: what the log knows of it
 
-use std::collections::{BTreeMap, BTreeSet};
+mod known;
+mod observation;
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use known::{Draft, KnownContact, KnownRecord, Looks, Observed};
+pub use observation::{Listing, Observation, Sighting};
+
 use crate::fields::{changes, fields, written};
-use crate::{Cause, Change, Contact, ContactId, FieldChange, LocationId, Moment, Names, Record, RecordFact, RecordId, RecordKind};
-
-/// One look at a contact and what belongs to it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Observation {
-    pub location_id: LocationId,
-    pub contact_id: ContactId,
-    /// When GHL was asked: an observation asked for earlier than what is known is ignored.
-    pub asked_at: Timestamp,
-    /// When the location was connected: what GHL created later is new.
-    pub connected_at: Timestamp,
-    pub contact: Sighting,
-    pub tasks: Listing,
-    pub notes: Listing,
-    pub appointments: Listing,
-    pub names: Names,
-    pub cause: Cause,
-    pub traceparent: Option<String>,
-}
-
-impl Observation {
-    fn listing(&self, kind: RecordKind) -> &Listing {
-        match kind {
-            RecordKind::Contact => &Listing::NotAsked,
-            RecordKind::Task => &self.tasks,
-            RecordKind::Note => &self.notes,
-            RecordKind::Appointment => &self.appointments,
-        }
-    }
-}
-
-/// What was seen of the contact itself.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Sighting {
-    NotAsked,
-    Present {
-        contact: Box<Contact>,
-        /// Fields that the answer was silent about, by name: what is known of them stays.
-        silent: BTreeSet<String>,
-    },
-    /// GHL was asked for this very contact and said that it does not exist.
-    Gone,
-}
-
-/// What was seen of the contact's records of one kind. A partial listing can never be taken for a complete one.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Listing {
-    NotAsked,
-    /// Some records, each seen or confirmed gone (`None`).
-    Partial(Vec<(RecordId, Option<Record>)>),
-    /// All there are: what is not listed does not exist.
-    Complete(Vec<(RecordId, Record)>),
-}
-
-/// What the log knows of a contact and its records.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct KnownContact {
-    pub records: BTreeMap<(RecordKind, RecordId), KnownRecord>,
-    pub looks: Looks,
-}
-
-/// The last known content of a record, kept when it vanished.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KnownRecord {
-    pub present: bool,
-    pub record: Record,
-    pub asked_at: Timestamp,
-}
-
-/// When each part of a contact was last looked at as a whole.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Looks {
-    pub asked_at: BTreeMap<RecordKind, Timestamp>,
-    /// `dateUpdated` of the contact when it was last looked at.
-    pub updated_at: Option<Moment>,
-}
-
-/// What an observation amounts to.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Observed {
-    pub drafts: Vec<Draft>,
-    /// Records seen singly and unchanged: their `asked_at` moves.
-    pub confirmed: Vec<(RecordKind, RecordId)>,
-}
-
-/// An event that has no place in the log yet.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Draft {
-    pub record_id: RecordId,
-    pub occurred_at: Timestamp,
-    pub fact: RecordFact,
-}
+use crate::{Change, FieldChange, Moment, Record, RecordFact, RecordId, RecordKind};
 
 /// Says what changed between what is known and what was seen. Seeing the same again gives nothing.
 pub fn observe(known: &KnownContact, seen: &Observation) -> Observed {
@@ -114,55 +32,6 @@ pub fn observe(known: &KnownContact, seen: &Observation) -> Observed {
         }
     }
     observed
-}
-
-impl KnownContact {
-    /// Takes in what an observation amounted to, as the log now holds it.
-    pub fn apply(&mut self, seen: &Observation, observed: &Observed) {
-        for draft in &observed.drafts {
-            let record =
-                KnownRecord { present: draft.fact.change != Change::Vanished, record: draft.fact.record.clone(), asked_at: seen.asked_at };
-            self.records.insert((draft.fact.record.kind(), draft.record_id.clone()), record);
-        }
-        for key in &observed.confirmed {
-            if let Some(record) = self.records.get_mut(key) {
-                record.asked_at = record.asked_at.max(seen.asked_at);
-            }
-        }
-        let gone = self.is_gone_by(seen);
-        match &seen.contact {
-            Sighting::Present { contact, silent }
-                if !silent.contains("updated_at") && !self.is_stale(RecordKind::Contact, seen.asked_at) =>
-            {
-                self.looks.updated_at.clone_from(&contact.updated_at);
-            }
-            // Should it come back, it is to be looked at whole, even if its update time has not moved.
-            Sighting::Gone if gone => self.looks.updated_at = None,
-            Sighting::NotAsked | Sighting::Present { .. } | Sighting::Gone => {}
-        }
-        let looked = |kind| match kind {
-            RecordKind::Contact => seen.contact != Sighting::NotAsked,
-            RecordKind::Task | RecordKind::Note | RecordKind::Appointment => gone || matches!(seen.listing(kind), Listing::Complete(_)),
-        };
-        for kind in RecordKind::ALL.into_iter().filter(|kind| looked(*kind)) {
-            let at = self.looks.asked_at.entry(kind).or_insert(seen.asked_at);
-            *at = (*at).max(seen.asked_at);
-        }
-    }
-
-    /// Whether GHL has the contact, as far as is known.
-    pub fn is_present(&self, contact_id: &ContactId) -> bool {
-        self.records.get(&(RecordKind::Contact, RecordId::from(contact_id))).is_some_and(|contact| contact.present)
-    }
-
-    /// A contact that is gone has no records, whatever was listed of them in the same look.
-    fn is_gone_by(&self, seen: &Observation) -> bool {
-        seen.contact == Sighting::Gone && !self.is_stale(RecordKind::Contact, seen.asked_at)
-    }
-
-    fn is_stale(&self, kind: RecordKind, asked_at: Timestamp) -> bool {
-        self.looks.asked_at.get(&kind).is_some_and(|known| asked_at < *known)
-    }
 }
 
 fn see_contact(known: &KnownContact, seen: &Observation, observed: &mut Observed) {

@@ -1,43 +1,17 @@
 //! Which fields are mirrored, and what a new contact starts.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
-use compact_str::CompactString;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::{Change, RecordFact, RecordKind};
+use crate::{Change, RecordFact, RecordKind, RulesRevision};
 
 /// Rules by which events become intents. The default is `default_rules.toml`, compiled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
     revision: RulesRevision,
     pub(crate) text: RulesText,
-}
-
-/// A short name for one exact text of rules: the first 16 hexadecimal digits of its SHA-256.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RulesRevision(CompactString);
-
-impl RulesRevision {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A revision that was kept as text.
-impl From<String> for RulesRevision {
-    fn from(revision: String) -> Self {
-        Self(revision.into())
-    }
-}
-
-impl fmt::Display for RulesRevision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -199,7 +173,7 @@ impl Rules {
     /// Names the line that cannot be read, a step that appears twice, or a placeholder that does not exist.
     pub fn parse(text: &str) -> Result<Self, BadRules> {
         let digest = hex::encode(Sha256::digest(text.as_bytes()));
-        let revision = RulesRevision(digest.chars().take(16).collect());
+        let revision = RulesRevision::from(digest.chars().take(16).collect::<String>());
         let text: RulesText = toml::from_str(text).map_err(|error| BadRules::Syntax(error.to_string()))?;
         let mut names = BTreeSet::new();
         for trigger in &text.triggers {

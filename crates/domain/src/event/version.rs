@@ -5,7 +5,9 @@
 
 use serde::Deserialize;
 
-use super::{Body, Decode, VERSION};
+use super::decode::Decode;
+use super::encode::VERSION;
+use super::fact::Body;
 
 #[derive(Deserialize)]
 struct VersionOnly {
@@ -15,8 +17,18 @@ struct VersionOnly {
 /// How a payload of the first version begins as it is written: it need not be gone through for its version first.
 const FIRST: &[u8] = br#"{"v":1,"#;
 
+impl Body {
+    /// Reads a stored payload of any version ever written: the only door from bytes to facts.
+    ///
+    /// # Errors
+    /// Says whether the payload is newer than this program, of an unknown type, or broken.
+    pub fn decode(type_name: &str, payload: &[u8]) -> Result<Self, Decode> {
+        read(type_name, payload)
+    }
+}
+
 /// Reads a payload by the version that it carries.
-pub(super) fn read(type_name: &str, payload: &[u8]) -> Result<Body, Decode> {
+fn read(type_name: &str, payload: &[u8]) -> Result<Body, Decode> {
     if payload.starts_with(FIRST) {
         return v1::read(type_name, payload);
     }
@@ -33,7 +45,8 @@ mod v1 {
     use serde::Deserialize;
     use serde_json::Value;
 
-    use crate::event::{Body, Change, Decode, Delivery, DeliveryFact, DeliveryOutcome, FieldChange, Names, OperatorFact, RecordFact};
+    use crate::event::decode::Decode;
+    use crate::event::fact::{Body, Change, Delivery, DeliveryFact, DeliveryOutcome, FieldChange, Names, OperatorFact, RecordFact};
     use crate::record::Record;
 
     #[derive(Deserialize)]

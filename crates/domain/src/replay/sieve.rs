@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Held, Planned, Reason, mirror_kind};
+use super::planned::{Held, Planned, Reason, mirror_kind};
 use crate::rules::When;
 use crate::{Change, ObjectKey, Policy, RecordId, RecordKind, Revision, RulesRevision};
 

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Planned, Reason, Step};
+use super::planned::{Planned, Reason, Step};
 use crate::{ContactId, Hash, LocationId, RulesRevision, Workspace};
 
 /// Counts a plan as it is made. Contacts may come in any order, and several tallies may be added up.

@@ -1,0 +1,152 @@
+//! What an event says.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::record::{Record, References};
+use crate::{ObjectKey, ObjectKind, Revision, Workspace};
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// A record of GHL appeared, changed, vanished or returned.
+    Record(Box<RecordFact>),
+    /// The writer brought objects to Pagico, or could not.
+    Delivery(DeliveryFact),
+    /// A person did something.
+    Operator(OperatorFact),
+    /// What happened to a record of somebody who was erased: that it happened, and nothing of what.
+    Erased { type_name: String },
+}
+
+/// How a record differs from what was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    Appeared,
+    Changed,
+    Vanished,
+    Returned,
+    /// It vanished from another contact and is still on this one, unchanged: what mirrors it must not go with the other.
+    Remained,
+}
+
+impl Change {
+    pub const ALL: [Self; 5] = [Self::Appeared, Self::Changed, Self::Vanished, Self::Returned, Self::Remained];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Appeared => "appeared",
+            Self::Changed => "changed",
+            Self::Vanished => "vanished",
+            Self::Returned => "returned",
+            Self::Remained => "remained",
+        }
+    }
+}
+
+/// A change of one record, whole: nothing else is needed to map it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RecordFact {
+    pub change: Change,
+    /// The whole content after the change; of a vanished record, the last content known.
+    pub record: Record,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<FieldChange>,
+    #[serde(skip_serializing_if = "Names::is_empty")]
+    pub names: Names,
+    /// GHL created the record after the location was connected: the fact that triggers fire on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub new_in_ghl: bool,
+}
+
+/// One field, before and after. Absent and null are the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// Dotted where one part of a field changed: `custom_fields.<id>`.
+    pub field: String,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub before: Value,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub after: Value,
+}
+
+/// The names of what a record refers to, as they were when it was observed. A new name is no change of the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Names {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub users: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub calendars: BTreeMap<String, String>,
+}
+
+impl Names {
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.fields.is_empty() && self.calendars.is_empty()
+    }
+
+    /// Only the names that `record` refers to.
+    pub(crate) fn only_for(&self, record: &Record) -> Self {
+        let References { users, fields, calendars } = record.references();
+        let pick = |all: &BTreeMap<String, String>, ids: Vec<&str>| {
+            ids.into_iter().filter_map(|id| all.get_key_value(id)).map(|(id, name)| (id.clone(), name.clone())).collect()
+        };
+        Self { users: pick(&self.users, users), fields: pick(&self.fields, fields), calendars: pick(&self.calendars, calendars) }
+    }
+}
+
+/// Deliveries of one contact's objects that ended the same way.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DeliveryFact {
+    pub outcome: DeliveryOutcome,
+    pub deliveries: Vec<Delivery>,
+}
+
+/// How a delivery ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryOutcome {
+    /// The workspace holds the content of this revision, or the object is gone as it should be.
+    Delivered,
+    /// The workspace holds something newer and said so.
+    Refused,
+    /// The delivery waits for a person.
+    Parked,
+    /// A person sent a parked delivery again.
+    Redriven,
+}
+
+impl DeliveryOutcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Refused => "refused",
+            Self::Parked => "parked",
+            Self::Redriven => "redriven",
+        }
+    }
+}
+
+/// One object on its way to Pagico.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    pub workspace: Workspace,
+    pub kind: ObjectKind,
+    pub object: ObjectKey,
+    pub revision: Revision,
+    /// What the workspace answered: `created`, `updated`, `unchanged`, `kept`, `removed`, `stale` or the reason it was refused.
+    pub answer: String,
+}
+
+/// Something a person did, named `operator.<verb>`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OperatorFact {
+    pub verb: String,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub detail: Value,
+}

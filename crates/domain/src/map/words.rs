@@ -1,0 +1,97 @@
+//! How values of GHL read in Pagico.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::{Contact, ContactId, CustomField, Moment, Names, readable};
+
+/// What a person calls the contact: its name, or failing that its company, e-mail, phone or id.
+pub(super) fn display_name(contact: &Contact, id: &ContactId) -> String {
+    let parts: Vec<String> = [contact.first_name.as_deref(), contact.last_name.as_deref()].into_iter().filter_map(line).collect();
+    let whole = (!parts.is_empty()).then(|| parts.join(" "));
+    whole
+        .or_else(|| line(contact.name.as_deref()))
+        .or_else(|| line(contact.company.as_deref()))
+        .or_else(|| line(contact.email.as_deref()))
+        .or_else(|| line(contact.phone.as_deref()))
+        .unwrap_or_else(|| id.to_string())
+}
+
+pub(super) fn address(contact: &Contact) -> Option<String> {
+    let city: Vec<String> = [contact.postal_code.as_deref(), contact.city.as_deref()].into_iter().filter_map(line).collect();
+    let lines: Vec<String> =
+        [line(contact.street.as_deref()), line(Some(&city.join(" "))), line(contact.state.as_deref()), line(contact.country.as_deref())]
+            .into_iter()
+            .flatten()
+            .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// The user's name, or the id where GHL gave no name.
+pub(super) fn user(id: Option<&str>, names: &Names) -> Option<String> {
+    id.map(|id| name(id, &names.users))
+}
+
+pub(super) fn name(id: &str, names: &BTreeMap<String, String>) -> String {
+    line(names.get(id).map(String::as_str)).unwrap_or_else(|| id.to_owned())
+}
+
+pub(super) fn tags(contact: &Contact) -> Vec<String> {
+    let tags: BTreeSet<String> = contact.tags.iter().filter_map(|tag| line(Some(tag))).collect();
+    tags.into_iter().collect()
+}
+
+/// A birthday has no time: GHL writes it as midnight UTC.
+pub(super) fn day(moment: &Moment) -> String {
+    let text = moment.to_string();
+    text.strip_suffix("T00:00:00Z").unwrap_or(&text).to_owned()
+}
+
+pub(super) fn custom_fields(contact: &Contact, names: &Names) -> Vec<CustomField> {
+    let mut fields: Vec<CustomField> = contact
+        .custom_fields
+        .iter()
+        .map(|(id, value)| CustomField { name: name(id, &names.fields), value: spoken(value) })
+        .filter(|field| !field.value.is_empty())
+        .collect();
+    fields.sort_by(|a, b| (&a.name, &a.value).cmp(&(&b.name, &b.value)));
+    fields
+}
+
+/// A custom field's value as a person reads it; every JSON type has a reading.
+fn spoken(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => readable(text),
+        Value::Array(values) => values.iter().map(spoken).filter(|value| !value.is_empty()).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => fields.iter().map(|(name, value)| format!("{name}: {}", spoken(value))).collect::<Vec<_>>().join("; "),
+    }
+}
+
+/// One line of text, none if there is nothing in it.
+pub(super) fn line(text: Option<&str>) -> Option<String> {
+    let text = text?.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+/// Text of several lines, none if there is nothing in it.
+pub(super) fn prose(text: Option<&str>) -> Option<String> {
+    let text = readable(text?);
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// The longest title made from a body, in characters.
+const HEADLINE_CHARS: usize = 60;
+
+pub(super) fn headline(body: &str) -> String {
+    let first = body.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("Note");
+    match first.char_indices().nth(HEADLINE_CHARS) {
+        Some((cut, _)) => format!("{}…", first.get(..cut).unwrap_or(first).trim_end()),
+        None => first.to_owned(),
+    }
+}

@@ -1,0 +1,96 @@
+//! What the log knows of a contact, and how it takes in what was seen.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::observation::{Listing, Observation, Sighting};
+use crate::{Change, ContactId, Moment, Record, RecordFact, RecordId, RecordKind};
+
+/// What the log knows of a contact and its records.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KnownContact {
+    pub records: BTreeMap<(RecordKind, RecordId), KnownRecord>,
+    pub looks: Looks,
+}
+
+/// The last known content of a record, kept when it vanished.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownRecord {
+    pub present: bool,
+    pub record: Record,
+    pub asked_at: Timestamp,
+}
+
+/// When each part of a contact was last looked at as a whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Looks {
+    pub asked_at: BTreeMap<RecordKind, Timestamp>,
+    /// `dateUpdated` of the contact when it was last looked at.
+    pub updated_at: Option<Moment>,
+}
+
+/// What an observation amounts to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    pub drafts: Vec<Draft>,
+    /// Records seen singly and unchanged: their `asked_at` moves.
+    pub confirmed: Vec<(RecordKind, RecordId)>,
+}
+
+/// An event that has no place in the log yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    pub record_id: RecordId,
+    pub occurred_at: Timestamp,
+    pub fact: RecordFact,
+}
+
+impl KnownContact {
+    /// Takes in what an observation amounted to, as the log now holds it.
+    pub fn apply(&mut self, seen: &Observation, observed: &Observed) {
+        for draft in &observed.drafts {
+            let record =
+                KnownRecord { present: draft.fact.change != Change::Vanished, record: draft.fact.record.clone(), asked_at: seen.asked_at };
+            self.records.insert((draft.fact.record.kind(), draft.record_id.clone()), record);
+        }
+        for key in &observed.confirmed {
+            if let Some(record) = self.records.get_mut(key) {
+                record.asked_at = record.asked_at.max(seen.asked_at);
+            }
+        }
+        let gone = self.is_gone_by(seen);
+        match &seen.contact {
+            Sighting::Present { contact, silent }
+                if !silent.contains("updated_at") && !self.is_stale(RecordKind::Contact, seen.asked_at) =>
+            {
+                self.looks.updated_at.clone_from(&contact.updated_at);
+            }
+            // Should it come back, it is to be looked at whole, even if its update time has not moved.
+            Sighting::Gone if gone => self.looks.updated_at = None,
+            Sighting::NotAsked | Sighting::Present { .. } | Sighting::Gone => {}
+        }
+        let looked = |kind| match kind {
+            RecordKind::Contact => seen.contact != Sighting::NotAsked,
+            RecordKind::Task | RecordKind::Note | RecordKind::Appointment => gone || matches!(seen.listing(kind), Listing::Complete(_)),
+        };
+        for kind in RecordKind::ALL.into_iter().filter(|kind| looked(*kind)) {
+            let at = self.looks.asked_at.entry(kind).or_insert(seen.asked_at);
+            *at = (*at).max(seen.asked_at);
+        }
+    }
+
+    /// Whether GHL has the contact, as far as is known.
+    pub fn is_present(&self, contact_id: &ContactId) -> bool {
+        self.records.get(&(RecordKind::Contact, RecordId::from(contact_id))).is_some_and(|contact| contact.present)
+    }
+
+    /// A contact that is gone has no records, whatever was listed of them in the same look.
+    pub(super) fn is_gone_by(&self, seen: &Observation) -> bool {
+        seen.contact == Sighting::Gone && !self.is_stale(RecordKind::Contact, seen.asked_at)
+    }
+
+    pub(super) fn is_stale(&self, kind: RecordKind, asked_at: Timestamp) -> bool {
+        self.looks.asked_at.get(&kind).is_some_and(|known| asked_at < *known)
+    }
+}

@@ -1,0 +1,136 @@
+//! A contact's events, folded to the intents that decide, compared with what a workspace has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::planned::{Held, Planned, Present, Reason, Step};
+use crate::gate::beats;
+use crate::{Action, FieldChange, Intent, ObjectKey, Policy, Recorded, Rules, RulesRevision, Workspace, map};
+
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    pub workspace: &'a Workspace,
+    /// The edition of the workspace's rules that the intents belong to.
+    pub edition: u32,
+    pub rules: &'a Rules,
+    /// The rules that made what the workspace holds, as far as they are known.
+    pub earlier: &'a BTreeMap<RulesRevision, Rules>,
+}
+
+/// Of a contact's intents the one of each object that decides, as the live path would have it: the newest of what is mirrored, the
+/// first start of what is started once.
+pub fn fold(intents: impl IntoIterator<Item = Intent>) -> BTreeMap<ObjectKey, Intent> {
+    let mut deciding: BTreeMap<ObjectKey, Intent> = BTreeMap::new();
+    for intent in intents {
+        match deciding.get_mut(&intent.object) {
+            Some(best) if beats(&intent, best) => *best = intent,
+            Some(_) => {}
+            None => drop(deciding.insert(intent.object.clone(), intent)),
+        }
+    }
+    deciding
+}
+
+/// Plans one contact from its events, in the order of the log. `present` is what the workspace was found to hold, where it was asked.
+/// Objects in `settled` are left out.
+pub fn plan(
+    events: &[Recorded],
+    held: &BTreeMap<ObjectKey, Held>,
+    present: Option<&BTreeMap<ObjectKey, Present>>,
+    settled: &BTreeSet<ObjectKey>,
+    target: Target<'_>,
+) -> Vec<Planned> {
+    let intents = events.iter().flat_map(|event| map(event, target.rules)).map(|intent| intent.bound_for(target.workspace, target.edition));
+    let wanted = fold(intents.filter(|intent| !settled.contains(&intent.object)));
+    let judged = wanted.into_values().map(|intent| {
+        let held = held.get(&intent.object);
+        let found = present.map(|present| present.get(&intent.object));
+        let object = intent.object.clone();
+        judge(intent, held, found, || content_before(events, held?, &object, target))
+    });
+    judged.collect()
+}
+
+/// What the ledger's revision of an object said, by the rules that made it.
+fn content_before(events: &[Recorded], held: &Held, object: &ObjectKey, target: Target<'_>) -> Option<Value> {
+    let at = events.binary_search_by_key(&held.applied.revision, Recorded::revision).ok()?;
+    let rules = if held.rules == *target.rules.revision() { target.rules } else { target.earlier.get(&held.rules)? };
+    let intent = map(events.get(at)?, rules).into_iter().find(|intent| intent.object == *object)?;
+    content(&intent)
+}
+
+fn content(intent: &Intent) -> Option<Value> {
+    match &intent.action {
+        Action::Put(content) => content.to_json().ok(),
+        Action::Remove => None,
+    }
+}
+
+/// `found` is none where the workspace was not asked.
+fn judge(wanted: Intent, held: Option<&Held>, found: Option<Option<&Present>>, before: impl Fn() -> Option<Value>) -> Planned {
+    let after = content(&wanted);
+    let wrong = held.filter(|held| found.is_some_and(|found| contradicted(&wanted, after.as_ref(), held, found)));
+    let forget = wrong.map(|held| held.applied.revision);
+    let held = held.filter(|_| forget.is_none());
+    let there = found.flatten();
+    // Of what the workspace was asked about, nobody's word counts but its own.
+    let before = || found.map_or_else(&before, |there| there.map(|present| present.content.clone()));
+    let (step, reason) = match (wanted.policy, &wanted.action, held) {
+        (Policy::Once, Action::Put(_), None) => (Step::Put, Reason::Missing),
+        (Policy::Once, Action::Put(_), Some(_)) => (Step::Skip, Reason::Started),
+        (Policy::Once, Action::Remove, _) => (Step::Skip, Reason::Absent),
+        (Policy::Mirror, _, Some(held)) if held.applied.policy == Policy::Once => (Step::Skip, Reason::Started),
+        (Policy::Mirror, _, Some(held)) if held.applied.revision > wanted.revision => (Step::Skip, Reason::Newer),
+        (Policy::Mirror, Action::Put(_), None) => (Step::Put, if there.is_some() { Reason::Drift } else { Reason::Missing }),
+        (Policy::Mirror, Action::Put(_), Some(held)) if held.applied.revision < wanted.revision => (Step::Put, Reason::Behind),
+        (Policy::Mirror, Action::Put(_), Some(held)) if held.rules != wanted.rules && before() != after => (Step::Put, Reason::Rules),
+        (Policy::Mirror, Action::Put(_), Some(_)) => (Step::Skip, Reason::Equal),
+        (Policy::Mirror, Action::Remove, None) if there.is_none() => (Step::Skip, Reason::Absent),
+        (Policy::Mirror, Action::Remove, Some(held)) if held.removed => (Step::Skip, Reason::Absent),
+        (Policy::Mirror, Action::Remove, _) => (Step::Remove, Reason::Vanished),
+    };
+    let changes = if step == Step::Skip { Vec::new() } else { changes(before(), after) };
+    Planned {
+        object: wanted.object.clone(),
+        kind: wanted.kind,
+        policy: wanted.policy,
+        step,
+        reason,
+        cause: wanted.revision,
+        changes,
+        forget,
+        intent: (step != Step::Skip).then_some(wanted),
+    }
+}
+
+/// Whether the workspace is not as the ledger says. What belongs to the user may have been changed. Where it is gone, only the workspace
+/// can tell whether the user removed it or it was lost: see `Planned::leave`.
+fn contradicted(wanted: &Intent, after: Option<&Value>, held: &Held, found: Option<&Present>) -> bool {
+    match found {
+        None => !held.removed,
+        Some(_) if held.removed => true,
+        Some(_) if held.applied.policy == Policy::Once => false,
+        // What is on its way to the workspace is no drift.
+        Some(present) => held.applied.revision == wanted.revision && Some(&present.content) != after,
+    }
+}
+
+/// The fields in which two contents differ; a content that is not there has none.
+fn changes(before: Option<Value>, after: Option<Value>) -> Vec<FieldChange> {
+    let (mut before, after) = (fields(before), fields(after));
+    let of_after = after.into_iter().map(|(field, after)| (before.remove(&field).unwrap_or_default(), after, field));
+    let mut changes: Vec<FieldChange> = of_after.map(|(before, after, field)| FieldChange { field, before, after }).collect();
+    changes.extend(before.into_iter().map(|(field, before)| FieldChange { field, before, after: Value::Null }));
+    changes.retain(|change| change.before != change.after);
+    changes.sort_by(|one, other| one.field.cmp(&other.field));
+    changes
+}
+
+fn fields(content: Option<Value>) -> serde_json::Map<String, Value> {
+    match content {
+        Some(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    }
+}
