@@ -5,6 +5,9 @@
 //! under the head's lock, so that nothing is ever sealed with a key that was destroyed; whoever only reads looks at it once in
 //! `erasures_checked_every`, which is how long an erasure elsewhere may go unnoticed.
 
+pub(crate) mod cipher;
+pub(crate) mod kek;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +20,8 @@ use jiff::Timestamp;
 use lru::LruCache;
 use sqlx::{PgConnection, Row};
 
-use crate::cipher::{self, Key, parts};
 use crate::columns::{At, epoch, unsigned};
+use crate::keys::cipher::{Key, parts};
 use crate::{Error, Kek, Result};
 
 /// A contact's key, unwrapped.

@@ -3,6 +3,11 @@
 //! Keys are looked up one by one (`LATERAL … OFFSET 0`): after a quick first fill the planner believes that a location has a handful
 //! of rows, and would read all of them to find a few.
 
+pub(crate) mod coverage;
+pub(crate) mod passes;
+pub(crate) mod progress;
+pub(crate) mod remained;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
@@ -163,7 +168,7 @@ impl Known {
             let Some(known) = known else { continue };
             rows.push((contact_id, kind, record_id, known, revision, encoded(&known.record)?));
         }
-        for rows in rows.chunks(crate::log::STATEMENT_ROWS_MAX) {
+        for rows in rows.chunks(crate::append::STATEMENT_ROWS_MAX) {
             sqlx::query(
                 "INSERT INTO known_records (location_id, contact_id, kind, record_id, present, asked_at, epoch, seq, content) \
                  SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bool[], $6::timestamptz[], $7::int[], $8::bigint[], $9::bytea[]) \

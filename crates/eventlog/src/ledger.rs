@@ -1,5 +1,10 @@
 //! What was brought to Pagico.
 
+pub(crate) mod parked;
+pub(crate) mod replays;
+pub(crate) mod retention;
+pub(crate) mod workspaces;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
@@ -9,9 +14,9 @@ use domain::{
 use jiff::Timestamp;
 use sqlx::{PgConnection, PgExecutor, Row};
 
+use crate::append::{Entry, Head, Prepared};
 use crate::columns::{At, epoch, epoch_column, signed, text, unsigned};
-use crate::log::{Entry, Head, Prepared};
-use crate::parked::{Parking, Stage, upsert};
+use crate::ledger::parked::{Parking, Stage, upsert};
 use crate::seal::is_erased;
 use crate::{EventLog, Result};
 

@@ -2,39 +2,22 @@
 //!
 //! Does not know how GHL or Pagico speak, nor what travels over the bus.
 
-mod access;
-mod cipher;
+mod answers;
+mod append;
+mod chain;
 mod columns;
-mod contacts;
-mod copy;
-mod coverage;
-mod credentials;
-mod erase;
 mod error;
-mod history;
-mod kek;
 mod keys;
 mod known;
 mod leases;
 mod ledger;
 mod locations;
-mod log;
 mod migrate;
-mod overview;
-mod parked;
-mod passes;
-mod progress;
+mod proving;
 mod read;
-mod rebuild;
 mod relay;
-mod remained;
-mod replays;
-mod retention;
 mod seal;
 mod settings;
-mod transfer;
-mod verify;
-mod workspaces;
 
 use std::sync::Arc;
 
@@ -43,30 +26,30 @@ use tokio::sync::watch;
 
 use crate::keys::Keys;
 
-pub use access::{Access, AccessFilter, Accessed};
-pub use contacts::{Contacts, Unread};
-pub use coverage::{Coverage, Found};
-pub use credentials::{Credential, CredentialOwner, CredentialState, RenewalTurn, Tokens};
-pub use erase::{Erase, Erasure, Purged, Rewrapped};
+pub use answers::access::{Access, AccessFilter, Accessed};
+pub use answers::contacts::{Contacts, Unread};
+pub use answers::history::{Selection, Span, Stretch};
+pub use answers::overview::{ContactFilter, ContactState, ContactSummary, LocationOverview, ObjectState, SyncState};
+pub use append::{Appends, Entry};
 pub use error::{Error, Result};
-pub use history::{Selection, Span, Stretch};
-pub use kek::{Kek, Wrapped};
+pub use keys::kek::{Kek, Wrapped};
+pub use known::coverage::{Coverage, Found};
+pub use known::passes::{NotesDue, Pass};
+pub use known::progress::{Backfill, Progress};
+pub use known::remained::Shared;
 pub use leases::{Holding, Lease};
+pub use ledger::parked::{Parked, Parking, Stage};
+pub use ledger::replays::{Phase, Plan, Progressed, Replay, Totals};
+pub use ledger::workspaces::{Generation, Role};
 pub use ledger::{ParkedMessage, Settlement};
 pub use locations::Location;
-pub use log::{Appends, Entry};
-pub use overview::{ContactFilter, ContactState, ContactSummary, LocationOverview, ObjectState, SyncState};
-pub use parked::{Parked, Parking, Stage};
-pub use passes::{NotesDue, Pass};
-pub use progress::{Backfill, Progress};
+pub use proving::transfer::{Arrivals, Arrived, Import};
+pub use proving::verify::{Verification, Verified};
 pub use relay::{RelayBatch, RelayTurn, StreamSeen};
-pub use remained::Shared;
-pub use replays::{Phase, Plan, Progressed, Replay, Totals};
+pub use seal::credentials::{Credential, CredentialOwner, CredentialState, RenewalTurn, Tokens};
+pub use seal::erase::{Erase, Erasure, Purged, Rewrapped};
 pub use seal::{Letter, Opened};
 pub use settings::Settings;
-pub use transfer::{Arrivals, Arrived, Import};
-pub use verify::{Verification, Verified};
-pub use workspaces::{Generation, Role};
 
 /// The event log and everything that is kept beside it. Cheap to clone; clones share their connections and their wake-ups.
 #[derive(Clone)]

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use sqlx::{Postgres, Row, Transaction};
 
 use crate::columns::{At, signed, unsigned};
-use crate::parked::{Parking, Stage};
+use crate::ledger::parked::{Parking, Stage};
 use crate::read::{Line, select_events};
-use crate::{EventLog, Result, locations, parked};
+use crate::{EventLog, Result, ledger::parked, locations};
 
 /// One attempt to relay.
 pub enum RelayTurn {

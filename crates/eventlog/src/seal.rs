@@ -1,14 +1,17 @@
 //! Sealing what is stored and sent about a contact, and the one door through which it is read again.
 
+pub(crate) mod credentials;
+pub(crate) mod erase;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::{Body, ContactId, Decode, LocationId, Recorded, Stored};
 use sqlx::PgConnection;
 
-use crate::cipher::parts;
+use crate::append::{Head, Prepared};
+use crate::keys::cipher::parts;
 use crate::keys::{ContactKey, ContactKeys, ErasedContacts};
-use crate::log::{Head, Prepared};
 use crate::{EventLog, Result};
 
 /// Something that is sent about a contact.
@@ -175,7 +178,7 @@ impl EventLog {
         let contacts: BTreeSet<&ContactId> = contacts.iter().collect();
         let mut keys = self.keys.alive(&mut *connection, location_id, &contacts).await?;
         let without: Vec<&ContactId> = contacts.into_iter().filter(|id| !keys.contains_key(*id)).collect();
-        for without in without.chunks(crate::log::STATEMENT_ROWS_MAX) {
+        for without in without.chunks(crate::append::STATEMENT_ROWS_MAX) {
             made.keys.extend(self.keys.make(&mut *connection, location_id, without).await?);
         }
         keys.extend(made.keys.iter().cloned());

@@ -6,8 +6,8 @@ use serde_json::json;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgExecutor, Row};
 
+use crate::append::Head;
 use crate::columns::{At, as_stored, epoch, signed, unsigned};
-use crate::log::Head;
 use crate::{Error, EventLog, Result, locations};
 
 /// What a workspace is for.

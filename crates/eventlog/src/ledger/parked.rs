@@ -10,8 +10,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
+use crate::append::{Entry, Head, Prepared};
 use crate::columns::{At, as_stored, epoch, epoch_column, signed, text, traceparent, unsigned};
-use crate::log::{Entry, Head, Prepared};
 use crate::{Error, EventLog, Result, locations};
 
 /// The columns of a parked row in the order that `read` expects.

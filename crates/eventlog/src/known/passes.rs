@@ -8,9 +8,9 @@ use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
+use crate::append::{Head, batches};
 use crate::columns::{At, as_stored, signed, unsigned};
 use crate::known::Known;
-use crate::log::{Head, batches};
 use crate::seal::is_erased;
 use crate::{EventLog, Lease, Result, leases};
 

@@ -12,12 +12,12 @@ use proof::Link;
 use sqlx::{PgConnection, PgExecutor, Postgres, Row, Transaction};
 use tokio::sync::watch;
 
+use crate::chain::copy::Rows;
 use crate::columns::{At, as_stored, epoch, epoch_column, signed, traceparent, unsigned};
-use crate::copy::Rows;
 use crate::keys::ContactKey;
 use crate::known::Known;
 use crate::seal::is_erased;
-use crate::{Error, EventLog, Lease, Result, coverage, leases, parked};
+use crate::{Error, EventLog, Lease, Result, known::coverage, leases, ledger::parked};
 
 /// How many rows, and how many bytes of payload, one statement carries at most.
 pub(crate) const STATEMENT_ROWS_MAX: usize = 1_000;

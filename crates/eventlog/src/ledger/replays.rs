@@ -10,9 +10,9 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
+use crate::append::Head;
 use crate::columns::{At, as_stored, epoch, epoch_column, signed, text, unsigned};
-use crate::log::Head;
-use crate::workspaces::{Role, fact, find};
+use crate::ledger::workspaces::{Role, fact, find};
 use crate::{Error, EventLog, Result, locations};
 
 /// What a plan would do, counted.

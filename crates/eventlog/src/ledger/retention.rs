@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::LocationId;
 
+use crate::append::Head;
 use crate::columns::signed;
-use crate::log::Head;
 use crate::{EventLog, Result};
 
 /// Of what has ended, all but the last of each workspace. What is running or paused has not ended.

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use domain::{Body, Change, ContactId, LocationId, RecordFact, RecordId, RecordKind, Recorded, Revision};
 use sqlx::{PgConnection, Row};
 
+use crate::append::{Entry, Head, Prepared};
 use crate::columns::{epoch_column, signed, unsigned};
-use crate::log::{Entry, Head, Prepared};
 use crate::{EventLog, Result, read};
 
 /// Where a record was last seen.

@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Transaction};
 
 use crate::columns::{At, epoch, unsigned};
-use crate::{Error, EventLog, Progress, Result, locations, progress};
+use crate::{Error, EventLog, Progress, Result, known::progress, locations};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct LocationOverview {
@@ -294,7 +294,7 @@ fn object(row: &PgRow) -> Result<ObjectState> {
         SyncState::InSync
     };
     Ok(ObjectState {
-        kind: kind.unwrap_or_else(|| crate::parked::kind_of(&object)),
+        kind: kind.unwrap_or_else(|| crate::ledger::parked::kind_of(&object)),
         object,
         present,
         ghl,

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::cipher::{self, KEY_BYTES};
+use crate::keys::cipher::{self, KEY_BYTES};
 use crate::{Error, Result};
 
 /// The longest id of a key, in bytes.

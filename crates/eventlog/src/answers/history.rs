@@ -4,8 +4,8 @@ use domain::{ContactId, LocationId, Point, RecordKind, Stored};
 use jiff::Timestamp;
 use sqlx::Row;
 
+use crate::append::Head;
 use crate::columns::{At, signed};
-use crate::log::Head;
 use crate::read::{select_events, stored};
 use crate::{Error, EventLog, Result};
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
+use crate::answers::history::{Span, contact_id};
 use crate::columns::{At, signed, text, traceparent, unsigned};
-use crate::history::{Span, contact_id};
 use crate::{EventLog, Result};
 
 /// A question that is about to be answered.

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use proof::{BEGINNING, Header, Link, Problem, Walk};
 use sqlx::{Postgres, Transaction};
 
+use crate::append::Head;
+use crate::chain::copy::Rows;
 use crate::columns::signed;
-use crate::copy::Rows;
-use crate::log::Head;
+use crate::proving::verify::{link, stored_hash};
 use crate::read::select_events;
-use crate::verify::{link, stored_hash};
-use crate::{Error, EventLog, Result, locations, rebuild};
+use crate::{Error, EventLog, Result, locations, proving::rebuild};
 
 impl EventLog {
     /// What there is to export of a location now. What is appended later is not part of it.

@@ -1,0 +1,3 @@
+//! The chain of events.
+
+pub(crate) mod copy;
