@@ -1,3 +1,271 @@
-//! The chain of events.
+//! The chain of events: every event gets the next place of its location and a hash over itself and its predecessor.
 
 pub(crate) mod copy;
+
+use std::sync::Arc;
+
+use domain::{Body, Cause, ContactId, EventId, Hash, LocationId, Net, OperatorFact, RecordId, RecordKind, Recorded, Revision, event_id};
+use jiff::Timestamp;
+use proof::Link;
+use sqlx::{PgConnection, PgExecutor, Postgres, Row, Transaction};
+
+use crate::chain::copy::Rows;
+use crate::columns::{At, STATEMENT_ROWS_MAX, as_stored, epoch, epoch_column, signed, traceparent, unsigned};
+use crate::keys::ContactKey;
+use crate::{Error, Result};
+
+/// How many bytes of payload one statement carries at most.
+const STATEMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// From how many events on a `COPY`, which takes one more exchange with the database, is quicker than a statement.
+const COPY_EVENTS_MIN: usize = 32;
+
+/// An event that has no place yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub contact_id: Option<ContactId>,
+    pub record: Option<(RecordKind, RecordId)>,
+    pub occurred_at: Timestamp,
+    pub cause: Cause,
+    pub traceparent: Option<String>,
+    pub body: Body,
+}
+
+/// The end of a location's chain. Whoever has locked it is alone in appending to the location.
+pub(crate) struct Head {
+    pub(crate) epoch: u32,
+    pub(crate) seq: u64,
+    pub(crate) hash: Hash,
+    /// How many erasures and lifts there were.
+    pub(crate) erasures: i64,
+}
+
+impl Head {
+    /// Lock order: a relay row, if any, before the head; nothing else is locked before it.
+    pub(crate) async fn lock(executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<Self> {
+        const LOCK: &str = "SELECT epoch, seq, hash, erasures FROM log_head WHERE location_id = $1 FOR UPDATE";
+        Self::from_query(LOCK, executor, location_id).await
+    }
+
+    pub(crate) async fn look(executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<Self> {
+        Self::from_query("SELECT epoch, seq, hash, erasures FROM log_head WHERE location_id = $1", executor, location_id).await
+    }
+
+    async fn from_query(query: &'static str, executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<Self> {
+        let row = sqlx::query(query).bind(location_id.as_str()).fetch_optional(executor).await?.ok_or(Error::NotFound)?;
+        let (seq, hash) = (unsigned(row.try_get(1)?), row.try_get::<&[u8], _>(2)?);
+        let hash =
+            hash.try_into().map_err(|_| Error::Corrupt { location_id: location_id.clone(), seq, problem: "the head's hash is none" })?;
+        Ok(Self { epoch: epoch(row.try_get(0)?), seq, hash, erasures: row.try_get(3)? })
+    }
+
+    /// The place that comes after `fresh` more events.
+    pub(crate) fn after(&self, fresh: usize) -> Revision {
+        Revision { epoch: self.epoch, seq: self.seq + fresh as u64 + 1 }
+    }
+
+    /// Chains a few events to the head and inserts them; the head itself is saved by `save`.
+    pub(crate) async fn insert(
+        &mut self,
+        connection: &mut PgConnection,
+        location_id: &LocationId,
+        fresh: Vec<Prepared>,
+    ) -> Result<Vec<Recorded>> {
+        let placed = self.place_all(location_id, fresh);
+        let mut rest = placed.as_slice();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rows_for_a_statement(rest));
+            insert(connection, location_id, now).await?;
+            rest = later;
+        }
+        Ok(recorded(location_id, placed))
+    }
+
+    /// As `insert`, and as fast as can be for many.
+    pub(crate) async fn insert_all(
+        &mut self,
+        mut transaction: Transaction<'static, Postgres>,
+        location_id: &LocationId,
+        fresh: Vec<Prepared>,
+    ) -> Result<(Transaction<'static, Postgres>, Vec<Recorded>)> {
+        if fresh.len() < COPY_EVENTS_MIN {
+            let recorded = self.insert(&mut transaction, location_id, fresh).await?;
+            return Ok((transaction, recorded));
+        }
+        let placed = self.place_all(location_id, fresh);
+        let mut rest = placed.as_slice();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rows_for_a_statement(rest));
+            let mut rows = Rows::with_capacity(now.len(), now.iter().map(|placed| placed.prepared.payload.len()).sum());
+            for placed in now {
+                rows.push(&placed.link(location_id), &placed.hash);
+            }
+            transaction = rows.insert(transaction).await?;
+            rest = later;
+        }
+        Ok((transaction, recorded(location_id, placed)))
+    }
+
+    fn place_all(&mut self, location_id: &LocationId, fresh: Vec<Prepared>) -> Vec<Placed> {
+        let recorded_at = as_stored(Timestamp::now());
+        fresh.into_iter().map(|prepared| self.place(location_id, prepared, recorded_at)).collect()
+    }
+
+    fn place(&mut self, location_id: &LocationId, prepared: Prepared, recorded_at: Timestamp) -> Placed {
+        self.seq += 1;
+        let event_id = event_id(location_id, self.epoch, self.seq);
+        let mut placed = Placed { prepared, epoch: self.epoch, seq: self.seq, event_id, recorded_at, hash: self.hash };
+        placed.hash = placed.link(location_id).hash(&self.hash);
+        self.hash = placed.hash;
+        placed
+    }
+
+    /// Appends what a person did, and saves the head.
+    pub(crate) async fn append_operator(
+        &mut self,
+        connection: &mut PgConnection,
+        location_id: &LocationId,
+        fact: OperatorFact,
+        who: &str,
+    ) -> Result<()> {
+        let entry = Entry {
+            contact_id: None,
+            record: None,
+            occurred_at: Timestamp::now(),
+            cause: Cause::from(Net::Operator { who: who.to_owned() }),
+            traceparent: None,
+            body: Body::Operator(fact),
+        };
+        self.insert(connection, location_id, vec![Prepared::new(entry)?]).await?;
+        self.save(connection, location_id).await
+    }
+
+    pub(crate) async fn save(&self, connection: &mut PgConnection, location_id: &LocationId) -> Result<()> {
+        sqlx::query("UPDATE log_head SET seq = $2, hash = $3 WHERE location_id = $1")
+            .bind(location_id.as_str())
+            .bind(signed(self.seq))
+            .bind(self.hash.as_slice())
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}
+
+/// An event in the bytes that will be stored.
+pub(crate) struct Prepared {
+    pub(crate) entry: Entry,
+    pub(crate) type_name: String,
+    cause: String,
+    pub(crate) payload: Vec<u8>,
+    /// What the payload is sealed with.
+    pub(crate) key: Option<Arc<ContactKey>>,
+}
+
+impl Prepared {
+    /// What is given back is what will be read: instants in whole microseconds, a traceparent that is one.
+    pub(crate) fn new(entry: Entry) -> Result<Self> {
+        let entry = Entry { occurred_at: as_stored(entry.occurred_at), traceparent: traceparent(entry.traceparent.as_deref()), ..entry };
+        Ok(Self {
+            type_name: crate::columns::text(&entry.body.type_name()).into_owned(),
+            cause: serde_json::to_string(&entry.cause).map_err(domain::Decode::from)?,
+            payload: entry.body.encode().map_err(domain::Decode::from)?,
+            key: None,
+            entry,
+        })
+    }
+}
+
+/// An event with its place.
+struct Placed {
+    prepared: Prepared,
+    epoch: u32,
+    seq: u64,
+    event_id: EventId,
+    recorded_at: Timestamp,
+    hash: Hash,
+}
+
+impl Placed {
+    /// The columns as they are hashed and stored.
+    fn link<'a>(&'a self, location_id: &'a LocationId) -> Link<'a> {
+        let entry = &self.prepared.entry;
+        Link {
+            location_id: location_id.as_str(),
+            epoch: self.epoch,
+            seq: self.seq,
+            event_id: self.event_id.0,
+            contact_id: entry.contact_id.as_ref().map(ContactId::as_str),
+            record_kind: entry.record.as_ref().map(|(kind, _)| kind.as_str()),
+            record_id: entry.record.as_ref().map(|(_, id)| id.as_str()),
+            type_name: &self.prepared.type_name,
+            occurred_at: entry.occurred_at.as_microsecond(),
+            recorded_at: self.recorded_at.as_microsecond(),
+            cause: &self.prepared.cause,
+            traceparent: entry.traceparent.as_deref(),
+            key_id: self.prepared.key.as_ref().map(|key| key.id.as_str()),
+            payload: &self.prepared.payload,
+        }
+    }
+
+    fn recorded(self, location_id: &LocationId) -> Recorded {
+        let Entry { contact_id, record, occurred_at, cause, traceparent, body } = self.prepared.entry;
+        Recorded {
+            location_id: location_id.clone(),
+            epoch: self.epoch,
+            seq: self.seq,
+            event_id: self.event_id,
+            contact_id,
+            record,
+            occurred_at,
+            recorded_at: self.recorded_at,
+            cause,
+            traceparent,
+            body,
+        }
+    }
+}
+
+fn recorded(location_id: &LocationId, placed: Vec<Placed>) -> Vec<Recorded> {
+    placed.into_iter().map(|placed| placed.recorded(location_id)).collect()
+}
+
+/// At least one, so that an event of any size gets through.
+fn rows_for_a_statement(placed: &[Placed]) -> usize {
+    let mut bytes = 0;
+    let fitting = placed.iter().take(STATEMENT_ROWS_MAX).take_while(|placed| {
+        bytes += placed.prepared.payload.len();
+        bytes <= STATEMENT_BYTES_MAX
+    });
+    fitting.count().max(1)
+}
+
+async fn insert(connection: &mut PgConnection, location_id: &LocationId, placed: &[Placed]) -> Result<()> {
+    fn column<'a, T>(placed: &'a [Placed], value: impl Fn(&'a Placed) -> T) -> Vec<T> {
+        placed.iter().map(value).collect()
+    }
+    sqlx::query(
+        "INSERT INTO events (location_id, recorded_at, epoch, seq, event_id, contact_id, record_kind, record_id, type, occurred_at, \
+         cause, traceparent, key_id, payload, hash) \
+         SELECT $1, $2, $3, seq, event_id, contact_id, record_kind, record_id, type, occurred_at, cause::json, traceparent, key_id, \
+         payload, hash FROM unnest($4::bigint[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], \
+         $11::text[], $12::text[], $13::text[], $14::bytea[], $15::bytea[]) \
+         AS fresh (seq, event_id, contact_id, record_kind, record_id, type, occurred_at, cause, traceparent, key_id, payload, hash)",
+    )
+    .bind(location_id.as_str())
+    .bind(placed.first().map(|placed| At(placed.recorded_at)))
+    .bind(placed.first().map(|placed| epoch_column(placed.epoch)))
+    .bind(column(placed, |placed| signed(placed.seq)))
+    .bind(column(placed, |placed| placed.event_id.0))
+    .bind(column(placed, |placed| placed.prepared.entry.contact_id.as_ref().map(ContactId::as_str)))
+    .bind(column(placed, |placed| placed.prepared.entry.record.as_ref().map(|(kind, _)| kind.as_str())))
+    .bind(column(placed, |placed| placed.prepared.entry.record.as_ref().map(|(_, id)| id.as_str())))
+    .bind(column(placed, |placed| placed.prepared.type_name.as_str()))
+    .bind(column(placed, |placed| At(placed.prepared.entry.occurred_at)))
+    .bind(column(placed, |placed| placed.prepared.cause.as_str()))
+    .bind(column(placed, |placed| placed.prepared.entry.traceparent.as_deref()))
+    .bind(column(placed, |placed| placed.prepared.key.as_ref().map(|key| key.id.as_str())))
+    .bind(column(placed, |placed| placed.prepared.payload.as_slice()))
+    .bind(column(placed, |placed| placed.hash.as_slice()))
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -9,6 +9,9 @@ use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Type};
 
+/// How many rows one statement carries at most.
+pub(crate) const STATEMENT_ROWS_MAX: usize = 1_000;
+
 /// PostgreSQL counts microseconds from the beginning of 2000; this is that moment, counted from 1970.
 const EPOCH_MICROSECOND: i64 = 946_684_800_000_000;
 

@@ -52,6 +52,10 @@ pub(crate) struct Erased {
 pub(crate) type ErasedContacts = Arc<BTreeMap<ContactId, Erased>>;
 pub(crate) type ContactKeys = HashMap<ContactId, Arc<ContactKey>>;
 
+pub(crate) fn is_erased(erased: &ErasedContacts, contact_id: &ContactId) -> bool {
+    erased.get(contact_id).is_some_and(|erased| !erased.lifted)
+}
+
 /// What is remembered, of each location.
 pub(crate) struct Keys {
     kek: Option<Kek>,

@@ -11,14 +11,14 @@ pub(crate) mod remained;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Body, Change, ContactId, KnownContact, KnownRecord, LocationId, Moment, Observation, Observed, Record, RecordFact, RecordId,
+    Body, Change, ContactId, KnownContact, KnownRecord, Listing, LocationId, Moment, Observation, Observed, Record, RecordFact, RecordId,
     RecordKind, Revision,
 };
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use crate::columns::{At, as_stored, epoch_column, signed, text, unsigned};
+use crate::columns::{At, STATEMENT_ROWS_MAX, as_stored, epoch_column, signed, text, unsigned};
 use crate::{Error, EventLog, Result};
 
 /// The known state of the contacts of one transaction, and which of it has changed.
@@ -168,7 +168,7 @@ impl Known {
             let Some(known) = known else { continue };
             rows.push((contact_id, kind, record_id, known, revision, encoded(&known.record)?));
         }
-        for rows in rows.chunks(crate::append::STATEMENT_ROWS_MAX) {
+        for rows in rows.chunks(STATEMENT_ROWS_MAX) {
             sqlx::query(
                 "INSERT INTO known_records (location_id, contact_id, kind, record_id, present, asked_at, epoch, seq, content) \
                  SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bool[], $6::timestamptz[], $7::int[], $8::bigint[], $9::bytea[]) \
@@ -262,4 +262,33 @@ async fn record_in_log(log: &EventLog, connection: &mut PgConnection, location_i
         Ok(None) | Err(Error::Unreadable(_)) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Cuts observations into runs of at most `records_max` records each; one observation is never cut.
+pub(crate) fn batches(observations: &[Observation], records_max: usize) -> Vec<&[Observation]> {
+    let mut batches = Vec::new();
+    let (mut rest, mut length, mut records) = (observations, 0, 0);
+    for seen in observations {
+        let more = records_in(seen);
+        if length > 0 && records + more > records_max {
+            let (batch, after) = rest.split_at(length);
+            batches.push(batch);
+            (rest, length, records) = (after, 0, 0);
+        }
+        length += 1;
+        records += more;
+    }
+    if length > 0 {
+        batches.push(rest);
+    }
+    batches
+}
+
+fn records_in(seen: &Observation) -> usize {
+    let listed = |listing: &Listing| match listing {
+        Listing::NotAsked => 0,
+        Listing::Partial(records) => records.len(),
+        Listing::Complete(records) => records.len(),
+    };
+    1 + listed(&seen.tasks) + listed(&seen.notes) + listed(&seen.appointments)
 }

@@ -14,10 +14,10 @@ use domain::{
 use jiff::Timestamp;
 use sqlx::{PgConnection, PgExecutor, Row};
 
-use crate::append::{Entry, Head, Prepared};
+use crate::chain::{Entry, Head, Prepared};
 use crate::columns::{At, epoch, epoch_column, signed, text, unsigned};
+use crate::keys::is_erased;
 use crate::ledger::parked::{Parking, Stage, upsert};
-use crate::seal::is_erased;
 use crate::{EventLog, Result};
 
 /// How the delivery of one object ended.

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use domain::{Body, ContactId, Decode, LocationId, Recorded, Stored};
 use sqlx::PgConnection;
 
-use crate::append::{Head, Prepared};
+use crate::chain::{Head, Prepared};
+use crate::columns::STATEMENT_ROWS_MAX;
 use crate::keys::cipher::parts;
-use crate::keys::{ContactKey, ContactKeys, ErasedContacts};
+use crate::keys::{ContactKey, ContactKeys, ErasedContacts, is_erased};
 use crate::{EventLog, Result};
 
 /// Something that is sent about a contact.
@@ -178,7 +179,7 @@ impl EventLog {
         let contacts: BTreeSet<&ContactId> = contacts.iter().collect();
         let mut keys = self.keys.alive(&mut *connection, location_id, &contacts).await?;
         let without: Vec<&ContactId> = contacts.into_iter().filter(|id| !keys.contains_key(*id)).collect();
-        for without in without.chunks(crate::append::STATEMENT_ROWS_MAX) {
+        for without in without.chunks(STATEMENT_ROWS_MAX) {
             made.keys.extend(self.keys.make(&mut *connection, location_id, without).await?);
         }
         keys.extend(made.keys.iter().cloned());
@@ -216,10 +217,6 @@ fn has_content(body: &Body) -> bool {
         Body::Record(_) => true,
         Body::Delivery(_) | Body::Operator(_) | Body::Erased { .. } => false,
     }
-}
-
-pub(crate) fn is_erased(erased: &ErasedContacts, contact_id: &ContactId) -> bool {
-    erased.get(contact_id).is_some_and(|erased| !erased.lifted)
 }
 
 /// What opens things about some contacts of a location.

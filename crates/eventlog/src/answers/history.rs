@@ -4,7 +4,7 @@ use domain::{ContactId, LocationId, Point, RecordKind, Stored};
 use jiff::Timestamp;
 use sqlx::Row;
 
-use crate::append::Head;
+use crate::chain::Head;
 use crate::columns::{At, signed};
 use crate::read::{select_events, stored};
 use crate::{Error, EventLog, Result};

@@ -8,10 +8,10 @@ use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use crate::append::{Head, batches};
+use crate::chain::Head;
 use crate::columns::{At, as_stored, signed, unsigned};
-use crate::known::Known;
-use crate::seal::is_erased;
+use crate::keys::is_erased;
+use crate::known::{Known, batches};
 use crate::{EventLog, Lease, Result, leases};
 
 /// Where a net stands with one kind of record.

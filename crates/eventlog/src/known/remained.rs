@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use domain::{Body, Change, ContactId, LocationId, RecordFact, RecordId, RecordKind, Recorded, Revision};
 use sqlx::{PgConnection, Row};
 
-use crate::append::{Entry, Head, Prepared};
+use crate::chain::{Entry, Head, Prepared};
 use crate::columns::{epoch_column, signed, unsigned};
 use crate::{EventLog, Result, read};
 

@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use crate::append::{Entry, Head, Prepared};
+use crate::chain::{Entry, Head, Prepared};
 use crate::columns::{At, as_stored, epoch, epoch_column, signed, text, traceparent, unsigned};
 use crate::{Error, EventLog, Result, locations};
 

@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
-use crate::append::Head;
+use crate::chain::Head;
 use crate::columns::{At, as_stored, epoch, epoch_column, signed, text, unsigned};
 use crate::ledger::workspaces::{Role, fact, find};
 use crate::{Error, EventLog, Result, locations};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::LocationId;
 
-use crate::append::Head;
+use crate::chain::Head;
 use crate::columns::signed;
 use crate::{EventLog, Result};
 

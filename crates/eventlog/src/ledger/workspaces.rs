@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgExecutor, Row};
 
-use crate::append::Head;
+use crate::chain::Head;
 use crate::columns::{At, as_stored, epoch, signed, unsigned};
 use crate::{Error, EventLog, Result, locations};
 

@@ -63,7 +63,7 @@ async fn redeliver(connection: &mut PgConnection, location_id: &LocationId, even
             }
         }
     }
-    for rows in places.into_values().collect::<Vec<_>>().chunks(crate::append::STATEMENT_ROWS_MAX) {
+    for rows in places.into_values().collect::<Vec<_>>().chunks(crate::columns::STATEMENT_ROWS_MAX) {
         insert(connection, location_id, rows).await?;
     }
     Ok(())

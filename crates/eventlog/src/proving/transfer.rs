@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use proof::{BEGINNING, Header, Link, Problem, Walk};
 use sqlx::{Postgres, Transaction};
 
-use crate::append::Head;
+use crate::chain::Head;
 use crate::chain::copy::Rows;
 use crate::columns::signed;
 use crate::proving::verify::{link, stored_hash};

@@ -9,7 +9,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::append::Head;
+use crate::chain::Head;
 use crate::columns::{Microseconds, epoch, signed, unsigned};
 use crate::read::select_events;
 use crate::{Error, EventLog, Result};

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Transaction};
 
-use crate::append::{Entry, Head, Prepared};
+use crate::chain::{Entry, Head, Prepared};
 use crate::columns::{At, as_stored, epoch, epoch_column, signed, text, unsigned};
 use crate::keys::about;
 use crate::{Error, EventLog, Kek, Result, locations};
