@@ -23,7 +23,7 @@ fn generate(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(out)?;
     let bytes = prost::Message::encode_to_vec(&descriptors);
     std::fs::write(out.join("descriptors.bin"), bytes)?;
-    tonic_prost_build::configure().out_dir(out).compile_fds(descriptors)?;
+    tonic_prost_build::configure().out_dir(out).include_file("packages.rs").compile_fds(descriptors)?;
     Ok(())
 }
 
