@@ -23,7 +23,9 @@ fn generate(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(out)?;
     let bytes = prost::Message::encode_to_vec(&descriptors);
     std::fs::write(out.join("descriptors.bin"), bytes)?;
-    tonic_prost_build::configure().out_dir(out).include_file("packages.rs").compile_fds(descriptors)?;
+    let mut config = prost_build::Config::new();
+    config.enable_type_names();
+    tonic_prost_build::configure().out_dir(out).include_file("packages.rs").compile_fds_with_config(descriptors, config)?;
     Ok(())
 }
 

@@ -2,12 +2,32 @@
 /// Asks for the overview.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetOverviewRequest {}
+impl ::prost::Name for GetOverviewRequest {
+    const NAME: &'static str = "GetOverviewRequest";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.GetOverviewRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.GetOverviewRequest".into()
+    }
+}
 /// How far the mirror is.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetOverviewResponse {
     /// Every connected location.
     #[prost(message, repeated, tag = "1")]
     pub locations: ::prost::alloc::vec::Vec<Location>,
+}
+impl ::prost::Name for GetOverviewResponse {
+    const NAME: &'static str = "GetOverviewResponse";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.GetOverviewResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.GetOverviewResponse".into()
+    }
 }
 /// A GHL sub-account and how far its mirror is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -58,6 +78,16 @@ pub struct Location {
     #[prost(message, optional, tag = "15")]
     pub backfill: ::core::option::Option<Backfill>,
 }
+impl ::prost::Name for Location {
+    const NAME: &'static str = "Location";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.Location".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.Location".into()
+    }
+}
 /// How far the first complete reading of a location is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Backfill {
@@ -73,6 +103,16 @@ pub struct Backfill {
     /// When it was complete; absent while it runs.
     #[prost(message, optional, tag = "4")]
     pub finished_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for Backfill {
+    const NAME: &'static str = "Backfill";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.Backfill".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.Backfill".into()
+    }
 }
 /// Asks for contacts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -90,6 +130,16 @@ pub struct ListContactsRequest {
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
 }
+impl ::prost::Name for ListContactsRequest {
+    const NAME: &'static str = "ListContactsRequest";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.ListContactsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.ListContactsRequest".into()
+    }
+}
 /// A page of contacts.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListContactsResponse {
@@ -99,6 +149,16 @@ pub struct ListContactsResponse {
     /// Give it as page_token to go on; empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ListContactsResponse {
+    const NAME: &'static str = "ListContactsResponse";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.ListContactsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.ListContactsResponse".into()
+    }
 }
 /// How far one contact is. Ids and positions only: names are in the history.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -125,6 +185,16 @@ pub struct Contact {
     #[prost(uint64, tag = "7")]
     pub parked: u64,
 }
+impl ::prost::Name for Contact {
+    const NAME: &'static str = "Contact";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.Contact".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.Contact".into()
+    }
+}
 /// Asks for one contact.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetContactRequest {
@@ -134,6 +204,16 @@ pub struct GetContactRequest {
     /// The GHL contact id.
     #[prost(string, tag = "2")]
     pub contact_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for GetContactRequest {
+    const NAME: &'static str = "GetContactRequest";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.GetContactRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.GetContactRequest".into()
+    }
 }
 /// One contact, object by object.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -147,6 +227,16 @@ pub struct GetContactResponse {
     /// Its objects.
     #[prost(message, repeated, tag = "3")]
     pub objects: ::prost::alloc::vec::Vec<Object>,
+}
+impl ::prost::Name for GetContactResponse {
+    const NAME: &'static str = "GetContactResponse";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.GetContactResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.GetContactResponse".into()
+    }
 }
 /// One object of Pagico.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -173,6 +263,16 @@ pub struct Object {
     #[prost(message, optional, tag = "7")]
     pub delivered_at: ::core::option::Option<::prost_types::Timestamp>,
 }
+impl ::prost::Name for Object {
+    const NAME: &'static str = "Object";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.Object".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.Object".into()
+    }
+}
 /// Asks for the history of a contact.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetHistoryRequest {
@@ -191,6 +291,16 @@ pub struct GetHistoryRequest {
     /// Which of them.
     #[prost(message, optional, tag = "5")]
     pub filter: ::core::option::Option<EventFilter>,
+}
+impl ::prost::Name for GetHistoryRequest {
+    const NAME: &'static str = "GetHistoryRequest";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.GetHistoryRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.GetHistoryRequest".into()
+    }
 }
 /// Which events are meant: those that pass everything that is given. Of a repeated field one match is enough, and none asks for nothing
 /// in particular.
@@ -222,6 +332,16 @@ pub struct EventFilter {
     #[prost(message, optional, tag = "8")]
     pub recorded_until: ::core::option::Option<::prost_types::Timestamp>,
 }
+impl ::prost::Name for EventFilter {
+    const NAME: &'static str = "EventFilter";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.EventFilter".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.EventFilter".into()
+    }
+}
 /// A page of history, newest first.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetHistoryResponse {
@@ -231,6 +351,16 @@ pub struct GetHistoryResponse {
     /// Give it as page_token to go further back; empty at the beginning of the history.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for GetHistoryResponse {
+    const NAME: &'static str = "GetHistoryResponse";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.GetHistoryResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.GetHistoryResponse".into()
+    }
 }
 /// Asks for events as they are recorded.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -248,6 +378,16 @@ pub struct WatchEventsRequest {
     #[prost(message, optional, tag = "4")]
     pub filter: ::core::option::Option<EventFilter>,
 }
+impl ::prost::Name for WatchEventsRequest {
+    const NAME: &'static str = "WatchEventsRequest";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.WatchEventsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.WatchEventsRequest".into()
+    }
+}
 /// One event of the stream, or word of how far it has come.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchEventsResponse {
@@ -257,6 +397,16 @@ pub struct WatchEventsResponse {
     /// Everything up to this position has been looked through: the position to resume after.
     #[prost(uint64, tag = "2")]
     pub through: u64,
+}
+impl ::prost::Name for WatchEventsResponse {
+    const NAME: &'static str = "WatchEventsResponse";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.WatchEventsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.WatchEventsResponse".into()
+    }
 }
 /// One line of the log.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -314,6 +464,16 @@ pub struct Event {
     #[prost(message, repeated, tag = "16")]
     pub arrivals: ::prost::alloc::vec::Vec<Arrival>,
 }
+impl ::prost::Name for Event {
+    const NAME: &'static str = "Event";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.Event".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.Event".into()
+    }
+}
 /// What became of a change in a workspace.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Arrival {
@@ -329,6 +489,16 @@ pub struct Arrival {
     /// The position of that record.
     #[prost(uint64, tag = "4")]
     pub seq: u64,
+}
+impl ::prost::Name for Arrival {
+    const NAME: &'static str = "Arrival";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.Arrival".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.Arrival".into()
+    }
 }
 /// How a change came to be known.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -349,6 +519,16 @@ pub struct Cause {
     #[prost(string, tag = "5")]
     pub ghl_trace_id: ::prost::alloc::string::String,
 }
+impl ::prost::Name for Cause {
+    const NAME: &'static str = "Cause";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.Cause".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.Cause".into()
+    }
+}
 /// A field before and after.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FieldChange {
@@ -361,6 +541,16 @@ pub struct FieldChange {
     /// JSON; empty where there is nothing.
     #[prost(string, tag = "3")]
     pub after_json: ::prost::alloc::string::String,
+}
+impl ::prost::Name for FieldChange {
+    const NAME: &'static str = "FieldChange";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.FieldChange".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.FieldChange".into()
+    }
 }
 /// One object on its way to Pagico.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -381,6 +571,16 @@ pub struct Delivery {
     #[prost(string, tag = "5")]
     pub answer: ::prost::alloc::string::String,
 }
+impl ::prost::Name for Delivery {
+    const NAME: &'static str = "Delivery";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.Delivery".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.Delivery".into()
+    }
+}
 /// Asks for what is parked.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListParkedRequest {
@@ -394,6 +594,16 @@ pub struct ListParkedRequest {
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
 }
+impl ::prost::Name for ListParkedRequest {
+    const NAME: &'static str = "ListParkedRequest";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.ListParkedRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.ListParkedRequest".into()
+    }
+}
 /// A page of parked work, the oldest first.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListParkedResponse {
@@ -403,6 +613,16 @@ pub struct ListParkedResponse {
     /// Give it as page_token to go on; empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ListParkedResponse {
+    const NAME: &'static str = "ListParkedResponse";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.ListParkedResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.ListParkedResponse".into()
+    }
 }
 /// A piece of work that waits for a person.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -441,6 +661,16 @@ pub struct Parked {
     #[prost(message, optional, tag = "11")]
     pub redriven_at: ::core::option::Option<::prost_types::Timestamp>,
 }
+impl ::prost::Name for Parked {
+    const NAME: &'static str = "Parked";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.Parked".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.Parked".into()
+    }
+}
 /// Asks to send a parked piece of work again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedriveRequest {
@@ -454,12 +684,32 @@ pub struct RedriveRequest {
     #[prost(string, tag = "3")]
     pub who: ::prost::alloc::string::String,
 }
+impl ::prost::Name for RedriveRequest {
+    const NAME: &'static str = "RedriveRequest";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.RedriveRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.RedriveRequest".into()
+    }
+}
 /// It is on its way again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedriveResponse {
     /// What was sent again.
     #[prost(message, optional, tag = "1")]
     pub parked: ::core::option::Option<Parked>,
+}
+impl ::prost::Name for RedriveResponse {
+    const NAME: &'static str = "RedriveResponse";
+    const PACKAGE: &'static str = "mirror.admin.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.admin.v1.RedriveResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.admin.v1.RedriveResponse".into()
+    }
 }
 /// Which contacts to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

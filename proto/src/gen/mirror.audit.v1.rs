@@ -23,6 +23,16 @@ pub mod point {
         OccurredAt(::prost_types::Timestamp),
     }
 }
+impl ::prost::Name for Point {
+    const NAME: &'static str = "Point";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.Point".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.Point".into()
+    }
+}
 /// Asks who is to blame for the values of a field.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BlameRequest {
@@ -48,6 +58,16 @@ pub struct BlameRequest {
     #[prost(string, tag = "7")]
     pub page_token: ::prost::alloc::string::String,
 }
+impl ::prost::Name for BlameRequest {
+    const NAME: &'static str = "BlameRequest";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.BlameRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.BlameRequest".into()
+    }
+}
 /// A page of values, newest first.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BlameResponse {
@@ -60,6 +80,16 @@ pub struct BlameResponse {
     /// Positions of events that could not be read; what they said is missing.
     #[prost(uint64, repeated, tag = "3")]
     pub unreadable: ::prost::alloc::vec::Vec<u64>,
+}
+impl ::prost::Name for BlameResponse {
+    const NAME: &'static str = "BlameResponse";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.BlameResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.BlameResponse".into()
+    }
 }
 /// A value that a field had.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -107,6 +137,16 @@ pub struct Value {
     #[prost(message, repeated, tag = "14")]
     pub reached: ::prost::alloc::vec::Vec<Reached>,
 }
+impl ::prost::Name for Value {
+    const NAME: &'static str = "Value";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.Value".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.Value".into()
+    }
+}
 /// When a value was in a workspace.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Reached {
@@ -123,6 +163,16 @@ pub struct Reached {
     #[prost(string, tag = "4")]
     pub answer: ::prost::alloc::string::String,
 }
+impl ::prost::Name for Reached {
+    const NAME: &'static str = "Reached";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.Reached".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.Reached".into()
+    }
+}
 /// Asks for a contact as it was.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetContactAsOfRequest {
@@ -136,12 +186,32 @@ pub struct GetContactAsOfRequest {
     #[prost(message, optional, tag = "3")]
     pub at: ::core::option::Option<Point>,
 }
+impl ::prost::Name for GetContactAsOfRequest {
+    const NAME: &'static str = "GetContactAsOfRequest";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.GetContactAsOfRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.GetContactAsOfRequest".into()
+    }
+}
 /// A contact as it was.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetContactAsOfResponse {
     /// The contact.
     #[prost(message, optional, tag = "1")]
     pub contact: ::core::option::Option<Snapshot>,
+}
+impl ::prost::Name for GetContactAsOfResponse {
+    const NAME: &'static str = "GetContactAsOfResponse";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.GetContactAsOfResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.GetContactAsOfResponse".into()
+    }
 }
 /// A contact and its records at a moment.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -158,6 +228,16 @@ pub struct Snapshot {
     /// The contact was erased since: what was known of it then is gone.
     #[prost(bool, tag = "4")]
     pub erased: bool,
+}
+impl ::prost::Name for Snapshot {
+    const NAME: &'static str = "Snapshot";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.Snapshot".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.Snapshot".into()
+    }
 }
 /// A record at a moment.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -184,6 +264,16 @@ pub struct Record {
     #[prost(message, optional, tag = "7")]
     pub recorded_at: ::core::option::Option<::prost_types::Timestamp>,
 }
+impl ::prost::Name for Record {
+    const NAME: &'static str = "Record";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.Record".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.Record".into()
+    }
+}
 /// A field at a moment.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Field {
@@ -196,6 +286,16 @@ pub struct Field {
     /// What people call the field, or whom its value stands for; empty where nothing is known but the field and its value.
     #[prost(string, tag = "3")]
     pub label: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Field {
+    const NAME: &'static str = "Field";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.Field".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.Field".into()
+    }
 }
 /// Asks how a contact differs.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -213,12 +313,32 @@ pub struct DiffRequest {
     #[prost(message, optional, tag = "4")]
     pub to: ::core::option::Option<Point>,
 }
+impl ::prost::Name for DiffRequest {
+    const NAME: &'static str = "DiffRequest";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.DiffRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.DiffRequest".into()
+    }
+}
 /// How a contact differs.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DiffResponse {
     /// The contact.
     #[prost(message, optional, tag = "1")]
     pub contact: ::core::option::Option<Difference>,
+}
+impl ::prost::Name for DiffResponse {
+    const NAME: &'static str = "DiffResponse";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.DiffResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.DiffResponse".into()
+    }
 }
 /// How a contact and its records differ between two moments.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -235,6 +355,16 @@ pub struct Difference {
     /// The contact was erased since: what was known of it is gone, and cannot be compared.
     #[prost(bool, tag = "4")]
     pub erased: bool,
+}
+impl ::prost::Name for Difference {
+    const NAME: &'static str = "Difference";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.Difference".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.Difference".into()
+    }
 }
 /// How a record differs.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -255,6 +385,16 @@ pub struct RecordDifference {
     #[prost(message, repeated, tag = "5")]
     pub changes: ::prost::alloc::vec::Vec<super::super::admin::v1::FieldChange>,
 }
+impl ::prost::Name for RecordDifference {
+    const NAME: &'static str = "RecordDifference";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.RecordDifference".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.RecordDifference".into()
+    }
+}
 /// Asks for a location as it was.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExportAsOfRequest {
@@ -268,12 +408,32 @@ pub struct ExportAsOfRequest {
     #[prost(string, tag = "3")]
     pub after_contact_id: ::prost::alloc::string::String,
 }
+impl ::prost::Name for ExportAsOfRequest {
+    const NAME: &'static str = "ExportAsOfRequest";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.ExportAsOfRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.ExportAsOfRequest".into()
+    }
+}
 /// One contact of the export.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExportAsOfResponse {
     /// The contact. One that was not seen by then is left out.
     #[prost(message, optional, tag = "1")]
     pub contact: ::core::option::Option<Snapshot>,
+}
+impl ::prost::Name for ExportAsOfResponse {
+    const NAME: &'static str = "ExportAsOfResponse";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.ExportAsOfResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.ExportAsOfResponse".into()
+    }
 }
 /// Asks how a location differs.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -291,12 +451,32 @@ pub struct ExportDiffRequest {
     #[prost(string, tag = "4")]
     pub after_contact_id: ::prost::alloc::string::String,
 }
+impl ::prost::Name for ExportDiffRequest {
+    const NAME: &'static str = "ExportDiffRequest";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.ExportDiffRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.ExportDiffRequest".into()
+    }
+}
 /// One contact that differs.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExportDiffResponse {
     /// The contact.
     #[prost(message, optional, tag = "1")]
     pub contact: ::core::option::Option<Difference>,
+}
+impl ::prost::Name for ExportDiffResponse {
+    const NAME: &'static str = "ExportDiffResponse";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.ExportDiffResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.ExportDiffResponse".into()
+    }
 }
 /// Asks who asked.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -323,6 +503,16 @@ pub struct ListAccessRequest {
     #[prost(string, tag = "7")]
     pub page_token: ::prost::alloc::string::String,
 }
+impl ::prost::Name for ListAccessRequest {
+    const NAME: &'static str = "ListAccessRequest";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.ListAccessRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.ListAccessRequest".into()
+    }
+}
 /// A page of accesses, newest first.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListAccessResponse {
@@ -332,6 +522,16 @@ pub struct ListAccessResponse {
     /// Give it as page_token to go further back; empty at the oldest that is kept.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ListAccessResponse {
+    const NAME: &'static str = "ListAccessResponse";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.ListAccessResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.ListAccessResponse".into()
+    }
 }
 /// One question that was asked.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -357,6 +557,16 @@ pub struct Access {
     /// The W3C trace id of the call; empty without tracing.
     #[prost(string, tag = "7")]
     pub trace_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Access {
+    const NAME: &'static str = "Access";
+    const PACKAGE: &'static str = "mirror.audit.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.audit.v1.Access".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.audit.v1.Access".into()
+    }
 }
 /// Generated client implementations.
 pub mod audit_client {

@@ -2,6 +2,16 @@
 /// Asks for the status.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StatusRequest {}
+impl ::prost::Name for StatusRequest {
+    const NAME: &'static str = "StatusRequest";
+    const PACKAGE: &'static str = "mirror.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.control.v1.StatusRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.control.v1.StatusRequest".into()
+    }
+}
 /// The status of a service.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatusResponse {
@@ -30,6 +40,16 @@ pub struct StatusResponse {
         ::prost::alloc::string::String,
     >,
 }
+impl ::prost::Name for StatusResponse {
+    const NAME: &'static str = "StatusResponse";
+    const PACKAGE: &'static str = "mirror.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.control.v1.StatusResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.control.v1.StatusResponse".into()
+    }
+}
 /// Something that a service needs in order to work.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Part {
@@ -43,9 +63,29 @@ pub struct Part {
     #[prost(string, tag = "3")]
     pub problem: ::prost::alloc::string::String,
 }
+impl ::prost::Name for Part {
+    const NAME: &'static str = "Part";
+    const PACKAGE: &'static str = "mirror.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.control.v1.Part".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.control.v1.Part".into()
+    }
+}
 /// Asks to pause.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PauseRequest {}
+impl ::prost::Name for PauseRequest {
+    const NAME: &'static str = "PauseRequest";
+    const PACKAGE: &'static str = "mirror.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.control.v1.PauseRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.control.v1.PauseRequest".into()
+    }
+}
 /// The service is paused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PauseResponse {
@@ -53,18 +93,68 @@ pub struct PauseResponse {
     #[prost(uint64, tag = "1")]
     pub in_hand: u64,
 }
+impl ::prost::Name for PauseResponse {
+    const NAME: &'static str = "PauseResponse";
+    const PACKAGE: &'static str = "mirror.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.control.v1.PauseResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.control.v1.PauseResponse".into()
+    }
+}
 /// Asks to resume.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResumeRequest {}
+impl ::prost::Name for ResumeRequest {
+    const NAME: &'static str = "ResumeRequest";
+    const PACKAGE: &'static str = "mirror.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.control.v1.ResumeRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.control.v1.ResumeRequest".into()
+    }
+}
 /// The service takes up work again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResumeResponse {}
+impl ::prost::Name for ResumeResponse {
+    const NAME: &'static str = "ResumeResponse";
+    const PACKAGE: &'static str = "mirror.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.control.v1.ResumeResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.control.v1.ResumeResponse".into()
+    }
+}
 /// Asks to drain.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DrainRequest {}
+impl ::prost::Name for DrainRequest {
+    const NAME: &'static str = "DrainRequest";
+    const PACKAGE: &'static str = "mirror.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.control.v1.DrainRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.control.v1.DrainRequest".into()
+    }
+}
 /// Nothing is in hand any more.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DrainResponse {}
+impl ::prost::Name for DrainResponse {
+    const NAME: &'static str = "DrainResponse";
+    const PACKAGE: &'static str = "mirror.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.control.v1.DrainResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.control.v1.DrainResponse".into()
+    }
+}
 /// What a service is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -18,12 +18,32 @@ pub struct EraseContactRequest {
     #[prost(bool, tag = "5")]
     pub leave_plain_events: bool,
 }
+impl ::prost::Name for EraseContactRequest {
+    const NAME: &'static str = "EraseContactRequest";
+    const PACKAGE: &'static str = "mirror.erasure.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.erasure.v1.EraseContactRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.erasure.v1.EraseContactRequest".into()
+    }
+}
 /// The erasure.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EraseContactResponse {
     /// How far it has come.
     #[prost(message, optional, tag = "1")]
     pub erasure: ::core::option::Option<ContactErasure>,
+}
+impl ::prost::Name for EraseContactResponse {
+    const NAME: &'static str = "EraseContactResponse";
+    const PACKAGE: &'static str = "mirror.erasure.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.erasure.v1.EraseContactResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.erasure.v1.EraseContactResponse".into()
+    }
 }
 /// Which erasure.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -35,12 +55,32 @@ pub struct GetErasureRequest {
     #[prost(string, tag = "2")]
     pub contact_id: ::prost::alloc::string::String,
 }
+impl ::prost::Name for GetErasureRequest {
+    const NAME: &'static str = "GetErasureRequest";
+    const PACKAGE: &'static str = "mirror.erasure.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.erasure.v1.GetErasureRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.erasure.v1.GetErasureRequest".into()
+    }
+}
 /// The erasure.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetErasureResponse {
     /// How far it has come.
     #[prost(message, optional, tag = "1")]
     pub erasure: ::core::option::Option<ContactErasure>,
+}
+impl ::prost::Name for GetErasureResponse {
+    const NAME: &'static str = "GetErasureResponse";
+    const PACKAGE: &'static str = "mirror.erasure.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.erasure.v1.GetErasureResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.erasure.v1.GetErasureResponse".into()
+    }
 }
 /// Who may be observed again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -55,12 +95,32 @@ pub struct LiftErasureRequest {
     #[prost(string, tag = "3")]
     pub who: ::prost::alloc::string::String,
 }
+impl ::prost::Name for LiftErasureRequest {
+    const NAME: &'static str = "LiftErasureRequest";
+    const PACKAGE: &'static str = "mirror.erasure.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.erasure.v1.LiftErasureRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.erasure.v1.LiftErasureRequest".into()
+    }
+}
 /// The erasure, lifted.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LiftErasureResponse {
     /// As it was, with the time it was lifted.
     #[prost(message, optional, tag = "1")]
     pub erasure: ::core::option::Option<ContactErasure>,
+}
+impl ::prost::Name for LiftErasureResponse {
+    const NAME: &'static str = "LiftErasureResponse";
+    const PACKAGE: &'static str = "mirror.erasure.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.erasure.v1.LiftErasureResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.erasure.v1.LiftErasureResponse".into()
+    }
 }
 /// The erasure of a contact.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -99,9 +159,29 @@ pub struct ContactErasure {
     #[prost(message, optional, tag = "11")]
     pub lifted_at: ::core::option::Option<::prost_types::Timestamp>,
 }
+impl ::prost::Name for ContactErasure {
+    const NAME: &'static str = "ContactErasure";
+    const PACKAGE: &'static str = "mirror.erasure.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.erasure.v1.ContactErasure".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.erasure.v1.ContactErasure".into()
+    }
+}
 /// Asks for keys to be wrapped anew.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RotateKekRequest {}
+impl ::prost::Name for RotateKekRequest {
+    const NAME: &'static str = "RotateKekRequest";
+    const PACKAGE: &'static str = "mirror.erasure.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.erasure.v1.RotateKekRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.erasure.v1.RotateKekRequest".into()
+    }
+}
 /// How far it is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RotateKekResponse {
@@ -120,6 +200,16 @@ pub struct RotateKekResponse {
     /// Installations of the marketplace app whose tokens were sealed with it now; counted in the last message.
     #[prost(uint64, tag = "5")]
     pub credentials: u64,
+}
+impl ::prost::Name for RotateKekResponse {
+    const NAME: &'static str = "RotateKekResponse";
+    const PACKAGE: &'static str = "mirror.erasure.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.erasure.v1.RotateKekResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.erasure.v1.RotateKekResponse".into()
+    }
 }
 /// Generated client implementations.
 pub mod erasure_client {

@@ -10,6 +10,16 @@ pub struct VerifyLogRequest {
     #[prost(uint64, repeated, tag = "2")]
     pub positions: ::prost::alloc::vec::Vec<u64>,
 }
+impl ::prost::Name for VerifyLogRequest {
+    const NAME: &'static str = "VerifyLogRequest";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.VerifyLogRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.VerifyLogRequest".into()
+    }
+}
 /// A step on the way through the log.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct VerifyLogResponse {
@@ -33,6 +43,16 @@ pub mod verify_log_response {
         Broken(super::VerifyBroken),
     }
 }
+impl ::prost::Name for VerifyLogResponse {
+    const NAME: &'static str = "VerifyLogResponse";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.VerifyLogResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.VerifyLogResponse".into()
+    }
+}
 /// How far the walk is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VerifyProgress {
@@ -42,6 +62,16 @@ pub struct VerifyProgress {
     /// The last position of the log when the walk began.
     #[prost(uint64, tag = "2")]
     pub head: u64,
+}
+impl ::prost::Name for VerifyProgress {
+    const NAME: &'static str = "VerifyProgress";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.VerifyProgress".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.VerifyProgress".into()
+    }
 }
 /// The log is a chain from its first event to its head.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -59,6 +89,16 @@ pub struct VerifyIntact {
     #[prost(message, repeated, tag = "4")]
     pub hashes: ::prost::alloc::vec::Vec<PositionHash>,
 }
+impl ::prost::Name for VerifyIntact {
+    const NAME: &'static str = "VerifyIntact";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.VerifyIntact".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.VerifyIntact".into()
+    }
+}
 /// The hash of the event at a position.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PositionHash {
@@ -69,6 +109,16 @@ pub struct PositionHash {
     #[prost(bytes = "vec", tag = "2")]
     pub hash: ::prost::alloc::vec::Vec<u8>,
 }
+impl ::prost::Name for PositionHash {
+    const NAME: &'static str = "PositionHash";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.PositionHash".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.PositionHash".into()
+    }
+}
 /// The first position that does not fit.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VerifyBroken {
@@ -78,6 +128,16 @@ pub struct VerifyBroken {
     /// What is wrong there.
     #[prost(string, tag = "2")]
     pub problem: ::prost::alloc::string::String,
+}
+impl ::prost::Name for VerifyBroken {
+    const NAME: &'static str = "VerifyBroken";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.VerifyBroken".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.VerifyBroken".into()
+    }
 }
 /// Asks for checkpoints.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -92,6 +152,16 @@ pub struct ListCheckpointsRequest {
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
 }
+impl ::prost::Name for ListCheckpointsRequest {
+    const NAME: &'static str = "ListCheckpointsRequest";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.ListCheckpointsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.ListCheckpointsRequest".into()
+    }
+}
 /// A page of checkpoints.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListCheckpointsResponse {
@@ -104,6 +174,16 @@ pub struct ListCheckpointsResponse {
     /// The public key that this service signs with, as PEM.
     #[prost(string, tag = "3")]
     pub public_key: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ListCheckpointsResponse {
+    const NAME: &'static str = "ListCheckpointsResponse";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.ListCheckpointsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.ListCheckpointsResponse".into()
+    }
 }
 /// What a log was at a moment, signed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -127,12 +207,32 @@ pub struct Checkpoint {
     #[prost(bytes = "vec", tag = "6")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
 }
+impl ::prost::Name for Checkpoint {
+    const NAME: &'static str = "Checkpoint";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.Checkpoint".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.Checkpoint".into()
+    }
+}
 /// Asks for an export file.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExportLogRequest {
     /// The GHL location id; may be empty where only one is connected.
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ExportLogRequest {
+    const NAME: &'static str = "ExportLogRequest";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.ExportLogRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.ExportLogRequest".into()
+    }
 }
 /// A piece of the file.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -147,12 +247,32 @@ pub struct ExportLogResponse {
     #[prost(uint64, tag = "3")]
     pub head: u64,
 }
+impl ::prost::Name for ExportLogResponse {
+    const NAME: &'static str = "ExportLogResponse";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.ExportLogResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.ExportLogResponse".into()
+    }
+}
 /// A piece of the file.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ImportLogRequest {
     /// At most 1 MiB.
     #[prost(bytes = "vec", tag = "1")]
     pub piece: ::prost::alloc::vec::Vec<u8>,
+}
+impl ::prost::Name for ImportLogRequest {
+    const NAME: &'static str = "ImportLogRequest";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.ImportLogRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.ImportLogRequest".into()
+    }
 }
 /// A step on the way in.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -174,6 +294,16 @@ pub mod import_log_response {
         Finished(super::ImportFinished),
     }
 }
+impl ::prost::Name for ImportLogResponse {
+    const NAME: &'static str = "ImportLogResponse";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.ImportLogResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.ImportLogResponse".into()
+    }
+}
 /// How far the import is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ImportProgress {
@@ -183,6 +313,16 @@ pub struct ImportProgress {
     /// The last position of the file.
     #[prost(uint64, tag = "2")]
     pub head: u64,
+}
+impl ::prost::Name for ImportProgress {
+    const NAME: &'static str = "ImportProgress";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.ImportProgress".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.ImportProgress".into()
+    }
 }
 /// What was imported.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -196,6 +336,16 @@ pub struct ImportFinished {
     /// The hash of the last event. 32 bytes.
     #[prost(bytes = "vec", tag = "3")]
     pub hash: ::prost::alloc::vec::Vec<u8>,
+}
+impl ::prost::Name for ImportFinished {
+    const NAME: &'static str = "ImportFinished";
+    const PACKAGE: &'static str = "mirror.proof.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.proof.v1.ImportFinished".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.proof.v1.ImportFinished".into()
+    }
 }
 /// Generated client implementations.
 pub mod proof_client {

@@ -44,6 +44,16 @@ pub mod selection {
         RulesRevision(::prost::alloc::string::String),
     }
 }
+impl ::prost::Name for Selection {
+    const NAME: &'static str = "Selection";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.Selection".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.Selection".into()
+    }
+}
 /// Asks for a plan.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PlanReplayRequest {
@@ -56,6 +66,16 @@ pub struct PlanReplayRequest {
     /// On whose behalf; empty stands for "operator".
     #[prost(string, tag = "3")]
     pub who: ::prost::alloc::string::String,
+}
+impl ::prost::Name for PlanReplayRequest {
+    const NAME: &'static str = "PlanReplayRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.PlanReplayRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.PlanReplayRequest".into()
+    }
 }
 /// A part of a plan.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -78,6 +98,16 @@ pub mod plan_replay_response {
         /// The plan as a whole: the last message.
         #[prost(message, tag = "3")]
         Plan(super::Plan),
+    }
+}
+impl ::prost::Name for PlanReplayResponse {
+    const NAME: &'static str = "PlanReplayResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.PlanReplayResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.PlanReplayResponse".into()
     }
 }
 /// What would be done about one object.
@@ -114,6 +144,16 @@ pub struct Action {
     #[prost(string, tag = "10")]
     pub policy: ::prost::alloc::string::String,
 }
+impl ::prost::Name for Action {
+    const NAME: &'static str = "Action";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.Action".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.Action".into()
+    }
+}
 /// One field, before and after, as JSON. Empty stands for absent.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FieldChange {
@@ -127,6 +167,16 @@ pub struct FieldChange {
     #[prost(string, tag = "3")]
     pub after_json: ::prost::alloc::string::String,
 }
+impl ::prost::Name for FieldChange {
+    const NAME: &'static str = "FieldChange";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.FieldChange".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.FieldChange".into()
+    }
+}
 /// How far the planning is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PlanProgress {
@@ -139,6 +189,16 @@ pub struct PlanProgress {
     /// Events that are to be read, as far as is known.
     #[prost(uint64, tag = "3")]
     pub events_total: u64,
+}
+impl ::prost::Name for PlanProgress {
+    const NAME: &'static str = "PlanProgress";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.PlanProgress".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.PlanProgress".into()
+    }
 }
 /// A plan: what is approved is its hash.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -162,6 +222,16 @@ pub struct Plan {
     #[prost(string, tag = "6")]
     pub who: ::prost::alloc::string::String,
 }
+impl ::prost::Name for Plan {
+    const NAME: &'static str = "Plan";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.Plan".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.Plan".into()
+    }
+}
 /// Where a plan goes, and what it was made on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Target {
@@ -180,6 +250,16 @@ pub struct Target {
     /// Its hash: 64 hexadecimal digits.
     #[prost(string, tag = "5")]
     pub head_hash: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Target {
+    const NAME: &'static str = "Target";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.Target".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.Target".into()
+    }
 }
 /// What would be done, counted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -206,6 +286,16 @@ pub struct Totals {
     #[prost(uint64, tag = "7")]
     pub calls: u64,
 }
+impl ::prost::Name for Totals {
+    const NAME: &'static str = "Totals";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.Totals".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.Totals".into()
+    }
+}
 /// Asks to start what was planned.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ApplyReplayRequest {
@@ -220,12 +310,32 @@ pub struct ApplyReplayRequest {
     #[prost(string, tag = "3")]
     pub who: ::prost::alloc::string::String,
 }
+impl ::prost::Name for ApplyReplayRequest {
+    const NAME: &'static str = "ApplyReplayRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.ApplyReplayRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.ApplyReplayRequest".into()
+    }
+}
 /// The replay was started.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ApplyReplayResponse {
     /// Its state.
     #[prost(message, optional, tag = "1")]
     pub replay: ::core::option::Option<ReplayState>,
+}
+impl ::prost::Name for ApplyReplayResponse {
+    const NAME: &'static str = "ApplyReplayResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.ApplyReplayResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.ApplyReplayResponse".into()
+    }
 }
 /// How far a replay is.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -267,12 +377,32 @@ pub struct ReplayState {
     #[prost(string, tag = "12")]
     pub who: ::prost::alloc::string::String,
 }
+impl ::prost::Name for ReplayState {
+    const NAME: &'static str = "ReplayState";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.ReplayState".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.ReplayState".into()
+    }
+}
 /// Asks about a replay.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetReplayRequest {
     /// Which one; empty for the last one that was started.
     #[prost(string, tag = "1")]
     pub replay_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for GetReplayRequest {
+    const NAME: &'static str = "GetReplayRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.GetReplayRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.GetReplayRequest".into()
+    }
 }
 /// How far it is.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -281,6 +411,16 @@ pub struct GetReplayResponse {
     #[prost(message, optional, tag = "1")]
     pub replay: ::core::option::Option<ReplayState>,
 }
+impl ::prost::Name for GetReplayResponse {
+    const NAME: &'static str = "GetReplayResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.GetReplayResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.GetReplayResponse".into()
+    }
+}
 /// Asks to be told about a replay.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchReplayRequest {
@@ -288,12 +428,32 @@ pub struct WatchReplayRequest {
     #[prost(string, tag = "1")]
     pub replay_id: ::prost::alloc::string::String,
 }
+impl ::prost::Name for WatchReplayRequest {
+    const NAME: &'static str = "WatchReplayRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.WatchReplayRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.WatchReplayRequest".into()
+    }
+}
 /// How far it is.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchReplayResponse {
     /// Its state.
     #[prost(message, optional, tag = "1")]
     pub replay: ::core::option::Option<ReplayState>,
+}
+impl ::prost::Name for WatchReplayResponse {
+    const NAME: &'static str = "WatchReplayResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.WatchReplayResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.WatchReplayResponse".into()
+    }
 }
 /// Asks for replays.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -308,6 +468,16 @@ pub struct ListReplaysRequest {
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
 }
+impl ::prost::Name for ListReplaysRequest {
+    const NAME: &'static str = "ListReplaysRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.ListReplaysRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.ListReplaysRequest".into()
+    }
+}
 /// A page of replays.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListReplaysResponse {
@@ -317,6 +487,16 @@ pub struct ListReplaysResponse {
     /// Give it as page_token to go on; empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ListReplaysResponse {
+    const NAME: &'static str = "ListReplaysResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.ListReplaysResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.ListReplaysResponse".into()
+    }
 }
 /// Asks to hold a replay.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -328,12 +508,32 @@ pub struct PauseReplayRequest {
     #[prost(string, tag = "2")]
     pub who: ::prost::alloc::string::String,
 }
+impl ::prost::Name for PauseReplayRequest {
+    const NAME: &'static str = "PauseReplayRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.PauseReplayRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.PauseReplayRequest".into()
+    }
+}
 /// It is held.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PauseReplayResponse {
     /// Its state.
     #[prost(message, optional, tag = "1")]
     pub replay: ::core::option::Option<ReplayState>,
+}
+impl ::prost::Name for PauseReplayResponse {
+    const NAME: &'static str = "PauseReplayResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.PauseReplayResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.PauseReplayResponse".into()
+    }
 }
 /// Asks to let a replay go on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -345,12 +545,32 @@ pub struct ResumeReplayRequest {
     #[prost(string, tag = "2")]
     pub who: ::prost::alloc::string::String,
 }
+impl ::prost::Name for ResumeReplayRequest {
+    const NAME: &'static str = "ResumeReplayRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.ResumeReplayRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.ResumeReplayRequest".into()
+    }
+}
 /// It goes on.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ResumeReplayResponse {
     /// Its state.
     #[prost(message, optional, tag = "1")]
     pub replay: ::core::option::Option<ReplayState>,
+}
+impl ::prost::Name for ResumeReplayResponse {
+    const NAME: &'static str = "ResumeReplayResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.ResumeReplayResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.ResumeReplayResponse".into()
+    }
 }
 /// Asks to end a replay.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -362,12 +582,32 @@ pub struct CancelReplayRequest {
     #[prost(string, tag = "2")]
     pub who: ::prost::alloc::string::String,
 }
+impl ::prost::Name for CancelReplayRequest {
+    const NAME: &'static str = "CancelReplayRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.CancelReplayRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.CancelReplayRequest".into()
+    }
+}
 /// It has ended.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CancelReplayResponse {
     /// Its state.
     #[prost(message, optional, tag = "1")]
     pub replay: ::core::option::Option<ReplayState>,
+}
+impl ::prost::Name for CancelReplayResponse {
+    const NAME: &'static str = "CancelReplayResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.CancelReplayResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.CancelReplayResponse".into()
+    }
 }
 /// Asks for a comparison by digest.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -384,6 +624,16 @@ pub struct VerifyReplayRequest {
     /// How many differing contacts are looked into, object by object: 0 stands for 1.
     #[prost(uint32, tag = "4")]
     pub contacts_max: u32,
+}
+impl ::prost::Name for VerifyReplayRequest {
+    const NAME: &'static str = "VerifyReplayRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.VerifyReplayRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.VerifyReplayRequest".into()
+    }
 }
 /// A part of a comparison.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -408,6 +658,16 @@ pub mod verify_replay_response {
         Result(super::VerifyResult),
     }
 }
+impl ::prost::Name for VerifyReplayResponse {
+    const NAME: &'static str = "VerifyReplayResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.VerifyReplayResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.VerifyReplayResponse".into()
+    }
+}
 /// How far a comparison is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VerifyProgress {
@@ -417,6 +677,16 @@ pub struct VerifyProgress {
     /// Contacts to compare, as far as is known.
     #[prost(uint64, tag = "2")]
     pub contacts_total: u64,
+}
+impl ::prost::Name for VerifyProgress {
+    const NAME: &'static str = "VerifyProgress";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.VerifyProgress".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.VerifyProgress".into()
+    }
 }
 /// Something that differs.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -439,6 +709,16 @@ pub struct Difference {
     /// The position of the event that decides; 0 for what the log does not know.
     #[prost(uint64, tag = "6")]
     pub cause_seq: u64,
+}
+impl ::prost::Name for Difference {
+    const NAME: &'static str = "Difference";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.Difference".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.Difference".into()
+    }
 }
 /// The comparison as a whole.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -471,6 +751,16 @@ pub struct VerifyResult {
     #[prost(uint64, tag = "9")]
     pub unreadable: u64,
 }
+impl ::prost::Name for VerifyResult {
+    const NAME: &'static str = "VerifyResult";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.VerifyResult".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.VerifyResult".into()
+    }
+}
 /// One generation of Pagico content.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Workspace {
@@ -495,6 +785,16 @@ pub struct Workspace {
     /// Objects it holds, by the ledger.
     #[prost(uint64, tag = "7")]
     pub objects: u64,
+}
+impl ::prost::Name for Workspace {
+    const NAME: &'static str = "Workspace";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.Workspace".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.Workspace".into()
+    }
 }
 /// Asks for a shadow workspace.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -525,12 +825,32 @@ pub mod create_workspace_request {
         RulesRevision(::prost::alloc::string::String),
     }
 }
+impl ::prost::Name for CreateWorkspaceRequest {
+    const NAME: &'static str = "CreateWorkspaceRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.CreateWorkspaceRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.CreateWorkspaceRequest".into()
+    }
+}
 /// It is there.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateWorkspaceResponse {
     /// The workspace.
     #[prost(message, optional, tag = "1")]
     pub workspace: ::core::option::Option<Workspace>,
+}
+impl ::prost::Name for CreateWorkspaceResponse {
+    const NAME: &'static str = "CreateWorkspaceResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.CreateWorkspaceResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.CreateWorkspaceResponse".into()
+    }
 }
 /// Asks to make a shadow the live workspace.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -545,6 +865,16 @@ pub struct PromoteWorkspaceRequest {
     #[prost(string, tag = "3")]
     pub who: ::prost::alloc::string::String,
 }
+impl ::prost::Name for PromoteWorkspaceRequest {
+    const NAME: &'static str = "PromoteWorkspaceRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.PromoteWorkspaceRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.PromoteWorkspaceRequest".into()
+    }
+}
 /// It is live.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PromoteWorkspaceResponse {
@@ -554,6 +884,16 @@ pub struct PromoteWorkspaceResponse {
     /// The one that was live before.
     #[prost(message, optional, tag = "2")]
     pub former: ::core::option::Option<Workspace>,
+}
+impl ::prost::Name for PromoteWorkspaceResponse {
+    const NAME: &'static str = "PromoteWorkspaceResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.PromoteWorkspaceResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.PromoteWorkspaceResponse".into()
+    }
 }
 /// Asks to make the former workspace live again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -565,6 +905,16 @@ pub struct RollBackWorkspaceRequest {
     #[prost(string, tag = "2")]
     pub who: ::prost::alloc::string::String,
 }
+impl ::prost::Name for RollBackWorkspaceRequest {
+    const NAME: &'static str = "RollBackWorkspaceRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.RollBackWorkspaceRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.RollBackWorkspaceRequest".into()
+    }
+}
 /// It is live again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RollBackWorkspaceResponse {
@@ -574,6 +924,16 @@ pub struct RollBackWorkspaceResponse {
     /// The one that was live before: a shadow again.
     #[prost(message, optional, tag = "2")]
     pub shadow: ::core::option::Option<Workspace>,
+}
+impl ::prost::Name for RollBackWorkspaceResponse {
+    const NAME: &'static str = "RollBackWorkspaceResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.RollBackWorkspaceResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.RollBackWorkspaceResponse".into()
+    }
 }
 /// Asks to end a workspace.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -588,12 +948,32 @@ pub struct RetireWorkspaceRequest {
     #[prost(string, tag = "3")]
     pub who: ::prost::alloc::string::String,
 }
+impl ::prost::Name for RetireWorkspaceRequest {
+    const NAME: &'static str = "RetireWorkspaceRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.RetireWorkspaceRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.RetireWorkspaceRequest".into()
+    }
+}
 /// It has ended.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RetireWorkspaceResponse {
     /// The workspace.
     #[prost(message, optional, tag = "1")]
     pub workspace: ::core::option::Option<Workspace>,
+}
+impl ::prost::Name for RetireWorkspaceResponse {
+    const NAME: &'static str = "RetireWorkspaceResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.RetireWorkspaceResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.RetireWorkspaceResponse".into()
+    }
 }
 /// Asks for workspaces.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -602,12 +982,32 @@ pub struct ListWorkspacesRequest {
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
 }
+impl ::prost::Name for ListWorkspacesRequest {
+    const NAME: &'static str = "ListWorkspacesRequest";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.ListWorkspacesRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.ListWorkspacesRequest".into()
+    }
+}
 /// The workspaces of a location.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListWorkspacesResponse {
     /// The live one first.
     #[prost(message, repeated, tag = "1")]
     pub workspaces: ::prost::alloc::vec::Vec<Workspace>,
+}
+impl ::prost::Name for ListWorkspacesResponse {
+    const NAME: &'static str = "ListWorkspacesResponse";
+    const PACKAGE: &'static str = "mirror.replay.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.replay.v1.ListWorkspacesResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.replay.v1.ListWorkspacesResponse".into()
+    }
 }
 /// What the log is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -6,6 +6,16 @@ pub struct GetBudgetRequest {
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
 }
+impl ::prost::Name for GetBudgetRequest {
+    const NAME: &'static str = "GetBudgetRequest";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.GetBudgetRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.GetBudgetRequest".into()
+    }
+}
 /// How calls are spent.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetBudgetResponse {
@@ -40,6 +50,16 @@ pub struct GetBudgetResponse {
     #[prost(message, optional, tag = "10")]
     pub backfill_done_at: ::core::option::Option<::prost_types::Timestamp>,
 }
+impl ::prost::Name for GetBudgetResponse {
+    const NAME: &'static str = "GetBudgetResponse";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.GetBudgetResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.GetBudgetResponse".into()
+    }
+}
 /// How a lane spends.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LaneSpending {
@@ -53,12 +73,32 @@ pub struct LaneSpending {
     #[prost(uint64, tag = "3")]
     pub waiting: u64,
 }
+impl ::prost::Name for LaneSpending {
+    const NAME: &'static str = "LaneSpending";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.LaneSpending".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.LaneSpending".into()
+    }
+}
 /// Asks how well a location is covered.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetCoverageRequest {
     /// The GHL location; may be left out where only one is connected.
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for GetCoverageRequest {
+    const NAME: &'static str = "GetCoverageRequest";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.GetCoverageRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.GetCoverageRequest".into()
+    }
 }
 /// How well a location is covered.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -69,6 +109,16 @@ pub struct GetCoverageResponse {
     /// One for each kind of record.
     #[prost(message, repeated, tag = "2")]
     pub kinds: ::prost::alloc::vec::Vec<KindCoverage>,
+}
+impl ::prost::Name for GetCoverageResponse {
+    const NAME: &'static str = "GetCoverageResponse";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.GetCoverageResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.GetCoverageResponse".into()
+    }
 }
 /// How well one kind of record is covered.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -98,6 +148,16 @@ pub struct KindCoverage {
     #[prost(double, optional, tag = "8")]
     pub missed_rate: ::core::option::Option<f64>,
 }
+impl ::prost::Name for KindCoverage {
+    const NAME: &'static str = "KindCoverage";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.KindCoverage".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.KindCoverage".into()
+    }
+}
 /// What a net found before the others.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NetFound {
@@ -111,6 +171,16 @@ pub struct NetFound {
     #[prost(message, optional, tag = "3")]
     pub last_at: ::core::option::Option<::prost_types::Timestamp>,
 }
+impl ::prost::Name for NetFound {
+    const NAME: &'static str = "NetFound";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.NetFound".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.NetFound".into()
+    }
+}
 /// Asks for a comparison of GHL with the log.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VerifySourceRequest {
@@ -120,6 +190,16 @@ pub struct VerifySourceRequest {
     /// One contact alone; all of them when it is left out.
     #[prost(string, tag = "2")]
     pub contact_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for VerifySourceRequest {
+    const NAME: &'static str = "VerifySourceRequest";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.VerifySourceRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.VerifySourceRequest".into()
+    }
 }
 /// How far a comparison is, or what differs.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -140,6 +220,16 @@ pub struct VerifySourceResponse {
     #[prost(bool, tag = "5")]
     pub done: bool,
 }
+impl ::prost::Name for VerifySourceResponse {
+    const NAME: &'static str = "VerifySourceResponse";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.VerifySourceResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.VerifySourceResponse".into()
+    }
+}
 /// A record that is another in GHL than in the log.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RecordDifference {
@@ -159,6 +249,16 @@ pub struct RecordDifference {
     #[prost(message, repeated, tag = "5")]
     pub fields: ::prost::alloc::vec::Vec<FieldDifference>,
 }
+impl ::prost::Name for RecordDifference {
+    const NAME: &'static str = "RecordDifference";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.RecordDifference".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.RecordDifference".into()
+    }
+}
 /// One field that differs.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FieldDifference {
@@ -172,15 +272,45 @@ pub struct FieldDifference {
     #[prost(string, tag = "3")]
     pub ghl_json: ::prost::alloc::string::String,
 }
+impl ::prost::Name for FieldDifference {
+    const NAME: &'static str = "FieldDifference";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.FieldDifference".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.FieldDifference".into()
+    }
+}
 /// Asks for the operations.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListOperationsRequest {}
+impl ::prost::Name for ListOperationsRequest {
+    const NAME: &'static str = "ListOperationsRequest";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.ListOperationsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.ListOperationsRequest".into()
+    }
+}
 /// The operations.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListOperationsResponse {
     /// All of them, reads first.
     #[prost(message, repeated, tag = "1")]
     pub operations: ::prost::alloc::vec::Vec<Operation>,
+}
+impl ::prost::Name for ListOperationsResponse {
+    const NAME: &'static str = "ListOperationsResponse";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.ListOperationsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.ListOperationsResponse".into()
+    }
 }
 /// One operation of GHL's API.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -198,6 +328,16 @@ pub struct Operation {
     #[prost(message, repeated, tag = "4")]
     pub arguments: ::prost::alloc::vec::Vec<Argument>,
 }
+impl ::prost::Name for Operation {
+    const NAME: &'static str = "Operation";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.Operation".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.Operation".into()
+    }
+}
 /// What an operation takes.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Argument {
@@ -213,6 +353,16 @@ pub struct Argument {
     /// Whether it stands for a place in the path.
     #[prost(bool, tag = "4")]
     pub in_path: bool,
+}
+impl ::prost::Name for Argument {
+    const NAME: &'static str = "Argument";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.Argument".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.Argument".into()
+    }
 }
 /// Asks for one operation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -230,6 +380,16 @@ pub struct CallRequest {
     #[prost(bool, tag = "4")]
     pub allow_write: bool,
 }
+impl ::prost::Name for CallRequest {
+    const NAME: &'static str = "CallRequest";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.CallRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.CallRequest".into()
+    }
+}
 /// What GHL answered.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CallResponse {
@@ -240,15 +400,45 @@ pub struct CallResponse {
     #[prost(string, tag = "2")]
     pub trace_id: ::prost::alloc::string::String,
 }
+impl ::prost::Name for CallResponse {
+    const NAME: &'static str = "CallResponse";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.CallResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.CallResponse".into()
+    }
+}
 /// Asks for the installations.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListCredentialsRequest {}
+impl ::prost::Name for ListCredentialsRequest {
+    const NAME: &'static str = "ListCredentialsRequest";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.ListCredentialsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.ListCredentialsRequest".into()
+    }
+}
 /// The installations.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListCredentialsResponse {
     /// Every one there ever was.
     #[prost(message, repeated, tag = "1")]
     pub credentials: ::prost::alloc::vec::Vec<Credential>,
+}
+impl ::prost::Name for ListCredentialsResponse {
+    const NAME: &'static str = "ListCredentialsResponse";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.ListCredentialsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.ListCredentialsResponse".into()
+    }
 }
 /// An installation of the marketplace app.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -274,6 +464,16 @@ pub struct Credential {
     /// When they have to be renewed.
     #[prost(message, optional, tag = "7")]
     pub expires_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for Credential {
+    const NAME: &'static str = "Credential";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.Credential".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.Credential".into()
+    }
 }
 /// A kind of value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -52,7 +52,7 @@ const EVERYTHING: [&str; 17] = [
 
 /// What only its owners may use outside: one outside system, one owner. The program that starts everything, the simulator and the
 /// tests look at the outside systems from without.
-const OUTSIDE: [(&str, &[&str]); 8] = [
+const OUTSIDE: [(&str, &[&str]); 9] = [
     ("async-nats", &["bus", "standalone", "tests"]),
     ("sqlx", &["eventlog", "bridge", "standalone", "tests"]),
     ("reqwest", &["ghl", "pagico", "standalone", "sandbox", "tests"]),
@@ -60,6 +60,7 @@ const OUTSIDE: [(&str, &[&str]); 8] = [
     ("opentelemetry", &["chassis"]),
     ("opentelemetry-otlp", &["chassis"]),
     ("prost", &["proto"]),
+    ("prost-reflect", &["proto"]),
     ("clap", &["chassis", "mirrorctl", "standalone", "sandbox", "tests"]),
 ];
 
