@@ -226,8 +226,9 @@ async fn an_auditor_is_answered_on_the_command_line() -> anyhow::Result<()> {
     let id = contact_id.as_str();
     let (code, blame) = typed(&mirror, &["blame", id, "city", "--json"]).await?;
     let values: Vec<Value> = blame.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    let seq = |index: usize| values.get(index).and_then(|value| value.get("seq")).map(ToString::to_string).unwrap_or_default();
-    assert_eq!((code, values.first().and_then(|value| value.get("after"))), (0, Some(&json!("Oslo"))));
+    let seq =
+        |index: usize| values.get(index).and_then(|value| value.get("seq")).and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
+    assert_eq!((code, values.first().and_then(|value| value.get("afterJson"))), (0, Some(&json!("\"Oslo\""))));
     let (oslo, porto) = (seq(0), seq(1));
 
     let (code, history) = typed(&mirror, &["history", id, "--field", "city", "--cause", "webhook", "--format", "csv"]).await?;

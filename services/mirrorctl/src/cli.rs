@@ -18,7 +18,7 @@ use crate::problem::EXIT_CODES;
 pub struct Cli {
     #[command(flatten)]
     pub(crate) connection: Connection,
-    /// Prints one JSON object a line instead of tables.
+    /// Prints one JSON object on each line instead of tables: the API's answers in the standard JSON form of their messages.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]

@@ -36,6 +36,12 @@ pub(crate) struct Output<'a> {
 }
 
 impl Output<'_> {
+    /// What a service answered, as a line of JSON.
+    pub(crate) fn answer(&mut self, message: &impl proto::Name) -> Result<(), Problem> {
+        let value = proto::json(message)?;
+        self.line(&value)
+    }
+
     pub(crate) fn line(&mut self, value: &Value) -> Result<(), Problem> {
         Ok(writeln!(self.out, "{value}")?)
     }

@@ -5,7 +5,6 @@
 mod ask;
 mod cli;
 mod commands;
-mod json;
 mod link;
 mod problem;
 mod progress;

@@ -19,7 +19,7 @@ Exit codes:
   6  not reachable, too busy or too slow; the same command may work later
   7  of `diff` and `replay verify`: failed on the other side
 
-Every --json line is one object. Addresses and the token may come from the environment, as shown beside the options.";
+Addresses and the token may come from the environment, as shown beside the options.";
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
@@ -31,6 +31,8 @@ pub(crate) enum Problem {
     Refused(#[from] Box<Status>),
     #[error("cannot write the answer: {0}")]
     Output(#[from] std::io::Error),
+    #[error("cannot write the answer as JSON: {0}")]
+    Json(#[from] serde_json::Error),
     /// The log is not what was written.
     #[error("{0}")]
     Unproved(String),
@@ -73,7 +75,7 @@ impl Problem {
         match self {
             Self::Usage(_) => USAGE,
             Self::Unreachable { .. } | Self::Unfinished(_) => 6,
-            Self::Output(_) | Self::Unproved(_) => 1,
+            Self::Output(_) | Self::Json(_) | Self::Unproved(_) => 1,
             Self::Different => DIFFERENT,
             Self::OfDiff(_) => 7,
             Self::Some { exit_code, .. } | Self::Said(exit_code) => *exit_code,
@@ -116,9 +118,14 @@ impl Problem {
                 | Code::Unauthenticated => false,
             },
             Self::OfDiff(problem) => problem.is_passing(),
-            Self::Usage(_) | Self::Output(_) | Self::Unproved(_) | Self::Different | Self::Said(_) | Self::Declined | Self::Some { .. } => {
-                false
-            }
+            Self::Usage(_)
+            | Self::Output(_)
+            | Self::Json(_)
+            | Self::Unproved(_)
+            | Self::Different
+            | Self::Said(_)
+            | Self::Declined
+            | Self::Some { .. } => false,
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use proto::admin::v1 as api;
-use proto::control::v1 as control;
 use proto::replay::v1 as replay;
 
 fn timestamp(at: &prost_types::Timestamp) -> Option<Timestamp> {
@@ -32,15 +31,9 @@ pub(crate) fn span(seconds: u64) -> String {
     }
 }
 
-pub(crate) fn object_state(state: api::ObjectState) -> &'static str {
-    match state {
-        api::ObjectState::Unspecified => "unknown",
-        api::ObjectState::InSync => "in_sync",
-        api::ObjectState::Behind => "behind",
-        api::ObjectState::Parked => "parked",
-        api::ObjectState::Removed => "removed",
-        api::ObjectState::Started => "started",
-    }
+/// What an enumeration's value is called: `OBJECT_STATE_IN_SYNC` without its prefix is `in_sync`.
+pub(crate) fn enumerated(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
 }
 
 /// How a contact is as a whole: what needs a person comes first.
@@ -50,45 +43,6 @@ pub(crate) fn contact_state(contact: &api::Contact) -> &'static str {
         (0, 0, false) => "removed",
         (0, _, _) => "behind",
         (_, _, _) => "parked",
-    }
-}
-
-pub(crate) fn service_state(state: control::State) -> &'static str {
-    match state {
-        control::State::Unspecified => "unknown",
-        control::State::Running => "running",
-        control::State::Paused => "paused",
-        control::State::Draining => "draining",
-    }
-}
-
-pub(crate) fn replay_phase(phase: replay::ReplayPhase) -> &'static str {
-    match phase {
-        replay::ReplayPhase::Unspecified => "unknown",
-        replay::ReplayPhase::Running => "running",
-        replay::ReplayPhase::Paused => "paused",
-        replay::ReplayPhase::Done => "done",
-        replay::ReplayPhase::Cancelled => "cancelled",
-        replay::ReplayPhase::Failed => "failed",
-    }
-}
-
-pub(crate) fn step(step: replay::Step) -> &'static str {
-    match step {
-        replay::Step::Unspecified => "unknown",
-        replay::Step::Put => "put",
-        replay::Step::Remove => "remove",
-        replay::Step::Skip => "skip",
-    }
-}
-
-pub(crate) fn workspace_role(role: replay::WorkspaceRole) -> &'static str {
-    match role {
-        replay::WorkspaceRole::Unspecified => "unknown",
-        replay::WorkspaceRole::Live => "live",
-        replay::WorkspaceRole::Shadow => "shadow",
-        replay::WorkspaceRole::Former => "former",
-        replay::WorkspaceRole::Retired => "retired",
     }
 }
 

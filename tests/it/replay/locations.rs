@@ -65,13 +65,15 @@ async fn drop_workspaces(mirror: &Mirror) -> anyhow::Result<()> {
 
 /// How many objects each plan writes, by location.
 fn puts(answer: &Answer) -> BTreeMap<String, u64> {
-    let of = |plan: Value| Some((plan.get("location_id")?.as_str()?.to_owned(), plan.get("puts")?.as_u64()?));
+    let text = |plan: &Value, path: &str| Some(plan.pointer(path)?.as_str()?.to_owned());
+    let of = |plan: Value| Some((text(&plan, "/target/locationId")?, text(&plan, "/totals/puts")?.parse().ok()?));
     answer.lines("plan").into_iter().filter_map(of).collect()
 }
 
 /// What the last word of each replay was, by location.
 fn ended(answer: &Answer) -> BTreeMap<String, String> {
-    let of = |replay: Value| Some((replay.pointer("/plan/location_id")?.as_str()?.to_owned(), replay.get("phase")?.as_str()?.to_owned()));
+    let text = |replay: &Value, path: &str| Some(replay.pointer(path)?.as_str()?.to_owned());
+    let of = |replay: Value| Some((text(&replay, "/plan/target/locationId")?, text(&replay, "/phase")?));
     answer.lines("replay").into_iter().filter_map(of).collect()
 }
 
@@ -104,12 +106,12 @@ async fn every_location_is_planned_applied_and_verified_for_itself() -> anyhow::
         before.keys().map(|location| (location.clone(), if *location == lost { lost_objects } else { 0 })).collect()
     );
     let repaired = typed(&mirror, &format!("{repair} --yes")).await?.is(0)?;
-    assert_eq!(ended(&repaired), BTreeMap::from([(lost, "done".to_owned())]));
+    assert_eq!(ended(&repaired), BTreeMap::from([(lost, "REPLAY_PHASE_DONE".to_owned())]));
     assert_eq!(held(&mirror).await?, before);
 
     drop_workspaces(&mirror).await?;
     let applied = typed(&mirror, "replay apply --against live --all-locations --yes").await?.is(0)?;
-    assert_eq!(ended(&applied), each(&before, &"done".to_owned()));
+    assert_eq!(ended(&applied), each(&before, &"REPLAY_PHASE_DONE".to_owned()));
     assert_eq!(held(&mirror).await?, before, "object by object");
     typed(&mirror, "replay plan --against live --all-locations --detailed-exitcode").await?.is(0)?;
     typed(&mirror, "replay verify --all-locations").await?.is(0)?;
@@ -130,14 +132,14 @@ async fn a_location_that_is_refused_keeps_no_other_from_being_replayed() -> anyh
         let applied = typed(&mirror, "replay apply --against live --all-locations --yes").await?.is(5)?;
         assert!(applied.complaints.contains("1 of 2"), "{}", applied.complaints);
         let refused = applied.lines("refused");
-        assert_eq!(refused.iter().map(|one| one["location_id"].clone()).collect::<Vec<_>>(), [json!(location)]);
+        assert_eq!(refused.iter().map(|one| one["locationId"].clone()).collect::<Vec<_>>(), [json!(location)]);
         let mut others = before.clone();
         others.remove(&location);
-        assert_eq!(ended(&applied), each(&others, &"done".to_owned()));
+        assert_eq!(ended(&applied), each(&others, &"REPLAY_PHASE_DONE".to_owned()));
         typed(&mirror, "replay list").await?.is(0)?;
 
         let paused = typed(&mirror, &format!("--location {location} replay list")).await?.is(0)?;
-        let id = paused.lines("replay").first().and_then(|replay| replay["replay_id"].as_str().map(str::to_owned)).unwrap_or_default();
+        let id = paused.lines("replay").first().and_then(|replay| replay["replayId"].as_str().map(str::to_owned)).unwrap_or_default();
         typed(&mirror, &format!("replay resume {id}")).await?.is(0)?;
         typed(&mirror, &format!("replay status --watch {id}")).await?.is(0)?;
         assert_eq!(held(&mirror).await?, before);

@@ -4,7 +4,6 @@ use proto::audit::v1 as api;
 
 use super::{Output, page_size};
 use crate::cli::{AccessArgs, Connection};
-use crate::json::past as json;
 use crate::problem::Problem;
 use crate::table::Table;
 use crate::words;
@@ -27,7 +26,7 @@ pub(crate) async fn list(connection: &Connection, arguments: &AccessArgs, output
         let page = audit.list_access(request).await?.into_inner();
         for access in page.accesses.iter().take(left) {
             if output.json {
-                output.line(&json::access(access))?;
+                output.answer(access)?;
             } else {
                 let contact = if access.contact_id.is_empty() { "(all)" } else { &access.contact_id };
                 table.row([

@@ -6,7 +6,7 @@ use super::{Output, page_size};
 use crate::cli::{Connection, ContactsArgs, Only};
 use crate::problem::Problem;
 use crate::table::{Table, printable};
-use crate::{json, words};
+use crate::words;
 
 pub(crate) async fn list(connection: &Connection, arguments: &ContactsArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut admin = connection.admin().await?;
@@ -29,7 +29,7 @@ pub(crate) async fn list(connection: &Connection, arguments: &ContactsArgs, outp
         let page = admin.list_contacts(request).await?.into_inner();
         for contact in page.contacts.iter().take(left) {
             if output.json {
-                output.line(&json::contact(contact))?;
+                output.answer(contact)?;
             } else {
                 table.row(row(contact));
             }
@@ -64,7 +64,7 @@ pub(crate) async fn one(connection: &Connection, contact_id: String, output: &mu
     let request = api::GetContactRequest { location_id: connection.location_id(), contact_id };
     let answer = admin.get_contact(request).await?.into_inner();
     if output.json {
-        return output.line(&json::contact_with_objects(&answer));
+        return output.answer(&answer);
     }
     if let Some(contact) = &answer.contact {
         let lag = if answer.lag_seconds > 0.0 { format!(", waiting for {:.1}s", answer.lag_seconds) } else { String::new() };
@@ -76,7 +76,7 @@ pub(crate) async fn one(connection: &Connection, contact_id: String, output: &mu
         table.row([
             object.key.clone(),
             object.kind.clone(),
-            words::object_state(object.state()).to_owned(),
+            words::enumerated(object.state().as_str_name(), "OBJECT_STATE_"),
             if object.present_in_ghl { "yes" } else { "no" }.to_owned(),
             object.ghl_seq.to_string(),
             object.applied_revision.clone(),

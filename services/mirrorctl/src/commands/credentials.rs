@@ -1,7 +1,6 @@
 //! `credentials`: where the marketplace app is installed.
 
 use proto::source::v1 as api;
-use serde_json::json;
 
 use super::{Output, erase};
 use crate::cli::{Connection, CredentialsCommand};
@@ -20,17 +19,7 @@ async fn list(connection: &Connection, output: &mut Output<'_>) -> Result<(), Pr
     let mut source = connection.source().await?;
     let credentials = source.list_credentials(api::ListCredentialsRequest {}).await?.into_inner().credentials;
     if output.json {
-        return credentials.iter().try_for_each(|credential| {
-            output.line(&json!({
-                "location_id": credential.location_id,
-                "company_id": credential.company_id,
-                "state": credential.state,
-                "problem": credential.problem,
-                "kek_id": credential.kek_id,
-                "granted_at": words::instant(credential.granted_at.as_ref()),
-                "expires_at": words::instant(credential.expires_at.as_ref()),
-            }))
-        });
+        return credentials.iter().try_for_each(|credential| output.answer(credential));
     }
     if credentials.is_empty() {
         writeln!(output.out, "the app is installed nowhere; /oauth/start of the poller begins")?;

@@ -3,7 +3,6 @@
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use proto::erasure::v1 as api;
-use serde_json::{Value, json};
 
 use super::Output;
 use crate::cli::{Connection, EraseArgs};
@@ -33,7 +32,7 @@ pub(crate) async fn lift(connection: &Connection, contact_id: String, output: &m
     let request = api::LiftErasureRequest { location_id: connection.location_id(), contact_id: contact_id.clone(), who: connection.who() };
     let answer = connection.erasure().await?.lift_erasure(request).await?.into_inner();
     if output.json {
-        return output.line(&described(&answer.erasure.unwrap_or_default()));
+        return output.answer(&answer.erasure.unwrap_or_default());
     }
     Ok(writeln!(output.out, "{}: may be observed again; what was erased stays erased", printable(&contact_id))?)
 }
@@ -45,10 +44,7 @@ pub(crate) async fn rotate(connection: &Connection, output: &mut Output<'_>) -> 
     let mut last = api::RotateKekResponse::default();
     while let Some(progress) = answers.message().await? {
         if output.json {
-            output.line(&json!({
-                "seen": progress.seen, "total": progress.total, "rewrapped": progress.rewrapped, "kek_id": progress.kek_id,
-                "credentials": progress.credentials,
-            }))?;
+            output.answer(&progress)?;
         } else {
             bar.set_length(progress.total.max(progress.seen));
             bar.set_position(progress.seen);
@@ -80,7 +76,7 @@ fn confirm(contact_id: &str) -> Result<(), Problem> {
 
 fn tell(erasure: &api::ContactErasure, output: &mut Output<'_>) -> Result<(), Problem> {
     if output.json {
-        output.line(&described(erasure))?;
+        output.answer(erasure)?;
     } else {
         let name = printable(&erasure.contact_id);
         writeln!(output.out, "{name}: erased at position {} on {}", erasure.seq, words::second(erasure.erased_at.as_ref()))?;
@@ -104,13 +100,4 @@ fn tell(erasure: &api::ContactErasure, output: &mut Output<'_>) -> Result<(), Pr
         Some(_) => Ok(()),
         None => Err(Problem::Unfinished("the erasure is not finished; ask again in a moment".to_owned())),
     }
-}
-
-fn described(from: &api::ContactErasure) -> Value {
-    json!({
-        "location_id": from.location_id, "contact_id": from.contact_id, "reason": from.reason, "who": from.who, "seq": from.seq,
-        "plain_events": from.plain_events, "erased_at": words::instant(from.erased_at.as_ref()),
-        "workspaces_left": from.workspaces_left, "bus_left": from.bus_left,
-        "finished_at": words::instant(from.finished_at.as_ref()), "lifted_at": words::instant(from.lifted_at.as_ref()),
-    })
 }

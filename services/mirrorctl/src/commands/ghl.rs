@@ -1,7 +1,7 @@
 //! `ghl`: any operation of GHL's API, called through the poller.
 
 use proto::source::v1 as api;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Output;
 use crate::cli::{Connection, GhlArgs};
@@ -52,14 +52,7 @@ fn given(operation: &api::Operation, ids: Vec<String>, pairs: &[(String, String)
 
 fn list(operations: &[api::Operation], output: &mut Output<'_>) -> Result<(), Problem> {
     if output.json {
-        return operations.iter().try_for_each(|operation| {
-            let arguments: Vec<Value> = operation
-                .arguments
-                .iter()
-                .map(|argument| json!({ "name": argument.name, "kind": kind(argument.kind()), "needed": argument.needed, "in_path": argument.in_path }))
-                .collect();
-            output.line(&json!({ "operation": operation.name, "about": operation.about, "writes": operation.writes, "arguments": arguments }))
-        });
+        return operations.iter().try_for_each(|operation| output.answer(operation));
     }
     let mut table = Table::new(&["OPERATION", "WRITES", "IDS", "ARGUMENTS", "ABOUT"]);
     for operation in operations {
@@ -82,19 +75,10 @@ fn list(operations: &[api::Operation], output: &mut Output<'_>) -> Result<(), Pr
     Ok(table.write(output.out)?)
 }
 
-fn kind(kind: api::ArgumentKind) -> &'static str {
-    match kind {
-        api::ArgumentKind::Unspecified => "unknown",
-        api::ArgumentKind::Text => "text",
-        api::ArgumentKind::Number => "number",
-        api::ArgumentKind::Flag => "flag",
-        api::ArgumentKind::Texts => "texts",
-        api::ArgumentKind::Json => "json",
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

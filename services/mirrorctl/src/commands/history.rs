@@ -9,7 +9,7 @@ use crate::cli::{Connection, FilterArgs, Format, HistoryArgs};
 use crate::problem::Problem;
 use crate::table::printable;
 use crate::when::By;
-use crate::{json, spreadsheet, words};
+use crate::{spreadsheet, words};
 
 /// The most that the API gives at once.
 const LARGEST_PAGE: u32 = 500;
@@ -35,7 +35,7 @@ pub(crate) async fn history(connection: &Connection, arguments: &HistoryArgs, ou
         for event in page.events.iter().take(left) {
             match format {
                 Format::Table => for_people(event, output)?,
-                Format::Jsonl => output.line(&json::event(event))?,
+                Format::Jsonl => output.answer(event)?,
                 Format::Csv => output.out.write_all(&spreadsheet::event(event)?)?,
             }
         }
@@ -67,7 +67,7 @@ pub(crate) fn filter(arguments: &FilterArgs) -> api::EventFilter {
 
 /// One event, for `history` and `watch`.
 pub(crate) fn show(event: &api::Event, output: &mut Output<'_>) -> Result<(), Problem> {
-    if output.json { output.line(&json::event(event)) } else { Ok(for_people(event, output)?) }
+    if output.json { output.answer(event) } else { Ok(for_people(event, output)?) }
 }
 
 fn for_people(event: &api::Event, output: &mut Output<'_>) -> io::Result<()> {

@@ -53,7 +53,7 @@ async fn checkpoints(connection: &Connection, output: &mut Output<'_>) -> Result
 /// The public key, as a file that `--public-key` reads.
 async fn key(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
     let (_, pem) = held(&mut connection.proof().await?, &connection.location_id()).await?;
-    if output.json { output.line(&serde_json::json!({ "public_key": pem })) } else { Ok(write!(output.out, "{pem}")?) }
+    if output.json { output.line(&serde_json::json!({ "publicKey": pem })) } else { Ok(write!(output.out, "{pem}")?) }
 }
 
 /// The checkpoints that the service keeps, and the public key as PEM.

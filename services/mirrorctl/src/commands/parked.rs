@@ -7,7 +7,7 @@ use crate::cli::{Connection, RedriveArgs};
 use crate::link::Admin;
 use crate::problem::Problem;
 use crate::table::{Table, printable};
-use crate::{json, words};
+use crate::words;
 
 /// Gives what waits, up to `limit`, and whether there is more.
 async fn waiting(admin: &mut Admin, location_id: &str, limit: usize) -> Result<(Vec<api::Parked>, bool), Problem> {
@@ -31,7 +31,7 @@ pub(crate) async fn list(connection: &Connection, limit: usize, output: &mut Out
     let mut admin = connection.admin().await?;
     let (parked, more) = waiting(&mut admin, &connection.location_id(), limit).await?;
     if output.json {
-        return parked.iter().try_for_each(|parked| output.line(&json::parked(parked)));
+        return parked.iter().try_for_each(|parked| output.answer(parked));
     }
     if parked.is_empty() {
         writeln!(output.out, "nothing waits for a person")?;
@@ -77,7 +77,7 @@ pub(crate) async fn redrive(connection: &Connection, arguments: RedriveArgs, out
             Ok(answer) => {
                 let parked = answer.into_inner().parked.unwrap_or_default();
                 if output.json {
-                    output.line(&json::parked(&parked))?;
+                    output.answer(&parked)?;
                 } else {
                     let what = if parked.object.is_empty() { &parked.stage } else { &parked.object };
                     writeln!(output.out, "{parked_id}: {} is on its way again", printable(what))?;
@@ -87,7 +87,7 @@ pub(crate) async fn redrive(connection: &Connection, arguments: RedriveArgs, out
             Err(status) => {
                 let problem = Problem::from(status);
                 if output.json {
-                    output.line(&serde_json::json!({ "parked_id": parked_id, "problem": problem.to_string() }))?;
+                    output.line(&serde_json::json!({ "parkedId": parked_id, "problem": problem.to_string() }))?;
                 } else {
                     writeln!(output.out, "{parked_id}: {}", printable(&problem.to_string()))?;
                 }

@@ -4,7 +4,6 @@ use proto::audit::v1 as api;
 
 use super::{Output, page_size, watch};
 use crate::cli::{AsOfArgs, BlameArgs, Connection, DiffArgs, ExportArgs};
-use crate::json::past as json;
 use crate::problem::Problem;
 use crate::table::printable;
 use crate::when::Moment;
@@ -29,7 +28,7 @@ pub(crate) async fn blame(connection: &Connection, arguments: &BlameArgs, output
         let page = audit.blame(request).await?.into_inner();
         for value in page.values.iter().take(left) {
             if output.json {
-                output.line(&json::value(value))?
+                output.answer(value)?
             } else {
                 tell_value(value, output)?
             }
@@ -84,7 +83,7 @@ pub(crate) async fn as_of(connection: &Connection, arguments: AsOfArgs, output: 
     let request = api::GetContactAsOfRequest { location_id: connection.location_id(), contact_id: arguments.contact_id, at };
     let snapshot = audit.get_contact_as_of(request).await?.into_inner().contact.unwrap_or_default();
     if output.json {
-        return output.line(&json::snapshot(&snapshot));
+        return output.answer(&snapshot);
     }
     if snapshot.erased {
         writeln!(output.out, "{ERASED}")?;
@@ -118,7 +117,7 @@ pub(crate) async fn diff(connection: &Connection, arguments: DiffArgs, output: &
     let request = api::DiffRequest { location_id: connection.location_id(), contact_id: arguments.contact_id, from, to };
     let difference = audit.diff(request).await?.into_inner().contact.unwrap_or_default();
     if output.json {
-        output.line(&json::difference(&difference))?;
+        output.answer(&difference)?;
     } else {
         tell_difference(&difference, output)?;
     }
@@ -166,13 +165,13 @@ pub(crate) async fn export(connection: &Connection, arguments: ExportArgs, outpu
         let request = api::ExportDiffRequest { location_id, from, to, after_contact_id };
         let mut parts = audit.export_diff(request).await?.into_inner();
         while let Some(part) = parts.message().await? {
-            output.line(&json::difference(&part.contact.unwrap_or_default()))?;
+            output.answer(&part.contact.unwrap_or_default())?;
         }
     } else {
         let request = api::ExportAsOfRequest { location_id, at: point(arguments.at), after_contact_id };
         let mut parts = audit.export_as_of(request).await?.into_inner();
         while let Some(part) = parts.message().await? {
-            output.line(&json::snapshot(&part.contact.unwrap_or_default()))?;
+            output.answer(&part.contact.unwrap_or_default())?;
         }
     }
     Ok(())

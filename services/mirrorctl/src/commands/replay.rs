@@ -6,12 +6,12 @@ mod verify;
 
 use proto::admin::v1::GetOverviewRequest;
 use proto::replay::v1 as api;
+use serde_json::json;
 
 use super::{Output, all_or};
 use crate::ask::confirm;
 use crate::cli::replay::{ApplyArgs, ReplayCommand, SelectionArgs};
 use crate::cli::{Connection, replay::Against};
-use crate::json::replay as as_json;
 use crate::problem::Problem;
 use crate::table::printable;
 use crate::words;
@@ -91,7 +91,7 @@ async fn begin(connection: &Connection, plan: &api::Plan, accept_newer: bool) ->
 fn refused(plan: &api::Plan, problem: &Problem, output: &mut Output<'_>) -> Result<(), Problem> {
     let location_id = plan.target.as_ref().map_or("", |target| &target.location_id);
     if output.json {
-        return output.line(&as_json::refused(location_id, &plan.hash, &problem.to_string()));
+        return output.line(&json!({ "refused": { "locationId": location_id, "planHash": plan.hash, "reason": problem.to_string() } }));
     }
     let told = format!("location {} is not replayed: {}", printable(location_id), printable(&problem.to_string()));
     Ok(writeln!(output.out, "{}", output.style.gone(&told))?)
@@ -134,5 +134,5 @@ fn selection(location_id: &str, arguments: &SelectionArgs) -> Result<api::Select
 }
 
 fn line_of(replay: &api::ReplayState, output: &mut Output<'_>) -> Result<(), Problem> {
-    output.line(&as_json::replay(replay))
+    output.answer(&api::GetReplayResponse { replay: Some(replay.clone()) })
 }

@@ -27,7 +27,7 @@ impl<'a, 'b> Told<'a, 'b> {
     fn tell(&mut self, service: Service, state: &str, outcome: Result<u64, Problem>) -> Result<(), Problem> {
         let name = service.name();
         match outcome {
-            Ok(in_hand) if self.output.json => self.output.line(&json!({ "service": name, "state": state, "in_hand": in_hand }))?,
+            Ok(in_hand) if self.output.json => self.output.line(&json!({ "service": name, "state": state, "inHand": in_hand }))?,
             Ok(0) => writeln!(self.output.out, "{name}: {state}")?,
             Ok(in_hand) => writeln!(self.output.out, "{name}: {state}, {in_hand} still in hand")?,
             Err(problem) if self.asked == 1 => return Err(problem),

@@ -1,7 +1,6 @@
 //! `budget`, `coverage` and `verify source`: what the poller knows of GHL, and how.
 
 use proto::source::v1 as api;
-use serde_json::{Value, json};
 
 use super::Output;
 use crate::cli::{Connection, VerifySourceArgs};
@@ -14,13 +13,7 @@ pub(crate) async fn budget(connection: &Connection, output: &mut Output<'_>) -> 
     let budget = connection.source().await?.get_budget(request).await?.into_inner();
     let done_at = budget.backfill_done_at.as_ref();
     if output.json {
-        let lane = |lane: &api::LaneSpending| json!({ "lane": lane.lane, "calls": lane.calls, "waiting": lane.waiting });
-        return output.line(&json!({
-            "location_id": budget.location_id, "calls_per_second": budget.calls_per_second, "at_once": budget.at_once,
-            "pace": budget.pace, "held_ms": budget.held_ms, "left_today": budget.left_today, "day_calls_max": budget.day_calls_max,
-            "throttled": budget.throttled, "lanes": budget.lanes.iter().map(lane).collect::<Vec<_>>(),
-            "backfill_done_at": words::instant(done_at),
-        }));
+        return output.answer(&budget);
     }
     let out = &mut output.out;
     writeln!(out, "{}: {} of {} calls left today", printable(&budget.location_id), budget.left_today, budget.day_calls_max)?;
@@ -46,7 +39,7 @@ pub(crate) async fn coverage(connection: &Connection, output: &mut Output<'_>) -
     let request = api::GetCoverageRequest { location_id: connection.location_id() };
     let coverage = connection.source().await?.get_coverage(request).await?.into_inner();
     if output.json {
-        return coverage.kinds.iter().try_for_each(|kind| output.line(&kind_as_json(&coverage.location_id, kind)));
+        return output.answer(&coverage);
     }
     let mut table = Table::new(&[
         "KIND",
@@ -84,17 +77,6 @@ pub(crate) async fn coverage(connection: &Connection, output: &mut Output<'_>) -
     )?)
 }
 
-fn kind_as_json(location_id: &str, kind: &api::KindCoverage) -> Value {
-    let found =
-        |found: &api::NetFound| json!({ "net": found.net, "changes": found.changes, "last_at": words::instant(found.last_at.as_ref()) });
-    json!({
-        "location_id": location_id, "kind": kind.kind, "present": kind.present,
-        "webhook_at": words::instant(kind.webhook_at.as_ref()), "watched_since": words::instant(kind.watched_since.as_ref()),
-        "swept_since": words::instant(kind.swept_since.as_ref()), "unverified_since": words::instant(kind.unverified_since.as_ref()),
-        "found": kind.found.iter().map(found).collect::<Vec<_>>(), "missed_rate": kind.missed_rate,
-    })
-}
-
 /// Exit code 1 when something differs.
 pub(crate) async fn verify(connection: &Connection, arguments: VerifySourceArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let contact_id = arguments.contact.unwrap_or_default();
@@ -102,36 +84,24 @@ pub(crate) async fn verify(connection: &Connection, arguments: VerifySourceArgs,
     let mut answers = connection.source_without_deadline().await?.verify_source(request).await?.into_inner();
     let mut last = api::VerifySourceResponse::default();
     while let Some(answer) = answers.message().await? {
-        for difference in &answer.differences {
-            tell(difference, output)?;
-        }
-        if output.json && answer.differences.is_empty() && !answer.done {
-            output.line(&json!({ "checked": answer.checked, "total": answer.total, "differing": answer.differing }))?;
+        if output.json {
+            output.answer(&answer)?;
+        } else {
+            answer.differences.iter().try_for_each(|difference| tell(difference, output))?;
         }
         last = answer;
     }
     if !last.done {
         return Err(tonic::Status::unavailable("the comparison broke off; verify again").into());
     }
-    if output.json {
-        output.line(&json!({ "checked": last.checked, "differing": last.differing, "done": true }))?;
-    } else if last.differing == 0 {
-        writeln!(output.out, "{} contacts compared with GHL: the log says the same", last.checked)?;
-    } else {
-        writeln!(output.out, "{} contacts compared with GHL: {} records differ", last.checked, last.differing)?;
+    if !output.json {
+        let outcome = if last.differing == 0 { "the log says the same".to_owned() } else { format!("{} records differ", last.differing) };
+        writeln!(output.out, "{} contacts compared with GHL: {outcome}", last.checked)?;
     }
     if last.differing == 0 { Ok(()) } else { Err(Problem::Different) }
 }
 
 fn tell(difference: &api::RecordDifference, output: &mut Output<'_>) -> Result<(), Problem> {
-    if output.json {
-        let field =
-            |field: &api::FieldDifference| json!({ "field": field.field, "log": inner(&field.log_json), "ghl": inner(&field.ghl_json) });
-        return output.line(&json!({
-            "contact_id": difference.contact_id, "kind": difference.kind, "record_id": difference.record_id,
-            "difference": difference.difference, "fields": difference.fields.iter().map(field).collect::<Vec<_>>(),
-        }));
-    }
     let what = match difference.difference.as_str() {
         "appeared" => "GHL has it, the log does not",
         "returned" => "GHL has it, the log says that it is gone",
@@ -145,8 +115,4 @@ fn tell(difference: &api::RecordDifference, output: &mut Output<'_>) -> Result<(
         writeln!(output.out, "  {change}")?;
     }
     Ok(())
-}
-
-fn inner(json: &str) -> Value {
-    serde_json::from_str(json).unwrap_or(Value::Null)
 }

@@ -10,7 +10,7 @@ use super::Output;
 use crate::cli::{Connection, Service};
 use crate::problem::Problem;
 use crate::table::{Table, printable};
-use crate::{json as as_json, words};
+use crate::words;
 
 /// A service that does not answer is part of the answer and not waited for long.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -45,11 +45,11 @@ type Answers = [(Service, Result<control::StatusResponse, Problem>)];
 
 fn as_lines(locations: &[api::Location], services: &Answers, output: &mut Output<'_>) -> Result<(), Problem> {
     for location in locations {
-        output.line(&json!({ "location": as_json::location(location) }))?;
+        output.line(&json!({ "location": proto::json(location)? }))?;
     }
     for (service, answer) in services {
         let value = match answer {
-            Ok(status) => as_json::service(status),
+            Ok(status) => proto::json(status)?,
             Err(problem) => json!({ "service": service.name(), "state": "unreachable", "problem": problem.to_string() }),
         };
         output.line(&json!({ "service": value }))?;
@@ -107,7 +107,7 @@ fn as_tables(locations: &[api::Location], services: &Answers, output: &mut Outpu
         match answer {
             Ok(status) => table.row([
                 service.name().to_owned(),
-                words::service_state(status.state()).to_owned(),
+                words::enumerated(status.state().as_str_name(), "STATE_"),
                 status.in_hand.to_string(),
                 words::span(status.uptime_seconds),
                 ready(status),

@@ -6,7 +6,6 @@ use super::Output;
 use crate::ask::confirm;
 use crate::cli::Connection;
 use crate::cli::replay::WorkspaceCommand;
-use crate::json::replay as as_json;
 use crate::problem::Problem;
 use crate::table::{Table, printable};
 use crate::words;
@@ -54,14 +53,14 @@ async fn list(connection: &Connection, output: &mut Output<'_>) -> Result<(), Pr
     let request = api::ListWorkspacesRequest { location_id: connection.location_id() };
     let workspaces = connection.replay().await?.list_workspaces(request).await?.into_inner().workspaces;
     if output.json {
-        return workspaces.iter().try_for_each(|workspace| output.line(&as_json::workspace(workspace)));
+        return workspaces.iter().try_for_each(|workspace| output.answer(workspace));
     }
     let mut table = Table::new(&["LOCATION", "WORKSPACE", "ROLE", ">OBJECTS", "RULES", ">SINCE EVENT", "CREATED"]);
     for workspace in &workspaces {
         table.row([
             workspace.location_id.clone(),
             workspace.workspace.clone(),
-            words::workspace_role(workspace.role()).to_owned(),
+            words::enumerated(workspace.role().as_str_name(), "WORKSPACE_ROLE_"),
             words::grouped(workspace.objects),
             if workspace.rules_revision.is_empty() { "the mapper's".to_owned() } else { workspace.rules_revision.clone() },
             workspace.created_seq.to_string(),
@@ -76,7 +75,7 @@ fn told(became: &[(&str, Option<api::Workspace>)], output: &mut Output<'_>) -> R
     for (what, workspace) in became {
         let Some(workspace) = workspace else { continue };
         if output.json {
-            output.line(&as_json::workspace(workspace))?;
+            output.answer(workspace)?;
         } else {
             writeln!(output.out, "{}: {what}", printable(&workspace.workspace))?;
         }

@@ -84,7 +84,7 @@ pub(crate) async fn import(connection: &Connection, arguments: &LogImportArgs, o
     drop(sending);
     let (location_id, head, hash) = (finished.location_id, finished.head, hex::encode(finished.hash));
     if output.json {
-        return output.line(&json!({ "location_id": location_id, "events": head, "hash": hash }));
+        return output.line(&json!({ "locationId": location_id, "events": head, "hash": hash }));
     }
     Ok(writeln!(output.out, "{location_id}: {head} events imported, the last hash is {hash}")?)
 }

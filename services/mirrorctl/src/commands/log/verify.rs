@@ -45,7 +45,7 @@ pub(crate) async fn verify(connection: &Connection, arguments: &LogVerifyArgs, o
     let hash = hex::encode(hash);
     if output.json {
         return output.line(&json!({
-            "location_id": location_id, "intact": true, "head": head, "hash": hash, "checkpoints": checkpoints, "public_key_given": !key_untold,
+            "locationId": location_id, "intact": true, "head": head, "hash": hash, "checkpoints": checkpoints, "publicKeyGiven": !key_untold,
         }));
     }
     writeln!(output.out, "{location_id}: {head} events fit together, the last hash is {hash}")?;

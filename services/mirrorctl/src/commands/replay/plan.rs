@@ -7,7 +7,6 @@ use super::{locations, selection};
 use crate::cli::Connection;
 use crate::cli::replay::{PlanArgs, SelectionArgs, ShownArgs};
 use crate::commands::Output;
-use crate::json::replay as as_json;
 use crate::problem::Problem;
 use crate::progress;
 use crate::style::Style;
@@ -55,7 +54,11 @@ async fn of_location(
     let mut page = Page { shown, contact: String::new(), actions: 0 };
     let mut plan = None;
     while let Some(message) = parts.message().await? {
+        if output.json && matches!(message.part, Some(Part::Action(_) | Part::Plan(_))) {
+            output.answer(&message)?;
+        }
         match message.part {
+            Some(Part::Action(_)) if output.json => {}
             Some(Part::Action(action)) => bar.suspend(|| page.action(&action, output))?,
             Some(Part::Progress(progress)) => {
                 bar.set_length(progress.events_total);
@@ -67,10 +70,8 @@ async fn of_location(
     }
     bar.finish_and_clear();
     let plan = plan.ok_or_else(|| tonic::Status::unavailable("the plan broke off before its end; make it again"))?;
-    if output.json {
-        output.line(&as_json::plan(&plan))?
-    } else {
-        page.end(&plan, output)?
+    if !output.json {
+        page.end(&plan, output)?;
     }
     Ok(plan)
 }
@@ -84,9 +85,6 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn action(&mut self, action: &api::Action, output: &mut Output<'_>) -> Result<(), Problem> {
-        if output.json {
-            return output.line(&as_json::action(action));
-        }
         self.actions += 1;
         if !self.shown.full && self.actions > self.shown.limit {
             return Ok(());
@@ -218,9 +216,9 @@ mod tests {
         api::Plan { hash: "abc".to_owned(), target: Some(target), totals: Some(totals), ..api::Plan::default() }
     }
 
-    fn rendered(shown: &ShownArgs, json: bool, actions: &[api::Action], plan: &api::Plan) -> String {
+    fn rendered(shown: &ShownArgs, actions: &[api::Action], plan: &api::Plan) -> String {
         let mut out = Vec::new();
-        let output = &mut Output { out: &mut out, json, style: Style::default() };
+        let output = &mut Output { out: &mut out, json: false, style: Style::default() };
         let mut page = Page { shown, contact: String::new(), actions: 0 };
         actions.iter().for_each(|action| page.action(action, output).unwrap());
         page.end(plan, output).unwrap();
@@ -254,21 +252,21 @@ Location loc into workspace w, by rules r1, up to event 9.
 Plan: 2 to write, 1 to remove, of 2 contacts, in about 1 requests.
 5,678 events read, 1,234 objects as they should be.
 ";
-        assert_eq!(rendered(&shown, false, &actions(), &whole(2, 1)), expected);
+        assert_eq!(rendered(&shown, &actions(), &whole(2, 1)), expected);
     }
 
     #[test]
     fn more_than_the_limit_is_counted_and_full_shows_all() {
         let (short, full) = (ShownArgs { full: false, limit: 1 }, ShownArgs { full: true, limit: 1 });
-        let text = rendered(&short, false, &actions(), &whole(2, 1));
+        let text = rendered(&short, &actions(), &whole(2, 1));
         assert!(text.contains("ghl:task/1") && !text.contains("ghl:task/2") && text.contains("… and 2 more"), "{text}");
-        assert!(rendered(&full, false, &actions(), &whole(2, 1)).contains("ghl:task/3"));
+        assert!(rendered(&full, &actions(), &whole(2, 1)).contains("ghl:task/3"));
     }
 
     #[test]
     fn an_empty_plan_says_that_there_is_nothing_to_do() {
         let shown = ShownArgs { full: false, limit: 200 };
-        let text = rendered(&shown, false, &[], &whole(0, 0));
+        let text = rendered(&shown, &[], &whole(0, 0));
         assert!(text.ends_with("Nothing to do. 5,678 events read, 1,234 objects as they should be.\n"), "{text}");
     }
 

@@ -47,7 +47,7 @@ pub(super) async fn list(connection: &Connection, limit: usize, output: &mut Out
     for replay in &replays {
         table.row([
             replay.replay_id.clone(),
-            words::replay_phase(replay.phase()).to_owned(),
+            name_of(replay.phase()),
             words::grouped(replay.done),
             words::grouped(replay.total),
             workspace(replay),
@@ -64,12 +64,16 @@ fn workspace(replay: &api::ReplayState) -> String {
     words::or_dash(target.map_or("", |target| &target.workspace))
 }
 
+fn name_of(phase: api::ReplayPhase) -> String {
+    words::enumerated(phase.as_str_name(), "REPLAY_PHASE_")
+}
+
 pub(super) fn show(replay: &api::ReplayState, output: &mut Output<'_>) -> Result<(), Problem> {
     if output.json {
         return line_of(replay, output);
     }
     let phase = replay.phase();
-    let (style, word) = (output.style, words::replay_phase(phase));
+    let (style, word) = (output.style, &name_of(phase));
     let state = match phase {
         api::ReplayPhase::Done => style.new_text(word),
         api::ReplayPhase::Failed => style.gone(word),

@@ -7,7 +7,6 @@ use super::locations;
 use crate::cli::Connection;
 use crate::cli::replay::VerifyArgs;
 use crate::commands::Output;
-use crate::json::replay as as_json;
 use crate::problem::Problem;
 use crate::progress;
 use crate::table::printable;
@@ -37,7 +36,11 @@ async fn compare(
     let bar = progress::bar(0);
     let mut result = None;
     while let Some(message) = parts.message().await? {
+        if output.json && matches!(message.part, Some(Part::Difference(_) | Part::Result(_))) {
+            output.answer(&message)?;
+        }
         match message.part {
+            Some(Part::Difference(_)) if output.json => {}
             Some(Part::Progress(progress)) => {
                 bar.set_length(progress.contacts_total);
                 bar.set_position(progress.contacts);
@@ -49,18 +52,13 @@ async fn compare(
     }
     bar.finish_and_clear();
     let result = result.ok_or_else(|| tonic::Status::unavailable("the comparison broke off before its end; ask again"))?;
-    if output.json {
-        output.line(&as_json::verified(&result))?
-    } else {
-        end(&result, &location_id, output)?
+    if !output.json {
+        end(&result, &location_id, output)?;
     }
     Ok(result)
 }
 
 fn show(difference: &api::Difference, full: bool, output: &mut Output<'_>) -> Result<(), Problem> {
-    if output.json {
-        return output.line(&as_json::difference(difference));
-    }
     let problem = match difference.problem.as_str() {
         "missing" => "is in the log, not in the workspace",
         "extra" => "is in the workspace, not in the log",
