@@ -12,6 +12,7 @@ use domain::{Backoff, LocationId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
+pub(crate) use nets::Span;
 pub use nets::{AppointmentSettings, SweepSettings, TaskSettings, WatchSettings};
 pub use oauth::OAuthSettings;
 

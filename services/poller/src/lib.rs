@@ -5,6 +5,7 @@
 mod app;
 mod config;
 mod health;
+mod hint;
 mod look;
 mod metrics;
 mod nets;

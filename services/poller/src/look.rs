@@ -3,9 +3,11 @@
 //! - `connection`: a location while it is looked after, and how it is asked
 //! - `names`: the names of what records refer to, and the location's time zone
 //! - `fetch`: one look at a contact and everything that belongs to it
+//! - `verdict`: what becomes of a look that failed
 //! - `append`: what was seen is appended to the log
 
 pub(crate) mod append;
 pub(crate) mod connection;
 pub(crate) mod fetch;
 pub(crate) mod names;
+pub(crate) mod verdict;

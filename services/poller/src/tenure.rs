@@ -14,7 +14,7 @@ use eventlog::Lease;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use crate::app::installations::Candidate;
+use crate::app::candidate::Candidate;
 use crate::look::append::Appender;
 use crate::look::connection::Connection;
 use crate::look::names::NameBook;

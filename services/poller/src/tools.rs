@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use bus::{Bus, Subject};
 use chassis::{Chassis, Shutdown};
-use domain::{ContactId, LocationId, Verdict};
+use domain::{ContactId, LocationId};
 use eventlog::{Credential, CredentialOwner, EventLog, Parking, Stage};
 use tokio::sync::Notify;
 
-use crate::app::installations::Candidates;
+use crate::app::candidate::Candidates;
 use crate::app::marketplace::App;
-use crate::config::{Config, RetrySettings};
+use crate::config::Config;
+use crate::hint::{Hinted, Stuck};
 use crate::metrics::Metrics;
-use crate::nets::hints::Hinted;
 
 pub(crate) struct Tools {
     pub(crate) config: Config,
@@ -32,14 +32,6 @@ pub(crate) struct Tools {
     refused: Mutex<BTreeSet<LocationId>>,
     /// What a person must do about installations of the app.
     broken: Mutex<BTreeMap<CredentialOwner, String>>,
-}
-
-/// Why something is parked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stuck {
-    pub(crate) reason: String,
-    pub(crate) status: Option<u16>,
-    pub(crate) attempts: u32,
 }
 
 impl Tools {
@@ -147,22 +139,6 @@ impl Tools {
         self.log.park(parking).await?;
         self.metrics.parked();
         Ok(())
-    }
-}
-
-/// What becomes of a question that GHL did not answer.
-pub(crate) fn judge(error: &ghl::Error, attempt: u32, retry: &RetrySettings) -> Verdict {
-    match error {
-        ghl::Error::Unavailable { retry_after, .. } => Verdict::Retry(retry.delay(attempt, *retry_after)),
-        ghl::Error::Throttled { retry_after, .. } => Verdict::Retry(retry.delay(attempt, Some(*retry_after))),
-        ghl::Error::Unauthorized { .. } => Verdict::Retry(retry.token_pause),
-        ghl::Error::Unreadable { .. } if attempt < retry.unreadable_attempts_max => Verdict::Retry(retry.delay(attempt, None)),
-        ghl::Error::NotFound { .. }
-        | ghl::Error::UnknownOutcome { .. }
-        | ghl::Error::Duplicate { .. }
-        | ghl::Error::Refused { .. }
-        | ghl::Error::TooLong
-        | ghl::Error::Unreadable { .. } => Verdict::Park(error.to_string()),
     }
 }
 

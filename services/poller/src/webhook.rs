@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tracing::Instrument;
 
 use crate::app::oauth;
-use crate::nets::hints::Hinted;
+use crate::hint::Hinted;
 use crate::tools::Tools;
 
 pub(crate) fn routes(tools: Arc<Tools>) -> anyhow::Result<Router> {

@@ -1,48 +1,18 @@
 //! Which locations there are to look after: those of the settings, and those where the marketplace app is installed.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use chassis::Shutdown;
 use domain::LocationId;
 use eventlog::{Credential, CredentialOwner, CredentialState};
-use ghl::{Client, OAuthError, Transport};
+use ghl::OAuthError;
 use jiff::Timestamp;
-use secrecy::SecretString;
 
+use crate::app::candidate::{Access, Candidate, Candidates};
 use crate::app::marketplace::App;
 use crate::app::tokens::install;
 use crate::tools::Tools;
-
-/// A location that may be looked after.
-pub(crate) struct Candidate {
-    pub(crate) known: eventlog::Location,
-    access: Access,
-}
-
-pub(crate) type Candidates = BTreeMap<LocationId, Arc<Candidate>>;
-
-/// What opens a location.
-enum Access {
-    /// A private integration token.
-    Private(SecretString),
-    App(Arc<App>),
-}
-
-impl Candidate {
-    /// A client with an allowance of its own.
-    pub(crate) fn client(&self, transport: &Transport) -> Client {
-        let (transport, location_id) = (transport.clone(), self.known.location_id.clone());
-        match &self.access {
-            Access::Private(token) => Client::new(transport, location_id, token.clone()),
-            Access::App(app) => {
-                let tokens = app.tokens(CredentialOwner::Location(location_id.clone()));
-                Client::with_tokens(transport, location_id, Arc::new(tokens))
-            }
-        }
-    }
-}
 
 /// Begins the log of each location that is new. One whose token is dead is there, too, so that people see what it lacks; the settings
 /// count before the app.

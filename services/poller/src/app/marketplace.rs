@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use eventlog::{CredentialOwner, EventLog};
+use eventlog::EventLog;
 use ghl::OAuth;
 use tokio::sync::Semaphore;
 
-use crate::app::tokens::StoredTokens;
 use crate::config::OAuthSettings;
 
 pub(crate) struct App {
@@ -22,11 +21,6 @@ impl App {
         let oauth = OAuth::new(transport, settings.app.clone());
         let renewals = Semaphore::new(settings.renewals_max.get());
         Arc::new(Self { log, oauth, settings, renewals })
-    }
-
-    /// The tokens of one installation.
-    pub(crate) fn tokens(self: &Arc<Self>, owner: CredentialOwner) -> StoredTokens {
-        StoredTokens::new(Arc::clone(self), owner)
     }
 
     /// Where a person installs the app, as the outside reaches it.

@@ -60,6 +60,13 @@ impl Known {
     }
 }
 
+impl App {
+    /// The tokens of one installation.
+    pub(crate) fn tokens(self: &Arc<Self>, owner: CredentialOwner) -> StoredTokens {
+        StoredTokens::new(Arc::clone(self), owner)
+    }
+}
+
 impl StoredTokens {
     pub(crate) fn new(app: Arc<App>, owner: CredentialOwner) -> Self {
         Self(Arc::new(Kept { app, owner, known: RwLock::new(None), renewing: tokio::sync::Mutex::new(()) }))

@@ -6,8 +6,6 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::nets::pass::Span;
-
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WatchSettings {
@@ -66,6 +64,13 @@ pub struct AppointmentSettings {
     pub future: Duration,
     #[serde(with = "humantime_serde")]
     pub window: Duration,
+}
+
+/// Where appointments are looked for: windows are counted from a fixed instant, so that a pass that is resumed has the same ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) past: SignedDuration,
+    pub(crate) future: SignedDuration,
 }
 
 impl WatchSettings {

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use chassis::Shutdown;
-use domain::{Cause, Contact, ContactId, Listing, Net, Observation, Record, Sighting, Verdict};
+use domain::{Cause, Contact, ContactId, Listing, Net, Observation, Sighting, Verdict};
 use ghl::{Answer, Listed};
 use jiff::Timestamp;
 use tracing::Instrument;
 
+use crate::hint::{Hinted, Stuck};
 use crate::look::connection::Connection;
-use crate::nets::hints::Hinted;
-use crate::tools::{Stuck, Tools, judge, rest};
+use crate::look::verdict::judge;
+use crate::tools::{Tools, rest};
 
 /// Whom to look at, at what, and on whose behalf.
 #[derive(Clone, Debug)]
@@ -137,18 +138,6 @@ pub(crate) async fn look_until_seen(
 /// It was time to stop before the work was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stopped;
-
-/// The records in an observation's listings.
-pub(crate) fn listed(observation: &Observation) -> impl Iterator<Item = &Record> {
-    [&observation.tasks, &observation.notes, &observation.appointments].into_iter().flat_map(|listing| {
-        let (partial, complete) = match listing {
-            Listing::NotAsked => (None, None),
-            Listing::Partial(records) => (Some(records.iter().filter_map(|(_, record)| record.as_ref())), None),
-            Listing::Complete(records) => (None, Some(records.iter().map(|(_, record)| record))),
-        };
-        partial.into_iter().flatten().chain(complete.into_iter().flatten())
-    })
-}
 
 async fn ask(tools: &Tools, connection: &Connection, question: Question) -> Result<Observation, ghl::Error> {
     let client = &connection.client_for(&question.net);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use domain::{Names, Observation, Record, Sighting};
+use domain::{Listing, Names, Observation, Record, Sighting};
 use ghl::{Client, Zone};
 
 use crate::config::NameSettings;
@@ -145,7 +145,7 @@ impl<'a> Mentioned<'a> {
             mentioned.users.extend(contact.assigned_to.as_deref());
             mentioned.fields.extend(contact.custom_fields.keys().map(String::as_str));
         }
-        for record in crate::look::fetch::listed(observation) {
+        for record in listed(observation) {
             match record {
                 Record::Contact(_) => {}
                 Record::Task(task) => mentioned.users.extend(task.assigned_to.as_deref()),
@@ -175,4 +175,16 @@ impl<'a> Mentioned<'a> {
             calendars: pick(&self.calendars, &names.calendars),
         }
     }
+}
+
+/// The records in an observation's listings.
+fn listed(observation: &Observation) -> impl Iterator<Item = &Record> {
+    [&observation.tasks, &observation.notes, &observation.appointments].into_iter().flat_map(|listing| {
+        let (partial, complete) = match listing {
+            Listing::NotAsked => (None, None),
+            Listing::Partial(records) => (Some(records.iter().filter_map(|(_, record)| record.as_ref())), None),
+            Listing::Complete(records) => (None, Some(records.iter().map(|(_, record)| record))),
+        };
+        partial.into_iter().flatten().chain(complete.into_iter().flatten())
+    })
 }

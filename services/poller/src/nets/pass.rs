@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::config::Span;
 use crate::nets::compare::{self, Asked, Bulk, Errand};
 use crate::nets::trouble::Trouble;
 use crate::tools::rest;
@@ -31,13 +32,6 @@ pub(crate) enum Walked {
 pub(crate) struct Complete {
     /// When its first page was asked for: what is there was seen since then.
     since: Timestamp,
-}
-
-/// Where appointments are looked for: windows are counted from a fixed instant, so that a pass that is resumed has the same ones.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Span {
-    pub(crate) past: SignedDuration,
-    pub(crate) future: SignedDuration,
 }
 
 /// One page of a list.

@@ -13,8 +13,9 @@ use tonic::Status;
 
 use crate::look::connection::Connection;
 use crate::look::fetch::{Question, look};
+use crate::look::verdict::judge;
 use crate::source::refusal_of_log;
-use crate::tools::{Tools, judge};
+use crate::tools::Tools;
 
 type Answer = Result<api::VerifySourceResponse, Status>;
 

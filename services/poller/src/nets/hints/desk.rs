@@ -4,16 +4,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use domain::{ContactId, LocationId, RecordId};
+use domain::LocationId;
 use tokio::time::Instant;
 
-/// Whom a hint is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Whom {
-    Contact(ContactId),
-    /// A task of whom the hint does not say.
-    OwnerOf(RecordId),
-}
+use crate::hint::Whom;
 
 /// Hints that wait, in piles of those about the same.
 pub(super) struct Desk<T> {
@@ -109,6 +103,8 @@ impl<T> Drawer<T> {
 
 #[cfg(test)]
 mod tests {
+    use domain::ContactId;
+
     use super::*;
 
     const DEBOUNCE: Duration = Duration::from_millis(500);

@@ -1,0 +1,21 @@
+//! What becomes of a look that failed.
+
+use domain::Verdict;
+
+use crate::config::RetrySettings;
+
+/// What becomes of a question that GHL did not answer.
+pub(crate) fn judge(error: &ghl::Error, attempt: u32, retry: &RetrySettings) -> Verdict {
+    match error {
+        ghl::Error::Unavailable { retry_after, .. } => Verdict::Retry(retry.delay(attempt, *retry_after)),
+        ghl::Error::Throttled { retry_after, .. } => Verdict::Retry(retry.delay(attempt, Some(*retry_after))),
+        ghl::Error::Unauthorized { .. } => Verdict::Retry(retry.token_pause),
+        ghl::Error::Unreadable { .. } if attempt < retry.unreadable_attempts_max => Verdict::Retry(retry.delay(attempt, None)),
+        ghl::Error::NotFound { .. }
+        | ghl::Error::UnknownOutcome { .. }
+        | ghl::Error::Duplicate { .. }
+        | ghl::Error::Refused { .. }
+        | ghl::Error::TooLong
+        | ghl::Error::Unreadable { .. } => Verdict::Park(error.to_string()),
+    }
+}
