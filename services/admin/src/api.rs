@@ -8,3 +8,4 @@ mod events;
 pub(crate) mod proof;
 pub(crate) mod replay;
 mod request;
+mod stream;

@@ -6,15 +6,13 @@ mod expected;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chassis::Shutdown;
 use domain::{ContactId, Hash, LocationId, ObjectKey, Rules, Whole, Workspace};
 use eventlog::EventLog;
 use futures::TryStreamExt as _;
 use pagico::{Bridge, ContactDigest};
 use proto::replay::v1 as api;
 use proto::replay::v1::verify_replay_response::Part;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::mpsc;
 use tonic::Status;
 
 use crate::config::VerifySettings;
@@ -36,10 +34,8 @@ pub(crate) struct Verify {
     /// How many differing contacts are looked into, object by object.
     pub(crate) contacts_max: u32,
     pub(crate) settings: VerifySettings,
-    pub(crate) stop: Shutdown,
 }
 
-pub(crate) type Parts = ReceiverStream<Result<api::VerifyReplayResponse, Status>>;
 type Sender = mpsc::Sender<Result<api::VerifyReplayResponse, Status>>;
 
 /// How long to wait before a contact is looked at again whose change may only be on its way.
@@ -66,23 +62,12 @@ impl From<pagico::Error> for End {
 }
 
 impl Verify {
-    /// The place among the comparisons is given back when the stream ends.
-    pub(crate) fn start(self, place: OwnedSemaphorePermit) -> Parts {
-        let (sender, receiver) = mpsc::channel(16);
-        tokio::spawn(async move {
-            let stopping = || End::Failed(Status::unavailable("the admin service is stopping; ask again"));
-            let outcome = tokio::select! {
-                () = self.stop.clone().cancelled_owned() => Err(stopping()),
-                () = sender.closed() => Err(End::Alone),
-                outcome = self.compare(&sender) => outcome,
-            };
-            if let Err(End::Failed(status)) = outcome {
-                // A caller that is gone already needs no answer.
-                drop(sender.send(Err(status)).await);
-            }
-            drop(place);
-        });
-        ReceiverStream::new(receiver)
+    /// Sends how far it is, what differs, and last the result.
+    pub(crate) async fn run(self, to: Sender) -> Result<(), Status> {
+        match self.compare(&to).await {
+            Ok(()) | Err(End::Alone) => Ok(()),
+            Err(End::Failed(status)) => Err(status),
+        }
     }
 
     async fn compare(&self, to: &Sender) -> Result<(), End> {

@@ -13,12 +13,13 @@ use eventlog::{ContactFilter, ContactState, EventLog, SyncState};
 use jiff::Timestamp;
 use proto::admin::v1 as api;
 use tokio::sync::Semaphore;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use self::history::History;
+use self::watch::Watch;
 use crate::api::request;
+use crate::api::stream::{self, Answers};
 use crate::config::Limits;
 use crate::status;
 
@@ -97,7 +98,7 @@ impl api::admin_server::Admin for Service {
         Ok(Response::new(api::GetHistoryResponse { events, next_page_token: next.map(|next| next.to_string()).unwrap_or_default() }))
     }
 
-    type WatchEventsStream = ReceiverStream<Result<api::WatchEventsResponse, Status>>;
+    type WatchEventsStream = Answers<api::WatchEventsResponse>;
 
     async fn watch_events(&self, request: Request<api::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
         let asked = request.get_ref();
@@ -111,12 +112,11 @@ impl api::admin_server::Admin for Service {
         if after > head {
             return Err(Status::out_of_range(format!("position {after} is past the end of the log, which is {head}")));
         }
-        let place = Arc::clone(&self.watchers).try_acquire_owned();
-        let place = place.map_err(|_| Status::resource_exhausted("too many streams of events are open; close one and try again"))?;
+        let permit = stream::permit(&self.watchers, "too many streams of events are open; close one and try again")?;
         request::remember(&self.log, &request, "WatchEvents", &location_id, contact_id.as_ref()).await?;
-        let (log, limits, stop) = (self.log.clone(), self.limits.clone(), self.stop.clone());
-        let watch = watch::Watch { log, location_id, contact_id, selection, fields, after, limits, stop };
-        Ok(Response::new(watch.start(place)))
+        let (log, limits) = (self.log.clone(), self.limits.clone());
+        let watch = Watch { log, location_id, contact_id, selection, fields, after, limits };
+        Ok(Response::new(stream::start(Some(permit), &self.stop, 16, |events| watch.send(events))))
     }
 
     async fn list_parked(&self, request: Request<api::ListParkedRequest>) -> Result<Response<api::ListParkedResponse>, Status> {

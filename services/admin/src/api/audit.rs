@@ -7,16 +7,16 @@ mod past;
 use std::sync::Arc;
 
 use chassis::Shutdown;
-use domain::{Blame, Point, RecordId, RecordKind};
+use domain::{Blame, ContactId, LocationId, Point, RecordId, RecordKind};
 use eventlog::{AccessFilter, EventLog};
 use proto::audit::v1 as api;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use self::export::{Export, What};
+use self::export::{Export, Part, What};
 use self::past::Looking;
 use crate::api::request;
+use crate::api::stream::{self, Answers};
 use crate::config::Limits;
 use crate::status;
 
@@ -37,9 +37,21 @@ impl Audit {
         Looking { log: &self.log, limits: &self.limits }
     }
 
-    fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let place = Arc::clone(&self.exports).try_acquire_owned();
-        place.map_err(|_| Status::resource_exhausted("too many exports run; wait for one to end and try again"))
+    fn permit(&self) -> Result<OwnedSemaphorePermit, Status> {
+        stream::permit(&self.exports, "too many exports run; wait for one to end and try again")
+    }
+
+    /// Exports a location as a stream. What is read ahead is at most one batch and the few answers that wait.
+    fn export<T: Send + 'static>(
+        &self,
+        permit: OwnedSemaphorePermit,
+        location_id: LocationId,
+        after: Option<ContactId>,
+        what: What,
+        answer: fn(Part) -> Option<T>,
+    ) -> Response<Answers<T>> {
+        let export = Export { log: self.log.clone(), limits: self.limits.clone(), location_id, after, what };
+        Response::new(stream::start(Some(permit), &self.stop, 4, |contacts| export.send(contacts, answer)))
     }
 }
 
@@ -88,33 +100,29 @@ impl api::audit_server::Audit for Audit {
         Ok(Response::new(api::DiffResponse { contact: Some(answers::difference(&contact_id, &from, &to)) }))
     }
 
-    type ExportAsOfStream = ReceiverStream<Result<api::ExportAsOfResponse, Status>>;
+    type ExportAsOfStream = Answers<api::ExportAsOfResponse>;
 
     async fn export_as_of(&self, request: Request<api::ExportAsOfRequest>) -> Result<Response<Self::ExportAsOfStream>, Status> {
         let asked = request.get_ref();
         let location_id = request::location(&self.log, &asked.location_id).await?;
         let point = self.looking().point(&location_id, asked.at.as_ref(), None).await?;
-        let (after, place) = (after(&asked.after_contact_id)?, self.place()?);
+        let (after, permit) = (after(&asked.after_contact_id)?, self.permit()?);
         request::remember(&self.log, &request, "ExportAsOf", &location_id, None).await?;
-        let what = What::AsOf(point);
-        let (log, limits, stop) = (self.log.clone(), self.limits.clone(), self.stop.clone());
-        let export = Export { log, limits, location_id, after, what, stop };
-        Ok(Response::new(export.start(place, |part| part.snapshot().map(|contact| api::ExportAsOfResponse { contact: Some(contact) }))))
+        let answer = |part: Part| part.snapshot().map(|contact| api::ExportAsOfResponse { contact: Some(contact) });
+        Ok(self.export(permit, location_id, after, What::AsOf(point), answer))
     }
 
-    type ExportDiffStream = ReceiverStream<Result<api::ExportDiffResponse, Status>>;
+    type ExportDiffStream = Answers<api::ExportDiffResponse>;
 
     async fn export_diff(&self, request: Request<api::ExportDiffRequest>) -> Result<Response<Self::ExportDiffStream>, Status> {
         let asked = request.get_ref();
         let location_id = request::location(&self.log, &asked.location_id).await?;
         let from = self.looking().point(&location_id, asked.from.as_ref(), Some(BEGINNING)).await?;
         let to = self.looking().point(&location_id, asked.to.as_ref(), None).await?;
-        let (after, place) = (after(&asked.after_contact_id)?, self.place()?);
+        let (after, permit) = (after(&asked.after_contact_id)?, self.permit()?);
         request::remember(&self.log, &request, "ExportDiff", &location_id, None).await?;
-        let what = What::Diff { from, to };
-        let (log, limits, stop) = (self.log.clone(), self.limits.clone(), self.stop.clone());
-        let export = Export { log, limits, location_id, after, what, stop };
-        Ok(Response::new(export.start(place, |part| part.difference().map(|contact| api::ExportDiffResponse { contact: Some(contact) }))))
+        let answer = |part: Part| part.difference().map(|contact| api::ExportDiffResponse { contact: Some(contact) });
+        Ok(self.export(permit, location_id, after, What::Diff { from, to }, answer))
     }
 
     async fn list_access(&self, request: Request<api::ListAccessRequest>) -> Result<Response<api::ListAccessResponse>, Status> {
@@ -148,6 +156,6 @@ fn blame(asked: &api::BlameRequest) -> Result<Blame, Status> {
     })
 }
 
-fn after(contact_id: &str) -> Result<Option<domain::ContactId>, Status> {
+fn after(contact_id: &str) -> Result<Option<ContactId>, Status> {
     Some(contact_id).filter(|id| !id.is_empty()).map(request::contact).transpose()
 }

@@ -4,12 +4,11 @@ use chassis::Shutdown;
 use domain::{ContactId, LocationId};
 use eventlog::{Erase, Erasure, EventLog};
 use proto::erasure::v1 as api;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::api::answers::at;
 use crate::api::request;
+use crate::api::stream::{self, Answers, Sender};
 use crate::erasure::Eraser;
 use crate::status;
 
@@ -58,7 +57,7 @@ impl api::erasure_server::Erasure for Service {
         Ok(Response::new(api::LiftErasureResponse { erasure: Some(answer(lifted)) }))
     }
 
-    type RotateKekStream = ReceiverStream<Result<api::RotateKekResponse, Status>>;
+    type RotateKekStream = Answers<api::RotateKekResponse>;
 
     async fn rotate_kek(&self, _: Request<api::RotateKekRequest>) -> Result<Response<Self::RotateKekStream>, Status> {
         let log = self.eraser.log.clone();
@@ -66,37 +65,25 @@ impl api::erasure_server::Erasure for Service {
         let kek_id = kek_id
             .ok_or_else(|| Status::failed_precondition("there is no key-encryption key; give one to the admin service as log.kek_file"))?;
         let (total, _) = log.wrapped_keys().await.map_err(status::of_log)?;
-        let (sender, receiver) = mpsc::channel(16);
-        let (batch, stop) = (self.eraser.settings.rewrap_batch, self.stop.clone());
-        tokio::spawn(async move {
-            let sending = rotate(&log, total, &kek_id, batch, &sender);
-            tokio::select! {
-                () = stop.cancelled() => drop(sender.try_send(Err(Status::unavailable("the admin service is stopping; ask again")))),
-                () = sender.closed() => {}
-                () = sending => {}
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        let batch = self.eraser.settings.rewrap_batch;
+        let rotate = |progress| async move { rotate(&log, total, &kek_id, batch, &progress).await };
+        Ok(Response::new(stream::start(None, &self.stop, 16, rotate)))
     }
 }
 
-async fn rotate(log: &EventLog, total: u64, kek_id: &str, batch: u32, sender: &mpsc::Sender<Result<api::RotateKekResponse, Status>>) {
+async fn rotate(log: &EventLog, total: u64, kek_id: &str, batch: u32, to: &Sender<api::RotateKekResponse>) -> Result<(), Status> {
     let mut progress = api::RotateKekResponse { seen: 0, total, rewrapped: 0, kek_id: kek_id.to_owned(), credentials: 0 };
     let mut after = None;
     loop {
-        let answer = match log.rewrap_keys(after.as_ref(), batch).await {
-            Ok(done) => {
-                progress.seen += done.seen;
-                progress.rewrapped += done.rewrapped;
-                after = done.next;
-                if after.is_none() { log.reseal_credentials().await.map(|resealed| progress.credentials = resealed) } else { Ok(()) }
-            }
-            Err(error) => Err(error),
-        };
-        let answer = answer.map(|()| progress.clone()).map_err(status::of_log);
-        let failed = answer.is_err();
-        if sender.send(answer).await.is_err() || failed || after.is_none() {
-            return;
+        let done = log.rewrap_keys(after.as_ref(), batch).await.map_err(status::of_log)?;
+        progress.seen += done.seen;
+        progress.rewrapped += done.rewrapped;
+        after = done.next;
+        if after.is_none() {
+            progress.credentials = log.reseal_credentials().await.map_err(status::of_log)?;
+        }
+        if to.send(Ok(progress.clone())).await.is_err() || after.is_none() {
+            return Ok(());
         }
     }
 }

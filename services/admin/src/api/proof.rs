@@ -11,11 +11,11 @@ use eventlog::{Error, EventLog, Verification, Verified};
 use proof::{BEGINNING, Checkpoint, PublicKey, extends};
 use proto::proof::v1 as api;
 use proto::proof::v1::verify_log_response::Step;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Request, Response, Status, Streaming};
 
 use self::transfers::Export;
+use crate::api::stream::{self, Answers, Sender};
 use crate::api::{answers, request};
 use crate::config::{Limits, ProofSettings};
 use crate::sealer::Seal;
@@ -30,45 +30,22 @@ pub(crate) struct Proving {
     stop: Shutdown,
 }
 
-type Sender = mpsc::Sender<Result<api::VerifyLogResponse, Status>>;
-
 impl Proving {
     pub(crate) fn new(log: EventLog, seal: Option<Seal>, settings: ProofSettings, limits: Limits, stop: Shutdown) -> Self {
         let runs = Arc::new(Semaphore::new(settings.runs_max));
         Self { log, seal, settings, limits, runs, stop }
     }
 
-    /// A place among the long runs, given back when it is dropped.
-    fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let place = Arc::clone(&self.runs).try_acquire_owned();
-        place.map_err(|_| Status::resource_exhausted("too many logs are being verified; try again when one is done"))
+    fn permit(&self) -> Result<OwnedSemaphorePermit, Status> {
+        stream::permit(&self.runs, "too many logs are being verified; try again when one is done")
     }
 
-    /// Answers by a stream, until it is done, nobody listens, or the service stops.
-    fn run<T, F>(
-        &self,
-        place: OwnedSemaphorePermit,
-        run: impl FnOnce(mpsc::Sender<Result<T, Status>>) -> F,
-    ) -> ReceiverStream<Result<T, Status>>
+    fn run<T, F>(&self, permit: OwnedSemaphorePermit, work: impl FnOnce(Sender<T>) -> F) -> Response<Answers<T>>
     where
         T: Send + 'static,
         F: Future<Output = Result<(), Status>> + Send + 'static,
     {
-        let (sender, receiver) = mpsc::channel(16);
-        let (run, stop) = (run(sender.clone()), self.stop.clone());
-        tokio::spawn(async move {
-            let outcome = tokio::select! {
-                () = stop.cancelled_owned() => Err(Status::unavailable("the admin service is stopping; try again")),
-                () = sender.closed() => Ok(()),
-                outcome = run => outcome,
-            };
-            if let Err(status) = outcome {
-                // A caller that is gone needs no answer.
-                drop(sender.send(Err(status)).await);
-            }
-            drop(place);
-        });
-        ReceiverStream::new(receiver)
+        Response::new(stream::start(Some(permit), &self.stop, 16, work))
     }
 
     async fn checkpoints_of(&self, location_id: &LocationId) -> Result<Vec<Checkpoint>, Status> {
@@ -79,7 +56,7 @@ impl Proving {
 
 #[tonic::async_trait]
 impl api::proof_server::Proof for Proving {
-    type VerifyLogStream = ReceiverStream<Result<api::VerifyLogResponse, Status>>;
+    type VerifyLogStream = Answers<api::VerifyLogResponse>;
 
     async fn verify_log(&self, request: Request<api::VerifyLogRequest>) -> Result<Response<Self::VerifyLogStream>, Status> {
         let request = request.into_inner();
@@ -87,19 +64,19 @@ impl api::proof_server::Proof for Proving {
         if request.positions.len() > self.settings.positions_max {
             return Err(Status::invalid_argument(format!("more than {} positions", self.settings.positions_max)));
         }
-        let place = self.place()?;
+        let permit = self.permit()?;
         let checkpoints = self.checkpoints_of(&location_id).await?;
         let positions: BTreeSet<u64> = request.positions.into_iter().collect();
         let wanted = positions.iter().copied().chain(checkpoints.iter().map(|checkpoint| checkpoint.seq)).collect();
         let how = Verification { wanted, ..self.settings.verification() };
         let log = self.log.clone();
         let keys: Vec<_> = self.seal.iter().map(Seal::public_key).collect();
-        Ok(Response::new(self.run(place, |steps| async move {
+        Ok(self.run(permit, |steps| async move {
             let walked = walk(&log, &location_id, &how, &steps).await?;
             // A caller that is gone needs no answer.
             drop(steps.send(Ok(judge(walked, &checkpoints, &keys, &positions))).await);
             Ok(())
-        })))
+        }))
     }
 
     async fn list_checkpoints(
@@ -126,24 +103,24 @@ impl api::proof_server::Proof for Proving {
         }))
     }
 
-    type ExportLogStream = ReceiverStream<Result<api::ExportLogResponse, Status>>;
+    type ExportLogStream = Answers<api::ExportLogResponse>;
 
     async fn export_log(&self, request: Request<api::ExportLogRequest>) -> Result<Response<Self::ExportLogStream>, Status> {
         let location_id = request::location(&self.log, &request.into_inner().location_id).await?;
-        let place = self.place()?;
+        let permit = self.permit()?;
         let checkpoints = self.checkpoints_of(&location_id).await?;
         let key = self.seal.as_ref().map(Seal::public_key);
         let export = Export { log: self.log.clone(), location_id, key, checkpoints, events: self.settings.export_events };
-        Ok(Response::new(self.run(place, |pieces| async move { export.send(&pieces).await })))
+        Ok(self.run(permit, |pieces| async move { export.send(&pieces).await }))
     }
 
-    type ImportLogStream = ReceiverStream<Result<api::ImportLogResponse, Status>>;
+    type ImportLogStream = Answers<api::ImportLogResponse>;
 
     async fn import_log(&self, request: Request<Streaming<api::ImportLogRequest>>) -> Result<Response<Self::ImportLogStream>, Status> {
-        let place = self.place()?;
+        let permit = self.permit()?;
         let log = self.log.clone();
         let limits = proof::Limits { record_bytes_max: self.settings.record_bytes_max, ..proof::Limits::default() };
-        Ok(Response::new(self.run(place, |steps| async move { transfers::import(&log, request.into_inner(), limits, &steps).await })))
+        Ok(self.run(permit, |steps| async move { transfers::import(&log, request.into_inner(), limits, &steps).await }))
     }
 }
 
@@ -153,7 +130,12 @@ enum Walked {
 }
 
 /// Walks the log and tells how far it is; a step that finds no room is left out, the next one says more.
-async fn walk(log: &EventLog, location_id: &LocationId, how: &Verification, sender: &Sender) -> Result<Walked, Status> {
+async fn walk(
+    log: &EventLog,
+    location_id: &LocationId,
+    how: &Verification,
+    sender: &Sender<api::VerifyLogResponse>,
+) -> Result<Walked, Status> {
     let progress = |seq, head| {
         let step = Some(Step::Progress(api::VerifyProgress { seq, head }));
         drop(sender.try_send(Ok(api::VerifyLogResponse { step })));

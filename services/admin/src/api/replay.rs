@@ -14,7 +14,7 @@ use eventlog::{Phase, Plan, Replay, Role};
 use jiff::Timestamp;
 use proto::replay::v1 as api;
 use proto::replay::v1::plan_replay_response::Part;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use self::target::who;
 use crate::api::request;
+use crate::api::stream::{self, Answers, Sender};
 use crate::replay::Tools;
 use crate::replay::planning::{self, Ask, Seen};
 use crate::status;
@@ -29,17 +30,14 @@ use crate::status;
 #[derive(Clone)]
 pub(crate) struct Service(pub(crate) Arc<Tools>);
 
-fn place(among: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Status> {
-    let place = Arc::clone(among).try_acquire_owned();
-    place.map_err(|_| Status::resource_exhausted("too many of these are being made; wait for one to end"))
-}
-
 /// The contact that is meant; none for every one.
 fn contact(named: &str) -> Result<Option<ContactId>, Status> {
     Some(named).filter(|id| !id.is_empty()).map(request::contact).transpose()
 }
 
-type Parts = mpsc::Sender<Result<api::PlanReplayResponse, Status>>;
+type Parts = Sender<api::PlanReplayResponse>;
+
+const PLANS_TAKEN: &str = "too many plans are being made; wait for one to end";
 
 /// How many replays a page holds, where the caller asks for none and at most.
 const PAGE: u32 = 50;
@@ -201,30 +199,17 @@ impl Service {
 
 #[tonic::async_trait]
 impl api::replay_server::Replay for Service {
-    type PlanReplayStream = ReceiverStream<Result<api::PlanReplayResponse, Status>>;
+    type PlanReplayStream = Answers<api::PlanReplayResponse>;
 
     async fn plan_replay(&self, request: Request<api::PlanReplayRequest>) -> Result<Response<Self::PlanReplayStream>, Status> {
-        let place = place(&self.0.planning)?;
+        let permit = stream::permit(&self.0.planning, PLANS_TAKEN)?;
         let asked = request.get_ref();
         let (plan, rules) = self.begin(asked.selection.clone().unwrap_or_default(), who(&asked.who)).await?;
         request::remember(&self.0.log, &request, "PlanReplay", &plan.location_id, plan.contact_id.as_ref()).await?;
         let with_skipped = asked.with_skipped;
-        let (sender, receiver) = mpsc::channel(64);
         let service = self.clone();
-        tokio::spawn(async move {
-            let stopped = Status::unavailable("the admin service is stopping; plan again");
-            let made = tokio::select! {
-                () = service.0.stop.cancelled() => Err(stopped),
-                () = sender.closed() => Ok(()),
-                made = Box::pin(service.stream_plan(plan, rules, with_skipped, &sender)) => made,
-            };
-            if let Err(status) = made {
-                // A caller that is gone needs no answer.
-                drop(sender.send(Err(status)).await);
-            }
-            drop(place);
-        });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        let planning = |parts| async move { service.stream_plan(plan, rules, with_skipped, &parts).await };
+        Ok(Response::new(stream::start(Some(permit), &self.0.stop, 64, planning)))
     }
 
     async fn apply_replay(&self, request: Request<api::ApplyReplayRequest>) -> Result<Response<api::ApplyReplayResponse>, Status> {
@@ -232,7 +217,7 @@ impl api::replay_server::Replay for Service {
         let mut hash = Hash::default();
         hex::decode_to_slice(&request.plan_hash, &mut hash)
             .map_err(|_| Status::invalid_argument("plan_hash must be 64 hexadecimal digits"))?;
-        let _place = place(&self.0.planning)?;
+        let _permit = stream::permit(&self.0.planning, PLANS_TAKEN)?;
         let no_plan = || Status::not_found("no plan has this hash; plan first");
         let found = self.0.log.plan(&hash).await;
         let plan = found.map_err(|error| if matches!(error, eventlog::Error::NotFound) { no_plan() } else { status::of_log(error) })?;
@@ -257,7 +242,7 @@ impl api::replay_server::Replay for Service {
         Ok(Response::new(api::GetReplayResponse { replay: self.state(replay) }))
     }
 
-    type WatchReplayStream = ReceiverStream<Result<api::WatchReplayResponse, Status>>;
+    type WatchReplayStream = Answers<api::WatchReplayResponse>;
 
     async fn watch_replay(&self, request: Request<api::WatchReplayRequest>) -> Result<Response<Self::WatchReplayStream>, Status> {
         let first = self.replay(&request.into_inner().replay_id).await?;
@@ -325,7 +310,7 @@ impl api::replay_server::Replay for Service {
         Ok(Response::new(api::CancelReplayResponse { replay }))
     }
 
-    type VerifyReplayStream = crate::verify::Parts;
+    type VerifyReplayStream = Answers<api::VerifyReplayResponse>;
 
     async fn verify_replay(&self, request: Request<api::VerifyReplayRequest>) -> Result<Response<Self::VerifyReplayStream>, Status> {
         let asked = request.get_ref();
@@ -345,9 +330,9 @@ impl api::replay_server::Replay for Service {
             contact_id,
             contacts_max: request.get_ref().contacts_max.max(1),
             settings: tools.verify.clone(),
-            stop: tools.stop.clone(),
         };
-        Ok(Response::new(verify.start(place(&tools.comparing)?)))
+        let permit = stream::permit(&tools.comparing, "too many workspaces are being compared; wait for one comparison to end")?;
+        Ok(Response::new(stream::start(Some(permit), &tools.stop, 16, |parts| verify.run(parts))))
     }
 
     async fn create_workspace(

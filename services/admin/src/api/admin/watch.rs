@@ -1,15 +1,13 @@
 //! Events as they are recorded.
 
-use chassis::Shutdown;
 use domain::{ContactId, LocationId};
 use eventlog::{EventLog, Selection, Stretch};
 use proto::admin::v1 as api;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::answers;
 use crate::api::events::{Opened, open};
+use crate::api::stream::Sender;
 use crate::config::Limits;
 use crate::status;
 
@@ -24,55 +22,24 @@ pub(crate) struct Watch {
     pub(crate) fields: Vec<String>,
     pub(crate) after: u64,
     pub(crate) limits: Limits,
-    pub(crate) stop: Shutdown,
 }
 
-type Sender = mpsc::Sender<Result<api::WatchEventsResponse, Status>>;
-
 impl Watch {
-    /// The place among the watchers is given back when the stream ends.
-    pub(crate) fn start(self, place: OwnedSemaphorePermit) -> ReceiverStream<Result<api::WatchEventsResponse, Status>> {
-        let (sender, receiver) = mpsc::channel(16);
-        tokio::spawn(async move {
-            tokio::select! {
-                () = self.stop.clone().cancelled_owned() => {
-                    // A caller that is gone already misses nothing.
-                    drop(sender.try_send(Err(Status::unavailable("the admin service is stopping; watch again after the last position"))));
-                }
-                () = sender.closed() => {}
-                () = self.send(&sender) => {}
-            }
-            drop(place);
-        });
-        ReceiverStream::new(receiver)
-    }
-
-    async fn send(mut self, sender: &Sender) {
+    /// Sends what matches, for ever. Whoever listens resumes after the last position it got.
+    pub(crate) async fn send(mut self, to: Sender<api::WatchEventsResponse>) -> Result<(), Status> {
         let mut appends = self.log.appends();
         loop {
-            match self.next().await {
-                Ok(stretch) if stretch.through == self.after => {
-                    tokio::select! {
-                        () = appends.wait_for_append() => {}
-                        () = tokio::time::sleep(self.limits.watch_interval) => {}
-                    }
+            let Stretch { events, through } = self.next().await.map_err(status::of_log)?;
+            if through == self.after {
+                tokio::select! {
+                    () = appends.wait_for_append() => {}
+                    () = tokio::time::sleep(self.limits.watch_interval) => {}
                 }
-                Ok(Stretch { events, through }) => match open(&self.log, events).await {
-                    Ok(events) => {
-                        if self.tell(events, through, sender).await.is_err() {
-                            return;
-                        }
-                    }
-                    Err(error) => {
-                        drop(sender.send(Err(status::of_log(error))).await);
-                        return;
-                    }
-                },
-                Err(error) => {
-                    // The caller resumes after the last position it got; one that is gone already needs no answer.
-                    drop(sender.send(Err(status::of_log(error))).await);
-                    return;
-                }
+                continue;
+            }
+            let events = open(&self.log, events).await.map_err(status::of_log)?;
+            if self.tell(events, through, &to).await.is_err() {
+                return Ok(());
             }
         }
     }
@@ -83,18 +50,18 @@ impl Watch {
     }
 
     /// What matches, and how far it was looked through where that is further. Fails when nobody listens any more.
-    async fn tell(&mut self, events: Vec<Opened>, through: u64, sender: &Sender) -> Result<(), ()> {
+    async fn tell(&mut self, events: Vec<Opened>, through: u64, to: &Sender<api::WatchEventsResponse>) -> Result<(), ()> {
         for mut event in events {
             if event.keep_fields(&self.fields) {
                 self.after = event.stored.seq;
                 let response = api::WatchEventsResponse { event: Some(answers::event(event)), through: self.after };
-                sender.send(Ok(response)).await.map_err(drop)?;
+                to.send(Ok(response)).await.map_err(drop)?;
             }
         }
         if self.after < through {
             self.after = through;
             let response = api::WatchEventsResponse { event: None, through: self.after };
-            sender.send(Ok(response)).await.map_err(drop)?;
+            to.send(Ok(response)).await.map_err(drop)?;
         }
         Ok(())
     }

@@ -1,15 +1,13 @@
 //! A whole location, contact by contact, in bounded memory.
 
-use chassis::Shutdown;
 use domain::{ContactId, LocationId, Point};
 use eventlog::EventLog;
 use proto::audit::v1 as api;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::answers;
 use super::past::{Looking, Seen};
+use crate::api::stream::Sender;
 use crate::config::Limits;
 use crate::status;
 
@@ -20,7 +18,6 @@ pub(crate) struct Export {
     /// Goes on after this contact.
     pub(crate) after: Option<ContactId>,
     pub(crate) what: What,
-    pub(crate) stop: Shutdown,
 }
 
 #[derive(Clone, Copy)]
@@ -51,46 +48,15 @@ impl Part {
 }
 
 impl Export {
-    /// The place among the exports is given back when the stream ends.
-    pub(crate) fn start<T: Send + 'static>(
-        self,
-        place: OwnedSemaphorePermit,
-        answer: fn(Part) -> Option<T>,
-    ) -> ReceiverStream<Result<T, Status>> {
-        // What is read ahead is at most one batch and what lies in here.
-        let (sender, receiver) = mpsc::channel(4);
-        let stop = self.stop.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {
-                    let stopping = Status::unavailable("the admin service is stopping; export again after the last contact");
-                    // A caller that is gone already misses nothing.
-                    drop(sender.try_send(Err(stopping)));
-                }
-                () = sender.closed() => {}
-                () = self.send(&sender, answer) => {}
-            }
-            drop(place);
-        });
-        ReceiverStream::new(receiver)
-    }
-
-    async fn send<T>(mut self, sender: &mpsc::Sender<Result<T, Status>>, answer: fn(Part) -> Option<T>) {
+    /// Sends contact by contact. The caller can go on after the last one it got.
+    pub(crate) async fn send<T>(mut self, to: Sender<T>, answer: fn(Part) -> Option<T>) -> Result<(), Status> {
         loop {
-            match self.batch().await {
-                Ok(parts) if parts.is_empty() => return,
-                Ok(parts) => {
-                    self.after = parts.last().map(|last| last.contact_id.clone());
-                    for answer in parts.into_iter().filter_map(answer) {
-                        if sender.send(Ok(answer)).await.is_err() {
-                            return;
-                        }
-                    }
-                }
-                Err(status) => {
-                    // The caller goes on after the last contact it got; one that is gone already needs no answer.
-                    drop(sender.send(Err(status)).await);
-                    return;
+            let parts = self.batch().await?;
+            let Some(last) = parts.last() else { return Ok(()) };
+            self.after = Some(last.contact_id.clone());
+            for answer in parts.into_iter().filter_map(answer) {
+                if to.send(Ok(answer)).await.is_err() {
+                    return Ok(());
                 }
             }
         }

@@ -11,6 +11,7 @@ use proto::proof::v1::import_log_response::Step;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
+use crate::api::stream::Sender;
 use crate::status;
 
 /// The longest piece of a file that one message carries.
@@ -21,8 +22,8 @@ const STORE_BYTES: usize = 4 * 1024 * 1024;
 const PIECES_WAITING: usize = 8;
 const BATCHES_WAITING: usize = 2;
 
-type Outgoing = mpsc::Sender<Result<api::ExportLogResponse, Status>>;
-type Steps = mpsc::Sender<Result<api::ImportLogResponse, Status>>;
+type Outgoing = Sender<api::ExportLogResponse>;
+type Steps = Sender<api::ImportLogResponse>;
 
 /// What goes out.
 pub(crate) struct Export {
