@@ -1,11 +1,11 @@
 //! One change, one trace, from the webhook to the bridge's write.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use chassis::TelemetrySettings;
 use sandbox::Webhook::Sent;
 use serde_json::json;
+use settings::Period;
 use tests::collector::Collector;
 use tests::system::{Mirror, Plan, eventually};
 
@@ -14,7 +14,7 @@ async fn one_webhook_is_one_trace_through_every_service() -> anyhow::Result<()> 
     let collector = Collector::start().await?;
     let settings = TelemetrySettings {
         otlp_endpoint: collector.endpoint(),
-        export_interval: Duration::from_millis(100),
+        export_interval: Period::from_millis(100),
         filter: "warn".to_owned(),
         ..TelemetrySettings::default()
     };

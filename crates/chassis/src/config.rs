@@ -1,30 +1,25 @@
 //! Settings: the defaults that are compiled in, then a file, then the environment. Checked whole before anything connects.
 
-use std::collections::BTreeSet;
+mod layers;
+
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use figment::error::Kind;
-use figment::providers::{Format as _, Serialized, Toml};
-use figment::value::Value;
-use figment::{Figment, Source};
-use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize, Serializer};
+use settings::Check;
+use toml::Table;
 
+use self::layers::Layers;
 use crate::TelemetrySettings;
 
 /// The settings of one service.
-pub trait Settings: DeserializeOwned + Serialize {
+pub trait Settings: DeserializeOwned + Serialize + Check {
     /// The service's name, lowercase: also the middle of its environment variables, `MIRROR_<SERVICE>__<KEY>`.
     const SERVICE: &'static str;
     /// The commented defaults, TOML.
     const DEFAULTS: &'static str;
-
-    /// Every mistake that types cannot catch, each naming its key.
-    fn problems(&self) -> Vec<String>;
 
     fn telemetry(&self) -> &TelemetrySettings;
 
@@ -53,141 +48,39 @@ pub fn load<C: Settings>(file: Option<&Path>) -> Result<C, ConfigError> {
 }
 
 fn load_with<C: Settings>(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<C, ConfigError> {
-    let bad = |problems| ConfigError { service: C::SERVICE, problems };
-    let mut figment = Figment::from(Toml::string(C::DEFAULTS));
-    if let Some(file) = file {
-        if !file.is_file() {
-            return Err(bad(vec![format!("--config: there is no file {}", file.display())]));
-        }
-        figment = figment.merge(Toml::file_exact(file));
-    }
-    let config = with_environment::<C>(&figment, environment).map_err(bad)?;
-    match config.problems() {
-        problems if problems.is_empty() => Ok(config),
-        problems => Err(bad(problems)),
-    }
-}
-
-/// Variables are read as TOML would be, so that numbers and lists can be given; but where a text is wanted and `12e4` or `true` is given,
-/// it is taken as that text: a token may look like anything.
-fn with_environment<C: Settings>(figment: &Figment, environment: impl Iterator<Item = (String, String)>) -> Result<C, Vec<String>> {
-    let prefix = format!("MIRROR_{}__", C::SERVICE.to_uppercase());
-    let variables: Vec<(String, String)> =
-        environment.filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?.replace("__", ".").to_lowercase(), value))).collect();
-    let mut as_text = BTreeSet::new();
-    loop {
-        let whole = variables.iter().fold(figment.clone(), |figment, (key, text)| {
-            let parsed = text.parse::<Value>().ok().filter(|_| !as_text.contains(key));
-            figment.merge(Serialized::default(key, parsed.unwrap_or_else(|| Value::from(text.as_str()))))
-        });
-        let error = match whole.extract::<C>() {
-            Ok(config) => return Ok(config),
-            Err(error) => error,
+    let read = || {
+        let layers = Layers::new(defaults::<C>()?);
+        let layers = match file {
+            Some(file) => layers.with_file(file).map_err(|problem| vec![problem])?,
+            None => layers,
         };
-        let mistaken = |error: &figment::Error| {
-            let wants_text = matches!(&error.kind, Kind::InvalidType(_, expected) if expected.contains("string"));
-            Some(error.path.join(".")).filter(|key| wants_text && variables.iter().any(|(variable, _)| variable == key))
-        };
-        let errors: Vec<_> = error.into_iter().collect();
-        let before = as_text.len();
-        as_text.extend(errors.iter().filter_map(mistaken));
-        if as_text.len() == before {
-            return Err(errors.iter().map(|error| sentence(error, &prefix, &variables)).collect());
-        }
-    }
-}
-
-/// Where the mistake is and of what kind; the value stays out, since it may be a secret.
-fn sentence(error: &figment::Error, prefix: &str, variables: &[(String, String)]) -> String {
-    let key = error.path.join(".");
-    let variable = variables.iter().find(|(variable, _)| *variable == key);
-    let from = match (variable, error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref())) {
-        (Some((key, _)), _) => format!(" (from {prefix}{})", key.to_uppercase().replace('.', "__")),
-        (None, Some(Source::File(file))) => format!(" (from {})", file.display()),
-        (None, Some(_) | None) => String::new(),
+        layers.with_environment(C::SERVICE, environment).read()
     };
-    let said = match &error.kind {
-        Kind::UnknownField(_, _) if !key.is_empty() => "there is no such key".to_owned(),
-        Kind::UnknownField(field, _) => format!("there is no key {field:?}"),
-        Kind::MissingField(field) => format!("the key {field:?} is missing"),
-        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => format!("expected {expected}"),
-        Kind::Message(_) => "cannot be read as what it should be".to_owned(),
-        Kind::InvalidLength(_, _)
-        | Kind::UnknownVariant(_, _)
-        | Kind::DuplicateField(_)
-        | Kind::ISizeOutOfRange(_)
-        | Kind::USizeOutOfRange(_)
-        | Kind::Unsupported(_)
-        | Kind::UnsupportedKey(_, _) => error.kind.to_string(),
-    };
-    if key.is_empty() { format!("{said}{from}") } else { format!("{key}: {said}{from}") }
+    read().map_err(|problems| ConfigError { service: C::SERVICE, problems })
 }
 
-/// Where a service listens.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerSettings {
-    /// What the service itself serves, with `/livez`, `/readyz` and `/metrics`.
-    pub http: SocketAddr,
-    /// Control, health and reflection.
-    pub grpc: SocketAddr,
-    /// The bearer token that every gRPC call but health needs.
-    #[serde(serialize_with = "hidden", default)]
-    pub token: SecretString,
-    /// How long a gRPC call may take until its answer begins. A shorter deadline of the caller counts.
-    #[serde(with = "humantime_serde", default = "request_timeout")]
-    pub request_timeout: Duration,
-    /// How long calls in hand and open streams may take to end after a request to stop.
-    #[serde(with = "humantime_serde", default = "close_timeout")]
-    pub close_timeout: Duration,
-    /// gRPC calls of one connection at once.
-    #[serde(default = "concurrency")]
-    pub calls_per_connection_max: usize,
-}
-
-fn request_timeout() -> Duration {
-    Duration::from_secs(30)
-}
-
-fn close_timeout() -> Duration {
-    Duration::from_secs(3)
-}
-
-fn concurrency() -> usize {
-    128
-}
-
-impl ServerSettings {
-    /// Mistakes that types cannot catch, each naming its key.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if self.token.expose_secret().trim().is_empty() {
-            problems.push("server.token must not be empty: without it nobody could be told from an operator".to_owned());
-        }
-        if self.request_timeout.is_zero() {
-            problems.push("server.request_timeout must be longer than nothing".to_owned());
-        }
-        if self.calls_per_connection_max == 0 {
-            problems.push("server.calls_per_connection_max must be at least 1".to_owned());
-        }
-        if self.http == self.grpc && self.http.port() != 0 {
-            problems.push("server.http and server.grpc must be different addresses".to_owned());
-        }
-        problems
-    }
-}
-
-/// Serializes a secret as `***`, or as nothing when it is empty, so that settings can be printed.
+/// Reads the settings of a service from a table over its defaults, which `changed` may change before.
 ///
 /// # Errors
-/// Only those of the serializer.
-pub fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(if secret.expose_secret().is_empty() { "" } else { "***" })
+/// Names every mistake at once.
+pub fn load_table<C: Settings>(given: &Table, changed: impl FnOnce(Table) -> Table) -> Result<C, Vec<String>> {
+    Layers::new(changed(defaults::<C>()?)).with_table(given).map_err(|problem| vec![problem])?.read()
+}
+
+fn defaults<C: Settings>() -> Result<Table, Vec<String>> {
+    C::DEFAULTS.parse().map_err(|error: toml::de::Error| vec![format!("the built-in defaults: {}", error.message())])
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
+    use secrecy::ExposeSecret as _;
+    use serde::Deserialize;
+    use settings::Problems;
+
     use super::*;
+    use crate::ServerSettings;
 
     const DEFAULTS: &str = r#"
         attempts = 3
@@ -202,7 +95,7 @@ mod tests {
     #[derive(Debug, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Small {
-        attempts: u32,
+        attempts: NonZeroU32,
         names: Vec<String>,
         #[serde(default)]
         key_file: Option<String>,
@@ -210,16 +103,17 @@ mod tests {
         telemetry: TelemetrySettings,
     }
 
+    impl Check for Small {
+        fn check(&self, problems: &mut Problems) {
+            problems.nest("server", &self.server);
+            problems.nest("telemetry", &self.telemetry);
+            problems.check(self.names.len() < 3, "names", "must be two at most");
+        }
+    }
+
     impl Settings for Small {
         const SERVICE: &'static str = "small";
         const DEFAULTS: &'static str = DEFAULTS;
-
-        fn problems(&self) -> Vec<String> {
-            let mut problems = self.server.problems();
-            problems.extend(self.telemetry.problems());
-            problems.extend((self.attempts == 0).then(|| "attempts must be at least 1".to_owned()));
-            problems
-        }
 
         fn telemetry(&self) -> &TelemetrySettings {
             &self.telemetry
@@ -241,7 +135,7 @@ mod tests {
             ("MIRROR_OTHER__ATTEMPTS", "6"),
         ])
         .unwrap();
-        assert_eq!((small.attempts, small.names.len(), small.server.request_timeout), (5, 2, Duration::from_secs(7)));
+        assert_eq!((small.attempts.get(), small.names.len(), *small.server.request_timeout), (5, 2, Duration::from_secs(7)));
     }
 
     #[test]
@@ -255,11 +149,52 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named_at_once() {
-        let problems = loaded(&[("MIRROR_SMALL__ATTEMPTS", "0"), ("MIRROR_SMALL__TELEMETRY__FILTER", "=,=")]).unwrap_err();
-        assert_eq!(problems.len(), 3, "{problems:?}");
-        for key in ["attempts", "server.token", "telemetry.filter"] {
-            assert!(problems.iter().any(|problem| problem.contains(key)), "{key}: {problems:?}");
+        let problems = loaded(&[
+            ("MIRROR_SMALL__ATTEMPTS", "0"),
+            ("MIRROR_SMALL__NAMES", "[a, b, c]"),
+            ("MIRROR_SMALL__COLOUR", "red"),
+            ("MIRROR_SMALL__SERVER__REQUEST_TIMEOUT", "0s"),
+            ("MIRROR_SMALL__SERVER__CALLS_PER_CONNECTION_MAX", "many"),
+            ("MIRROR_SMALL__TELEMETRY__FILTER", "=,="),
+        ]);
+        let mut problems = problems.unwrap_err();
+        problems.sort();
+        assert_eq!(
+            problems,
+            [
+                "attempts must be at least 1 (from MIRROR_SMALL__ATTEMPTS)",
+                "colour is no setting (from MIRROR_SMALL__COLOUR)",
+                "names must be two at most",
+                "server.calls_per_connection_max must be at least 1 (from MIRROR_SMALL__SERVER__CALLS_PER_CONNECTION_MAX)",
+                "server.request_timeout must be a duration greater than zero, such as 500ms or 1h \
+                 (from MIRROR_SMALL__SERVER__REQUEST_TIMEOUT)",
+                "server.token must not be empty: without it nobody could be told from an operator",
+                "telemetry.filter must be a filter such as info,writer=debug",
+            ]
+        );
+    }
+
+    #[test]
+    fn mistakes_of_a_file_are_named_with_those_of_the_environment() {
+        let file = std::env::temp_dir().join(format!("small-{}.toml", std::process::id()));
+        std::fs::write(&file, "attempts = \"hush-hush\"\nnames = [1]\n[server]\ntoken = \"secret\"\nhttp = 7\n").unwrap();
+        let variables = [("MIRROR_SMALL__SERVER__HTTP".to_owned(), "8".to_owned())];
+        let problems = load_with::<Small>(Some(&file), variables.into_iter()).unwrap_err().problems.join("\n");
+        std::fs::write(&file, "attempts = 3\ntoken = hush-hush\n").unwrap();
+        let broken = load_with::<Small>(Some(&file), std::iter::empty()).unwrap_err().problems.join("\n");
+        std::fs::remove_file(&file).unwrap();
+        for key in ["attempts", "names.0", "server.http"] {
+            assert!(problems.lines().any(|problem| problem.starts_with(key) && problem.contains(".toml)")), "{key}: {problems}");
         }
+        assert!(problems.contains("(from MIRROR_SMALL__SERVER__HTTP)"), "{problems}");
+        assert!(!problems.contains("hush-hush") && !problems.contains("server.token"), "{problems}");
+        assert!(broken.ends_with("is not TOML from line 2 on") && !broken.contains("hush-hush"), "{broken}");
+    }
+
+    #[test]
+    fn what_is_left_out_because_it_is_wrong_is_not_missed_as_well() {
+        let given = "[server]\ntoken = [\"secret\"]".parse().unwrap();
+        assert_eq!(load_table::<Small>(&given, |defaults| defaults).unwrap_err(), ["server.token must be text"]);
     }
 
     #[test]
@@ -282,7 +217,7 @@ mod tests {
     fn printed_settings_hide_secrets_and_are_settings_again() {
         let small = loaded(&[("MIRROR_SMALL__SERVER__TOKEN", "secret")]).unwrap();
         let text = toml::to_string_pretty(&small).unwrap();
-        assert!(!text.contains("secret") && text.contains("token = \"***\""), "{text}");
+        assert!(!text.contains("secret") && text.contains("token = \"hidden\""), "{text}");
         toml::from_str::<Small>(&text).unwrap();
     }
 }

@@ -13,9 +13,9 @@ pub mod telemetry;
 pub mod trace;
 
 pub use attribution::in_service;
-pub use config::{ConfigError, ServerSettings, Settings, hidden, load};
+pub use config::{ConfigError, Settings, load, load_table};
 pub use control::{Control, InHand};
 pub use program::{main, run_until_stopped};
-pub use server::Chassis;
+pub use server::{Chassis, ServerSettings};
 pub use telemetry::{LogFormat, TelemetrySettings};
 pub use tokio_util::sync::CancellationToken as Shutdown;

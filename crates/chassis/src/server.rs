@@ -1,6 +1,7 @@
 //! The two servers of a service: HTTP and gRPC.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use prometheus_client::registry::Registry;
 use proto::control::v1::control_server::ControlServer;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use settings::{Check, Period, Problems};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
@@ -20,7 +24,49 @@ use tonic_health::server::HealthReporter;
 use crate::attribution::Services;
 use crate::control::ControlService;
 use crate::guard::{Guard, with_token};
-use crate::{Control, ServerSettings, Shutdown};
+use crate::{Control, Shutdown};
+
+/// Where a service listens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSettings {
+    /// What the service itself serves, with `/livez`, `/readyz` and `/metrics`.
+    pub http: SocketAddr,
+    /// Control, health and reflection.
+    pub grpc: SocketAddr,
+    /// The bearer token that every gRPC call but health needs.
+    #[serde(serialize_with = "settings::hidden", default)]
+    pub token: SecretString,
+    /// How long a gRPC call may take until its answer begins. A shorter deadline of the caller counts.
+    #[serde(default = "request_timeout")]
+    pub request_timeout: Period,
+    /// How long calls in hand and open streams may take to end after a request to stop.
+    #[serde(with = "humantime_serde", default = "close_timeout")]
+    pub close_timeout: Duration,
+    /// gRPC calls of one connection at once.
+    #[serde(default = "calls_per_connection_max")]
+    pub calls_per_connection_max: NonZeroUsize,
+}
+
+fn request_timeout() -> Period {
+    Period::from_secs(30)
+}
+
+fn close_timeout() -> Duration {
+    Duration::from_secs(3)
+}
+
+fn calls_per_connection_max() -> NonZeroUsize {
+    const { NonZeroUsize::new(128).unwrap() }
+}
+
+impl Check for ServerSettings {
+    fn check(&self, problems: &mut Problems) {
+        let is_given = !self.token.expose_secret().trim().is_empty();
+        problems.check(is_given, "token", "must not be empty: without it nobody could be told from an operator");
+        problems.check(self.http != self.grpc || self.http.port() == 0, "http", "must be another address than grpc");
+    }
+}
 
 /// What a service lives in: its switch, its health and its metrics.
 pub struct Chassis {
@@ -78,10 +124,10 @@ impl Chassis {
         tracing::info!(service = self.service, http = %settings.http, grpc = %settings.grpc, "listening");
         let (reporter, health) = tonic_health::server::health_reporter();
         let routes = self.routes(grpc.unwrap_or_default(), file_descriptor_sets)?.add_service(health);
-        let guard = Arc::new(Guard { chassis: Arc::clone(self), token: settings.token.clone(), longest: settings.request_timeout });
+        let guard = Arc::new(Guard { chassis: Arc::clone(self), token: settings.token.clone(), longest: *settings.request_timeout });
         let routes = Routes::from(routes.into_axum_router().layer(axum::middleware::from_fn_with_state(guard, with_token)));
         let grpc = tonic::transport::Server::builder()
-            .concurrency_limit_per_connection(settings.calls_per_connection_max)
+            .concurrency_limit_per_connection(settings.calls_per_connection_max.get())
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
             .add_routes(routes)
             .serve_with_incoming_shutdown(TcpIncoming::from(grpc_listener).with_nodelay(Some(true)), shutdown.clone().cancelled_owned());

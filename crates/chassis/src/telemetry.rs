@@ -1,12 +1,14 @@
 //! Logs and traces of a process.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
 use serde::{Deserialize, Serialize};
+use settings::{Check, Period, Problems};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::{Format, Full, Json, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -33,13 +35,11 @@ pub struct TelemetrySettings {
     /// Whether trace ids are kept in the log and in messages even when nothing is exported.
     pub trace_ids: bool,
     /// How long an export may take, and how long the last one is waited for at the end.
-    #[serde(with = "humantime_serde")]
-    pub export_timeout: Duration,
+    pub export_timeout: Period,
     /// How long spans are gathered before they are exported.
-    #[serde(with = "humantime_serde")]
-    pub export_interval: Duration,
+    pub export_interval: Period,
     /// Spans that wait for export at most; more are dropped.
-    pub spans_max: usize,
+    pub spans_max: NonZeroUsize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,33 +58,25 @@ impl Default for TelemetrySettings {
             spans: "info".to_owned(),
             otlp_endpoint: String::new(),
             trace_ids: true,
-            export_timeout: Duration::from_secs(5),
-            export_interval: Duration::from_secs(2),
-            spans_max: 65_536,
+            export_timeout: Period::from_secs(5),
+            export_interval: Period::from_secs(2),
+            spans_max: const { NonZeroUsize::new(65_536).unwrap() },
         }
     }
 }
 
-impl TelemetrySettings {
-    /// Mistakes that types cannot catch, each naming its key.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        for (key, filter) in [("telemetry.filter", &self.filter), ("telemetry.spans", &self.spans)] {
-            if EnvFilter::try_new(filter).is_err() {
-                problems.push(format!("{key} is not a filter such as `info,writer=debug`"));
-            }
-        }
-        if self.export_timeout.is_zero() || self.export_interval.is_zero() || self.spans_max == 0 {
-            problems
-                .push("telemetry.export_timeout, telemetry.export_interval and telemetry.spans_max must be more than nothing".to_owned());
+impl Check for TelemetrySettings {
+    fn check(&self, problems: &mut Problems) {
+        for (key, filter) in [("filter", &self.filter), ("spans", &self.spans)] {
+            problems.check(EnvFilter::try_new(filter).is_ok(), key, "must be a filter such as info,writer=debug");
         }
         let endpoint = self.otlp_endpoint.as_str();
-        if !endpoint.is_empty() && !endpoint.starts_with("http://") {
-            problems.push("telemetry.otlp_endpoint must be http://host:port of a collector that takes OTLP over gRPC".to_owned());
-        }
-        problems
+        let is_http = endpoint.is_empty() || endpoint.starts_with("http://");
+        problems.check(is_http, "otlp_endpoint", "must be http://host:port of a collector that takes OTLP over gRPC");
     }
+}
 
+impl TelemetrySettings {
     fn endpoint(&self) -> Option<String> {
         let standard = || std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok();
         Some(self.otlp_endpoint.clone()).filter(|endpoint| !endpoint.is_empty()).or_else(standard).filter(|endpoint| !endpoint.is_empty())
@@ -126,7 +118,7 @@ pub fn start(service: &'static str, settings: &TelemetrySettings) -> anyhow::Res
         None => None,
     };
     tracing_subscriber::registry().with(services).with(text).with(json).with(spans).try_init()?;
-    Ok(Telemetry { provider, timeout: settings.export_timeout })
+    Ok(Telemetry { provider, timeout: *settings.export_timeout })
 }
 
 fn provider(
@@ -137,7 +129,7 @@ fn provider(
 ) -> anyhow::Result<SdkTracerProvider> {
     let builder = SdkTracerProvider::builder().with_resource(resource(service));
     let Some(endpoint) = endpoint else { return Ok(builder.build()) };
-    let (timeout, runtime) = (settings.export_timeout, tokio::runtime::Handle::current());
+    let (timeout, runtime) = (*settings.export_timeout, tokio::runtime::Handle::current());
     let exporter = move || SpanExporter::builder().with_tonic().with_endpoint(&endpoint).with_timeout(timeout).build();
     let process = exporter()?;
     // Spans are exported from a thread outside the runtime, in which connections live.
@@ -146,7 +138,7 @@ fn provider(
         exporter().ok()
     });
     let batches =
-        BatchConfigBuilder::default().with_max_queue_size(settings.spans_max).with_scheduled_delay(settings.export_interval).build();
+        BatchConfigBuilder::default().with_max_queue_size(settings.spans_max.get()).with_scheduled_delay(*settings.export_interval).build();
     let batching = BatchSpanProcessor::builder(exporters).with_batch_config(batches).build();
     Ok(builder.with_span_processor(Attributing::new(batching, services.clone())).build())
 }

@@ -7,6 +7,7 @@ use chassis::{ServerSettings, TelemetrySettings};
 use eventlog::Verification;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use settings::{Check, Problems};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,7 +123,7 @@ impl ProofSettings {
 #[serde(deny_unknown_fields)]
 pub struct SealSettings {
     pub directory: PathBuf,
-    #[serde(serialize_with = "chassis::hidden")]
+    #[serde(serialize_with = "settings::hidden")]
     pub key: SecretString,
     /// Counts where it is given.
     #[serde(default)]
@@ -148,13 +149,17 @@ impl SealSettings {
 /// Of accesses the database keeps so much in any case; a plan is not to go while it is reviewed.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(24 * 3_600);
 
-impl chassis::Settings for Config {
-    const SERVICE: &'static str = "admin";
-    const DEFAULTS: &'static str = include_str!("../config.default.toml");
+impl Check for Config {
+    fn check(&self, problems: &mut Problems) {
+        problems.nest("server", &self.server);
+        problems.nest("telemetry", &self.telemetry);
+        problems.extend(self.other_problems());
+    }
+}
 
-    fn problems(&self) -> Vec<String> {
-        let mut problems = self.server.problems();
-        problems.extend(self.telemetry.problems());
+impl Config {
+    fn other_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
         problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
         problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
         problems.extend(self.bridge.problems().into_iter().map(|problem| format!("bridge.{problem}")));
@@ -218,6 +223,11 @@ impl chassis::Settings for Config {
         }
         problems
     }
+}
+
+impl chassis::Settings for Config {
+    const SERVICE: &'static str = "admin";
+    const DEFAULTS: &'static str = include_str!("../config.default.toml");
 
     fn telemetry(&self) -> &TelemetrySettings {
         &self.telemetry

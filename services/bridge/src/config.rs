@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use chassis::{ServerSettings, TelemetrySettings, hidden};
+use chassis::{ServerSettings, TelemetrySettings};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
+use settings::{Check, Problems, hidden};
 use url::Url;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,11 +104,16 @@ pub struct Page {
 /// Keys shorter than this could be guessed: they are hashed without salt.
 const KEY_CHARS_MIN: usize = 16;
 
-impl chassis::Settings for Config {
-    const SERVICE: &'static str = "bridge";
-    const DEFAULTS: &'static str = include_str!("../config.default.toml");
+impl Check for Config {
+    fn check(&self, problems: &mut Problems) {
+        problems.nest("server", &self.server);
+        problems.nest("telemetry", &self.telemetry);
+        problems.extend(self.other_problems());
+    }
+}
 
-    fn problems(&self) -> Vec<String> {
+impl Config {
+    fn other_problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut check = |right: bool, problem: &str| {
             if !right {
@@ -128,10 +134,13 @@ impl chassis::Settings for Config {
         keys.sort_unstable();
         check(keys.windows(2).all(|pair| pair.first() != pair.get(1)), "reader_keys must differ from each other and from bootstrap_key");
         self.limit_problems(&mut check);
-        problems.extend(self.server.problems());
-        problems.extend(self.telemetry.problems());
         problems
     }
+}
+
+impl chassis::Settings for Config {
+    const SERVICE: &'static str = "bridge";
+    const DEFAULTS: &'static str = include_str!("../config.default.toml");
 
     fn telemetry(&self) -> &TelemetrySettings {
         &self.telemetry

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chassis::{ServerSettings, TelemetrySettings};
 use domain::{Backoff, Rules};
 use serde::{Deserialize, Serialize};
+use settings::{Check, Problems};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,12 +65,16 @@ impl Config {
     }
 }
 
-impl chassis::Settings for Config {
-    const SERVICE: &'static str = "mapper";
-    const DEFAULTS: &'static str = include_str!("../config.default.toml");
+impl Check for Config {
+    fn check(&self, problems: &mut Problems) {
+        problems.nest("server", &self.server);
+        problems.extend(self.other_problems());
+    }
+}
 
-    fn problems(&self) -> Vec<String> {
-        let mut problems = self.server.problems();
+impl Config {
+    fn other_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
         problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
         problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
         if let Err(error) = self.rules() {
@@ -90,6 +95,11 @@ impl chassis::Settings for Config {
         problems.extend(none.map(|(key, _)| format!("{key} must be longer than nothing")));
         problems
     }
+}
+
+impl chassis::Settings for Config {
+    const SERVICE: &'static str = "mapper";
+    const DEFAULTS: &'static str = include_str!("../config.default.toml");
 
     fn telemetry(&self) -> &TelemetrySettings {
         &self.telemetry

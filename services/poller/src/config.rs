@@ -11,6 +11,7 @@ use chassis::{ServerSettings, TelemetrySettings};
 use domain::{Backoff, LocationId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
+use settings::{Check, Problems};
 
 pub(crate) use nets::Span;
 pub use nets::{AppointmentSettings, SweepSettings, TaskSettings, WatchSettings};
@@ -170,13 +171,17 @@ pub struct IntervalSettings {
     pub interval: Duration,
 }
 
-impl chassis::Settings for Config {
-    const SERVICE: &'static str = "poller";
-    const DEFAULTS: &'static str = include_str!("../config.default.toml");
+impl Check for Config {
+    fn check(&self, problems: &mut Problems) {
+        problems.nest("server", &self.server);
+        problems.nest("telemetry", &self.telemetry);
+        problems.extend(self.other_problems());
+    }
+}
 
-    fn problems(&self) -> Vec<String> {
-        let mut problems = self.server.problems();
-        problems.extend(self.telemetry.problems());
+impl Config {
+    fn other_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
         problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
         problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
         problems.extend(self.location_problems());
@@ -203,6 +208,11 @@ impl chassis::Settings for Config {
         problems.extend(self.longer_than_nothing().map(|key| format!("{key} must be longer than nothing")));
         problems
     }
+}
+
+impl chassis::Settings for Config {
+    const SERVICE: &'static str = "poller";
+    const DEFAULTS: &'static str = include_str!("../config.default.toml");
 
     fn telemetry(&self) -> &TelemetrySettings {
         &self.telemetry
@@ -304,8 +314,6 @@ fn hidden<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result
 
 #[cfg(test)]
 mod tests {
-    use chassis::Settings;
-
     use super::*;
 
     fn load(toml: &str) -> Result<Config, chassis::ConfigError> {

@@ -215,11 +215,6 @@ pub(crate) fn merged(mut base: Table, over: &Table) -> Table {
 
 fn config<C: chassis::Settings>(generated: Table, wanted: &Table) -> Result<C, Vec<String>> {
     let named = |problem: String| format!("services.{}: {problem}", C::SERVICE);
-    let defaults: Table = C::DEFAULTS.parse().map_err(|error: toml::de::Error| vec![named(error.message().to_owned())])?;
-    let whole = merged(merged(defaults, &generated), wanted);
-    let config: C = whole.try_into().map_err(|error: toml::de::Error| vec![named(error.message().to_owned())])?;
-    match config.problems() {
-        problems if problems.is_empty() => Ok(config),
-        problems => Err(problems.into_iter().map(named).collect()),
-    }
+    let config = chassis::load_table(wanted, |defaults| merged(defaults, &generated));
+    config.map_err(|problems| problems.into_iter().map(named).collect())
 }

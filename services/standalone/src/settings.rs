@@ -7,6 +7,7 @@ use std::time::Duration;
 use chassis::TelemetrySettings;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
+use settings::{Check, Problems};
 use url::Url;
 
 use crate::Ports;
@@ -97,11 +98,14 @@ impl Settings {
     }
 }
 
-impl chassis::Settings for Settings {
-    const SERVICE: &'static str = "standalone";
-    const DEFAULTS: &'static str = include_str!("../config.default.toml");
+impl Check for Settings {
+    fn check(&self, problems: &mut Problems) {
+        problems.extend(self.other_problems());
+    }
+}
 
-    fn problems(&self) -> Vec<String> {
+impl Settings {
+    fn other_problems(&self) -> Vec<String> {
         let mut problems = self.ports.problems();
         if self.data.as_os_str().is_empty() {
             problems.push("data must name a directory".to_owned());
@@ -111,6 +115,11 @@ impl chassis::Settings for Settings {
         }
         problems
     }
+}
+
+impl chassis::Settings for Settings {
+    const SERVICE: &'static str = "standalone";
+    const DEFAULTS: &'static str = include_str!("../config.default.toml");
 
     fn telemetry(&self) -> &TelemetrySettings {
         &self.telemetry

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chassis::{ServerSettings, TelemetrySettings};
 use domain::Backoff;
 use serde::{Deserialize, Serialize};
+use settings::{Check, Problems};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,12 +63,16 @@ pub struct IntervalSettings {
     pub interval: Duration,
 }
 
-impl chassis::Settings for Config {
-    const SERVICE: &'static str = "writer";
-    const DEFAULTS: &'static str = include_str!("../config.default.toml");
+impl Check for Config {
+    fn check(&self, problems: &mut Problems) {
+        problems.nest("server", &self.server);
+        problems.extend(self.other_problems());
+    }
+}
 
-    fn problems(&self) -> Vec<String> {
-        let mut problems = self.server.problems();
+impl Config {
+    fn other_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
         problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
         problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
         problems.extend(self.bridge.problems().into_iter().map(|problem| format!("bridge.{problem}")));
@@ -78,6 +83,11 @@ impl chassis::Settings for Config {
         problems.extend(self.longer_than_nothing().map(|key| format!("{key} must be longer than nothing")));
         problems
     }
+}
+
+impl chassis::Settings for Config {
+    const SERVICE: &'static str = "writer";
+    const DEFAULTS: &'static str = include_str!("../config.default.toml");
 
     fn telemetry(&self) -> &TelemetrySettings {
         &self.telemetry

@@ -6,32 +6,37 @@ use std::path::Path;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What a member may use inside the workspace. A member that is not listed here fails the test.
-const INSIDE: [(&str, &[&str]); 18] = [
+const INSIDE: [(&str, &[&str]); 19] = [
     ("domain", &[]),
+    ("settings", &[]),
     ("embedded", &[]),
     ("proof", &["domain"]),
-    ("eventlog", &["domain", "proof"]),
-    ("bus", &["domain"]),
-    ("ghl", &["domain"]),
-    ("pagico", &["domain"]),
-    ("chassis", &["proto"]),
+    ("eventlog", &["domain", "settings", "proof"]),
+    ("bus", &["domain", "settings"]),
+    ("ghl", &["domain", "settings"]),
+    ("pagico", &["domain", "settings"]),
+    ("chassis", &["settings", "proto"]),
     ("proto", &[]),
-    ("poller", &["domain", "eventlog", "bus", "ghl", "chassis", "proto"]),
-    ("mapper", &["domain", "eventlog", "bus", "chassis"]),
-    ("writer", &["domain", "eventlog", "bus", "pagico", "chassis"]),
-    ("bridge", &["chassis"]),
-    ("admin", &["domain", "eventlog", "bus", "chassis", "pagico", "proto", "proof"]),
+    ("poller", &["domain", "settings", "eventlog", "bus", "ghl", "chassis", "proto"]),
+    ("mapper", &["domain", "settings", "eventlog", "bus", "chassis"]),
+    ("writer", &["domain", "settings", "eventlog", "bus", "pagico", "chassis"]),
+    ("bridge", &["settings", "chassis"]),
+    ("admin", &["domain", "settings", "eventlog", "bus", "chassis", "pagico", "proto", "proof"]),
     ("mirrorctl", &["domain", "proto", "proof"]),
     (
         "standalone",
-        &["domain", "proof", "eventlog", "bus", "ghl", "chassis", "embedded", "poller", "mapper", "writer", "bridge", "admin", "sandbox"],
+        &[
+            "domain", "settings", "proof", "eventlog", "bus", "ghl", "chassis", "embedded", "poller", "mapper", "writer", "bridge",
+            "admin", "sandbox",
+        ],
     ),
     ("sandbox", &[]),
     ("tests", &EVERYTHING),
 ];
 
-const EVERYTHING: [&str; 17] = [
+const EVERYTHING: [&str; 18] = [
     "domain",
+    "settings",
     "embedded",
     "proof",
     "eventlog",

@@ -8,6 +8,7 @@ use chassis::{Chassis, ServerSettings, Shutdown};
 use prometheus_client::metrics::counter::Counter;
 use proto::control::v1 as control;
 use proto::control::v1::control_client::ControlClient;
+use settings::Period;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
@@ -39,9 +40,9 @@ fn settings() -> ServerSettings {
         http: free(),
         grpc: free(),
         token: TOKEN.into(),
-        request_timeout: Duration::from_secs(5),
+        request_timeout: Period::from_secs(5),
         close_timeout: Duration::from_millis(300),
-        calls_per_connection_max: 16,
+        calls_per_connection_max: 16.try_into().unwrap(),
     }
 }
 

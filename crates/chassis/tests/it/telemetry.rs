@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use chassis::{Chassis, TelemetrySettings, in_service, telemetry, trace};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value;
+use settings::Period;
 use tonic::transport::server::TcpIncoming;
 use tracing::Instrument as _;
 
@@ -49,7 +49,7 @@ async fn services_of_one_process_are_told_apart_in_one_trace() {
     tokio::spawn(tonic::transport::Server::builder().add_service(collector).serve_with_incoming(TcpIncoming::from(listener)));
 
     // The last spans are exported by the stop, long before the interval is over.
-    let settings = TelemetrySettings { otlp_endpoint: endpoint, export_interval: Duration::from_secs(600), ..TelemetrySettings::default() };
+    let settings = TelemetrySettings { otlp_endpoint: endpoint, export_interval: Period::from_secs(600), ..TelemetrySettings::default() };
     let started = telemetry::start("process", &settings).unwrap();
     let services = [Chassis::new("poller"), Chassis::new("writer")];
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use chassis::Settings;
 use domain::Policy;
+use settings::Check;
 
 use crate::stage::{Stage, TRACE};
 
