@@ -9,6 +9,7 @@ mod control;
 mod guard;
 mod program;
 mod server;
+pub mod tasks;
 pub mod telemetry;
 pub mod trace;
 

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use bus::{Message, Outgoing};
 use chassis::Shutdown;
+use chassis::tasks::sleep;
 use domain::{Body, Decode, Intent, LocationId, Recorded, Stored};
 use eventlog::{Letter, Parking, Stage};
 use jiff::Timestamp;
 
 use crate::destinations::{self, Destinations};
 use crate::mapping::{Mapped, Stuck, mapped, outgoing, unread};
-use crate::tools::{Tools, rest};
+use crate::tools::Tools;
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +139,7 @@ impl Batch<'_> {
             failures += 1;
             tracing::warn!(%error, failures, intents = outgoing.len(), "intents are not published yet");
             self.tools.chassis.ready("intents", Err(error.to_string()));
-            if !rest(self.stop, self.tools.delay(failures)).await {
+            if !sleep(self.stop, self.tools.delay(failures)).await {
                 return Published::Stopped;
             }
         }
@@ -196,7 +197,7 @@ impl Batch<'_> {
             if !error.is_transient() {
                 return Fate::Again(self.tools.config.retry.longest);
             }
-            if !rest(self.stop, self.tools.delay(failures)).await {
+            if !sleep(self.stop, self.tools.delay(failures)).await {
                 return Fate::Left;
             }
         }

@@ -5,9 +5,10 @@ use std::sync::{Arc, PoisonError};
 
 use bus::Message;
 use chassis::Shutdown;
+use chassis::tasks::sleep;
 use domain::{LocationId, Rules, RulesRevision, Workspace};
 
-use crate::tools::{Tools, rest};
+use crate::tools::Tools;
 
 /// A workspace that receives changes.
 #[derive(Clone, Debug)]
@@ -50,7 +51,7 @@ pub(crate) async fn announce(tools: &Tools, stop: &Shutdown) -> anyhow::Result<b
                 tracing::warn!(%error, failures, "the rules are not known to the log yet");
             }
         }
-        if !rest(stop, tools.delay(failures)).await {
+        if !sleep(stop, tools.delay(failures)).await {
             return Ok(false);
         }
     }
@@ -70,7 +71,7 @@ pub(crate) async fn load(tools: &Tools, messages: &[Message], stop: &Shutdown) -
                 tracing::warn!(%error, failures, "the workspaces are not known yet");
             }
         }
-        if !rest(stop, tools.delay(failures)).await {
+        if !sleep(stop, tools.delay(failures)).await {
             return None;
         }
     }

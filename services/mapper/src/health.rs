@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bus::Stream;
 use chassis::Shutdown;
+use chassis::tasks::sleep;
 
-use crate::tools::{Tools, rest};
+use crate::tools::Tools;
 
 /// Tries the database and the bus from time to time. Either being away makes the service not ready; it stays alive and goes on when
 /// both are back.
@@ -15,7 +16,7 @@ pub(crate) async fn run(tools: Arc<Tools>, stop: Shutdown) -> anyhow::Result<()>
         let connected = tools.bus.connected();
         tools.chassis.ready("bus", if connected { Ok(()) } else { Err("the bus is not connected".to_owned()) });
         figures(&tools, connected).await;
-        if !rest(&stop, tools.config.health.interval).await {
+        if !sleep(&stop, tools.config.health.interval).await {
             return Ok(());
         }
     }

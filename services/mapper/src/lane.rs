@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use bus::{Inbox, Message, Stream};
 use chassis::Shutdown;
+use chassis::tasks::sleep;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
 use crate::batch::{Batch, Fate};
 use crate::destinations;
-use crate::tools::{Tools, in_hand, rest};
+use crate::tools::{Tools, in_hand};
 
 /// Takes events until it is time to stop, then finishes what is in hand.
 pub(crate) async fn run(tools: Arc<Tools>, stop: Shutdown) -> anyhow::Result<()> {
@@ -41,7 +42,7 @@ pub(crate) async fn run(tools: Arc<Tools>, stop: Shutdown) -> anyhow::Result<()>
             Err(error) => {
                 failures += 1;
                 tracing::warn!(%error, failures, "no events from the bus");
-                rest(&stop, tools.delay(failures)).await;
+                sleep(&stop, tools.delay(failures)).await;
             }
         }
     }
@@ -79,7 +80,7 @@ async fn open(tools: &Tools, stop: &Shutdown) -> anyhow::Result<Option<Inbox>> {
                 tracing::warn!(%error, failures, "the bus is not ready yet");
             }
         }
-        if !rest(stop, tools.delay(failures)).await {
+        if !sleep(stop, tools.delay(failures)).await {
             return Ok(None);
         }
     }

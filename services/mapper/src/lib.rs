@@ -15,9 +15,9 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use bus::Bus;
-use chassis::{Chassis, Shutdown};
+use chassis::{Chassis, Shutdown, tasks};
 use eventlog::EventLog;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
 pub use config::{BatchSettings, Config, IntervalSettings, RetrySettings};
 
@@ -38,7 +38,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     tasks.spawn(async move { health::run(checked, checking).await.context("health") });
     let (mapper, mapping) = (Arc::clone(&tools), stop.clone());
     tasks.spawn(async move { lane::run(mapper, mapping).await.context("events") });
-    finish(tasks, &stop).await
+    tasks::join_all(tasks, &stop).await
 }
 
 async fn tools(config: Config) -> anyhow::Result<Tools> {
@@ -52,17 +52,4 @@ async fn tools(config: Config) -> anyhow::Result<Tools> {
     let bus = Bus::connect(&config.bus).await?;
     let rules = Arc::new(rules);
     Ok(Tools { config, rules, rules_text, known_rules: Mutex::default(), log, bus, chassis, metrics })
-}
-
-/// Waits for all tasks; the first that fails stops the others.
-async fn finish(mut tasks: JoinSet<anyhow::Result<()>>, stop: &Shutdown) -> anyhow::Result<()> {
-    let mut outcome = Ok(());
-    while let Some(ended) = tasks.join_next().await {
-        let ended = ended.unwrap_or_else(|error: JoinError| Err(anyhow::Error::new(error).context("a task ended unexpectedly")));
-        if ended.is_err() {
-            stop.cancel();
-        }
-        outcome = outcome.and(ended);
-    }
-    outcome
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bus::{Bus, Message};
+use chassis::tasks::sleep;
 use chassis::{Chassis, Shutdown};
 use domain::{Rules, RulesRevision};
 use eventlog::EventLog;
@@ -51,18 +52,10 @@ impl Tools {
             failures += 1;
             tracing::warn!(%error, failures, doing, "the log does not answer as it should");
             self.chassis.ready("keys", Err(error.to_string()));
-            if !rest(stop, self.delay(failures)).await {
+            if !sleep(stop, self.delay(failures)).await {
                 return None;
             }
         }
-    }
-}
-
-/// Rests; false when it is time to stop.
-pub(crate) async fn rest(stop: &Shutdown, duration: Duration) -> bool {
-    tokio::select! {
-        () = stop.cancelled() => false,
-        () = tokio::time::sleep(duration) => true,
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bus::Message;
 use chassis::Shutdown;
+use chassis::tasks::sleep;
 use domain::{Decode, Intent, LocationId, ObjectKey, Workspace};
 use eventlog::{Letter, Opened, Parking, Settlement, Stage};
 use futures::StreamExt;
@@ -12,7 +13,7 @@ use tracing::Span;
 
 use crate::fate::{Carrier, Ended, Fate, Remedy, settlement};
 use crate::plan::{Item, Read, gated, halves, pieces, plan};
-use crate::tools::{Tools, Unheard, rest};
+use crate::tools::{Tools, Unheard};
 
 /// A batch while it is worked on. Messages are named by their place in it.
 #[derive(Clone, Copy)]
@@ -184,7 +185,7 @@ impl Batch<'_> {
         };
         tracing::warn!(workspace = %workspace, %error, failures, delay_ms = delay.as_millis(), "waiting for the bridge");
         self.tools.chassis.ready("bridge", Err(error.to_string()));
-        if rest(self.stop, delay).await { Overcome::Again } else { Overcome::Stopped }
+        if sleep(self.stop, delay).await { Overcome::Again } else { Overcome::Stopped }
     }
 
     /// Records how deliveries ended; what has not ended is tried again later.

@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use bus::{Inbox, Lane, Message, Stream};
 use chassis::Shutdown;
+use chassis::tasks::sleep;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
 use crate::apply::Batch;
 use crate::fate::Fate;
-use crate::tools::{Tools, in_hand, rest};
+use crate::tools::{Tools, in_hand};
 
 /// Takes intents of a lane until it is time to stop, then finishes what is in hand.
 pub(crate) async fn run(tools: Arc<Tools>, lane: Lane, stop: Shutdown) -> anyhow::Result<()> {
@@ -46,7 +47,7 @@ pub(crate) async fn run(tools: Arc<Tools>, lane: Lane, stop: Shutdown) -> anyhow
             Err(error) => {
                 failures += 1;
                 tracing::warn!(%error, failures, "no intents from the bus");
-                rest(&stop, tools.delay(failures)).await;
+                sleep(&stop, tools.delay(failures)).await;
             }
         }
     }
@@ -95,7 +96,7 @@ async fn open(tools: &Tools, lane: Lane, stop: &Shutdown) -> anyhow::Result<Opti
                 tracing::warn!(%error, failures, "the bus is not ready yet");
             }
         }
-        if !rest(stop, tools.delay(failures)).await {
+        if !sleep(stop, tools.delay(failures)).await {
             return Ok(None);
         }
     }

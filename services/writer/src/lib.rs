@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bus::{Bus, Lane};
-use chassis::{Chassis, Shutdown};
+use chassis::{Chassis, Shutdown, tasks};
 use eventlog::EventLog;
 use pagico::Bridge;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
 pub use config::{BatchSettings, Config, IntervalSettings, ReplaySettings, RetrySettings};
 
@@ -42,7 +42,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         let (writing, writer) = (stop.clone(), Arc::clone(&tools));
         tasks.spawn(async move { lane::run(writer, lane, writing).await.context("intents") });
     }
-    finish(tasks, &stop).await
+    tasks::join_all(tasks, &stop).await
 }
 
 async fn tools(config: Config) -> anyhow::Result<Tools> {
@@ -54,17 +54,4 @@ async fn tools(config: Config) -> anyhow::Result<Tools> {
     let bus = Bus::connect(&config.bus).await?;
     let bridge = Bridge::new(config.bridge.clone())?;
     Ok(Tools { config, log, bus, bridge, chassis, metrics, live_batches: watch::Sender::new(0) })
-}
-
-/// Waits for all tasks; the first that fails stops the others.
-async fn finish(mut tasks: JoinSet<anyhow::Result<()>>, stop: &Shutdown) -> anyhow::Result<()> {
-    let mut outcome = Ok(());
-    while let Some(ended) = tasks.join_next().await {
-        let ended = ended.unwrap_or_else(|error: JoinError| Err(anyhow::Error::new(error).context("a task ended unexpectedly")));
-        if ended.is_err() {
-            stop.cancel();
-        }
-        outcome = outcome.and(ended);
-    }
-    outcome
 }

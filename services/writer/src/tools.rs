@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, Message};
+use chassis::tasks::sleep;
 use chassis::{Chassis, Shutdown};
 use eventlog::EventLog;
 use futures::future::select;
@@ -65,18 +66,10 @@ impl Tools {
             if !error.is_transient() {
                 return Err(Unheard::Refused(error));
             }
-            if !rest(stop, self.delay(attempt)).await {
+            if !sleep(stop, self.delay(attempt)).await {
                 return Err(Unheard::Stopped);
             }
         }
-    }
-}
-
-/// Rests; false when it is time to stop.
-pub(crate) async fn rest(stop: &Shutdown, duration: Duration) -> bool {
-    tokio::select! {
-        () = stop.cancelled() => false,
-        () = tokio::time::sleep(duration) => true,
     }
 }
 
