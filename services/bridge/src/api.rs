@@ -2,6 +2,7 @@
 
 mod aliases;
 mod answer;
+mod extract;
 mod guard;
 mod objects;
 mod openapi;

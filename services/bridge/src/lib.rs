@@ -4,14 +4,8 @@
 
 mod api;
 mod app;
-mod canonical;
 mod config;
-mod contents;
-mod decide;
-mod keys;
-mod kind;
-mod live;
-mod metrics;
+mod object;
 mod page;
 mod request;
 mod store;

@@ -4,6 +4,7 @@ mod ask;
 mod assets;
 mod clock;
 mod data;
+mod failed;
 mod follow;
 mod text;
 mod view;
@@ -14,13 +15,12 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Redirect, Response};
 use axum::routing::get;
 
-use crate::api::Refused;
+use self::ask::{Ask, InPath, named};
+use self::failed::Failed;
 use crate::app::App;
-use crate::store::Error;
-use ask::{Ask, InPath, named};
 
 pub(crate) fn router(app: &App) -> Router {
     let turns = from_fn_with_state(App::clone(app), visitor::take_turn);
@@ -47,40 +47,4 @@ async fn show(State(app): State<App>, path: InPath, query: Result<Query<Ask>, Qu
     let template = if ask.fragment.is_some() { "fragment.html" } else { "workspace.html" };
     let status = if seen.is_missing() { StatusCode::NOT_FOUND } else { StatusCode::OK };
     Ok(assets::render(status, template, &view::frame(&app, &named.name, &ask, &seen)))
-}
-
-/// A refusal, as a page.
-struct Failed(Refused);
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self(match error {
-            Error::WorkspaceUnknown => Refused::new(StatusCode::NOT_FOUND, "workspace_unknown", "There is no workspace of that name."),
-            Error::AliasUnknown
-            | Error::Aliased(_)
-            | Error::Leaving
-            | Error::Pruned(_)
-            | Error::OtherRequest
-            | Error::Unavailable(_)
-            | Error::Failed(_) => error.into(),
-        })
-    }
-}
-
-impl From<Refused> for Failed {
-    fn from(refused: Refused) -> Self {
-        Self(refused)
-    }
-}
-
-impl IntoResponse for Failed {
-    fn into_response(self) -> Response {
-        let Self(refused) = self;
-        let page = assets::message(refused.status, &refused.message);
-        let mut response = (refused.status, Html(page)).into_response();
-        if let Some(seconds) = refused.retry_after {
-            response.headers_mut().insert(axum::http::header::RETRY_AFTER, seconds.into());
-        }
-        response
-    }
 }

@@ -7,8 +7,8 @@ use secrecy::ExposeSecret;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::app::{App, Parts};
-use crate::canonical::sha256;
 use crate::config::Config;
+use crate::object::sha256;
 use crate::store::{Leaving, Result, Scope};
 
 const PREPARE_AGAIN_FIRST: Duration = Duration::from_millis(200);

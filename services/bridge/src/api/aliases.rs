@@ -6,9 +6,8 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Refused;
-use super::objects::{InBody, body};
-use super::workspaces::{Answer, InPath, InQuery, PageQuery, cursor_after, from_cursor, from_query, named, page_size};
+use super::answer::Refused;
+use super::extract::{Answer, InBody, InPath, InQuery, PageQuery, body, cursor_after, from_cursor, from_query, named, page_size};
 use crate::app::App;
 use crate::request::check_workspace;
 use crate::store::Alias;

@@ -6,9 +6,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
-use super::Refused;
+use super::answer::Refused;
 use crate::app::App;
-use crate::keys::bearer;
+use crate::app::bearer;
 use crate::store::Scope;
 
 pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {

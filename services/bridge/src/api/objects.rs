@@ -3,31 +3,25 @@
 use std::time::Instant;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::Refused;
-use super::workspaces::{
-    InPath, InQuery, cursor_after, from_cursor, from_query, object_path, page_size, reading, reading_object, revision, workspace,
+use super::answer::Refused;
+use super::extract::{
+    Answer, InBody, InPath, InQuery, cursor_after, from_cursor, from_query, object_path, page_size, reading, reading_object, revision,
+    whole, workspace,
 };
 use crate::app::{App, Parts};
-use crate::canonical::sha256;
-use crate::decide::Outcome;
-use crate::kind::Kind;
+use crate::object::{Kind, Outcome, sha256};
 use crate::request::{Item, Refusal, batch, check_idempotency_key, check_key, checked_revision, put_body, removal};
 use crate::store::{Applied, Filter, Object, Once, Slice, Spot, Written};
-
-type Answer<T = Response> = Result<T, Refused>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +52,7 @@ struct ItemAnswer<'a> {
     error: Option<Value>,
 }
 
-pub(super) async fn write_batch(State(app): State<App>, path: InPath<String>, body: InBody) -> Answer {
+pub(super) async fn write_batch(State(app): State<App>, path: InPath<String>, body: InBody) -> Answer<Response> {
     let workspace = workspace(&app, path)?;
     let items = batch(&whole(body)?, &app.limits)?;
     let refusals: Vec<Option<Refusal>> = items.iter().map(|item| item.as_ref().err().cloned()).collect();
@@ -83,7 +77,13 @@ pub(super) async fn write_batch(State(app): State<App>, path: InPath<String>, bo
     Ok(Json(json!({ "results": results })).into_response())
 }
 
-pub(super) async fn write(kind: Kind, State(app): State<App>, path: InPath<(String, String)>, headers: HeaderMap, body: InBody) -> Answer {
+pub(super) async fn write(
+    kind: Kind,
+    State(app): State<App>,
+    path: InPath<(String, String)>,
+    headers: HeaderMap,
+    body: InBody,
+) -> Answer<Response> {
     let (workspace, key) = object_path(&app, path)?;
     let body = whole(body)?;
     let asked = [b"put\0", kind.as_str().as_bytes(), b"\0", key.as_bytes(), b"\0", &body].concat();
@@ -97,7 +97,7 @@ pub(super) async fn remove(
     path: InPath<(String, String)>,
     query: InQuery<RemoveQuery>,
     headers: HeaderMap,
-) -> Answer {
+) -> Answer<Response> {
     let (workspace, key) = object_path(&app, path)?;
     let RemoveQuery { epoch, seq } = from_query(query)?;
     let revision = checked_revision(epoch, seq).ok_or_else(|| Refused::unprocessable("invalid_item", "epoch or seq is too large"))?;
@@ -106,7 +106,7 @@ pub(super) async fn remove(
     write_one(&app, &workspace, item, &headers, asked.as_bytes()).await
 }
 
-pub(super) async fn read(kind: Kind, State(app): State<App>, path: InPath<(String, String)>) -> Answer {
+pub(super) async fn read(kind: Kind, State(app): State<App>, path: InPath<(String, String)>) -> Answer<Response> {
     let (workspace, key) = reading_object(&app, path).await?;
     match app.store.object(&workspace, &key).await?.filter(|object| object.kind == kind) {
         Some(object) => Ok(Json(described(object)?).into_response()),
@@ -114,7 +114,7 @@ pub(super) async fn read(kind: Kind, State(app): State<App>, path: InPath<(Strin
     }
 }
 
-pub(super) async fn list(kind: Kind, State(app): State<App>, path: InPath<String>, query: InQuery<ListQuery>) -> Answer {
+pub(super) async fn list(kind: Kind, State(app): State<App>, path: InPath<String>, query: InQuery<ListQuery>) -> Answer<Response> {
     let workspace = reading(&app, path).await?;
     let ListQuery { cursor, limit, contact } = from_query(query)?;
     if let Some(contact) = &contact {
@@ -129,7 +129,7 @@ pub(super) async fn list(kind: Kind, State(app): State<App>, path: InPath<String
 }
 
 /// Of every kind, contact by contact.
-pub(super) async fn list_all(State(app): State<App>, path: InPath<String>, query: InQuery<ListQuery>) -> Answer {
+pub(super) async fn list_all(State(app): State<App>, path: InPath<String>, query: InQuery<ListQuery>) -> Answer<Response> {
     let workspace = reading(&app, path).await?;
     let ListQuery { cursor, limit, contact } = from_query(query)?;
     if let Some(contact) = &contact {
@@ -185,31 +185,12 @@ fn described(object: Object) -> Answer<Described> {
     })
 }
 
-pub(super) type InBody = Result<Bytes, BytesRejection>;
-
-/// A body that is read as a whole or refused as a whole, without quoting it.
-pub(super) fn body<T: DeserializeOwned>(given: InBody) -> Answer<T> {
-    serde_json::from_slice(&whole(given)?).map_err(|error| {
-        let message = format!("the body is not as /openapi.json says: line {}, column {}", error.line(), error.column());
-        let code = if error.is_data() { "invalid_body" } else { "invalid_json" };
-        Refused::new(StatusCode::BAD_REQUEST, code, message)
-    })
-}
-
-fn whole(body: InBody) -> Answer<Bytes> {
-    body.map_err(|rejection| {
-        let status = rejection.status();
-        let code = if status == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "unreadable_body" };
-        Refused::new(status, code, if code == "too_large" { "the body is too large" } else { "the body could not be read to its end" })
-    })
-}
-
 fn traceparent(headers: &HeaderMap) -> Option<String> {
     headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 /// Writes one object, and answers a request that came before under the same idempotency key with the answer it had.
-async fn write_one(app: &Parts, workspace: &str, item: Item, headers: &HeaderMap, asked: &[u8]) -> Answer {
+async fn write_one(app: &Parts, workspace: &str, item: Item, headers: &HeaderMap, asked: &[u8]) -> Answer<Response> {
     let idempotency_key = match headers.get("idempotency-key") {
         None => None,
         Some(value) => {

@@ -8,7 +8,7 @@ use super::routes::{Route, routes};
 use super::schemas::schemas;
 use crate::app::App;
 use crate::config::Limits;
-use crate::kind::Kind;
+use crate::object::Kind;
 
 const ABOUT: &str = "A Pagico workspace behind HTTP. Writes carry the revision that caused them: an older one changes nothing, so \
     requests may be repeated, delayed and reordered. Keys in paths are percent-encoded. Reads may name a workspace by an alias: \

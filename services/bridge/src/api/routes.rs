@@ -4,7 +4,7 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::{aliases, objects, workspaces};
 use crate::app::App;
-use crate::kind::Kind;
+use crate::object::Kind;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {

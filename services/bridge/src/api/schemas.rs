@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::Limits;
-use crate::contents::{Field, Shape, fields};
-use crate::kind::Kind;
+use crate::object::{Field, Kind, Shape, fields};
 
 pub(super) fn name(kind: Kind) -> &'static str {
     match kind {

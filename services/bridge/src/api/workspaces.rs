@@ -1,32 +1,20 @@
 //! Workspaces as a whole: their heads, digests and feeds.
 
 use axum::Json;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Refused;
-use super::objects::{InBody, body};
+use super::answer::Refused;
+use super::extract::{
+    Answer, InBody, InPath, InQuery, PageQuery, body, cursor_after, from_cursor, from_query, object_path, page_size, reading,
+    reading_object, revision, workspace,
+};
 use crate::app::{App, Parts};
-use crate::decide::Revision;
-use crate::request::{ALIAS, Ages, Erasure, check_key, check_workspace};
-use crate::store::{Change, ContactDigest, Error, Head, Leaving};
-
-pub(super) type Answer<T = Json<Value>> = Result<T, Refused>;
-pub(super) type InPath<T> = Result<Path<T>, PathRejection>;
-pub(super) type InQuery<T> = Result<Query<T>, QueryRejection>;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PageQuery {
-    pub(super) cursor: Option<String>,
-    pub(super) limit: Option<u32>,
-}
+use crate::request::{Ages, Erasure};
+use crate::store::{Change, ContactDigest, Head, Leaving};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -146,83 +134,4 @@ fn change(change: &Change) -> Value {
         "digest": change.digest.map(hex::encode),
         "changed_at": change.changed_at.to_string(),
     })
-}
-
-pub(super) fn revision(revision: Revision) -> Value {
-    json!({"epoch": revision.epoch, "seq": revision.seq})
-}
-
-/// A name in a path.
-pub(super) fn named(app: &Parts, path: InPath<String>) -> Answer<String> {
-    let Path(name) = path.map_err(|_| bad_path())?;
-    checked(app, &name)?;
-    Ok(name)
-}
-
-/// The workspace that is meant to be written: by its own name.
-pub(super) fn workspace(app: &Parts, path: InPath<String>) -> Answer<String> {
-    named(app, path)
-}
-
-/// The workspace that is meant to be read, which is there: by its own name, or by an alias behind `@`.
-pub(super) async fn reading(app: &Parts, path: InPath<String>) -> Answer<String> {
-    let Path(name) = path.map_err(|_| bad_path())?;
-    readable(app, name).await
-}
-
-pub(super) async fn reading_object(app: &Parts, path: InPath<(String, String)>) -> Answer<(String, String)> {
-    let Path((name, key)) = path.map_err(|_| bad_path())?;
-    check_key("key", &key, &app.limits).map_err(|message| Refused::unprocessable("invalid_key", message))?;
-    Ok((readable(app, name).await?, key))
-}
-
-async fn readable(app: &Parts, name: String) -> Answer<String> {
-    if let Some(alias) = name.strip_prefix(ALIAS) {
-        checked(app, alias)?;
-        return Ok(app.store.behind(alias).await?);
-    }
-    checked(app, &name)?;
-    if app.store.is_there(&name).await? { Ok(name) } else { Err(Error::WorkspaceUnknown.into()) }
-}
-
-fn checked(app: &Parts, name: &str) -> Answer<()> {
-    check_workspace(name, &app.limits).map_err(|message| Refused::unprocessable("invalid_workspace", message))
-}
-
-pub(super) fn object_path(app: &Parts, path: InPath<(String, String)>) -> Answer<(String, String)> {
-    let Path((workspace, key)) = path.map_err(|_| bad_path())?;
-    checked(app, &workspace)?;
-    check_key("key", &key, &app.limits).map_err(|message| Refused::unprocessable("invalid_key", message))?;
-    Ok((workspace, key))
-}
-
-fn bad_path() -> Refused {
-    Refused::new(StatusCode::BAD_REQUEST, "invalid_path", "the path is not percent-encoded UTF-8")
-}
-
-pub(super) fn from_query<T>(query: InQuery<T>) -> Answer<T> {
-    let invalid =
-        |_| Refused::new(StatusCode::BAD_REQUEST, "invalid_query", "the query has an unknown or unreadable parameter: see /openapi.json");
-    query.map(|Query(query)| query).map_err(invalid)
-}
-
-pub(super) fn page_size(app: &Parts, limit: Option<u32>) -> Answer<u32> {
-    let most = app.limits.page_items_max;
-    match limit {
-        None => Ok(app.limits.page_items),
-        Some(limit) if (1..=most).contains(&limit) => Ok(limit),
-        Some(_) => Err(Refused::unprocessable("invalid_limit", format!("limit must be from 1 to {most}"))),
-    }
-}
-
-/// Where a list goes on. Opaque to clients.
-pub(super) fn cursor_after(key: &str) -> String {
-    URL_SAFE_NO_PAD.encode(key)
-}
-
-pub(super) fn from_cursor(cursor: &str) -> Answer<String> {
-    let key = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|key| String::from_utf8(key).ok());
-    // The database cannot hold NUL in a text, and no key has one.
-    let key = key.filter(|key| !key.contains('\0'));
-    key.ok_or_else(|| Refused::unprocessable("invalid_cursor", "the cursor is not one that was given out"))
 }

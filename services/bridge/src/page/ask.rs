@@ -11,8 +11,7 @@ use url::form_urlencoded;
 
 use crate::api::Refused;
 use crate::app::Parts;
-use crate::contents::{folded, tag_term};
-use crate::kind::Kind;
+use crate::object::{Kind, folded, tag_term};
 use crate::request::{ALIAS, ITSELF, check_workspace};
 use crate::store::Error;
 use crate::store::page::{Place, Search, Section};

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use minijinja::{Environment, context};
 use serde::Serialize;
 
-use crate::canonical::sha256;
+use crate::object::sha256;
 
 const STYLE: &str = include_str!("../../templates/page.css");
 const SCRIPT: &str = include_str!("../../templates/page.js");

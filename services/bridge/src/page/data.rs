@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::ask::Ask;
 use crate::app::Parts;
-use crate::kind::Kind;
+use crate::object::Kind;
 use crate::store::page::{Container, Recent, Section, Shown, Tasks, Within};
 use crate::store::{Head, Object, Result};
 
@@ -132,7 +132,7 @@ fn projects(main: &Main) -> impl Iterator<Item = &Object> {
 
 /// What holds the object, as far as it says.
 pub(super) fn container_of(object: &Object) -> Option<String> {
-    let named = crate::contents::Content::stored(object.kind, &object.content).text("container").map(str::to_owned);
+    let named = crate::object::Content::stored(object.kind, &object.content).text("container").map(str::to_owned);
     if object.kind == Kind::Contact { None } else { named.or_else(|| object.contact.clone()) }
 }
 

@@ -15,11 +15,11 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::Failed;
 use super::ask::{InPath, Named, named};
+use super::failed::Failed;
 use crate::api::Refused;
+use crate::app::Aliases;
 use crate::app::App;
-use crate::live::Aliases;
 
 #[derive(Deserialize)]
 pub(super) struct Since {

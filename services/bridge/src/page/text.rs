@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::canonical::sha256;
+use crate::object::sha256;
 
 /// A text that may be long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -6,10 +6,10 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Failed;
+use super::failed::Failed;
 use crate::api::Refused;
 use crate::app::App;
-use crate::keys::{basic, bearer};
+use crate::app::{basic, bearer};
 
 /// The password is an API key; whoever may read or write may look.
 pub(super) async fn let_in(State(app): State<App>, request: Request, next: Next) -> Response {

@@ -1,6 +1,7 @@
 //! Names that stay while the workspace behind them changes.
 
-use super::{Error, Result, Store};
+use super::error::{Error, Result};
+use super::pool::Store;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Alias {

@@ -2,8 +2,9 @@
 
 use sqlx::postgres::PgConnection;
 
-use super::{Applied, Error, Result};
-use crate::decide::Digest;
+use super::error::{Error, Result};
+use super::plan::Applied;
+use crate::object::Digest;
 use crate::request::Item;
 
 /// A request that is carried out once, however often it comes.

@@ -1,8 +1,9 @@
 //! What a workspace holds, as one number: computed by the database over the digests of the mirrored objects.
 
-use super::{Result, Store, unsigned};
-use crate::canonical::sha256;
-use crate::decide::Digest;
+use super::error::Result;
+use super::numbers::unsigned;
+use super::pool::Store;
+use crate::object::{Digest, sha256};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ContactDigest {

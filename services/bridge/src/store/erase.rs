@@ -3,9 +3,11 @@
 
 use sqlx::postgres::PgConnection;
 
+use super::error::Result;
+use super::numbers::{signed, unsigned};
+use super::pool::Store;
 use super::write::lock;
-use super::{Result, Store, signed, unsigned};
-use crate::decide::Revision;
+use crate::object::Revision;
 
 /// Objects and, of what the feed tells of them, positions looked through at a time.
 const FEED_POSITIONS: i64 = 100_000;

@@ -1,7 +1,8 @@
 //! API keys: only their hashes are here.
 
-use super::{Error, Result, Store};
-use crate::decide::Digest;
+use super::error::{Error, Result};
+use super::pool::Store;
+use crate::object::Digest;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scope {

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
+use super::error::{Error, Result};
+use super::numbers::{signed, unsigned};
+use super::pool::Store;
 use super::write::{digest, revision};
-use super::{Error, Result, Store, signed, unsigned};
-use crate::decide::{Digest, Policy, Revision};
-use crate::kind::Kind;
+use crate::object::{Digest, Kind, Policy, Revision};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Object {

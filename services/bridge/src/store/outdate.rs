@@ -2,9 +2,11 @@
 
 use sqlx::Row as _;
 
+use super::error::Result;
+use super::numbers::signed;
+use super::pool::Store;
 use super::write::{lock, revision};
-use super::{Result, Store, signed};
-use crate::decide::Revision;
+use crate::object::Revision;
 use crate::request::Age;
 
 /// What became of the objects that were asked about.

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::error::Result;
+use super::lists::Object;
 use super::lists::read_object;
-use super::{Object, Result, Store, unsigned};
-use crate::kind::Kind;
+use super::numbers::{signed, unsigned};
+use super::pool::Store;
+use crate::object::Kind;
 
 /// What the person searches for; nothing finds everything.
 #[derive(Clone, Debug, Default)]
@@ -170,7 +173,7 @@ impl Store {
             order = section.order()
         );
         let select = sqlx::query(AssertSqlSafe(select)).bind(workspace).bind(container).bind(now);
-        let rows = select.bind(super::signed(offset)).bind(i64::from(items_max)).fetch_all(&mut *transaction).await?;
+        let rows = select.bind(signed(offset)).bind(i64::from(items_max)).fetch_all(&mut *transaction).await?;
         Ok(Shown { objects: rows.iter().map(read_object).collect::<Result<_>>()?, total })
     }
 
@@ -219,7 +222,7 @@ impl Store {
              FROM changes c JOIN objects o ON o.workspace = c.workspace AND o.key = c.key AND o.position = c.position
              WHERE c.workspace = $1 AND c.position > $2 AND o.present ORDER BY c.position DESC LIMIT $3"
         )));
-        let rows = select.bind(workspace).bind(super::signed(head) - back).bind(i64::from(items_max)).fetch_all(&self.pool).await?;
+        let rows = select.bind(workspace).bind(signed(head) - back).bind(i64::from(items_max)).fetch_all(&self.pool).await?;
         rows.iter().map(|row: &PgRow| Ok(Recent { object: read_object(row)?, changed_at: row.try_get("changed_at")? })).collect()
     }
 

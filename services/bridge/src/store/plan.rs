@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::decide::{Decision, Digest, Existing, Outcome, Revision, decide};
-use crate::kind::Kind;
+use crate::object::{Decision, Digest, Existing, Kind, Outcome, Revision, decide};
 use crate::request::Item;
 
 /// An object as stored before the batch.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Result, Store, signed};
+use super::error::Result;
+use super::numbers::signed;
+use super::pool::Store;
 
 impl Store {
     /// Removes at most `rows_max` remembered answers older than `kept`; answers how many.

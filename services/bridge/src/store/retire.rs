@@ -1,6 +1,7 @@
 //! Removing a whole workspace: at once for everybody who asks, in batches for the database.
 
-use super::{Error, Result, Store};
+use super::error::{Error, Result};
+use super::pool::Store;
 
 /// How far the removal of a workspace is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

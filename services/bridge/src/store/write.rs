@@ -9,10 +9,12 @@ use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
 use super::answers::{self, Once};
+use super::error::{Error, Result};
+use super::numbers::{signed, unsigned};
+use super::plan::Applied;
 use super::plan::{Plan, Stored, plan};
-use super::{Applied, Error, Result, Store, signed, unsigned};
-use crate::decide::{Digest, Existing, Policy, Revision};
-use crate::kind::Kind;
+use super::pool::Store;
+use crate::object::{Digest, Existing, Kind, Policy, Revision};
 use crate::request::Item;
 
 #[derive(Debug)]
@@ -132,7 +134,7 @@ async fn apply(connection: &mut PgConnection, workspace: &str, plan: &Plan<'_>) 
     let (rows, steps) = (&plan.rows, &plan.steps);
     let facets = |row: &super::plan::Row<'_>| row.item.put.as_ref().map(|put| put.facets.clone());
     let facets: Vec<_> = rows.iter().map(facets).collect();
-    let facet = |pick: fn(&crate::contents::Facets) -> Option<&str>| -> Vec<Option<&str>> {
+    let facet = |pick: fn(&crate::object::Facets) -> Option<&str>| -> Vec<Option<&str>> {
         facets.iter().map(|facets| facets.as_ref().and_then(pick)).collect()
     };
     let containers = rows.iter().zip(&facets).map(|(row, facets)| container(row, facets.as_ref())).collect::<Vec<Option<&str>>>();
@@ -170,7 +172,7 @@ async fn apply(connection: &mut PgConnection, workspace: &str, plan: &Plan<'_>) 
 }
 
 /// What holds the object: named by its content, or else the contact it is about. A contact is held by nothing.
-fn container<'a>(row: &'a super::plan::Row<'_>, facets: Option<&'a crate::contents::Facets>) -> Option<&'a str> {
+fn container<'a>(row: &'a super::plan::Row<'_>, facets: Option<&'a crate::object::Facets>) -> Option<&'a str> {
     let named = facets?.container.as_deref();
     if row.item.kind == Kind::Contact { None } else { named.or(row.contact.as_deref()) }
 }

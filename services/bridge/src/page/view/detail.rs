@@ -3,12 +3,10 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::links::{Links, TagView};
 use super::object::{LinkView, Look, ObjectView, RecentView, object, recent};
-use super::{Links, TagView};
 use crate::app::Parts;
-use crate::contents::Content;
-use crate::decide::Policy;
-use crate::kind::Kind;
+use crate::object::{Content, Kind, Policy};
 use crate::page::ask::name;
 use crate::page::clock::{zone, zone_name};
 use crate::page::data::{Main, Part, Seen, container_of};
@@ -17,7 +15,7 @@ use crate::store::Object;
 use crate::store::page::Section;
 
 #[derive(Serialize)]
-pub(in crate::page) struct Detail {
+pub(crate) struct Detail {
     /// `overview`, `contact`, `project`, `single`, `inbox` or `missing`.
     pub(super) shape: &'static str,
     pub(super) title: Option<String>,

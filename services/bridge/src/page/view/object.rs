@@ -4,10 +4,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::Links;
-use crate::contents::Content;
-use crate::decide::Policy;
-use crate::kind::Kind;
+use super::links::Links;
+use crate::object::{Content, Kind, Policy};
 use crate::page::clock::{When, at, due, instant, range, zone, zone_name};
 use crate::page::data::{Seen, container_of};
 use crate::page::text::{Prose, element_id, hue, initials, prose, web_link};
@@ -48,7 +46,7 @@ impl LinkView {
 }
 
 #[derive(Serialize)]
-pub(in crate::page) struct ObjectView {
+pub(crate) struct ObjectView {
     id: String,
     kind: &'static str,
     pub(super) title: String,

@@ -1,6 +1,6 @@
 //! What a write does to an object: decided from what is stored and what is wanted, and from nothing else.
 
-use crate::kind::Kind;
+use super::kind::Kind;
 
 /// The age of a write. A later epoch beats every position of an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,6 @@
 //! The fields of each kind, in the order of their names.
 
-use crate::kind::Kind;
+use super::kind::Kind;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field {

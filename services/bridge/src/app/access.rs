@@ -11,7 +11,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::canonical::sha256;
+use crate::object::sha256;
 use crate::store::{Scope, Store, StoredKey};
 
 /// A key that is not known makes the stored keys be read again, but not more often than this.

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::Content;
-use crate::kind::Kind;
+use super::content::Content;
+use super::kind::Kind;
 
 /// How much of a title or of the searched text is kept for the page, in characters.
 const TITLE_CHARS: usize = 300;

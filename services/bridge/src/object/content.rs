@@ -1,15 +1,11 @@
 //! What an object of each kind may contain: one table, from which content is checked, brought into its one form, and documented.
 
-mod facets;
-mod fields;
-
 use serde_json::{Map, Value};
 
-pub(crate) use facets::{Facets, folded, tag_term};
-pub(crate) use fields::{Field, Shape, fields};
-
-use crate::canonical;
-use crate::kind::Kind;
+use super::canonical;
+use super::facets::{self, Facets};
+use super::fields::{Field, Shape, fields};
+use super::kind::Kind;
 
 /// Content in its one form: nulls and empty lists left out, flags always there.
 #[derive(Clone, Debug, PartialEq)]

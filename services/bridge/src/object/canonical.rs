@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::decide::Digest;
-use crate::kind::Kind;
+use super::decide::Digest;
+use super::kind::Kind;
 
 /// The digest of an object: what it is, whom it is about and what it contains, but not how old it is.
 pub(crate) fn digest(kind: Kind, key: &str, contact: &str, content: &str) -> Digest {

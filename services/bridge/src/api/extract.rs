@@ -1,0 +1,126 @@
+//! What handlers take from a request: names, bodies, queries and cursors.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::{Path, Query};
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::answer::Refused;
+use crate::app::Parts;
+use crate::object::Revision;
+use crate::request::{ALIAS, check_key, check_workspace};
+use crate::store::Error;
+
+pub(super) type Answer<T = Json<Value>> = Result<T, Refused>;
+pub(super) type InPath<T> = Result<Path<T>, PathRejection>;
+pub(super) type InQuery<T> = Result<Query<T>, QueryRejection>;
+pub(super) type InBody = Result<Bytes, BytesRejection>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PageQuery {
+    pub(super) cursor: Option<String>,
+    pub(super) limit: Option<u32>,
+}
+
+/// A name in a path.
+pub(super) fn named(app: &Parts, path: InPath<String>) -> Answer<String> {
+    let Path(name) = path.map_err(|_| bad_path())?;
+    checked(app, &name)?;
+    Ok(name)
+}
+
+/// The workspace that is meant to be written: by its own name.
+pub(super) fn workspace(app: &Parts, path: InPath<String>) -> Answer<String> {
+    named(app, path)
+}
+
+/// The workspace that is meant to be read, which is there: by its own name, or by an alias behind `@`.
+pub(super) async fn reading(app: &Parts, path: InPath<String>) -> Answer<String> {
+    let Path(name) = path.map_err(|_| bad_path())?;
+    readable(app, name).await
+}
+
+pub(super) async fn reading_object(app: &Parts, path: InPath<(String, String)>) -> Answer<(String, String)> {
+    let Path((name, key)) = path.map_err(|_| bad_path())?;
+    check_key("key", &key, &app.limits).map_err(|message| Refused::unprocessable("invalid_key", message))?;
+    Ok((readable(app, name).await?, key))
+}
+
+async fn readable(app: &Parts, name: String) -> Answer<String> {
+    if let Some(alias) = name.strip_prefix(ALIAS) {
+        checked(app, alias)?;
+        return Ok(app.store.behind(alias).await?);
+    }
+    checked(app, &name)?;
+    if app.store.is_there(&name).await? { Ok(name) } else { Err(Error::WorkspaceUnknown.into()) }
+}
+
+fn checked(app: &Parts, name: &str) -> Answer<()> {
+    check_workspace(name, &app.limits).map_err(|message| Refused::unprocessable("invalid_workspace", message))
+}
+
+pub(super) fn object_path(app: &Parts, path: InPath<(String, String)>) -> Answer<(String, String)> {
+    let Path((workspace, key)) = path.map_err(|_| bad_path())?;
+    checked(app, &workspace)?;
+    check_key("key", &key, &app.limits).map_err(|message| Refused::unprocessable("invalid_key", message))?;
+    Ok((workspace, key))
+}
+
+fn bad_path() -> Refused {
+    Refused::new(StatusCode::BAD_REQUEST, "invalid_path", "the path is not percent-encoded UTF-8")
+}
+
+pub(super) fn from_query<T>(query: InQuery<T>) -> Answer<T> {
+    let invalid =
+        |_| Refused::new(StatusCode::BAD_REQUEST, "invalid_query", "the query has an unknown or unreadable parameter: see /openapi.json");
+    query.map(|Query(query)| query).map_err(invalid)
+}
+
+pub(super) fn page_size(app: &Parts, limit: Option<u32>) -> Answer<u32> {
+    let most = app.limits.page_items_max;
+    match limit {
+        None => Ok(app.limits.page_items),
+        Some(limit) if (1..=most).contains(&limit) => Ok(limit),
+        Some(_) => Err(Refused::unprocessable("invalid_limit", format!("limit must be from 1 to {most}"))),
+    }
+}
+
+/// Where a list goes on. Opaque to clients.
+pub(super) fn cursor_after(key: &str) -> String {
+    URL_SAFE_NO_PAD.encode(key)
+}
+
+pub(super) fn from_cursor(cursor: &str) -> Answer<String> {
+    let key = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|key| String::from_utf8(key).ok());
+    // The database cannot hold NUL in a text, and no key has one.
+    let key = key.filter(|key| !key.contains('\0'));
+    key.ok_or_else(|| Refused::unprocessable("invalid_cursor", "the cursor is not one that was given out"))
+}
+
+/// A body that is read as a whole or refused as a whole, without quoting it.
+pub(super) fn body<T: DeserializeOwned>(given: InBody) -> Answer<T> {
+    serde_json::from_slice(&whole(given)?).map_err(|error| {
+        let message = format!("the body is not as /openapi.json says: line {}, column {}", error.line(), error.column());
+        let code = if error.is_data() { "invalid_body" } else { "invalid_json" };
+        Refused::new(StatusCode::BAD_REQUEST, code, message)
+    })
+}
+
+pub(super) fn whole(body: InBody) -> Answer<Bytes> {
+    body.map_err(|rejection| {
+        let status = rejection.status();
+        let code = if status == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "unreadable_body" };
+        Refused::new(status, code, if code == "too_large" { "the body is too large" } else { "the body could not be read to its end" })
+    })
+}
+
+pub(super) fn revision(revision: Revision) -> Value {
+    json!({"epoch": revision.epoch, "seq": revision.seq})
+}

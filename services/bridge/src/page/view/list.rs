@@ -1,0 +1,117 @@
+//! The left side of the page.
+
+use serde::Serialize;
+
+use super::links::{Links, TagView, in_list};
+use crate::object::{Content, Kind};
+use crate::page::ask::{Ask, link, place_after};
+use crate::page::data::Seen;
+use crate::page::text::{element_id, hue, initials};
+use crate::store::page::Container;
+
+#[derive(Serialize)]
+pub(crate) struct ListView {
+    tabs: Vec<Tab>,
+    /// What the list is of, in words.
+    label: &'static str,
+    summary: String,
+    tag: Option<TagView>,
+    clear: Option<String>,
+    rows: Vec<RowView>,
+    first: Option<String>,
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Tab {
+    label: &'static str,
+    count: u64,
+    href: String,
+    current: bool,
+}
+
+#[derive(Serialize)]
+struct RowView {
+    id: String,
+    href: String,
+    name: String,
+    about: Option<String>,
+    initials: String,
+    hue: u8,
+    project: bool,
+    open_tasks: u64,
+    tags: Vec<String>,
+    more_tags: usize,
+    current: bool,
+}
+
+/// Tags shown in a row of the list.
+const ROW_TAGS: usize = 3;
+
+pub(super) fn list(links: &Links<'_>, seen: &Seen) -> ListView {
+    let ask = links.ask;
+    let kind = ask.lists();
+    let [contacts, projects, ..] = seen.head.counts;
+    let searching = [("q", Some(ask.q.as_str())), ("open", ask.open.as_deref())];
+    let (word, all) = if kind == Kind::Project { ("projects", projects) } else { ("contacts", contacts) };
+    let inbox = ask.shows_inbox();
+    let tab = |label, count, href, current| Tab { label, count, href, current };
+    ListView {
+        tabs: vec![
+            tab("Contacts", contacts, in_list(link(links.workspace, &searching)), kind == Kind::Contact && !inbox),
+            tab(
+                "Projects",
+                projects,
+                in_list(link(links.workspace, &[&searching[..], &[("list", Some("projects"))]].concat())),
+                kind == Kind::Project && !inbox,
+            ),
+            tab("Inbox", seen.orphans, link(links.workspace, &[("view", Some("inbox")), ("list", ask.list.as_deref())]), inbox),
+        ],
+        label: if kind == Kind::Project { "Projects" } else { "Contacts" },
+        summary: summary(seen, word, all),
+        tag: ask.tag.as_ref().map(|tag| TagView { name: tag.clone(), href: in_list(link(links.workspace, &searching)) }),
+        clear: (seen.found.is_some())
+            .then(|| in_list(link(links.workspace, &[("list", ask.list.as_deref()), ("open", ask.open.as_deref())]))),
+        rows: seen.containers.iter().map(|container| row(links, container)).collect(),
+        first: ask.place().map(|_| page(links, None)),
+        next: seen.containers.last().filter(|_| seen.more).map(|last| page(links, Some(&place_after(&last.sort, &last.object.key)))),
+    }
+}
+
+/// The list from another place on.
+fn page(links: &Links<'_>, after: Option<&str>) -> String {
+    let Ask { q, tag, list, open, view, .. } = links.ask;
+    let kept =
+        [("q", Some(q.as_str())), ("tag", tag.as_deref()), ("list", list.as_deref()), ("open", open.as_deref()), ("view", view.as_deref())];
+    in_list(link(links.workspace, &[&kept[..], &[("after", after)]].concat()))
+}
+
+fn summary(seen: &Seen, word: &str, all: u64) -> String {
+    match seen.found {
+        Some(0) => format!("None of {all} {word} found"),
+        Some(found) => format!("{found} of {all} {word} found"),
+        None if all == 0 => format!("No {word} yet"),
+        None => String::new(),
+    }
+}
+
+fn row(links: &Links<'_>, container: &Container) -> RowView {
+    let object = &container.object;
+    let content = Content::stored(object.kind, &object.content);
+    let tags: Vec<String> = content.tags().take(ROW_TAGS).map(str::to_owned).collect();
+    let about = ["company", "email", "phone"].into_iter().find_map(|field| content.text(field)).map(str::to_owned);
+    let current = links.ask.open.as_deref() == Some(&object.key) && !links.ask.shows_inbox();
+    RowView {
+        id: format!("row-{}", element_id(&object.key)),
+        href: links.open(&object.key),
+        name: content.title().to_owned(),
+        about: about.filter(|about| about != content.title()),
+        initials: initials(content.title()),
+        hue: hue(&object.key),
+        project: object.kind == Kind::Project,
+        open_tasks: container.open_tasks,
+        more_tags: content.tags().count() - tags.len(),
+        tags,
+        current,
+    }
+}
