@@ -4,7 +4,7 @@ use domain::{Hash, ObjectKey, Workspace};
 use futures::Stream;
 use serde::{Deserialize, Deserializer};
 
-use crate::objects::whole;
+use crate::pages::whole;
 use crate::{Bridge, Result};
 
 /// All mirrored objects of a workspace.

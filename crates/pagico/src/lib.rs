@@ -7,16 +7,16 @@ mod digests;
 mod error;
 mod http;
 mod objects;
+mod pages;
 mod settings;
 mod workspaces;
 mod write;
 
 pub use digests::{ContactDigest, DigestOf, Root};
-pub use error::{Error, Fault};
+pub use error::{Error, Fault, Result};
 pub use http::Bridge;
-pub use objects::{Cursor, Object, Page};
+pub use objects::Object;
+pub use pages::{Cursor, Page};
 pub use settings::Settings;
 pub use workspaces::{Head, Leaving};
 pub use write::{Answer, item};
-
-pub type Result<T, E = Error> = std::result::Result<T, E>;
