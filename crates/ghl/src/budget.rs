@@ -4,100 +4,21 @@
 mod bucket;
 mod day;
 mod lanes;
+mod now;
+mod rate;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use self::bucket::Bucket;
 use self::day::Day;
+pub use self::lanes::LaneSpending;
 use self::lanes::Lanes;
-pub use self::lanes::{Lane, Shares};
-
-/// The allowance of one location.
-///
-/// GHL's documented limit is 100 calls in 10 s and 200,000 a day for each app and location; private tokens have been seen to be
-/// throttled earlier, hence a default below it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rate {
-    /// Calls a second in the long run.
-    pub calls_per_second: f64,
-    /// Calls that GHL allows in any `window`, bursts included. A tenth of them is kept for calls that arrive late.
-    pub window_calls_max: u32,
-    #[serde(with = "humantime_serde")]
-    pub window: Duration,
-    /// Calls that GHL allows a day, until its answers say otherwise. Days are taken to begin at midnight UTC, which nobody documents.
-    pub day_calls_max: u64,
-    /// When less than this part of the day's calls is left, sweeps and backfills spread it over the hours that are left.
-    pub spread_below: f64,
-    /// The part of the allowance that only hints may use up.
-    pub hints_reserve: f64,
-    /// The part of the calls that each other lane gets however many hints there are.
-    pub shares: Shares,
-    /// The least pause after a 429, lengthened by up to a quarter at random. GHL documents no `Retry-After`.
-    #[serde(with = "humantime_serde")]
-    pub throttled_pause: Duration,
-    /// How long it takes from the slowest pace back to the whole one; each 429 halves the pace.
-    #[serde(with = "humantime_serde")]
-    pub recovery: Duration,
-    /// A call that has to wait longer than this for its turn is turned away instead.
-    #[serde(with = "humantime_serde")]
-    pub wait_max: Duration,
-}
-
-impl Default for Rate {
-    fn default() -> Self {
-        Self {
-            calls_per_second: 8.0,
-            window_calls_max: 100,
-            window: Duration::from_secs(10),
-            day_calls_max: 200_000,
-            spread_below: 0.5,
-            hints_reserve: 0.2,
-            shares: Shares { watch: 0.1, sweep: 0.1, backfill: 0.05 },
-            throttled_pause: Duration::from_secs(10),
-            recovery: Duration::from_secs(300),
-            wait_max: Duration::from_secs(60),
-        }
-    }
-}
-
-impl Rate {
-    /// Every mistake at once, each naming its key.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if !(self.calls_per_second > 0.0 && self.calls_per_second.is_finite()) {
-            problems.push("calls_per_second must be more than 0".to_owned());
-        }
-        for (key, part) in [("spread_below", self.spread_below), ("hints_reserve", self.hints_reserve)] {
-            if !(0.0..=1.0).contains(&part) {
-                problems.push(format!("{key} must be between 0 and 1"));
-            }
-        }
-        let Shares { watch, sweep, backfill } = self.shares;
-        if [watch, sweep, backfill].iter().any(|share| !(0.0..1.0).contains(share)) || watch + sweep + backfill >= 1.0 {
-            problems.push("shares must be at least 0 each and less than 1 together".to_owned());
-        }
-        if self.day_calls_max == 0 || self.window_calls_max == 0 || self.window.is_zero() || self.recovery.is_zero() {
-            problems.push("day_calls_max, window_calls_max, window and recovery must be more than nothing".to_owned());
-        }
-        problems
-    }
-}
-
-/// What an answer's headers said of the allowance that is left.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Left {
-    pub(crate) remaining: Option<u64>,
-    pub(crate) limit: Option<u64>,
-    pub(crate) interval: Option<Duration>,
-    pub(crate) remaining_today: Option<u64>,
-    pub(crate) limit_a_day: Option<u64>,
-}
+use self::now::Now;
+pub(crate) use self::rate::Left;
+pub use self::rate::{Lane, Rate, Shares};
 
 /// Where a budget stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,14 +38,6 @@ pub struct Spending {
     pub lanes: Vec<LaneSpending>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LaneSpending {
-    pub lane: Lane,
-    /// Calls since this process began to spend.
-    pub calls: u64,
-    pub waiting: u64,
-}
-
 /// The allowance of one location, shared by everything that asks for it.
 ///
 /// It lives in memory and begins empty: whoever spent it before, at the worst up to this moment, left nothing.
@@ -140,19 +53,6 @@ struct State {
     day: Day,
     lanes: Lanes,
     throttled: u64,
-}
-
-/// Both clocks: what is paced runs on the one that never jumps, days are counted on the other.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
-    pub(crate) steady: Instant,
-    pub(crate) wall: Timestamp,
-}
-
-impl Now {
-    fn read() -> Self {
-        Self { steady: Instant::now(), wall: Timestamp::now() }
-    }
 }
 
 /// How often a waiting call looks whether something has changed: shorter than anything that is configured.

@@ -14,10 +14,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 pub use self::by_name::CallError;
-pub use self::contacts::{LegacyList, Page, Row, Search, Window};
-pub use self::names::Business;
+pub use self::contacts::{LegacyList, Search, Window};
 pub use self::records::{EventsOf, TaskSearch};
-pub use self::writes::{WrittenContact, WrittenRecord};
 use crate::budget::{Budget, Lane, Spending};
 use crate::http::Request;
 use crate::operations::Operation;

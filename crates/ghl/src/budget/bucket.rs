@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Left, Now, Rate};
+use super::now::Now;
+use super::rate::{Left, Rate};
 
 /// What of GHL's window is used: calls that are granted apart may arrive closer together.
 const USED: f64 = 0.9;

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Lane, Left, Now, Rate};
+use super::now::Now;
+use super::rate::{Lane, Left, Rate};
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 

@@ -2,53 +2,16 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::LaneSpending;
+use super::rate::{Lane, Shares};
 
-/// On whose behalf GHL is asked, the most urgent first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lane {
-    /// Somebody said that something has changed, or a person asks.
-    #[default]
-    Hints,
-    Watch,
-    Sweep,
-    Backfill,
-}
-
-impl Lane {
-    pub const ALL: [Self; 4] = [Self::Hints, Self::Watch, Self::Sweep, Self::Backfill];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hints => "hints",
-            Self::Watch => "watch",
-            Self::Sweep => "sweep",
-            Self::Backfill => "backfill",
-        }
-    }
-}
-
-/// The part of the calls that a lane gets at least while it has any to make.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Shares {
-    pub watch: f64,
-    pub sweep: f64,
-    pub backfill: f64,
-}
-
-impl Shares {
-    pub(super) fn of(&self, lane: Lane) -> f64 {
-        match lane {
-            Lane::Hints => 0.0,
-            Lane::Watch => self.watch,
-            Lane::Sweep => self.sweep,
-            Lane::Backfill => self.backfill,
-        }
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneSpending {
+    pub lane: Lane,
+    /// Calls since this process began to spend.
+    pub calls: u64,
+    pub waiting: u64,
 }
 
 /// What adds up from shares may lack the last bit of a whole.

@@ -1,15 +1,14 @@
 //! Contacts: one, a search, and the lists besides.
 
-use std::collections::BTreeSet;
-
-use domain::{Contact, ContactId, Moment};
+use domain::{Contact, ContactId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Client, WrittenContact};
+use super::Client;
 use crate::operations as op;
+use crate::wire::{self, Page, WrittenContact};
 use crate::write::Reach;
-use crate::{Answer, Error, Zone, wire};
+use crate::{Answer, Error, Zone};
 
 /// A search for contacts, in an order that paging keeps.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,33 +27,6 @@ pub enum Window {
     Everyone,
     /// Those that changed in a time span, both ends included, the earliest change first.
     Updated { from: Timestamp, to: Timestamp },
-}
-
-/// One page of a search.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Page {
-    pub rows: Vec<Row>,
-    /// Rows without a usable id.
-    pub unreadable: usize,
-    /// How many contacts the whole search has, as GHL counts.
-    pub total: Option<u64>,
-    /// Where the next page begins; none after the last row.
-    pub next: Option<Value>,
-}
-
-/// One contact as a search shows it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    pub contact_id: ContactId,
-    pub contact: Contact,
-    /// Fields of `contact` that the row does not mention, by name: it may have a value all the same.
-    pub silent: BTreeSet<String>,
-}
-
-impl Row {
-    pub fn updated_at(&self) -> Option<&Moment> {
-        self.contact.updated_at.as_ref()
-    }
 }
 
 /// A page of the deprecated list of contacts, in the order in which they were added.

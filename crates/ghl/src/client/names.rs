@@ -2,20 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::Moment;
-
 use super::Client;
 use crate::operations as op;
-use crate::wire::{self, Location};
+use crate::wire::{self, Business, Location};
 use crate::{Answer, Error};
-
-/// A business of the location. Contacts refer to it by id.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Business {
-    pub id: String,
-    pub name: Option<String>,
-    pub updated_at: Option<Moment>,
-}
 
 /// Pages of a list of names that are read at most.
 const NAME_PAGES_MAX: u32 = 50;

@@ -5,28 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Contact, ContactId, Record, RecordId, RecordKind};
+use domain::{ContactId, Record, RecordId, RecordKind};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Client;
 use crate::operations::{self as op, Operation};
+use crate::wire::{self, WrittenContact, WrittenRecord};
 use crate::write::{ContactFields, NewContact, NewNote, NewTask, NoteChange, Spelling, TaskChange};
-use crate::{Answer, Error, Zone, wire};
-
-/// A contact as GHL has it after a change.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WrittenContact {
-    pub contact_id: ContactId,
-    pub contact: Contact,
-}
-
-/// A task or a note as GHL has it after a change.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WrittenRecord {
-    pub record_id: RecordId,
-    pub record: Record,
-}
+use crate::{Answer, Error, Zone};
 
 impl Client {
     /// # Errors

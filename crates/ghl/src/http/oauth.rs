@@ -6,8 +6,9 @@ use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::answer::{Raw, bounded, place, unavailable};
+use super::transport::Transport;
 use super::verdict::Complaint;
-use super::{Raw, Transport, bounded, place, unavailable};
 use crate::Error;
 use crate::oauth::{AppSettings, OAuthError};
 

@@ -2,12 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::Contact;
+use domain::{Contact, ContactId, LocationId};
 use serde_json::Value;
 
+use super::fields::{Fields, ID, first_text, object, text, unwrap};
 use super::reader::Reader;
-use super::{Fields, ID, first_text, text};
 use crate::{Zone, time};
+
+pub(crate) fn contact(body: Value, id: &ContactId, location_id: &LocationId, zone: &Zone) -> Result<Contact, String> {
+    let fields = object(unwrap(body, "contact"))?;
+    if first_text(&fields, ID).as_deref() != Some(id.as_str()) {
+        return Err("another contact than asked for".to_owned());
+    }
+    if text(&fields, "locationId").is_some_and(|of| of != location_id.as_str()) {
+        return Err("a contact of another location".to_owned());
+    }
+    Ok(read(&fields, zone).0)
+}
 
 /// The contact, and the names of its fields that the answer does not mention at all.
 pub(super) fn read(fields: &Fields, zone: &Zone) -> (Contact, BTreeSet<String>) {

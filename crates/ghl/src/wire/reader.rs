@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::Moment;
 use serde_json::Value;
 
-use super::{Fields, first_text, flag, moment, reference};
+use super::fields::{Fields, first_text, flag, moment, reference};
 use crate::Zone;
 
 /// A field that is mentioned as null or empty is known to be empty; one that is not mentioned may have a value all the same.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use domain::{ContactId, LocationId, Record, RecordId, RecordKind};
 use serde_json::{Value, json};
 
-use super::{Fields, ID, count, first_text, flag, object, plural, record, text, unwrap};
+use super::fields::{Fields, ID, count, first_text, flag, object, plural, text, unwrap};
+use super::record::record;
 use crate::Zone;
 
 /// One page of a list over a location.

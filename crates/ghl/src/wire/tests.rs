@@ -1,6 +1,8 @@
-use serde_json::json;
+use domain::{Contact, ContactId, LocationId, Moment, Record, RecordKind, Task};
+use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::Zone;
 
 fn id(id: &str) -> ContactId {
     ContactId::new(id).unwrap()

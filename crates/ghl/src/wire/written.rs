@@ -2,12 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use domain::{ContactId, LocationId, Record, RecordId, RecordKind, Task};
+use domain::{Contact, ContactId, LocationId, Record, RecordId, RecordKind, Task};
 use serde_json::Value;
 
-use super::{ID, contact, first_text, flag, object, record, text, unwrap};
+use super::contact;
+use super::fields::{ID, first_text, flag, object, text, unwrap};
+use super::record::record;
 use crate::Zone;
-use crate::client::{WrittenContact, WrittenRecord};
+
+/// A contact as GHL has it after a change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrittenContact {
+    pub contact_id: ContactId,
+    pub contact: Contact,
+}
+
+/// A task or a note as GHL has it after a change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrittenRecord {
+    pub record_id: RecordId,
+    pub record: Record,
+}
 
 /// Whether the answer says that it was not done. Deletes of v3 say it in both spellings, other answers in one, some in none.
 pub(crate) fn failed(body: &Value) -> bool {

@@ -1,0 +1,183 @@
+//! One call: its address, its headers, its limits and its answer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::LocationId;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tracing::Instrument;
+use url::Url;
+
+use super::answer::{Answer, Raw, bounded, header, read, unavailable};
+use super::settings::Settings;
+use crate::Error;
+use crate::budget::{Budget, Lane, Left, Rate};
+use crate::operations::{Method, Operation, Place};
+
+/// One call that was made, for whoever counts them.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    pub location_id: &'a LocationId,
+    pub endpoint: &'static str,
+    /// None when no answer came.
+    pub status: Option<u16>,
+    pub elapsed: Duration,
+    /// Calls left in GHL's short interval and today, where it said so.
+    pub remaining: Option<u64>,
+    pub remaining_today: Option<u64>,
+}
+
+/// Is told of every call.
+pub type OnCall = Arc<dyn Fn(&Call<'_>) + Send + Sync>;
+
+/// The connections to GHL, shared by the clients of all locations.
+#[derive(Clone)]
+pub struct Transport {
+    pub(super) http: reqwest::Client,
+    pub(super) settings: Arc<Settings>,
+    on_call: OnCall,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("base_url", &self.settings.base_url.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// One question.
+#[derive(Clone)]
+pub(crate) struct Request<'a> {
+    pub(crate) operation: &'static Operation,
+    /// What fills the path, in its order, but for the location.
+    pub(crate) path: &'a [&'a str],
+    pub(crate) query: Vec<(&'static str, String)>,
+    pub(crate) body: Option<Value>,
+}
+
+impl Transport {
+    /// # Errors
+    /// Fails when the HTTP client cannot be set up, for instance without any trusted root certificate.
+    pub fn new(settings: Settings, on_call: OnCall) -> Result<Self, reqwest::Error> {
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // Only fails when another thread was faster, which is as good.
+            drop(rustls::crypto::ring::default_provider().install_default());
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(settings.connect_timeout)
+            .timeout(settings.request_timeout)
+            // A redirect would carry the token to another host.
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("pagico-mirror/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { http, settings: Arc::new(settings), on_call })
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn rate(&self) -> &Rate {
+        &self.settings.rate
+    }
+
+    /// Asks once, after waiting for the budget. A read is safe to cancel; after a cancelled write its outcome is unknown.
+    pub(crate) async fn ask(
+        &self,
+        location_id: &LocationId,
+        token: &SecretString,
+        (budget, lane): (&Budget, Lane),
+        request: Request<'_>,
+    ) -> Result<Answer<Value>, Error> {
+        let span = tracing::info_span!("ghl", ghl.endpoint = request.operation.name, location.id = %location_id, http.status = tracing::field::Empty);
+        async {
+            let url = self.url(location_id, &request)?;
+            budget.admit(lane).await.map_err(|retry_after| Error::Throttled { retry_after, trace_id: None })?;
+            let (asked_at, started) = (Timestamp::now(), Instant::now());
+            let outcome = self.send(url, location_id, token, &request).await;
+            let mut call = Call {
+                location_id,
+                endpoint: request.operation.name,
+                status: None,
+                elapsed: started.elapsed(),
+                remaining: None,
+                remaining_today: None,
+            };
+            if let Ok(answer) = &outcome {
+                tracing::Span::current().record("http.status", answer.status.as_u16());
+                call.status = Some(answer.status.as_u16());
+                call.remaining = header(&answer.headers, "x-ratelimit-remaining");
+                call.remaining_today = header(&answer.headers, "x-ratelimit-daily-remaining");
+                budget.answered(Left {
+                    remaining: call.remaining,
+                    limit: header(&answer.headers, "x-ratelimit-max"),
+                    interval: header(&answer.headers, "x-ratelimit-interval-milliseconds").map(Duration::from_millis),
+                    remaining_today: call.remaining_today,
+                    limit_a_day: header(&answer.headers, "x-ratelimit-limit-daily"),
+                });
+            }
+            (self.on_call)(&call);
+            let answer = outcome.and_then(|raw| read(raw, asked_at, budget, request.path));
+            if request.operation.writes { answer.map_err(Error::of_write) } else { answer }
+        }
+        .instrument(span)
+        .await
+    }
+
+    fn url(&self, location_id: &LocationId, request: &Request<'_>) -> Result<Url, Error> {
+        let mut url = self.settings.base_url.clone();
+        let path = filled(location_id, request).ok_or(Error::UNSENT)?;
+        url.path_segments_mut().map_err(|()| Error::UNSENT)?.pop_if_empty().extend(path);
+        if request.operation.names_location(Place::Query) {
+            url.query_pairs_mut().append_pair("locationId", location_id.as_str());
+        }
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        Ok(url)
+    }
+
+    async fn send(&self, url: Url, location_id: &LocationId, token: &SecretString, request: &Request<'_>) -> Result<Raw, Error> {
+        let method = match request.operation.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let mut call = self
+            .http
+            .request(method, url)
+            .bearer_auth(token.expose_secret())
+            .header("Version", self.settings.versions.of(request.operation.family))
+            .header("Accept", "application/json");
+        if let Some(body) = &request.body {
+            let mut body = body.clone();
+            if let (Value::Object(fields), true) = (&mut body, request.operation.names_location(Place::Body)) {
+                fields.insert("locationId".to_owned(), Value::from(location_id.as_str()));
+            }
+            call = call.json(&body);
+        }
+        let mut response = call.send().await.map_err(|error| unavailable("no answer", None, error))?;
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let body = bounded(response, self.settings.bytes_max(request.operation)).await;
+        let body = body.map_err(|error| unavailable("answer broke off", Some(status), error))?;
+        Ok(Raw { status, headers, body })
+    }
+}
+
+/// The segments of the path. URLs know no way to write one that is `.` or `..`, however encoded: it would ask for something else, as an
+/// empty one would.
+fn filled<'a>(location_id: &'a LocationId, request: &'a Request<'_>) -> Option<Vec<&'a str>> {
+    let mut given = request.path.iter().copied();
+    let mut fill = |part: &'a str| {
+        match part {
+            "{locationId}" => Some(location_id.as_str()),
+            part if part.starts_with('{') => given.next(),
+            part => return Some(part),
+        }
+        .filter(|value| !matches!(*value, "" | "." | ".."))
+    };
+    request.operation.path.trim_start_matches('/').split('/').map(&mut fill).collect()
+}

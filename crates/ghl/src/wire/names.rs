@@ -1,0 +1,51 @@
+//! What has a name in a location.
+
+use std::collections::BTreeMap;
+
+use domain::Moment;
+use serde_json::Value;
+
+use super::fields::{ID, first_text, moment, object, text};
+use crate::Zone;
+
+/// What is asked of a location itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Location {
+    pub zone: Zone,
+    pub company_id: Option<String>,
+}
+
+/// A business of the location. Contacts refer to it by id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Business {
+    pub id: String,
+    pub name: Option<String>,
+    pub updated_at: Option<Moment>,
+}
+
+pub(crate) fn businesses(body: Value) -> Result<Vec<Business>, String> {
+    let Some(Value::Array(rows)) = object(body)?.remove("businesses") else { return Err("businesses is no list".to_owned()) };
+    let read = |row: &Value| {
+        let row = row.as_object()?;
+        Some(Business { id: first_text(row, ID)?, name: text(row, "name"), updated_at: moment(row, "updatedAt", &Zone::UNKNOWN) })
+    };
+    Ok(rows.iter().filter_map(read).collect())
+}
+
+pub(crate) fn location(body: &Value) -> Result<Location, String> {
+    let fields = body.get("location").unwrap_or(body).as_object().ok_or_else(|| "no location".to_owned())?;
+    let zone = first_text(fields, &["timezone", "timeZone"]).map_or(Zone::UNKNOWN, |name| Zone::named(&name));
+    Ok(Location { zone, company_id: text(fields, "companyId") })
+}
+
+/// Names by id from a list; of a person without `name` the first and last name.
+pub(crate) fn names(body: &Value, list: &str) -> BTreeMap<String, String> {
+    let rows = body.get(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let named = |row: &Value| {
+        let row = row.as_object()?;
+        let parts = || [text(row, "firstName"), text(row, "lastName")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let name = text(row, "name").unwrap_or_else(parts);
+        Some((first_text(row, ID)?, name)).filter(|(_, name)| !name.is_empty())
+    };
+    rows.iter().filter_map(named).collect()
+}
