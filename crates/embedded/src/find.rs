@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::Error;
+use crate::error::Error;
 
 const POSTGRES: &str = "PostgreSQL";
 const POSTGRES_WANTED: (u32, u32) = (15, 0);

@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::account::{Account, command, setpriv_missing};
 use crate::child::{Server, stop_stranger};
-use crate::place::{Account, Place, command, setpriv_missing};
-use crate::{Error, choose_port, find, last_words, let_go};
+use crate::directory::Place;
+use crate::error::Error;
+use crate::find;
+use crate::log::last_words;
+use crate::ports::{choose_port, let_go};
 
 const WHAT: &str = "PostgreSQL";
 const OWNER: &str = "mirror";

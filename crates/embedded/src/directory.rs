@@ -1,58 +1,15 @@
 //! Where a server keeps its data: whose directory it is, its password, and the lock that keeps a second process away.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf, absolute};
-use std::process::Command;
-use std::sync::Once;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::process::{geteuid, getpid};
+use rustix::process::geteuid;
 
-use crate::Error;
-
-/// The unprivileged user a server runs as when this process runs as root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Account {
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-}
-
-impl Account {
-    /// None when this process is not root: then the server simply runs as its user.
-    pub(crate) fn for_servers() -> Result<Option<Self>, Error> {
-        if !geteuid().is_root() {
-            return Ok(None);
-        }
-        let users = fs::read_to_string("/etc/passwd").map_err(Error::io("reading /etc/passwd"))?;
-        let account = ["postgres", "nobody"].into_iter().find_map(|name| Self::named(name, &users));
-        let looked = || "postgres and nobody in /etc/passwd".to_owned();
-        account.map(Some).ok_or_else(|| Error::Missing { what: "an unprivileged user", looked: looked() })
-    }
-
-    fn named(wanted: &str, users: &str) -> Option<Self> {
-        users.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            let (name, _, uid, gid) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-            (name == wanted).then_some(Self { uid: uid.parse().ok()?, gid: gid.parse().ok()? })
-        })
-    }
-}
-
-/// A command that runs as the account, and is sent the signal named `at_death` when this process ends, however it ends.
-pub(crate) fn command(program: &Path, account: Option<&Account>, at_death: Option<&str>) -> Command {
-    let mut command = Command::new("setpriv");
-    if let Some(account) = account {
-        command.arg(format!("--reuid={}", account.uid)).arg(format!("--regid={}", account.gid)).arg("--clear-groups");
-    }
-    if let Some(signal) = at_death {
-        command.arg(format!("--pdeathsig={signal}"));
-    }
-    // A directory that the account can always enter; the one this process stands in may not be.
-    command.arg("--").arg(program).current_dir("/").stdin(std::process::Stdio::null());
-    command
-}
+use crate::account::{Account, command, setpriv_missing};
+use crate::error::Error;
+use crate::random::random;
 
 /// A data directory that belongs to this process as long as the value lives.
 #[derive(Debug)]
@@ -168,13 +125,6 @@ fn can_use(path: &Path, account: &Account) -> Result<bool, Error> {
     tried.map(|status| status.success()).map_err(|source| setpriv_missing(source, "looking at the data directory"))
 }
 
-pub(crate) fn setpriv_missing(source: io::Error, doing: &str) -> Error {
-    if source.kind() == io::ErrorKind::NotFound {
-        return Error::Missing { what: "setpriv", looked: "in PATH; it is part of util-linux".to_owned() };
-    }
-    Error::Io { doing: doing.to_owned(), source }
-}
-
 /// The same for the same path, for ever (FNV-1a).
 fn elsewhere(wanted: &Path) -> PathBuf {
     let bytes = wanted.as_os_str().as_encoded_bytes();
@@ -193,39 +143,4 @@ pub fn wipe(data: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// A fresh directory for a test, which servers of every user can reach. Those of processes that have ended are removed on the way.
-///
-/// # Panics
-/// When the directory for temporary files cannot be written.
-#[must_use]
-#[expect(clippy::panic, reason = "for tests alone, which can do nothing without it")]
-pub fn scratch(name: &str) -> PathBuf {
-    static SWEPT: Once = Once::new();
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let root = std::env::temp_dir().join(format!("pagico-mirror-tests-{}", geteuid().as_raw()));
-    let path = root.join(format!("{}-{}-{name}", getpid().as_raw_pid(), NEXT.fetch_add(1, Ordering::Relaxed)));
-    SWEPT.call_once(|| sweep(&root));
-    // What a process of the same id may have left behind is not fresh.
-    drop(fs::remove_dir_all(&path));
-    let made = DirBuilder::new().recursive(true).mode(0o755).create(&path);
-    made.unwrap_or_else(|error| panic!("making {}: {error}", path.display()));
-    path
-}
-
-fn sweep(root: &Path) {
-    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.split('-').next()).filter(|pid| pid.parse::<u32>().is_ok());
-        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            drop(fs::remove_dir_all(entry.path()));
-        }
-    }
-}
-
-pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes)
 }
