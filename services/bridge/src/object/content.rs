@@ -3,7 +3,6 @@
 use serde_json::{Map, Value};
 
 use super::canonical;
-use super::facets::{self, Facets};
 use super::fields::{Field, Shape, fields};
 use super::kind::Kind;
 
@@ -47,10 +46,6 @@ impl Content {
     /// The canonical JSON of the content alone.
     pub(crate) fn to_json(&self) -> String {
         canonical::object(&self.fields)
-    }
-
-    pub(crate) fn facets(&self) -> Facets {
-        facets::of(self)
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -157,6 +152,5 @@ mod tests {
         let title = "\u{0} \u{202e}مرحبا <script>🙂";
         let content = Content::read(Kind::Note, json!({"title": title, "body": "\u{0}"})).unwrap();
         assert_eq!(Content::stored(Kind::Note, &content.to_json()), content);
-        assert!(!content.facets().title.contains('\u{0}'));
     }
 }

@@ -26,17 +26,19 @@ pub(crate) struct Facets {
     pub(crate) flag: bool,
 }
 
-pub(super) fn of(content: &Content) -> Facets {
-    let title: String = content.title().chars().filter(|c| !c.is_control()).take(TITLE_CHARS).collect();
-    let sort = folded(&title).chars().take(SORT_CHARS).collect();
-    let instant = |field: &str| content.text(field)?.parse::<Timestamp>().ok().map(Timestamp::as_microsecond);
-    let (at, flag) = match content.kind() {
-        Kind::Contact | Kind::Project => (None, false),
-        Kind::Task => (instant("due"), content.flag("done")),
-        Kind::Note => (instant("written_at"), content.flag("pinned")),
-        Kind::Appointment => (instant("starts_at"), false),
-    };
-    Facets { sort, search: search(content), container: content.text("container").map(str::to_owned), at, flag, title }
+impl Facets {
+    pub(crate) fn of(content: &Content) -> Self {
+        let title: String = content.title().chars().filter(|c| !c.is_control()).take(TITLE_CHARS).collect();
+        let sort = folded(&title).chars().take(SORT_CHARS).collect();
+        let instant = |field: &str| content.text(field)?.parse::<Timestamp>().ok().map(Timestamp::as_microsecond);
+        let (at, flag) = match content.kind() {
+            Kind::Contact | Kind::Project => (None, false),
+            Kind::Task => (instant("due"), content.flag("done")),
+            Kind::Note => (instant("written_at"), content.flag("pinned")),
+            Kind::Appointment => (instant("starts_at"), false),
+        };
+        Self { sort, search: search(content), container: content.text("container").map(str::to_owned), at, flag, title }
+    }
 }
 
 /// What is found by searching: containers only.
@@ -73,7 +75,7 @@ mod tests {
     use super::*;
 
     fn facets(kind: Kind, value: serde_json::Value) -> Facets {
-        Content::read(kind, value).unwrap().facets()
+        Facets::of(&Content::read(kind, value).unwrap())
     }
 
     #[test]
@@ -88,6 +90,11 @@ mod tests {
         }
         assert!(!search.contains(&tag_term("new")));
         assert_eq!(found.sort, "ängela ödön");
+    }
+
+    #[test]
+    fn a_title_holds_nothing_that_a_column_cannot() {
+        assert!(!facets(Kind::Note, json!({"title": "\u{0} \u{202e}مرحبا <script>🙂"})).title.contains('\u{0}'));
     }
 
     #[test]

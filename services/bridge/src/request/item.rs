@@ -119,7 +119,7 @@ fn put(kind: Kind, key: String, fields: &mut Map<String, Value>, traceparent: Op
         return Err(invalid(format!("content has {} bytes, at most {} are taken", json.len(), limits.content_bytes_max)));
     }
     let digest = object::digest(kind, &key, &contact, &json);
-    let put = Put { policy, digest, facets: content.facets(), content: json };
+    let put = Put { policy, digest, facets: Facets::of(&content), content: json };
     Ok(Item { kind, key, contact: Some(contact), revision, put: Some(put), traceparent })
 }
 
