@@ -2,12 +2,14 @@
 
 mod aliases;
 mod answers;
+mod columns;
 mod digests;
 mod erase;
 mod error;
+mod feed;
+mod heads;
 mod keys;
 mod lists;
-mod numbers;
 mod outdate;
 pub(crate) mod page;
 mod plan;
@@ -20,8 +22,10 @@ pub(crate) use aliases::Alias;
 pub(crate) use answers::Once;
 pub(crate) use digests::{ContactDigest, Root};
 pub(crate) use error::{Error, Result};
+pub(crate) use feed::Change;
+pub(crate) use heads::Head;
 pub(crate) use keys::{Scope, StoredKey};
-pub(crate) use lists::{Change, Filter, Head, Object, Slice, Spot};
+pub(crate) use lists::{Filter, Object, Slice, Spot};
 pub(crate) use plan::Applied;
 pub(crate) use pool::Store;
 pub(crate) use retire::Leaving;

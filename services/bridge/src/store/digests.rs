@@ -1,7 +1,7 @@
 //! What a workspace holds, as one number: computed by the database over the digests of the mirrored objects.
 
+use super::columns::unsigned;
 use super::error::Result;
-use super::numbers::unsigned;
 use super::pool::Store;
 use crate::object::{Digest, sha256};
 

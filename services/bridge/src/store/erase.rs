@@ -3,8 +3,8 @@
 
 use sqlx::postgres::PgConnection;
 
+use super::columns::{signed, unsigned};
 use super::error::Result;
-use super::numbers::{signed, unsigned};
 use super::pool::Store;
 use super::write::lock;
 use crate::object::Revision;

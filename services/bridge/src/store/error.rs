@@ -63,3 +63,7 @@ fn is_transient(error: &sqlx::Error) -> bool {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed
     )
 }
+
+pub(super) fn unreadable() -> Error {
+    Error::Failed(sqlx::Error::Protocol("a stored object cannot be read".to_owned()))
+}

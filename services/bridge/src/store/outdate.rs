@@ -2,10 +2,10 @@
 
 use sqlx::Row as _;
 
+use super::columns::{revision, signed};
 use super::error::Result;
-use super::numbers::signed;
 use super::pool::Store;
-use super::write::{lock, revision};
+use super::write::lock;
 use crate::object::Revision;
 use crate::request::Age;
 

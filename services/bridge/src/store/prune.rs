@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::columns::signed;
 use super::error::Result;
-use super::numbers::signed;
 use super::pool::Store;
 
 impl Store {

@@ -9,8 +9,8 @@ use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
 use super::answers::{self, Once};
+use super::columns::{digest, revision, signed, unsigned};
 use super::error::{Error, Result};
-use super::numbers::{signed, unsigned};
 use super::plan::Applied;
 use super::plan::{Plan, Stored, plan};
 use super::pool::Store;
@@ -95,14 +95,6 @@ async fn stored(
         stored.insert(key, Stored { existing, contact: row.try_get("contact")?, position: unsigned(row.try_get("position")?) });
     }
     Ok((stored, erased))
-}
-
-pub(super) fn revision(epoch: i64, seq: i64) -> Revision {
-    Revision { epoch: u32::try_from(epoch).unwrap_or_default(), seq: unsigned(seq) }
-}
-
-pub(super) fn digest(bytes: Option<Vec<u8>>) -> Option<Digest> {
-    bytes.and_then(|bytes| bytes.try_into().ok())
 }
 
 /// One statement for everything: a batch costs one round trip, whatever its size.

@@ -1,0 +1,84 @@
+//! Heads of workspaces.
+
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+use super::columns::unsigned;
+use super::error::{Error, Result};
+use super::pool::Store;
+use crate::object::Kind;
+
+/// The head of a workspace.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) workspace: String,
+    pub(crate) position: u64,
+    /// Microseconds since 1970: a workspace that was removed and created again is another one, with positions of its own.
+    pub(crate) created_at: i64,
+    /// In the order of `Kind::ALL`.
+    pub(crate) counts: [u64; 5],
+}
+
+impl Head {
+    pub(crate) fn objects(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}
+
+const HEAD: &str = "SELECT workspace, position, contacts, projects, tasks, notes, appointments,
+    (extract(epoch FROM created_at) * 1000000)::bigint AS created_at FROM workspaces WHERE NOT leaving";
+
+impl Store {
+    pub(crate) async fn head(&self, workspace: &str) -> Result<Head> {
+        let select = sqlx::query(sqlx::AssertSqlSafe(format!("{HEAD} AND workspace = $1")));
+        let row = select.bind(workspace).fetch_optional(&self.pool).await?.ok_or(Error::WorkspaceUnknown)?;
+        read_head(&row)
+    }
+
+    pub(crate) async fn heads(&self, after: Option<&str>, items_max: u32) -> Result<Vec<Head>> {
+        let select = sqlx::query(sqlx::AssertSqlSafe(format!("{HEAD} AND workspace > $1 ORDER BY workspace LIMIT $2")));
+        let rows = select.bind(after.unwrap_or_default()).bind(i64::from(items_max)).fetch_all(&self.pool).await?;
+        rows.iter().map(read_head).collect()
+    }
+
+    /// Whether a workspace of this name can be read.
+    pub(crate) async fn is_there(&self, workspace: &str) -> Result<bool> {
+        let select = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM workspaces WHERE workspace = $1 AND NOT leaving)");
+        Ok(select.bind(workspace).fetch_one(&self.pool).await?)
+    }
+
+    /// The positions of these workspaces, in no order.
+    pub(crate) async fn positions(&self, workspaces: &[String]) -> Result<Vec<(String, u64)>> {
+        let select =
+            sqlx::query_as::<_, (String, i64)>("SELECT workspace, position FROM workspaces WHERE workspace = ANY ($1) AND NOT leaving");
+        let rows = select.bind(workspaces).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|(workspace, position)| (workspace, unsigned(position))).collect())
+    }
+
+    /// How many objects there are in all workspaces, in the order of `Kind::ALL`.
+    pub(crate) async fn totals(&self) -> Result<[u64; 5]> {
+        let select = sqlx::query(
+            "SELECT coalesce(sum(contacts), 0)::bigint AS contacts, coalesce(sum(projects), 0)::bigint AS projects,
+             coalesce(sum(tasks), 0)::bigint AS tasks, coalesce(sum(notes), 0)::bigint AS notes,
+             coalesce(sum(appointments), 0)::bigint AS appointments FROM workspaces WHERE NOT leaving",
+        );
+        read_counts(&select.fetch_one(&self.pool).await?)
+    }
+}
+
+fn read_counts(row: &PgRow) -> Result<[u64; 5]> {
+    let mut counts = [0; 5];
+    for (count, kind) in counts.iter_mut().zip(Kind::ALL) {
+        *count = unsigned(row.try_get(kind.plural())?);
+    }
+    Ok(counts)
+}
+
+fn read_head(row: &PgRow) -> Result<Head> {
+    Ok(Head {
+        workspace: row.try_get("workspace")?,
+        position: unsigned(row.try_get("position")?),
+        created_at: row.try_get("created_at")?,
+        counts: read_counts(row)?,
+    })
+}
