@@ -61,7 +61,7 @@ const OUTSIDE: [(&str, &[&str]); 9] = [
     ("async-nats", &["bus", "standalone", "tests"]),
     ("sqlx", &["eventlog", "bridge", "standalone", "tests"]),
     ("reqwest", &["ghl", "pagico", "standalone", "sandbox", "tests"]),
-    ("axum", &["chassis", "poller", "bridge", "admin", "ghl", "writer", "sandbox", "tests"]),
+    ("axum", &["chassis", "poller", "bridge", "admin", "sandbox", "tests"]),
     ("opentelemetry", &["chassis"]),
     ("opentelemetry-otlp", &["chassis"]),
     ("prost", &["proto"]),
