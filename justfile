@@ -28,14 +28,11 @@ build *args:
     cargo build --workspace --all-targets --locked "$@"
 
 # Formatting, lints and every test that needs no browser.
-test *args: check
-    #!/usr/bin/env bash
-    set -euo pipefail
-    if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --workspace --locked "$@"
-    else
-        cargo test --workspace --locked "$@"
-    fi
+test *args: _nextest check
+    cargo nextest run --workspace --locked "$@"
+
+_nextest:
+    @cargo nextest --version >/dev/null 2>&1 || { echo "test: cargo-nextest is missing: ./deploy/bootstrap test installs it" >&2; exit 1; }
 
 # Formatting and clippy; warnings are errors.
 check:
