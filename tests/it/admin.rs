@@ -3,7 +3,8 @@
 use proto::admin::v1 as api;
 use sandbox::Webhook::Sent;
 use serde_json::json;
-use tests::system::{Mirror, Plan, eventually};
+use tests::system::{Mirror, Plan};
+use tests::wait::eventually;
 use tokio_stream::StreamExt as _;
 use tonic::Code;
 

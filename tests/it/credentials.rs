@@ -2,7 +2,8 @@
 
 use anyhow::Context as _;
 use reqwest::redirect::Policy;
-use tests::system::{Mirror, Plan, eventually};
+use tests::system::{Mirror, Plan};
+use tests::wait::eventually;
 use toml::toml;
 
 const NEW: &str = "new:ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";

@@ -16,7 +16,8 @@ use sandbox::Webhook::Sent;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection, Row as _};
 use standalone::compare::Held;
-use tests::system::{Mirror, Plan, eventually};
+use tests::system::{Mirror, Plan};
+use tests::wait::eventually;
 use tokio_stream::StreamExt as _;
 use tonic::Code;
 

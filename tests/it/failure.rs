@@ -3,7 +3,8 @@
 use sandbox::Webhook::Sent;
 use sandbox::{AnswerChaos, Fault, FaultOrder};
 use serde_json::json;
-use tests::system::{Mirror, Plan, eventually};
+use tests::system::{Mirror, Plan};
+use tests::wait::eventually;
 use toml::toml;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,8 @@ use proto::replay::v1 as api;
 use sandbox::Webhook::{Lost, Sent};
 use serde_json::json;
 use tests::replays::{acts, against_workspace, apply, done, is_settled, plan};
-use tests::system::{Mirror, PATIENCE, Plan, eventually};
+use tests::system::{Mirror, Plan};
+use tests::wait::{PATIENCE, eventually};
 use toml::toml;
 
 async fn started(name: &str) -> anyhow::Result<Mirror> {

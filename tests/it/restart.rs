@@ -5,7 +5,8 @@ use std::time::Duration;
 use sandbox::Webhook::{Lost, Sent};
 use sandbox::story::{Story, StorySettings};
 use serde_json::json;
-use tests::system::{Mirror, Plan, eventually};
+use tests::system::{Mirror, Plan};
+use tests::wait::eventually;
 
 /// Waits until the backfill has begun and is not yet through.
 async fn in_the_middle(mirror: &Mirror) -> anyhow::Result<()> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use sandbox::Webhook::{Delayed, Lost, Repeated, Sent};
 use sandbox::story::{Story, StorySettings};
 use serde_json::json;
-use tests::system::{Mirror, Plan, eventually};
+use tests::system::{Mirror, Plan};
+use tests::wait::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_there_before_appears_and_starts_nothing() -> anyhow::Result<()> {

@@ -7,7 +7,8 @@ use sandbox::Webhook::Sent;
 use serde_json::json;
 use settings::Period;
 use tests::collector::Collector;
-use tests::system::{Mirror, Plan, eventually};
+use tests::system::{Mirror, Plan};
+use tests::wait::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_webhook_is_one_trace_through_every_service() -> anyhow::Result<()> {

@@ -8,8 +8,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use sandbox::year::{Year, YearSettings};
 use sandbox::{AnswerChaos, Limits, SearchSettings, Settings, World};
 use tests::pollers::Pollers;
-use tests::system::within;
 use tests::truth;
+use tests::wait::within;
 use toml::{Table, toml};
 
 /// Changes of the year. `YEAR_CHANGES=50000` lives a whole one.

@@ -11,3 +11,4 @@ pub mod replays;
 pub mod system;
 pub mod truth;
 pub mod typed;
+pub mod wait;

@@ -11,7 +11,8 @@ use sandbox::{Load, Sandbox, World};
 use tokio::task::JoinHandle;
 use toml::{Table, toml};
 
-use crate::system::{eventually, merge};
+use crate::system::merge;
+use crate::wait::eventually;
 
 /// One poller: its settings, and what runs when it does.
 struct Replica {

@@ -12,7 +12,8 @@ use pagico::Bridge;
 use serde_json::Value;
 use tests::lives;
 use tests::replays::{self, Client};
-use tests::system::{KEY, Mirror, Plan, eventually};
+use tests::system::{KEY, Mirror, Plan};
+use tests::wait::eventually;
 use tokio::sync::mpsc;
 use toml::toml;
 

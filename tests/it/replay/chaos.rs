@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use standalone::compare::Held;
 use tests::lives;
 use tests::replays::{self, Client};
-use tests::system::{KEY, Mirror, PATIENCE, Plan};
+use tests::system::{KEY, Mirror, Plan};
+use tests::wait::PATIENCE;
 use tokio::task::JoinHandle;
 use toml::toml;
 

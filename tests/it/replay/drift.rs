@@ -7,8 +7,9 @@ use reqwest::Method;
 use sandbox::Webhook::Sent;
 use serde_json::json;
 use tests::replays::meddle;
-use tests::system::{Mirror, Plan, eventually};
+use tests::system::{Mirror, Plan};
 use tests::typed::typed;
+use tests::wait::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_or_removed_in_the_workspace_is_found_by_verify_and_repaired_by_a_plan() -> anyhow::Result<()> {

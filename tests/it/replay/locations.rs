@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use sqlx::Connection as _;
-use tests::system::{KEY, Mirror, Plan, eventually};
+use tests::system::{KEY, Mirror, Plan};
 use tests::typed::{Answer, shown, typed};
+use tests::wait::eventually;
 use toml::{Table, toml};
 
 /// What each location's workspace holds.

@@ -8,7 +8,8 @@ use reqwest::Method;
 use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
 use tests::replays::{Client, acts, against_workspace, apply, done, is_settled, meddle, plan};
-use tests::system::{Mirror, PATIENCE, Plan, eventually};
+use tests::system::{Mirror, Plan};
+use tests::wait::{PATIENCE, eventually};
 
 /// What the user did to two tasks that were started for a new contact.
 struct Touched {

@@ -11,7 +11,8 @@ use proto::replay::v1::plan_replay_response::Part;
 use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
 use tests::replays::{Client, against_workspace};
-use tests::system::{Mirror, Plan, eventually};
+use tests::system::{Mirror, Plan};
+use tests::wait::eventually;
 use toml::{Table, toml};
 
 /// A plan as it was streamed.
