@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
-use tests::system::{Mirror, Plan};
+use tests::system::{System, SystemSettings};
 use toml::toml;
 
 use crate::log::seen;
@@ -18,23 +18,23 @@ const BATCH: usize = 500;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How many objects were written: the position of the workspace's feed.
-pub(crate) async fn position(mirror: &Mirror) -> anyhow::Result<u64> {
-    let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    let answer: Value = get(mirror, &url).await?;
+pub(crate) async fn position(system: &System) -> anyhow::Result<u64> {
+    let url = format!("{}/v1/workspaces/{}", system.address("bridge", "http")?, system.sandbox.location_id());
+    let answer: Value = get(system, &url).await?;
     answer.get("position").and_then(Value::as_u64).context("a position")
 }
 
-pub(crate) async fn get(mirror: &Mirror, url: &str) -> anyhow::Result<Value> {
-    let answer = mirror.http.get(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
+pub(crate) async fn get(system: &System, url: &str) -> anyhow::Result<Value> {
+    let answer = system.http.get(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
     Ok(serde_json::from_slice(&answer.bytes().await?)?)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a bench are small")]
 pub(crate) async fn changes(report: &mut Report, size: usize) -> anyhow::Result<()> {
-    let mirror = Mirror::start(Plan::new("bench-changes").contacts(1)).await?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
-    let (location_id, before) = (mirror.location()?, position(&mirror).await?);
+    let system = System::start(SystemSettings::new("bench-changes").contacts(1)).await?;
+    system.in_sync().await?;
+    system.quiet().await?;
+    let (location_id, before) = (system.location()?, position(&system).await?);
     let mut batches = Vec::new();
     for start in (0..size).step_by(BATCH) {
         batches
@@ -42,16 +42,16 @@ pub(crate) async fn changes(report: &mut Report, size: usize) -> anyhow::Result<
     }
     let begin = Instant::now();
     for batch in batches {
-        mirror.log.observe(&location_id, &batch).await?;
+        system.log.observe(&location_id, &batch).await?;
     }
     let appended = begin.elapsed();
     let wanted = before + u64::try_from(size)?;
-    while position(&mirror).await? < wanted {
+    while position(&system).await? < wanted {
         anyhow::ensure!(begin.elapsed() < PATIENCE, "not all changes arrived");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let took = begin.elapsed();
-    mirror.quiet().await?;
+    system.quiet().await?;
     let settled = begin.elapsed();
     let conditions = format!(
         "{size} new contacts, each observed, logged, relayed, mapped, written and delivered; appended in {appended:.1?}; all services in one process"
@@ -59,7 +59,7 @@ pub(crate) async fn changes(report: &mut Report, size: usize) -> anyhow::Result<
     report.add(Figure::new("changes", "seen in the bridge", size as f64 / took.as_secs_f64(), "changes/s", &conditions))?;
     report.add(Figure::new("changes", "settled in the log", size as f64 / settled.as_secs_f64(), "changes/s", &conditions))?;
     report.add(Figure::new("changes", "peak memory of the process", peak_memory("self")?, "MiB", "bench, sandbox and five services"))?;
-    mirror.stop().await
+    system.stop().await
 }
 
 /// Changes a second that people make while the latency is measured.
@@ -67,25 +67,25 @@ pub(crate) const PACE: u64 = 50;
 
 pub(crate) async fn latency(report: &mut Report, seconds: u64) -> anyhow::Result<()> {
     let at_once = toml! { hints = { debounce = "0s" } };
-    let mirror = Mirror::start(Plan::new("bench-latency").contacts(300).with("poller", at_once)).await?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
+    let system = System::start(SystemSettings::new("bench-latency").contacts(300).with("poller", at_once)).await?;
+    system.in_sync().await?;
+    system.quiet().await?;
     let total = PACE * seconds;
-    let mut samples = waits(&mirror, "City", |number| number < total).await?;
+    let mut samples = waits(&system, "City", |number| number < total).await?;
     let conditions =
         format!("{PACE} changes/s for {seconds} s, 300 contacts, debounce 0, four calls to GHL for each, seen by a poll every 2 ms");
     report.add(Figure::new("latency", "webhook sent to object, p50", percentile(&mut samples, 0.5), "ms", &conditions))?;
     report.add(Figure::new("latency", "webhook sent to object, p99", percentile(&mut samples, 0.99), "ms", &conditions))?;
-    mirror.stop().await
+    system.stop().await
 }
 
 /// How long each change takes from its webhook to its object, in milliseconds, while people go on making changes. What arrives with a
 /// position that the log had before is nothing that somebody waits for.
-pub(crate) async fn waits(mirror: &Mirror, city: &str, go_on: impl Fn(u64) -> bool) -> anyhow::Result<Vec<f64>> {
-    let contacts = mirror.world().contact_ids();
-    let feed = format!("{}/v1/workspaces/{}/changes", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    let before = mirror.log.locations().await?.iter().map(|location| location.head).max().unwrap_or_default();
-    let mut after = position(mirror).await?;
+pub(crate) async fn waits(system: &System, city: &str, go_on: impl Fn(u64) -> bool) -> anyhow::Result<Vec<f64>> {
+    let contacts = system.world().contact_ids();
+    let feed = format!("{}/v1/workspaces/{}/changes", system.address("bridge", "http")?, system.sandbox.location_id());
+    let before = system.log.locations().await?.iter().map(|location| location.head).max().unwrap_or_default();
+    let mut after = position(system).await?;
     let mut sent: BTreeMap<String, Instant> = BTreeMap::new();
     let mut samples: Vec<f64> = Vec::new();
     let mut ticks = tokio::time::interval(Duration::from_millis(1_000 / PACE));
@@ -98,11 +98,11 @@ pub(crate) async fn waits(mirror: &Mirror, city: &str, go_on: impl Fn(u64) -> bo
                 let id = contacts.get(usize::try_from(number)? % contacts.len()).context("a contact")?;
                 // Where the last change of the contact is still awaited, its wait goes on.
                 sent.entry(format!("ghl:contact/{id}")).or_insert_with(Instant::now);
-                mirror.world().update_contact(id, &json!({"city": format!("{city} {number}")}), Sent)?;
+                system.world().update_contact(id, &json!({"city": format!("{city} {number}")}), Sent)?;
                 number += 1;
             }
             () = tokio::time::sleep(Duration::from_millis(2)) => {
-                let page = get(mirror, &format!("{feed}?after={after}&limit=500")).await?;
+                let page = get(system, &format!("{feed}?after={after}&limit=500")).await?;
                 for change in page.get("items").and_then(Value::as_array).context("changes")? {
                     after = change.get("position").and_then(Value::as_u64).context("a position")?;
                     let key = change.get("key").and_then(Value::as_str).unwrap_or_default();

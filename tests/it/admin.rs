@@ -3,17 +3,17 @@
 use proto::admin::v1 as api;
 use sandbox::Webhook::Sent;
 use serde_json::json;
-use tests::system::{Mirror, Plan};
+use tests::system::{System, SystemSettings};
 use tests::wait::eventually;
 use tokio_stream::StreamExt as _;
 use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sees_where_everything_stands() -> anyhow::Result<()> {
-    let mirror = Mirror::start(Plan::new("admin").contacts(8).by_webhooks_alone()).await?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
-    let mut admin = mirror.admin().await?;
+    let system = System::start(SystemSettings::new("admin").contacts(8).by_webhooks_alone()).await?;
+    system.in_sync().await?;
+    system.quiet().await?;
+    let mut admin = system.admin().await?;
     let location = eventually("the backfill ends", async || {
         let overview = admin.clone().get_overview(api::GetOverviewRequest {}).await.map_err(|error| error.to_string())?.into_inner();
         let location = overview.locations.into_iter().next().ok_or("no location")?;
@@ -29,10 +29,10 @@ async fn an_operator_sees_where_everything_stands() -> anyhow::Result<()> {
     let rest = admin.list_contacts(rest).await?.into_inner();
     assert_eq!((first.contacts.len(), rest.contacts.len(), rest.next_page_token.as_str()), (5, 3, ""));
 
-    let id = mirror.world().contact_ids().pop().unwrap_or_default();
-    mirror.world().update_contact(&id, &json!({"city": "Porto"}), Sent)?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
+    let id = system.world().contact_ids().pop().unwrap_or_default();
+    system.world().update_contact(&id, &json!({"city": "Porto"}), Sent)?;
+    system.in_sync().await?;
+    system.quiet().await?;
     let contact = admin.get_contact(api::GetContactRequest { contact_id: id.clone(), ..Default::default() }).await?.into_inner();
     let states: Vec<_> = contact.objects.iter().map(api::Object::state).collect();
     assert!(states.iter().all(|state| *state == api::ObjectState::InSync), "{states:?}");
@@ -44,16 +44,16 @@ async fn an_operator_sees_where_everything_stands() -> anyhow::Result<()> {
     assert!(changes.iter().any(|change| change.field == "city" && change.after_json == "\"Porto\""));
     assert_eq!(cause.as_ref().map(|cause| cause.by.as_str()), Some("webhook"));
     assert!(history.events.iter().any(|event| event.r#type == "delivery.delivered"));
-    mirror.stop().await
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_resumes_without_gap_or_double() -> anyhow::Result<()> {
-    let mirror = Mirror::start(Plan::new("watch").contacts(5)).await?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
-    let mut admin = mirror.admin().await?;
-    let head = mirror.log.locations().await?.first().map_or(0, |location| location.head);
+    let system = System::start(SystemSettings::new("watch").contacts(5)).await?;
+    system.in_sync().await?;
+    system.quiet().await?;
+    let mut admin = system.admin().await?;
+    let head = system.log.locations().await?.first().map_or(0, |location| location.head);
     let mut seqs = Vec::new();
     while seqs.len() < usize::try_from(head)? {
         let after = Some(seqs.last().copied().unwrap_or(0));
@@ -69,17 +69,17 @@ async fn a_watch_resumes_without_gap_or_double() -> anyhow::Result<()> {
     assert_eq!(seqs, (1..=head).collect::<Vec<_>>());
 
     let mut events = admin.watch_events(api::WatchEventsRequest::default()).await?.into_inner();
-    mirror.world().create_contact(&json!({"firstName": "Ann"}), Sent)?;
+    system.world().create_contact(&json!({"firstName": "Ann"}), Sent)?;
     let event = events.next().await.ok_or_else(|| anyhow::anyhow!("the stream ended"))??;
     assert_eq!(event.event.map(|event| event.seq), Some(head + 1));
-    mirror.stop().await
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_say_what_to_do() -> anyhow::Result<()> {
-    let mirror = Mirror::start(Plan::new("refusals").contacts(1)).await?;
-    mirror.in_sync().await?;
-    let mut admin = mirror.admin().await?;
+    let system = System::start(SystemSettings::new("refusals").contacts(1)).await?;
+    system.in_sync().await?;
+    let mut admin = system.admin().await?;
     let unknown = api::GetContactRequest { contact_id: "nobody".to_owned(), ..Default::default() };
     let token = api::ListContactsRequest { page_size: 9_999, ..Default::default() };
     let redrive = api::RedriveRequest { parked_id: "what".to_owned(), ..Default::default() };
@@ -95,22 +95,22 @@ async fn refusals_say_what_to_do() -> anyhow::Result<()> {
         assert_eq!(answer.code(), code, "{answer}");
         assert!(answer.message().len() > 20, "{answer}");
     }
-    let mut nobody = api::admin_client::AdminClient::new(mirror.channel("admin").await?);
+    let mut nobody = api::admin_client::AdminClient::new(system.channel("admin").await?);
     let refused = nobody.get_overview(api::GetOverviewRequest {}).await.err().map(|status| status.code());
     assert_eq!(refused, Some(Code::Unauthenticated));
-    mirror.stop().await
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_writer_holds_everything_and_goes_on() -> anyhow::Result<()> {
     use proto::control::v1 as control;
-    let mirror = Mirror::start(Plan::new("pause").contacts(3)).await?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
-    let mut writer = mirror.control("writer").await?;
+    let system = System::start(SystemSettings::new("pause").contacts(3)).await?;
+    system.in_sync().await?;
+    system.quiet().await?;
+    let mut writer = system.control("writer").await?;
     writer.pause(control::PauseRequest {}).await?;
-    let id = mirror.world().create_contact(&json!({"firstName": "Ann"}), Sent)?;
-    let mut admin = mirror.admin().await?;
+    let id = system.world().create_contact(&json!({"firstName": "Ann"}), Sent)?;
+    let mut admin = system.admin().await?;
     eventually("the contact is behind", async || {
         let behind = api::ListContactsRequest { filter: api::ContactFilter::Behind.into(), ..Default::default() };
         let behind = admin.clone().list_contacts(behind).await.map_err(|error| error.to_string())?.into_inner();
@@ -120,9 +120,9 @@ async fn a_paused_writer_holds_everything_and_goes_on() -> anyhow::Result<()> {
     let contact = admin.get_contact(api::GetContactRequest { contact_id: id, ..Default::default() }).await?.into_inner();
     assert!(contact.lag_seconds > 0.0);
     writer.resume(control::ResumeRequest {}).await?;
-    mirror.in_sync().await?;
+    system.in_sync().await?;
     writer.drain(control::DrainRequest {}).await?;
     let status = writer.status(control::StatusRequest {}).await?.into_inner();
     assert_eq!((status.state(), status.in_hand), (control::State::Draining, 0));
-    mirror.stop().await
+    system.stop().await
 }

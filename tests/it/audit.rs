@@ -10,7 +10,7 @@ use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tests::grpc::WithToken;
-use tests::system::{Mirror, Plan, TOKEN};
+use tests::system::{System, SystemSettings, TOKEN};
 use tokio_stream::StreamExt as _;
 use toml::{Table, toml};
 use tonic::service::interceptor::InterceptedService;
@@ -19,25 +19,25 @@ use tonic::{Code, Request};
 
 type Audit = AuditClient<InterceptedService<Channel, WithToken>>;
 
-async fn audit(mirror: &Mirror) -> anyhow::Result<Audit> {
-    Ok(AuditClient::with_interceptor(mirror.channel("admin").await?, WithToken::new(TOKEN)?))
+async fn audit(system: &System) -> anyhow::Result<Audit> {
+    Ok(AuditClient::with_interceptor(system.channel("admin").await?, WithToken::new(TOKEN)?))
 }
 
 /// Three contacts, one of which moves from city to city; all of it mirrored.
-async fn moved(name: &'static str) -> anyhow::Result<(Mirror, String)> {
+async fn moved(name: &'static str) -> anyhow::Result<(System, String)> {
     moved_with(name, Table::new()).await
 }
 
-async fn moved_with(name: &'static str, admin: Table) -> anyhow::Result<(Mirror, String)> {
-    let mirror = Mirror::start(Plan::new(name).contacts(3).by_webhooks_alone().with("admin", admin)).await?;
-    mirror.in_sync().await?;
-    let id = mirror.world().contact_ids().pop().unwrap_or_default();
+async fn moved_with(name: &'static str, admin: Table) -> anyhow::Result<(System, String)> {
+    let system = System::start(SystemSettings::new(name).contacts(3).by_webhooks_alone().with("admin", admin)).await?;
+    system.in_sync().await?;
+    let id = system.world().contact_ids().pop().unwrap_or_default();
     for city in ["Porto", "Oslo"] {
-        mirror.world().update_contact(&id, &json!({"city": city}), Sent)?;
-        mirror.in_sync().await?;
+        system.world().update_contact(&id, &json!({"city": city}), Sent)?;
+        system.in_sync().await?;
     }
-    mirror.quiet().await?;
-    Ok((mirror, id))
+    system.quiet().await?;
+    Ok((system, id))
 }
 
 fn position(position: u64) -> Option<api::Point> {
@@ -51,9 +51,9 @@ fn city(snapshot: &api::Snapshot) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_value_is_traced_from_its_cause_to_pagico() -> anyhow::Result<()> {
-    let (mirror, contact_id) = moved("audit-blame").await?;
+    let (system, contact_id) = moved("audit-blame").await?;
     let asked = api::BlameRequest { contact_id: contact_id.clone(), field: "city".to_owned(), ..Default::default() };
-    let blamed = audit(&mirror).await?.blame(asked).await?.into_inner().values;
+    let blamed = audit(&system).await?.blame(asked).await?.into_inner().values;
     let values: Vec<&str> = blamed.iter().map(|value| value.after_json.as_str()).collect();
     assert_eq!(values.iter().take(2).copied().collect::<Vec<_>>(), ["\"Oslo\"", "\"Porto\""]);
     for value in blamed.iter().take(2) {
@@ -66,7 +66,7 @@ async fn every_value_is_traced_from_its_cause_to_pagico() -> anyhow::Result<()> 
 
     let filter = admin::EventFilter { fields: vec!["city".to_owned()], causes: vec!["webhook".to_owned()], ..Default::default() };
     let asked = admin::GetHistoryRequest { contact_id, filter: Some(filter), ..Default::default() };
-    let history = mirror.admin().await?.get_history(asked).await?.into_inner().events;
+    let history = system.admin().await?.get_history(asked).await?.into_inner().events;
     assert_eq!(history.iter().map(|event| event.seq).collect::<Vec<_>>(), blamed.iter().take(2).map(|value| value.seq).collect::<Vec<_>>());
     for event in &history {
         assert_eq!(event.changes.iter().map(|change| change.field.as_str()).collect::<Vec<_>>(), ["city"]);
@@ -74,13 +74,13 @@ async fn every_value_is_traced_from_its_cause_to_pagico() -> anyhow::Result<()> 
         assert!(arrivals.iter().any(|delivery| delivery.object == format!("ghl:contact/{}", event.record_id)), "{arrivals:?}");
         assert!(event.arrivals.iter().all(|arrival| arrival.outcome == "delivered" && arrival.seq > event.seq));
     }
-    mirror.stop().await
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contact_and_a_location_are_shown_as_they_were() -> anyhow::Result<()> {
-    let (mirror, contact_id) = moved("audit-as-of").await?;
-    let mut audit = audit(&mirror).await?;
+    let (system, contact_id) = moved("audit-as-of").await?;
+    let mut audit = audit(&system).await?;
     let asked = api::BlameRequest { contact_id: contact_id.clone(), field: "city".to_owned(), ..Default::default() };
     let blamed = audit.blame(asked).await?.into_inner().values;
     let [oslo, porto] = [0, 1].map(|index| blamed.get(index).cloned().unwrap_or_default());
@@ -118,15 +118,15 @@ async fn a_contact_and_a_location_are_shown_as_they_were() -> anyhow::Result<()>
         .collect::<Result<_, _>>()
         .await?;
     assert_eq!(differ, [difference]);
-    mirror.stop().await
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_filtered_watch_resumes_without_gap_or_double() -> anyhow::Result<()> {
     let little = toml! { limits = { read_rows = 2, watch_rows = 2, scan_rows = 3 } };
-    let (mirror, contact_id) = moved_with("audit-watch", little).await?;
-    let mut admin = mirror.admin().await?;
-    let head = mirror.log.locations().await?.first().map_or(0, |location| location.head);
+    let (system, contact_id) = moved_with("audit-watch", little).await?;
+    let mut admin = system.admin().await?;
+    let head = system.log.locations().await?.first().map_or(0, |location| location.head);
     let filter = admin::EventFilter { types: vec!["contact.changed".to_owned()], ..Default::default() };
     let (mut after, mut seen) = (0, Vec::new());
     while after < head {
@@ -162,16 +162,16 @@ async fn a_filtered_watch_resumes_without_gap_or_double() -> anyhow::Result<()> 
         }
     }
     let asked = api::BlameRequest { contact_id, field: "city".to_owned(), ..Default::default() };
-    let blamed = audit(&mirror).await?.blame(asked).await?.into_inner().values;
+    let blamed = audit(&system).await?.blame(asked).await?.into_inner().values;
     assert_eq!(found, blamed.iter().map(|value| value.seq).collect::<Vec<_>>());
     assert!(pages >= found.len());
-    mirror.stop().await
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_looks_is_written_down_and_refusals_say_what_to_do() -> anyhow::Result<()> {
-    let (mirror, contact_id) = moved("audit-access").await?;
-    let (mut audit, mut admin) = (audit(&mirror).await?, mirror.admin().await?);
+    let (system, contact_id) = moved("audit-access").await?;
+    let (mut audit, mut admin) = (audit(&system).await?, system.admin().await?);
     let mut request = Request::new(admin::GetHistoryRequest { contact_id: contact_id.clone(), page_size: 1, ..Default::default() });
     request.metadata_mut().insert("x-mirror-who", "Zo%C3%AB".parse()?);
     admin.get_history(request).await?;
@@ -201,17 +201,17 @@ async fn whoever_looks_is_written_down_and_refusals_say_what_to_do() -> anyhow::
         assert!(answer.message().len() > 20, "{answer}");
     }
 
-    let mut owner = sqlx::PgConnection::connect(&mirror.postgres.url("log")).await?;
+    let mut owner = sqlx::PgConnection::connect(&system.postgres.url("log")).await?;
     sqlx::raw_sql("ALTER TABLE access_log RENAME TO lost").execute(&mut owner).await?;
     let asked = api::BlameRequest { contact_id: known, field: "city".to_owned(), ..Default::default() };
     let unwritten = audit.blame(asked).await.err().map(|status| status.code());
     assert_eq!(unwritten, Some(Code::Unavailable), "nothing is shown that is not written down");
-    mirror.stop().await
+    system.stop().await
 }
 
 /// What a person types and sees: the exit code and what was printed.
-async fn typed(mirror: &Mirror, arguments: &[&str]) -> anyhow::Result<(u8, String)> {
-    let endpoint = mirror.address("admin", "grpc")?;
+async fn typed(system: &System, arguments: &[&str]) -> anyhow::Result<(u8, String)> {
+    let endpoint = system.address("admin", "grpc")?;
     let connection = ["mirrorctl", "--endpoint", endpoint.as_str(), "--token", TOKEN, "--who", "Zoë"];
     let all: Vec<OsString> = connection.iter().chain(arguments).map(OsString::from).collect();
     let (mut out, mut complaints) = (Vec::new(), Vec::new());
@@ -222,36 +222,36 @@ async fn typed(mirror: &Mirror, arguments: &[&str]) -> anyhow::Result<(u8, Strin
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_auditor_is_answered_on_the_command_line() -> anyhow::Result<()> {
-    let (mirror, contact_id) = moved("audit-typed").await?;
+    let (system, contact_id) = moved("audit-typed").await?;
     let id = contact_id.as_str();
-    let (code, blame) = typed(&mirror, &["blame", id, "city", "--json"]).await?;
+    let (code, blame) = typed(&system, &["blame", id, "city", "--json"]).await?;
     let values: Vec<Value> = blame.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let seq =
         |index: usize| values.get(index).and_then(|value| value.get("seq")).and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
     assert_eq!((code, values.first().and_then(|value| value.get("afterJson"))), (0, Some(&json!("\"Oslo\""))));
     let (oslo, porto) = (seq(0), seq(1));
 
-    let (code, history) = typed(&mirror, &["history", id, "--field", "city", "--cause", "webhook", "--format", "csv"]).await?;
+    let (code, history) = typed(&system, &["history", id, "--field", "city", "--cause", "webhook", "--format", "csv"]).await?;
     assert_eq!((code, history.lines().count()), (0, 3), "{history}");
     assert!(history.lines().nth(1).is_some_and(|row| row.contains("\"city\",\"Porto\",\"Oslo\",\"webhook\"")), "{history}");
-    let (_, history) = typed(&mirror, &["history", id, "--field", "city", "--since", "1h", "--limit", "1"]).await?;
+    let (_, history) = typed(&system, &["history", id, "--field", "city", "--since", "1h", "--limit", "1"]).await?;
     assert!(history.contains("city: \"Porto\" → \"Oslo\"") && history.contains("→ ghl:contact/"), "{history}");
     assert!(!history.contains('\u{1b}'), "colours are for terminals");
 
-    let (code, then) = typed(&mirror, &["as-of", id, &porto]).await?;
+    let (code, then) = typed(&system, &["as-of", id, &porto]).await?;
     assert!(code == 0 && then.contains("city: \"Porto\""), "{then}");
-    let (code, difference) = typed(&mirror, &["diff", id, "--from", &porto, "--to", &oslo]).await?;
+    let (code, difference) = typed(&system, &["diff", id, "--from", &porto, "--to", &oslo]).await?;
     assert!(code == 1 && difference.contains("city: \"Porto\" → \"Oslo\""), "{difference}");
-    let (code, _) = typed(&mirror, &["diff", id, "--from", &oslo, "--to", &oslo]).await?;
+    let (code, _) = typed(&system, &["diff", id, "--from", &oslo, "--to", &oslo]).await?;
     assert_eq!(code, 0);
-    let (code, export) = typed(&mirror, &["export", "location"]).await?;
+    let (code, export) = typed(&system, &["export", "location"]).await?;
     assert_eq!((code, export.lines().count()), (0, 3));
-    let (_, export) = typed(&mirror, &["export", "location", "--from", &porto, "--to", &oslo]).await?;
+    let (_, export) = typed(&system, &["export", "location", "--from", &porto, "--to", &oslo]).await?;
     assert_eq!(export.lines().count(), 1, "{export}");
 
-    let (code, accesses) = typed(&mirror, &["access-log", "--contact", id, "--asked-by", "Zoë"]).await?;
+    let (code, accesses) = typed(&system, &["access-log", "--contact", id, "--asked-by", "Zoë"]).await?;
     let calls: Vec<&str> = accesses.lines().skip(1).filter_map(|line| line.split_whitespace().nth(2)).collect();
     assert_eq!(code, 0);
     assert_eq!(calls, ["ExportDiff", "ExportAsOf", "Diff", "Diff", "GetContactAsOf", "GetHistory", "GetHistory", "Blame"]);
-    mirror.stop().await
+    system.stop().await
 }

@@ -16,7 +16,7 @@ use sandbox::Webhook::Sent;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection, Row as _};
 use standalone::compare::Held;
-use tests::system::{Mirror, Plan};
+use tests::system::{System, SystemSettings};
 use tests::wait::eventually;
 use tokio_stream::StreamExt as _;
 use tonic::Code;
@@ -74,10 +74,10 @@ fn files(directory: &Path, all: &mut Vec<u8>) -> anyhow::Result<()> {
 }
 
 /// Where marks are found: the log's database, the bridge's, the bus's files.
-async fn found(mirror: &Mirror) -> anyhow::Result<[Vec<&'static str>; 3]> {
+async fn found(system: &System) -> anyhow::Result<[Vec<&'static str>; 3]> {
     let mut bus = Vec::new();
-    files(mirror.nats_data(), &mut bus)?;
-    Ok([marks_in(&dump(&mirror.postgres.url("log")).await?), marks_in(&dump(&mirror.postgres.url("bridge")).await?), marks_in(&bus)])
+    files(system.nats_data(), &mut bus)?;
+    Ok([marks_in(&dump(&system.postgres.url("log")).await?), marks_in(&dump(&system.postgres.url("bridge")).await?), marks_in(&bus)])
 }
 
 fn others(held: Vec<Held>, id: &str) -> Vec<(String, String)> {
@@ -86,15 +86,15 @@ fn others(held: Vec<Held>, id: &str) -> Vec<(String, String)> {
     others.map(|object| (object.key, object.content.to_string())).collect()
 }
 
-async fn see_a_change_of_another(mirror: &Mirror, id: &str, city: &str) -> anyhow::Result<()> {
-    mirror.world().update_contact(id, &json!({ "city": city }), Sent)?;
+async fn see_a_change_of_another(system: &System, id: &str, city: &str) -> anyhow::Result<()> {
+    system.world().update_contact(id, &json!({ "city": city }), Sent)?;
     eventually("another contact's change arrives", async || {
-        let held = mirror.workspace().await.map_err(|error| error.to_string())?;
+        let held = system.workspace().await.map_err(|error| error.to_string())?;
         let there = held.iter().any(|object| object.key == format!("ghl:contact/{id}") && object.content.to_string().contains(city));
         if there { Ok(()) } else { Err("not there".to_owned()) }
     })
     .await?;
-    mirror.quiet().await
+    system.quiet().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,30 +103,30 @@ async fn no_byte_of_an_erased_person_is_left() -> anyhow::Result<()> {
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(move || writer.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).context("another test of this process logs already")?;
-    let mirror = Mirror::start(Plan::new("erase").contacts(8).sealed()).await?;
-    mirror.in_sync().await?;
-    let world = mirror.world();
+    let system = System::start(SystemSettings::new("erase").contacts(8).sealed()).await?;
+    system.in_sync().await?;
+    let world = system.world();
     let person = json!({
         "firstName": "Zephyrine", "lastName": "Quillfeather", "email": "zq-mail@example.com", "phone": "+15550198765",
     });
     let id = world.create_contact(&person, Sent)?;
     world.create_task(&id, &json!({"title": "zq-task-text", "completed": false}), Sent)?;
     let note = world.create_note(&id, &json!({"body": "zq-note-text one"}), Sent)?;
-    mirror.in_sync().await?;
+    system.in_sync().await?;
     world.update_note(&id, &note, &json!({"body": "zq-note-text two"}), Sent)?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
+    system.in_sync().await?;
+    system.quiet().await?;
 
-    let [log, bridge, bus] = found(&mirror).await?;
+    let [log, bridge, bus] = found(&system).await?;
     assert_eq!((log.as_slice(), bridge.as_slice()), (&MARKS[..], &MARKS[..]), "before, the search finds all of it");
     assert!(bus.is_empty(), "on the bus everything is sealed: {bus:?}");
     let mut carried = Vec::new();
-    files(mirror.nats_data(), &mut carried)?;
+    files(system.nats_data(), &mut carried)?;
     assert!(carried.windows(id.len()).any(|window| window == id.as_bytes()), "the bus's files are the ones that are searched");
 
     let other = world.contact_ids().into_iter().find(|other| *other != id).context("another contact")?;
-    let before = others(mirror.workspace().await?, &id);
-    let mut erasures = ErasureClient::with_interceptor(mirror.channel("admin").await?, mirror.token()?);
+    let before = others(system.workspace().await?, &id);
+    let mut erasures = ErasureClient::with_interceptor(system.channel("admin").await?, system.token()?);
     let request = api::EraseContactRequest { contact_id: id.clone(), reason: "asked by letter".to_owned(), ..Default::default() };
     let begun = erasures.erase_contact(request.clone()).await?.into_inner().erasure.unwrap_or_default();
     let again = erasures.erase_contact(request).await?.into_inner().erasure.unwrap_or_default();
@@ -137,68 +137,68 @@ async fn no_byte_of_an_erased_person_is_left() -> anyhow::Result<()> {
         erasure.filter(|erasure| erasure.finished_at.is_some()).map(drop).ok_or_else(|| "not yet".to_owned())
     })
     .await?;
-    assert_eq!(found(&mirror).await?, [const { Vec::<&str>::new() }; 3], "afterwards nothing is left");
-    assert_eq!(others(mirror.workspace().await?, &id), before, "nobody else is touched");
+    assert_eq!(found(&system).await?, [const { Vec::<&str>::new() }; 3], "afterwards nothing is left");
+    assert_eq!(others(system.workspace().await?, &id), before, "nobody else is touched");
 
     // It still exists in GHL and changes there, and is not taken up again.
     world.update_contact(&id, &json!({"city": "zq-task-text"}), Sent)?;
     world.update_note(&id, &note, &json!({"body": "zq-note-text three"}), Sent)?;
-    see_a_change_of_another(&mirror, &other, "Bergen").await?;
-    assert_eq!(found(&mirror).await?, [const { Vec::<&str>::new() }; 3], "nor does it come back");
+    see_a_change_of_another(&system, &other, "Bergen").await?;
+    assert_eq!(found(&system).await?, [const { Vec::<&str>::new() }; 3], "nor does it come back");
     let logged = lines.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     assert!(logged.len() > 10_000 && marks_in(&logged).is_empty(), "{:?} in {} logged bytes", marks_in(&logged), logged.len());
 
-    let location = mirror.location()?;
-    mirror.log.verify(&location).await?;
+    let location = system.location()?;
+    system.log.verify(&location).await?;
     let history = admin_api::GetHistoryRequest { contact_id: id.clone(), page_size: 100, ..Default::default() };
-    let history = mirror.admin().await?.get_history(history).await?.into_inner().events;
+    let history = system.admin().await?.get_history(history).await?.into_inner().events;
     let erased: Vec<_> = history.iter().filter(|event| event.erased).collect();
     assert!(erased.len() >= 4 && erased.iter().all(|event| event.changes.is_empty() && event.recorded_at.is_some()), "{history:?}");
-    let mut audit = AuditClient::with_interceptor(mirror.channel("admin").await?, mirror.token()?);
+    let mut audit = AuditClient::with_interceptor(system.channel("admin").await?, system.token()?);
     let then = audit_api::GetContactAsOfRequest { contact_id: id.clone(), ..Default::default() };
     let then = audit.get_contact_as_of(then).await?.into_inner().contact.unwrap_or_default();
     assert!(then.erased && then.records.is_empty(), "{then:?}");
     let changed = audit_api::DiffRequest { contact_id: id.clone(), ..Default::default() };
     assert!(audit.diff(changed).await?.into_inner().contact.unwrap_or_default().erased);
-    let events = mirror.log.history(&location, &ContactId::new(other.clone())?, &Selection::default(), None, 100).await?;
-    for event in mirror.log.open(events).await? {
+    let events = system.log.history(&location, &ContactId::new(other.clone())?, &Selection::default(), None, 100).await?;
+    for event in system.log.open(events).await? {
         assert!(!matches!(event?.body, Body::Erased { .. }), "another contact's history is whole");
     }
-    mirror.stop().await
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_goes_on_when_the_bridge_and_the_bus_were_away() -> anyhow::Result<()> {
-    let mut mirror = Mirror::start(Plan::new("erase-later").contacts(3).sealed()).await?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
-    let id = mirror.world().contact_ids().pop().context("a contact")?;
-    mirror.kill_service("bridge").await;
-    let mut erasures = ErasureClient::with_interceptor(mirror.channel("admin").await?, mirror.token()?);
+    let mut system = System::start(SystemSettings::new("erase-later").contacts(3).sealed()).await?;
+    system.in_sync().await?;
+    system.quiet().await?;
+    let id = system.world().contact_ids().pop().context("a contact")?;
+    system.kill_service("bridge").await;
+    let mut erasures = ErasureClient::with_interceptor(system.channel("admin").await?, system.token()?);
     let request = api::EraseContactRequest { contact_id: id.clone(), reason: "asked by letter".to_owned(), ..Default::default() };
     let erasure = erasures.erase_contact(request).await?.into_inner().erasure.unwrap_or_default();
     assert_eq!((erasure.workspaces_left.len(), erasure.finished_at), (1, None));
-    mirror.kill_service("admin").await;
-    mirror.start_service("bridge")?;
-    mirror.start_service("admin")?;
+    system.kill_service("admin").await;
+    system.start_service("bridge")?;
+    system.start_service("admin")?;
     let contact = ContactId::new(id.clone())?;
     eventually("the erasure is finished", async || {
-        let erasure = mirror.log.erasure(&mirror.location().map_err(|error| error.to_string())?, &contact).await;
+        let erasure = system.log.erasure(&system.location().map_err(|error| error.to_string())?, &contact).await;
         let erasure = erasure.map_err(|error| error.to_string())?.ok_or("none")?;
         erasure.finished_at.map(drop).ok_or_else(|| format!("{erasure:?}"))
     })
     .await?;
-    assert!(mirror.workspace().await?.iter().all(|object| object.contact != format!("ghl:contact/{id}")));
-    mirror.stop().await
+    assert!(system.workspace().await?.iter().all(|object| object.contact != format!("ghl:contact/{id}")));
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_erased_is_not_promised() -> anyhow::Result<()> {
-    let mirror = Mirror::start(Plan::new("erase-plain").contacts(2)).await?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
-    let id = mirror.world().contact_ids().pop().context("a contact")?;
-    let mut erasures = ErasureClient::with_interceptor(mirror.channel("admin").await?, mirror.token()?);
+    let system = System::start(SystemSettings::new("erase-plain").contacts(2)).await?;
+    system.in_sync().await?;
+    system.quiet().await?;
+    let id = system.world().contact_ids().pop().context("a contact")?;
+    let mut erasures = ErasureClient::with_interceptor(system.channel("admin").await?, system.token()?);
     let request = api::EraseContactRequest { contact_id: id.clone(), reason: "asked by letter".to_owned(), ..Default::default() };
     let refused = erasures.erase_contact(request.clone()).await.expect_err("payloads are plain");
     assert_eq!(refused.code(), Code::FailedPrecondition);
@@ -207,5 +207,5 @@ async fn what_cannot_be_erased_is_not_promised() -> anyhow::Result<()> {
     assert_eq!(erasures.erase_contact(nobody).await.expect_err("nobody").code(), Code::NotFound);
     let erased = erasures.erase_contact(api::EraseContactRequest { leave_plain_events: true, ..request }).await?.into_inner().erasure;
     assert!(erased.is_some_and(|erasure| erasure.plain_events > 0));
-    mirror.stop().await
+    system.stop().await
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use sandbox::Webhook::{Lost, Sent};
 use sandbox::story::{Story, StorySettings};
 use serde_json::json;
-use tests::system::{Mirror, Plan};
+use tests::system::{System, SystemSettings};
 use tests::wait::eventually;
 
 /// Waits until the backfill has begun and is not yet through.
-async fn in_the_middle(mirror: &Mirror) -> anyhow::Result<()> {
-    let location = mirror.location()?;
+async fn in_the_middle(system: &System) -> anyhow::Result<()> {
+    let location = system.location()?;
     eventually("the backfill is under way", async || {
-        let locations = mirror.log.locations().await.map_err(|error| error.to_string())?;
+        let locations = system.log.locations().await.map_err(|error| error.to_string())?;
         match locations.iter().find(|known| known.location_id == location).map(|known| known.head) {
             Some(head) if head > 20 => Ok(()),
             head => Err(format!("{head:?}")),
@@ -21,18 +21,18 @@ async fn in_the_middle(mirror: &Mirror) -> anyhow::Result<()> {
     .await
 }
 
-async fn unharmed(mirror: Mirror) -> anyhow::Result<()> {
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
-    for location in mirror.log.locations().await? {
-        mirror.log.verify(&location.location_id).await?;
+async fn unharmed(system: System) -> anyhow::Result<()> {
+    system.in_sync().await?;
+    system.quiet().await?;
+    for location in system.log.locations().await? {
+        system.log.verify(&location.location_id).await?;
     }
     // Every change was recorded once: no record appeared twice without having vanished.
-    for location in mirror.log.locations().await? {
+    for location in system.log.locations().await? {
         let mut present = std::collections::BTreeSet::new();
         let mut after = 0;
         loop {
-            let events = mirror.log.read(&location.location_id, after, 1_000).await?;
+            let events = system.log.read(&location.location_id, after, 1_000).await?;
             let Some(last) = events.last() else { break };
             after = last.seq;
             for event in events.into_iter().filter(|event| event.record.is_some()) {
@@ -45,54 +45,54 @@ async fn unharmed(mirror: Mirror) -> anyhow::Result<()> {
             }
         }
     }
-    mirror.stop().await
+    system.stop().await
 }
 
-fn slow(name: &str) -> Plan {
-    Plan::new(name).contacts(120).sandbox(|sandbox| sandbox.latency = Duration::from_millis(5))
+fn slow(name: &str) -> SystemSettings {
+    SystemSettings::new(name).contacts(120).sandbox(|sandbox| sandbox.latency = Duration::from_millis(5))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_service_may_be_killed_again_and_again() -> anyhow::Result<()> {
-    let mut mirror = Mirror::start(slow("killed")).await?;
-    in_the_middle(&mirror).await?;
+    let mut system = System::start(slow("killed")).await?;
+    in_the_middle(&system).await?;
     let settings = StorySettings { seed: 5, changes: 60, pace: Duration::ZERO, ..StorySettings::default() };
     let mut story = Story::new(settings);
     for service in ["poller", "mapper", "writer", "bridge", "writer", "poller", "mapper", "writer"] {
         for _ in 0..6 {
-            story.step(&mirror.world()).transpose()?;
+            story.step(&system.world()).transpose()?;
         }
-        mirror.kill_service(service).await;
-        mirror.start_service(service)?;
+        system.kill_service(service).await;
+        system.start_service(service)?;
     }
-    while story.step(&mirror.world()).transpose()?.is_some() {}
-    mirror.world().webhooks_settled().await;
-    unharmed(mirror).await
+    while story.step(&system.world()).transpose()?.is_some() {}
+    system.world().webhooks_settled().await;
+    unharmed(system).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_may_crash_in_the_middle_of_the_backfill() -> anyhow::Result<()> {
-    let mut mirror = Mirror::start(slow("postgres-crash")).await?;
-    in_the_middle(&mirror).await?;
-    mirror.crash_postgres().await?;
-    for id in mirror.world().contact_ids().iter().take(20) {
-        mirror.world().update_contact(id, &json!({"city": "Oslo"}), Sent)?;
+    let mut system = System::start(slow("postgres-crash")).await?;
+    in_the_middle(&system).await?;
+    system.crash_postgres().await?;
+    for id in system.world().contact_ids().iter().take(20) {
+        system.world().update_contact(id, &json!({"city": "Oslo"}), Sent)?;
     }
-    unharmed(mirror).await
+    unharmed(system).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jetstream_may_lose_everything_in_the_middle_of_the_backfill() -> anyhow::Result<()> {
-    let mut mirror = Mirror::start(slow("nats-wiped")).await?;
-    in_the_middle(&mirror).await?;
-    for id in mirror.world().contact_ids().iter().take(20) {
-        mirror.world().update_contact(id, &json!({"city": "Oslo"}), Sent)?;
-        mirror.world().create_note(id, &json!({"body": "written just before the loss"}), Sent)?;
+    let mut system = System::start(slow("nats-wiped")).await?;
+    in_the_middle(&system).await?;
+    for id in system.world().contact_ids().iter().take(20) {
+        system.world().update_contact(id, &json!({"city": "Oslo"}), Sent)?;
+        system.world().create_note(id, &json!({"body": "written just before the loss"}), Sent)?;
     }
-    mirror.kill_nats().await;
-    for id in mirror.world().contact_ids().iter().rev().take(20) {
-        mirror.world().update_contact(id, &json!({"city": "Bergen"}), Lost)?;
+    system.kill_nats().await;
+    for id in system.world().contact_ids().iter().rev().take(20) {
+        system.world().update_contact(id, &json!({"city": "Bergen"}), Lost)?;
     }
-    mirror.revive_nats(true).await?;
-    unharmed(mirror).await
+    system.revive_nats(true).await?;
+    unharmed(system).await
 }

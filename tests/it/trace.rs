@@ -7,7 +7,7 @@ use sandbox::Webhook::Sent;
 use serde_json::json;
 use settings::Period;
 use tests::collector::Collector;
-use tests::system::{Mirror, Plan};
+use tests::system::{System, SystemSettings};
 use tests::wait::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,14 +20,14 @@ async fn one_webhook_is_one_trace_through_every_service() -> anyhow::Result<()> 
         ..TelemetrySettings::default()
     };
     let telemetry = chassis::telemetry::start("mirror", &settings)?;
-    let mirror = Mirror::start(Plan::new("trace").contacts(2).by_webhooks_alone()).await?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
+    let system = System::start(SystemSettings::new("trace").contacts(2).by_webhooks_alone()).await?;
+    system.in_sync().await?;
+    system.quiet().await?;
     let before = collector.spans().len();
 
-    let id = mirror.world().contact_ids().pop().unwrap_or_default();
-    mirror.world().update_contact(&id, &json!({"firstName": "Secretname", "email": "secret@example.com"}), Sent)?;
-    mirror.in_sync().await?;
+    let id = system.world().contact_ids().pop().unwrap_or_default();
+    system.world().update_contact(&id, &json!({"firstName": "Secretname", "email": "secret@example.com"}), Sent)?;
+    system.in_sync().await?;
     let services = ["poller", "mapper", "writer", "bridge"];
     let trace_id = eventually("a trace with spans of all services", async || {
         let spans = collector.spans();
@@ -43,13 +43,13 @@ async fn one_webhook_is_one_trace_through_every_service() -> anyhow::Result<()> 
     .await?;
 
     let request = proto::admin::v1::GetHistoryRequest { contact_id: id, ..Default::default() };
-    let history = mirror.admin().await?.get_history(request).await?.into_inner();
+    let history = system.admin().await?.get_history(request).await?.into_inner();
     assert!(history.events.iter().any(|event| event.trace_id == trace_id), "the log knows the trace");
     for span in collector.spans() {
         let text = format!("{span:?}");
         assert!(!text.contains("Secretname") && !text.contains("secret@example.com"), "{} carries personal data", span.name);
     }
-    mirror.stop().await?;
+    system.stop().await?;
     telemetry.stop().await;
     Ok(())
 }

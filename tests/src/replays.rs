@@ -14,7 +14,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 use crate::grpc::WithToken;
-use crate::system::{KEY, Mirror};
+use crate::system::{KEY, System};
 
 pub type Client = ReplayClient<InterceptedService<Channel, WithToken>>;
 
@@ -116,12 +116,12 @@ pub async fn is_settled(client: &mut Client) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When it is refused.
-pub async fn meddle(mirror: &Mirror, method: Method, path: &[&str], query: &str, body: Option<Value>) -> anyhow::Result<()> {
-    let mut url = url::Url::parse(&mirror.address("bridge", "http")?)?;
-    let place = ["v1", "workspaces", mirror.sandbox.location_id()];
+pub async fn meddle(system: &System, method: Method, path: &[&str], query: &str, body: Option<Value>) -> anyhow::Result<()> {
+    let mut url = url::Url::parse(&system.address("bridge", "http")?)?;
+    let place = ["v1", "workspaces", system.sandbox.location_id()];
     url.path_segments_mut().map_err(|()| anyhow::anyhow!("a path"))?.extend(place).extend(path);
     url.set_query(Some(query).filter(|query| !query.is_empty()));
-    let mut request = mirror.http.request(method, url).bearer_auth(KEY);
+    let mut request = system.http.request(method, url).bearer_auth(KEY);
     if let Some(body) = body {
         request = request.header("content-type", "application/json").body(body.to_string());
     }

@@ -22,7 +22,7 @@ use toml::Table;
 
 pub(crate) use self::settings::merge;
 use self::settings::tables;
-pub use self::settings::{KEY, Plan, SERVICES, TOKEN};
+pub use self::settings::{KEY, SERVICES, SystemSettings, TOKEN};
 use crate::apart;
 
 enum Running {
@@ -31,7 +31,7 @@ enum Running {
 }
 
 /// The system, running.
-pub struct Mirror {
+pub struct System {
     pub postgres: Postgres,
     pub nats: Nats,
     pub sandbox: Sandbox,
@@ -43,14 +43,14 @@ pub struct Mirror {
     running: BTreeMap<&'static str, Running>,
 }
 
-impl Mirror {
+impl System {
     /// # Errors
     /// When a server or service does not start.
-    pub async fn start(plan: Plan) -> anyhow::Result<Self> {
+    pub async fn start(settings: SystemSettings) -> anyhow::Result<Self> {
         if rustls::crypto::ring::default_provider().install_default().is_err() {
             tracing::debug!("another story was first");
         }
-        let name = &plan.name;
+        let name = &settings.name;
         let postgres =
             Postgres::start(PostgresSettings { data: scratch(&format!("{name}-postgres")), ..PostgresSettings::default() }).await?;
         for database in ["log", "bridge"] {
@@ -64,23 +64,23 @@ impl Mirror {
         let service_url = as_app(&postgres.url("log"))?;
         let log = EventLog::connect(&eventlog::Settings {
             url: service_url.clone().into(),
-            kek: plan.kek.into(),
+            kek: settings.kek.into(),
             ..eventlog::Settings::default()
         })
         .await?;
 
-        let sandbox = Sandbox::start(plan.sandbox).await?;
-        sandbox.world().populate(7, plan.contacts);
+        let sandbox = Sandbox::start(settings.sandbox).await?;
+        sandbox.world().populate(7, settings.contacts);
         sandbox.world().settle_search();
-        let tables = tables(&postgres, &nats, &sandbox, &service_url, plan.kek, plan.more)?;
+        let tables = tables(&postgres, &nats, &sandbox, &service_url, settings.kek, settings.more)?;
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build()?;
-        let mut mirror = Self { postgres, nats, sandbox, log, http, nats_data, tables, apart: plan.apart, running: BTreeMap::new() };
-        let webhooks = format!("{}/webhooks/ghl", mirror.address("poller", "http")?);
-        mirror.world().send_webhooks_to(Some(webhooks.parse()?));
+        let mut system = Self { postgres, nats, sandbox, log, http, nats_data, tables, apart: settings.apart, running: BTreeMap::new() };
+        let webhooks = format!("{}/webhooks/ghl", system.address("poller", "http")?);
+        system.world().send_webhooks_to(Some(webhooks.parse()?));
         for service in SERVICES {
-            mirror.start_service(service)?;
+            system.start_service(service)?;
         }
-        Ok(mirror)
+        Ok(system)
     }
 
     pub fn world(&self) -> World {
@@ -157,7 +157,7 @@ impl Mirror {
     }
 
     /// Changes the settings that a service is next started with.
-    pub fn relax(&mut self, service: &'static str, settings: Table) {
+    pub fn change_settings(&mut self, service: &'static str, settings: Table) {
         if let Some(table) = self.tables.get_mut(service) {
             merge(table, settings);
         }

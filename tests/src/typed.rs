@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::system::{Mirror, TOKEN};
+use crate::system::{System, TOKEN};
 
 /// What a command answered.
 pub struct Answer {
@@ -31,16 +31,16 @@ impl Answer {
 ///
 /// # Errors
 /// When there is no admin service to ask.
-pub async fn typed(mirror: &Mirror, words: &str) -> anyhow::Result<Answer> {
-    shown(mirror, &format!("--json {words}")).await
+pub async fn typed(system: &System, words: &str) -> anyhow::Result<Answer> {
+    shown(system, &format!("--json {words}")).await
 }
 
 /// Types words behind `mirrorctl`, as a person does.
 ///
 /// # Errors
 /// When there is no admin service to ask.
-pub async fn shown(mirror: &Mirror, words: &str) -> anyhow::Result<Answer> {
-    let endpoint = mirror.address("admin", "grpc")?;
+pub async fn shown(system: &System, words: &str) -> anyhow::Result<Answer> {
+    let endpoint = system.address("admin", "grpc")?;
     let arguments = ["mirrorctl", "--endpoint", &endpoint, "--token", TOKEN].into_iter().chain(words.split(' '));
     let (mut out, mut complaints) = (Vec::new(), Vec::new());
     let exit_code = mirrorctl::run_into(arguments.map(Into::into), &mut out, &mut complaints).await;

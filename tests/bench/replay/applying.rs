@@ -12,7 +12,7 @@ use pagico::Bridge;
 use serde_json::Value;
 use tests::lives;
 use tests::replays::{self, Client};
-use tests::system::{KEY, Mirror, Plan};
+use tests::system::{KEY, System, SystemSettings};
 use tests::wait::eventually;
 use tokio::sync::mpsc;
 use toml::toml;
@@ -30,21 +30,21 @@ const WRITE_ITEMS: usize = 500;
 
 pub(super) async fn measure(report: &mut Report, size: usize, seconds: u64) -> anyhow::Result<()> {
     let at_once = toml! { hints = { debounce = "0s" } };
-    let mut mirror = Mirror::start(Plan::new("bench-replay").contacts(PEOPLE).with("poller", at_once)).await?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
-    fill(&mirror, size).await?;
-    let bare = bare(&mirror).await?;
+    let mut system = System::start(SystemSettings::new("bench-replay").contacts(PEOPLE).with("poller", at_once)).await?;
+    system.in_sync().await?;
+    system.quiet().await?;
+    fill(&system, size).await?;
+    let bare = bare(&system).await?;
 
     // Its memory is to be told from everything else's.
-    mirror.stop_service("admin").await?;
-    let mut admin = Admin::start(&mirror.settings_file("admin")?, mirror.address("admin", "grpc")?).await?;
+    system.stop_service("admin").await?;
+    let mut admin = Admin::start(&system.settings_file("admin")?, system.address("admin", "grpc")?).await?;
     let total = PACE * seconds;
-    let mut alone = waits(&mirror, "Alone", |number| number < total).await?;
-    mirror.quiet().await?;
+    let mut alone = waits(&system, "Alone", |number| number < total).await?;
+    system.quiet().await?;
 
     let begin = Instant::now();
-    rebuild(&mirror, &mut admin.client).await?;
+    rebuild(&system, &mut admin.client).await?;
     let state = replays::done(&mut admin.client, PATIENCE).await?;
     let all = format!("{} objects of a log of {size} events and {PEOPLE} people, all services on this machine", state.total);
     let applied = rate(usize::try_from(state.total)?, begin.elapsed());
@@ -55,7 +55,7 @@ pub(super) async fn measure(report: &mut Report, size: usize, seconds: u64) -> a
 
     let ended = Arc::new(AtomicBool::new(false));
     let begin = Instant::now();
-    let planned = rebuild(&mirror, &mut admin.client).await?;
+    let planned = rebuild(&system, &mut admin.client).await?;
     let watch = tokio::spawn({
         let (mut client, ended) = (admin.client.clone(), Arc::clone(&ended));
         async move {
@@ -64,7 +64,7 @@ pub(super) async fn measure(report: &mut Report, size: usize, seconds: u64) -> a
             outcome.map(|_| begin.elapsed())
         }
     });
-    let mut beside = waits(&mirror, "Beside", |_| !ended.load(Ordering::Relaxed)).await?;
+    let mut beside = waits(&system, "Beside", |_| !ended.load(Ordering::Relaxed)).await?;
     let took = watch.await??;
     let conditions = format!(
         "{PACE} changes/s of {PEOPLE} people for {took:.0?} while {planned} objects are replayed; reference: for {seconds} s without"
@@ -80,46 +80,46 @@ pub(super) async fn measure(report: &mut Report, size: usize, seconds: u64) -> a
         "MiB",
         format!("{all}; the admin service's process alone, by the kernel's count"),
     ))?;
-    mirror.quiet().await?;
+    system.quiet().await?;
     let (result, differences) = replays::verify(&mut admin.client).await?;
     anyhow::ensure!(result.equal, "the workspace is not what the log says: {differences:?}");
     admin.stop().await?;
-    mirror.stop().await
+    system.stop().await
 }
 
 /// Fills the log by the live path until everything is delivered.
-async fn fill(mirror: &Mirror, size: usize) -> anyhow::Result<()> {
-    let location_id = mirror.location()?;
-    let before = objects(mirror).await?;
+async fn fill(system: &System, size: usize) -> anyhow::Result<()> {
+    let location_id = system.location()?;
+    let before = objects(system).await?;
     for start in (0..size).step_by(BATCH) {
         let end = size.min(start + BATCH);
         let batch = (start..end).map(|index| lives::entry(index, size / lives::EVENTS)).collect::<anyhow::Result<Vec<_>>>()?;
-        mirror.log.append(&location_id, batch).await?;
+        system.log.append(&location_id, batch).await?;
     }
     let wanted = before + u64::try_from(size / lives::EVENTS * lives::OBJECTS)?;
     let begin = Instant::now();
-    while objects(mirror).await? < wanted {
+    while objects(system).await? < wanted {
         anyhow::ensure!(begin.elapsed() < PATIENCE, "not all objects arrived");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     // What is left are changes of objects that are there.
     loop {
-        match mirror.quiet().await {
+        match system.quiet().await {
             Ok(()) => return Ok(()),
             Err(error) => anyhow::ensure!(begin.elapsed() < PATIENCE, "{error}"),
         }
     }
 }
 
-async fn objects(mirror: &Mirror) -> anyhow::Result<u64> {
-    let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    get(mirror, &url).await?.get("objects").and_then(Value::as_u64).context("a number of objects")
+async fn objects(system: &System) -> anyhow::Result<u64> {
+    let url = format!("{}/v1/workspaces/{}", system.address("bridge", "http")?, system.sandbox.location_id());
+    get(system, &url).await?.get("objects").and_then(Value::as_u64).context("a number of objects")
 }
 
 /// Drops the workspace, plans and applies; returns when the replay has begun to write, with the number of objects planned.
-async fn rebuild(mirror: &Mirror, client: &mut Client) -> anyhow::Result<u64> {
-    let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    mirror.http.delete(url).bearer_auth(KEY).send().await?.error_for_status()?;
+async fn rebuild(system: &System, client: &mut Client) -> anyhow::Result<u64> {
+    let url = format!("{}/v1/workspaces/{}", system.address("bridge", "http")?, system.sandbox.location_id());
+    system.http.delete(url).bearer_auth(KEY).send().await?.error_for_status()?;
     let plan = replays::plan(client, replays::against_workspace()).await?;
     replays::apply(client, &plan).await?;
     eventually("the replay writes", async || {
@@ -131,11 +131,11 @@ async fn rebuild(mirror: &Mirror, client: &mut Client) -> anyhow::Result<u64> {
 }
 
 /// How fast the bridge takes the same objects from a client that does nothing else.
-async fn bare(mirror: &Mirror) -> anyhow::Result<f64> {
-    let (location_id, workspace) = (mirror.location()?, Workspace::new("bare")?);
-    let head = mirror.log.locations().await?.iter().map(|location| location.head).max().unwrap_or_default();
+async fn bare(system: &System) -> anyhow::Result<f64> {
+    let (location_id, workspace) = (system.location()?, Workspace::new("bare")?);
+    let head = system.log.locations().await?.iter().map(|location| location.head).max().unwrap_or_default();
     let (sender, mut receiver) = mpsc::channel(planning::PAGES_WAITING);
-    let (log, ask) = (mirror.log.clone(), Arc::new(ask(&location_id, workspace.clone(), usize::try_from(head)?)?));
+    let (log, ask) = (system.log.clone(), Arc::new(ask(&location_id, workspace.clone(), usize::try_from(head)?)?));
     let planning = tokio::spawn(async move { planning::make(&log, ask, sender, Arc::default()).await });
     let mut items = Vec::new();
     while let Some(page) = receiver.recv().await {
@@ -145,7 +145,7 @@ async fn bare(mirror: &Mirror) -> anyhow::Result<f64> {
     }
     planning.await??;
     let bridge = Bridge::new(pagico::Settings {
-        url: mirror.address("bridge", "http")?.parse()?,
+        url: system.address("bridge", "http")?.parse()?,
         key: KEY.into(),
         key_file: None,
         connect_timeout: Duration::from_secs(5),

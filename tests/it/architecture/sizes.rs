@@ -13,8 +13,8 @@ const MOST_FILES_LINES_MAX: usize = 300;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files that are still being divided, or hold such a function.
-const UNDER_REPAIR: [&str; 4] =
-    ["crates/domain/tests/it/map.rs", "services/bridge/examples/workspace.rs", "services/bridge/src/api/openapi.rs", "tests/src/system.rs"];
+const UNDER_REPAIR: [&str; 3] =
+    ["crates/domain/tests/it/map.rs", "services/bridge/examples/workspace.rs", "services/bridge/src/api/openapi.rs"];
 
 /// What is too long, and the length that nine files of ten do not exceed.
 pub(super) fn too_long(packages: &[Package]) -> (Vec<String>, usize) {

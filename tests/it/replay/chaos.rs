@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use standalone::compare::Held;
 use tests::lives;
 use tests::replays::{self, Client};
-use tests::system::{KEY, Mirror, Plan};
+use tests::system::{KEY, System, SystemSettings};
 use tests::wait::PATIENCE;
 use tokio::task::JoinHandle;
 use toml::toml;
@@ -52,18 +52,19 @@ async fn a_replay_under_live_load_survives_the_death_of_anything() -> anyhow::Re
         bus = { ack_wait = "3s" }
         replay = { batch_intents = 100, backlog_max = 400, lease = "3s" }
     };
-    let plan = Plan::new("replay-chaos").contacts(PEOPLE).apart(env!("CARGO_BIN_EXE_bench"));
-    let plan = ["poller", "mapper", "writer"].into_iter().fold(plan, |plan, service| plan.with(service, bus.clone())).with("admin", admin);
-    let mut mirror = Mirror::start(plan).await?;
-    mirror.in_sync().await?;
+    let settings = SystemSettings::new("replay-chaos").contacts(PEOPLE).apart(env!("CARGO_BIN_EXE_bench"));
+    let settings = ["poller", "mapper", "writer"].into_iter().fold(settings, |settings, service| settings.with(service, bus.clone()));
+    let settings = settings.with("admin", admin);
+    let mut system = System::start(settings).await?;
+    system.in_sync().await?;
     let began = Instant::now();
-    let history = fill(&mirror, events.next_multiple_of(lives::EVENTS)).await?;
+    let history = fill(&system, events.next_multiple_of(lives::EVENTS)).await?;
     tell(&format!("{events} events delivered in {:.0?}", began.elapsed()))?;
-    let before = of_history(&mirror, &history).await?;
+    let before = of_history(&system, &history).await?;
     for seed in 0..seeds {
         let began = Instant::now();
-        let (deaths, lags) = Box::pin(rebuild(&mut mirror, seed as u64)).await.with_context(|| format!("seed {seed}"))?;
-        Box::pin(unharmed(&mirror, &history, &before)).await.with_context(|| format!("seed {seed}"))?;
+        let (deaths, lags) = Box::pin(rebuild(&mut system, seed as u64)).await.with_context(|| format!("seed {seed}"))?;
+        Box::pin(unharmed(&system, &history, &before)).await.with_context(|| format!("seed {seed}"))?;
         let (middle, longest) = (lags.get(lags.len() / 2), lags.last());
         tell(&format!(
             "seed {seed}: {deaths}, {} lags timed, {middle:.1?} in the middle, {longest:.1?} at most, {:.0?}",
@@ -72,7 +73,7 @@ async fn a_replay_under_live_load_survives_the_death_of_anything() -> anyhow::Re
         ))?;
         ensure!(longest.is_some_and(|longest| *longest < LAG_MAX), "seed {seed}: a live change took {longest:?}");
     }
-    mirror.stop().await
+    system.stop().await
 }
 
 fn tell(what: &str) -> anyhow::Result<()> {
@@ -80,13 +81,13 @@ fn tell(what: &str) -> anyhow::Result<()> {
 }
 
 /// A past that GHL no longer tells: it stands in the log alone. Returns when it is delivered.
-async fn fill(mirror: &Mirror, events: usize) -> anyhow::Result<BTreeSet<String>> {
-    let (location_id, contacts) = (mirror.location()?, events / lives::EVENTS);
+async fn fill(system: &System, events: usize) -> anyhow::Result<BTreeSet<String>> {
+    let (location_id, contacts) = (system.location()?, events / lives::EVENTS);
     for start in (0..events).step_by(1_000) {
         let batch = (start..events.min(start + 1_000)).map(|index| lives::entry(index, contacts)).collect::<anyhow::Result<Vec<_>>>()?;
-        mirror.log.append(&location_id, batch).await?;
+        system.log.append(&location_id, batch).await?;
     }
-    patiently(Duration::from_secs(900), async || mirror.quiet().await).await?;
+    patiently(Duration::from_secs(900), async || system.quiet().await).await?;
     (0..contacts).map(|contact| Ok(lives::contact_id(contact)?.to_string())).collect()
 }
 
@@ -105,22 +106,22 @@ fn is_of(history: &BTreeSet<String>, held: &Held) -> bool {
     contact.strip_prefix("ghl:contact/").is_some_and(|id| history.contains(id))
 }
 
-async fn of_history(mirror: &Mirror, history: &BTreeSet<String>) -> anyhow::Result<BTreeMap<String, Value>> {
-    let held = mirror.workspace().await?.into_iter().filter(|held| is_of(history, held));
+async fn of_history(system: &System, history: &BTreeSet<String>) -> anyhow::Result<BTreeMap<String, Value>> {
+    let held = system.workspace().await?.into_iter().filter(|held| is_of(history, held));
     Ok(held.map(|held| (held.key, held.content)).collect())
 }
 
 /// Drops the workspace and replays into it, under load and deaths. Gives what died and how long live changes took.
-async fn rebuild(mirror: &mut Mirror, seed: u64) -> anyhow::Result<(String, Vec<Duration>)> {
-    let mut client = mirror.replay().await?;
-    let workspace = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    mirror.http.delete(&workspace).bearer_auth(KEY).send().await?.error_for_status()?;
+async fn rebuild(system: &mut System, seed: u64) -> anyhow::Result<(String, Vec<Duration>)> {
+    let mut client = system.replay().await?;
+    let workspace = format!("{}/v1/workspaces/{}", system.address("bridge", "http")?, system.sandbox.location_id());
+    system.http.delete(&workspace).bearer_auth(KEY).send().await?.error_for_status()?;
     let plan = replays::plan(&mut client, replays::against_workspace()).await?;
     replays::apply(&mut client, &plan).await?;
     let over = Arc::new(AtomicBool::new(false));
-    let working = tokio::spawn(work(mirror.world(), seed, Arc::clone(&over)));
-    let timing = tokio::spawn(time(mirror.world(), mirror.http.clone(), workspace, Arc::clone(&over)));
-    let deaths = kill(mirror, &client, seed).await;
+    let working = tokio::spawn(work(system.world(), seed, Arc::clone(&over)));
+    let timing = tokio::spawn(time(system.world(), system.http.clone(), workspace, Arc::clone(&over)));
+    let deaths = kill(system, &client, seed).await;
     let done = finish(&mut client, replays::acts(&plan)).await;
     over.store(true, Ordering::Relaxed);
     working.await??;
@@ -142,7 +143,7 @@ async fn finish(client: &mut Client, objects: u64) -> anyhow::Result<proto::repl
 }
 
 /// Kills one after the other, in another order each time round, everyone at least once, until the replay has ended.
-async fn kill(mirror: &mut Mirror, client: &Client, seed: u64) -> anyhow::Result<String> {
+async fn kill(system: &mut System, client: &Client, seed: u64) -> anyhow::Result<String> {
     let mut dice = StdRng::seed_from_u64(seed);
     let mut turn = VICTIMS;
     let (mut deaths, mut during, mut ended): (BTreeMap<&str, usize>, usize, bool) = (BTreeMap::new(), 0, false);
@@ -158,25 +159,25 @@ async fn kill(mirror: &mut Mirror, client: &Client, seed: u64) -> anyhow::Result
         }
         let victim = turn.get(number % turn.len()).copied().context("a victim")?;
         let away = Duration::from_millis(dice.random_range(0..800));
-        strike(mirror, victim, away).await.with_context(|| format!("killing {victim}"))?;
+        strike(system, victim, away).await.with_context(|| format!("killing {victim}"))?;
         *deaths.entry(victim).or_default() += 1;
         during += usize::from(!ended);
     }
     Ok(format!("killed {deaths:?}, {during} of them before the end of the replay"))
 }
 
-async fn strike(mirror: &mut Mirror, victim: &'static str, away: Duration) -> anyhow::Result<()> {
+async fn strike(system: &mut System, victim: &'static str, away: Duration) -> anyhow::Result<()> {
     match victim {
-        "postgres" => mirror.crash_postgres().await,
+        "postgres" => system.crash_postgres().await,
         "nats" => {
-            mirror.kill_nats().await;
+            system.kill_nats().await;
             tokio::time::sleep(away).await;
-            mirror.revive_nats(true).await
+            system.revive_nats(true).await
         }
         service => {
-            mirror.kill_service(service).await;
+            system.kill_service(service).await;
             tokio::time::sleep(away).await;
-            mirror.start_service(service)
+            system.start_service(service)
         }
     }
 }
@@ -226,28 +227,28 @@ async fn arrival(world: World, http: reqwest::Client, workspace: String, id: Con
 }
 
 /// Equal, nothing twice, and nothing lost.
-async fn unharmed(mirror: &Mirror, history: &BTreeSet<String>, before: &BTreeMap<String, Value>) -> anyhow::Result<()> {
-    mirror.world().webhooks_settled().await;
-    mirror.quiet().await?;
-    mirror.in_sync_beside(|held| is_of(history, held)).await.context("no live change is lost")?;
-    mirror.quiet().await?;
-    ensure!(of_history(mirror, history).await? == *before, "the past is not what it was, object by object");
-    let mut client = mirror.replay().await?;
+async fn unharmed(system: &System, history: &BTreeSet<String>, before: &BTreeMap<String, Value>) -> anyhow::Result<()> {
+    system.world().webhooks_settled().await;
+    system.quiet().await?;
+    system.in_sync_beside(|held| is_of(history, held)).await.context("no live change is lost")?;
+    system.quiet().await?;
+    ensure!(of_history(system, history).await? == *before, "the past is not what it was, object by object");
+    let mut client = system.replay().await?;
     let (result, differences) = replays::verify(&mut client).await?;
     ensure!(result.equal, "{result:?} {differences:?}");
     ensure!(replays::acts(&replays::plan(&mut client, replays::against_workspace()).await?) == 0, "there is something left to do");
     ensure!(replays::acts(&replays::plan(&mut client, Default::default()).await?) == 0, "the ledger is behind the workspace");
-    ensure!(mirror.log.parked(None, None, 10).await?.is_empty(), "something waits for a person");
-    mirror.log.verify(&mirror.location()?).await?;
-    written_once(mirror).await
+    ensure!(system.log.parked(None, None, 10).await?.is_empty(), "something waits for a person");
+    system.log.verify(&system.location()?).await?;
+    written_once(system).await
 }
 
 /// The workspace's own feed, from its first write: no revision of an object was written twice, and nothing was started twice.
-async fn written_once(mirror: &Mirror) -> anyhow::Result<()> {
-    let feed = format!("{}/v1/workspaces/{}/changes", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
+async fn written_once(system: &System) -> anyhow::Result<()> {
+    let feed = format!("{}/v1/workspaces/{}/changes", system.address("bridge", "http")?, system.sandbox.location_id());
     let (mut after, mut written) = (0, BTreeSet::new());
     loop {
-        let answer = mirror.http.get(format!("{feed}?after={after}&limit=500")).bearer_auth(KEY).send().await?.error_for_status()?;
+        let answer = system.http.get(format!("{feed}?after={after}&limit=500")).bearer_auth(KEY).send().await?.error_for_status()?;
         let page: Value = serde_json::from_slice(&answer.bytes().await?)?;
         let changes = page.get("items").and_then(Value::as_array).context("changes")?;
         let Some(last) = changes.last() else { return Ok(()) };

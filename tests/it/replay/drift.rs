@@ -7,31 +7,31 @@ use reqwest::Method;
 use sandbox::Webhook::Sent;
 use serde_json::json;
 use tests::replays::meddle;
-use tests::system::{Mirror, Plan};
+use tests::system::{System, SystemSettings};
 use tests::typed::typed;
 use tests::wait::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_or_removed_in_the_workspace_is_found_by_verify_and_repaired_by_a_plan() -> anyhow::Result<()> {
     let patience = toml::toml! { verify = { patience = "300ms" } };
-    let mirror = Mirror::start(Plan::new("drift").contacts(6).with("admin", patience)).await?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
-    let equal = typed(&mirror, "replay verify").await?.is(0)?;
+    let system = System::start(SystemSettings::new("drift").contacts(6).with("admin", patience)).await?;
+    system.in_sync().await?;
+    system.quiet().await?;
+    let equal = typed(&system, "replay verify").await?.is(0)?;
     assert_eq!(equal.lines("result")[0]["equal"], true);
     assert_eq!(equal.lines("result")[0]["log_root"], equal.lines("result")[0]["workspace_root"]);
-    typed(&mirror, "replay plan --against live --detailed-exitcode").await?.is(0)?;
+    typed(&system, "replay plan --against live --detailed-exitcode").await?.is(0)?;
 
     // One contact is changed and one removed, each with a revision that the log will not reach for long; one task as if by the log.
-    let before = mirror.workspace().await?;
+    let before = system.workspace().await?;
     let contacts: Vec<&str> = before.iter().filter(|held| held.kind == "contact").map(|held| held.key.as_str()).collect();
     let task = before.iter().find(|held| held.kind == "task").ok_or_else(|| anyhow::anyhow!("a task"))?;
     let put = json!({"revision": {"epoch": 1, "seq": 1_000_000}, "policy": "mirror", "content": {"name": "By hand"}});
-    meddle(&mirror, Method::PUT, &["contacts", contacts[0]], "", Some(put)).await?;
-    meddle(&mirror, Method::DELETE, &["contacts", contacts[1]], "epoch=1&seq=1000000", None).await?;
-    meddle(&mirror, Method::DELETE, &["tasks", &task.key], &format!("epoch=1&seq={}", head(&mirror).await?), None).await?;
+    meddle(&system, Method::PUT, &["contacts", contacts[0]], "", Some(put)).await?;
+    meddle(&system, Method::DELETE, &["contacts", contacts[1]], "epoch=1&seq=1000000", None).await?;
+    meddle(&system, Method::DELETE, &["tasks", &task.key], &format!("epoch=1&seq={}", head(&system).await?), None).await?;
 
-    let differing = typed(&mirror, "replay verify --contacts 10").await?.is(1)?;
+    let differing = typed(&system, "replay verify --contacts 10").await?.is(1)?;
     let mut found: Vec<(String, String)> = differing
         .lines("difference")
         .iter()
@@ -55,46 +55,46 @@ async fn what_was_changed_or_removed_in_the_workspace_is_found_by_verify_and_rep
     assert_eq!(differing.lines("result")[0]["contacts_differing"], people.len());
     let one = ObjectKey::from(contacts[0].to_owned()).to_string();
     let one = one.trim_start_matches("ghl:contact/");
-    typed(&mirror, &format!("replay verify --contact {one}")).await?.is(1)?;
+    typed(&system, &format!("replay verify --contact {one}")).await?.is(1)?;
 
-    typed(&mirror, "replay plan --detailed-exitcode").await?.is(0)?;
-    let planned = typed(&mirror, "replay plan --against live --detailed-exitcode").await?.is(2)?;
+    typed(&system, "replay plan --detailed-exitcode").await?.is(0)?;
+    let planned = typed(&system, "replay plan --against live --detailed-exitcode").await?.is(2)?;
     assert_eq!(planned.lines("plan")[0]["puts"], 3);
-    let asked = typed(&mirror, "replay apply --against live").await?.is(2)?;
+    let asked = typed(&system, "replay apply --against live").await?.is(2)?;
     assert!(asked.complaints.contains("--yes"), "{}", asked.complaints);
-    let applied = typed(&mirror, "replay apply --against live --yes").await?.is(0)?;
+    let applied = typed(&system, "replay apply --against live --yes").await?.is(0)?;
     assert_eq!(applied.lines("replay").last().map(|replay| replay["phase"].clone()), Some(json!("done")));
 
-    typed(&mirror, "replay verify").await?.is(0)?;
-    typed(&mirror, "replay plan --against live --detailed-exitcode").await?.is(0)?;
-    mirror.in_sync().await?;
-    let mut after = mirror.workspace().await?;
+    typed(&system, "replay verify").await?.is(0)?;
+    typed(&system, "replay plan --against live --detailed-exitcode").await?.is(0)?;
+    system.in_sync().await?;
+    let mut after = system.workspace().await?;
     let mut before = before;
     for side in [&mut before, &mut after] {
         side.sort_by(|a, b| a.key.cmp(&b.key));
     }
     assert!(before.iter().map(|held| (&held.key, &held.content)).eq(after.iter().map(|held| (&held.key, &held.content))));
-    mirror.stop().await
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_comparison_that_cannot_be_made_is_told_from_one_that_differs() -> anyhow::Result<()> {
-    let mut mirror = Mirror::start(Plan::new("drift-unknown").contacts(2)).await?;
-    mirror.in_sync().await?;
-    typed(&mirror, "replay verify --workspace nowhere").await?.is(3)?;
-    mirror.stop_service("bridge").await?;
-    let away = typed(&mirror, "replay verify").await?.is(6)?;
+    let mut system = System::start(SystemSettings::new("drift-unknown").contacts(2)).await?;
+    system.in_sync().await?;
+    typed(&system, "replay verify --workspace nowhere").await?.is(3)?;
+    system.stop_service("bridge").await?;
+    let away = typed(&system, "replay verify").await?.is(6)?;
     assert!(away.complaints.contains("bridge"), "{}", away.complaints);
-    mirror.start_service("bridge")?;
-    mirror.stop().await
+    system.start_service("bridge")?;
+    system.stop().await
 }
 
 /// What the log has come to want since a position.
-async fn wanted_since(mirror: &Mirror, position: u64, events: usize) -> anyhow::Result<Vec<Intent>> {
-    let (location, rules) = (mirror.location()?, Rules::builtin()?);
+async fn wanted_since(system: &System, position: u64, events: usize) -> anyhow::Result<Vec<Intent>> {
+    let (location, rules) = (system.location()?, Rules::builtin()?);
     eventually("the changes are in the log", async || {
-        let stored = mirror.log.read(&location, position, 1000).await.map_err(|error| error.to_string())?;
-        let opened = mirror.log.open(stored).await.map_err(|error| error.to_string())?;
+        let stored = system.log.read(&location, position, 1000).await.map_err(|error| error.to_string())?;
+        let opened = system.log.open(stored).await.map_err(|error| error.to_string())?;
         let recorded: Vec<_> = opened.into_iter().flatten().filter(|event| matches!(event.body, Body::Record(_))).collect();
         if recorded.len() < events {
             return Err(format!("{} events", recorded.len()));
@@ -105,17 +105,17 @@ async fn wanted_since(mirror: &Mirror, position: u64, events: usize) -> anyhow::
 }
 
 /// Writes to the bridge as the writer would.
-async fn write(mirror: &Mirror, intent: &Intent) -> anyhow::Result<()> {
+async fn write(system: &System, intent: &Intent) -> anyhow::Result<()> {
     let (kinds, revision) = (format!("{}s", intent.kind), intent.revision);
     let path = [kinds.as_str(), intent.object.as_str()];
     match &intent.action {
         Action::Put(content) => {
             let body = json!({"revision": revision, "policy": "mirror", "content": content.to_json()?});
-            meddle(mirror, Method::PUT, &path, "", Some(body)).await
+            meddle(system, Method::PUT, &path, "", Some(body)).await
         }
         Action::Remove => {
             let query = format!("epoch={}&seq={}", revision.epoch, revision.seq);
-            meddle(mirror, Method::DELETE, &path, &query, None).await
+            meddle(system, Method::DELETE, &path, &query, None).await
         }
     }
 }
@@ -140,54 +140,54 @@ fn delivered(intent: &Intent) -> Settlement {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_live_change_that_is_written_but_not_yet_settled_is_not_taken_for_drift() -> anyhow::Result<()> {
-    let mut mirror = Mirror::start(Plan::new("drift-race").contacts(5).sealed()).await?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
-    let head = head(&mirror).await?;
+    let mut system = System::start(SystemSettings::new("drift-race").contacts(5).sealed()).await?;
+    system.in_sync().await?;
+    system.quiet().await?;
+    let head = head(&system).await?;
     // The writer is played here: without a mapper nothing else writes.
-    mirror.stop_service("mapper").await?;
-    let ids = mirror.world().contact_ids();
-    mirror.world().update_contact(&ids[0], &json!({"city": "Turin"}), Sent)?;
-    mirror.world().delete_contact(&ids[1], Sent)?;
+    system.stop_service("mapper").await?;
+    let ids = system.world().contact_ids();
+    system.world().update_contact(&ids[0], &json!({"city": "Turin"}), Sent)?;
+    system.world().delete_contact(&ids[1], Sent)?;
     let wanted = eventually("both changes", async || {
-        let wanted = wanted_since(&mirror, head, 2).await.map_err(|error| error.to_string())?;
+        let wanted = wanted_since(&system, head, 2).await.map_err(|error| error.to_string())?;
         let has = |id: &str| wanted.iter().any(|intent| intent.object.as_str() == format!("ghl:contact/{id}"));
         if has(&ids[0]) && has(&ids[1]) { Ok(wanted) } else { Err("not both".to_owned()) }
     })
     .await?;
     for intent in &wanted {
-        write(&mirror, intent).await?;
+        write(&system, intent).await?;
     }
-    let before = mirror.workspace().await?;
+    let before = system.workspace().await?;
 
     let selection = format!("--against live --upto {head}");
-    typed(&mirror, &format!("replay plan {selection} --detailed-exitcode")).await?.is(2)?;
-    typed(&mirror, &format!("replay apply {selection} --yes --detach")).await?.is(0)?;
+    typed(&system, &format!("replay plan {selection} --detailed-exitcode")).await?.is(2)?;
+    typed(&system, &format!("replay apply {selection} --yes --detach")).await?.is(0)?;
     eventually("what is older was sent and refused", async || {
-        let events = mirror.log.read(&mirror.location().map_err(|error| error.to_string())?, head, 1000).await;
+        let events = system.log.read(&system.location().map_err(|error| error.to_string())?, head, 1000).await;
         let events = events.map_err(|error| error.to_string())?;
         if events.iter().any(|event| event.type_name == "delivery.refused") { Ok(()) } else { Err(format!("{} events", events.len())) }
     })
     .await?;
-    mirror.log.settle(&mirror.location()?, &wanted.iter().map(delivered).collect::<Vec<_>>()).await?;
-    let ended = typed(&mirror, "replay status --watch").await?.is(0)?;
+    system.log.settle(&system.location()?, &wanted.iter().map(delivered).collect::<Vec<_>>()).await?;
+    let ended = typed(&system, "replay status --watch").await?.is(0)?;
     assert_eq!(ended.lines("replay").last().map(|replay| replay["phase"].clone()), Some(json!("done")));
-    let after = mirror.workspace().await?;
+    let after = system.workspace().await?;
     assert!(
         before.iter().map(|held| (&held.key, &held.content)).eq(after.iter().map(|held| (&held.key, &held.content))),
         "the newest stays"
     );
 
-    mirror.start_service("mapper")?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
-    typed(&mirror, "replay verify").await?.is(0)?;
-    typed(&mirror, "replay plan --against live --detailed-exitcode").await?.is(0)?;
-    mirror.stop().await
+    system.start_service("mapper")?;
+    system.in_sync().await?;
+    system.quiet().await?;
+    typed(&system, "replay verify").await?.is(0)?;
+    typed(&system, "replay plan --against live --detailed-exitcode").await?.is(0)?;
+    system.stop().await
 }
 
 /// The last position of the log.
-async fn head(mirror: &Mirror) -> anyhow::Result<u64> {
-    let overview = mirror.admin().await?.get_overview(admin::GetOverviewRequest {}).await?.into_inner();
+async fn head(system: &System) -> anyhow::Result<u64> {
+    let overview = system.admin().await?.get_overview(admin::GetOverviewRequest {}).await?.into_inner();
     overview.locations.first().map(|location| location.head).ok_or_else(|| anyhow::anyhow!("a location"))
 }

@@ -8,7 +8,7 @@ use reqwest::Method;
 use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
 use tests::replays::{Client, acts, against_workspace, apply, done, is_settled, meddle, plan};
-use tests::system::{Mirror, Plan};
+use tests::system::{System, SystemSettings};
 use tests::wait::{PATIENCE, eventually};
 
 /// What the user did to two tasks that were started for a new contact.
@@ -17,36 +17,36 @@ struct Touched {
     removed: String,
 }
 
-async fn held(mirror: &Mirror) -> anyhow::Result<BTreeMap<String, Value>> {
-    Ok(mirror.workspace().await?.into_iter().map(|object| (object.key, object.content)).collect())
+async fn held(system: &System) -> anyhow::Result<BTreeMap<String, Value>> {
+    Ok(system.workspace().await?.into_iter().map(|object| (object.key, object.content)).collect())
 }
 
 /// A mirror with one new contact, its onboarding started.
-async fn started(name: &str) -> anyhow::Result<Mirror> {
-    let mirror = Mirror::start(Plan::new(name).contacts(4).sealed()).await?;
-    mirror.in_sync().await?;
-    mirror.world().create_contact(&json!({"firstName": "Nadia", "email": "nadia@example.com"}), Sent)?;
+async fn started(name: &str) -> anyhow::Result<System> {
+    let system = System::start(SystemSettings::new(name).contacts(4).sealed()).await?;
+    system.in_sync().await?;
+    system.world().create_contact(&json!({"firstName": "Nadia", "email": "nadia@example.com"}), Sent)?;
     eventually("the onboarding", async || {
-        let held = held(&mirror).await.map_err(|error| error.to_string())?;
+        let held = held(&system).await.map_err(|error| error.to_string())?;
         let started = held.keys().filter(|key| key.starts_with("rule:")).count();
         if started == 5 { Ok(()) } else { Err(format!("{started} objects")) }
     })
     .await?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
-    Ok(mirror)
+    system.in_sync().await?;
+    system.quiet().await?;
+    Ok(system)
 }
 
 /// In Pagico the user finishes one of the started tasks and removes another.
-async fn touch(mirror: &Mirror) -> anyhow::Result<Touched> {
-    let tasks: Vec<_> = mirror.workspace().await?.into_iter().filter(|held| held.kind == "task" && held.key.starts_with("rule:")).collect();
+async fn touch(system: &System) -> anyhow::Result<Touched> {
+    let tasks: Vec<_> = system.workspace().await?.into_iter().filter(|held| held.kind == "task" && held.key.starts_with("rule:")).collect();
     let [finished, removed, ..] = tasks.as_slice() else { anyhow::bail!("too few tasks were started") };
     let mut content = finished.content.as_object().cloned().unwrap_or_default();
     content.insert("done".to_owned(), true.into());
     let revision = json!({"epoch": 1, "seq": 1_000_000});
     let put = json!({"contact": finished.contact, "revision": revision, "policy": "mirror", "content": content});
-    meddle(mirror, Method::PUT, &["tasks", &finished.key], "", Some(put)).await?;
-    meddle(mirror, Method::DELETE, &["tasks", &removed.key], "epoch=1&seq=1000000", None).await?;
+    meddle(system, Method::PUT, &["tasks", &finished.key], "", Some(put)).await?;
+    meddle(system, Method::DELETE, &["tasks", &removed.key], "epoch=1&seq=1000000", None).await?;
     Ok(Touched { finished: finished.key.clone(), removed: removed.key.clone() })
 }
 
@@ -59,10 +59,10 @@ async fn replayed(client: &mut Client, selection: api::Selection) -> anyhow::Res
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_user_finished_or_removed_stays_so_and_nothing_is_started_again() -> anyhow::Result<()> {
-    let mirror = started("once-touched").await?;
-    let mut client = mirror.replay().await?;
-    let touched = touch(&mirror).await?;
-    let before = held(&mirror).await?;
+    let system = started("once-touched").await?;
+    let mut client = system.replay().await?;
+    let touched = touch(&system).await?;
+    let before = held(&system).await?;
     assert_eq!(before.get(&touched.finished).map(|content| &content["done"]), Some(&json!(true)));
     assert!(!before.contains_key(&touched.removed));
     is_settled(&mut client).await?;
@@ -70,42 +70,42 @@ async fn what_the_user_finished_or_removed_stays_so_and_nothing_is_started_again
     // A replay that has something to do leaves the user's alone beside it.
     let contact = before.keys().find(|key| key.starts_with("ghl:contact/")).cloned().unwrap_or_default();
     let put = json!({"revision": {"epoch": 1, "seq": 1_000_000}, "policy": "mirror", "content": {"name": "Somebody else"}});
-    meddle(&mirror, Method::PUT, &["contacts", &contact], "", Some(put)).await?;
+    meddle(&system, Method::PUT, &["contacts", &contact], "", Some(put)).await?;
     assert_eq!(replayed(&mut client, against_workspace()).await?, 1, "what drifted");
-    assert_eq!(held(&mirror).await?, before);
+    assert_eq!(held(&system).await?, before);
     is_settled(&mut client).await?;
 
     // Nor does a change of the contact start anything again.
-    for id in mirror.world().contact_ids() {
-        mirror.world().update_contact(&id, &json!({"city": "Turin"}), Sent)?;
+    for id in system.world().contact_ids() {
+        system.world().update_contact(&id, &json!({"city": "Turin"}), Sent)?;
     }
     eventually("every contact has changed", async || {
-        let held = held(&mirror).await.map_err(|error| error.to_string())?;
+        let held = held(&system).await.map_err(|error| error.to_string())?;
         let contacts = held.iter().filter(|(key, _)| key.starts_with("ghl:contact/"));
         let waiting = contacts.filter(|(_, content)| !content.to_string().contains("Turin")).count();
         if waiting == 0 { Ok(()) } else { Err(format!("{waiting} have not")) }
     })
     .await?;
-    mirror.quiet().await?;
+    system.quiet().await?;
     let of_rules =
         |all: BTreeMap<String, Value>| -> BTreeMap<String, Value> { all.into_iter().filter(|(key, _)| key.starts_with("rule:")).collect() };
-    assert_eq!(of_rules(held(&mirror).await?), of_rules(before));
+    assert_eq!(of_rules(held(&system).await?), of_rules(before));
     is_settled(&mut client).await?;
-    mirror.stop().await
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_lost_with_the_workspace_is_started_again_though_the_user_had_touched_it() -> anyhow::Result<()> {
-    let mirror = started("once-lost").await?;
-    let mut client = mirror.replay().await?;
-    let as_started = held(&mirror).await?;
-    let touched = touch(&mirror).await?;
-    let before = held(&mirror).await?;
+    let system = started("once-lost").await?;
+    let mut client = system.replay().await?;
+    let as_started = held(&system).await?;
+    let touched = touch(&system).await?;
+    let before = held(&system).await?;
     // The ledger loses what it knew of both, as it does when the log is brought back from a backup.
-    let (location_id, workspace) = (mirror.location()?, Workspace::live_of(&mirror.location()?));
-    forget(&mirror, &location_id, &workspace, &[&touched.finished, &touched.removed]).await?;
+    let (location_id, workspace) = (system.location()?, Workspace::live_of(&system.location()?));
+    forget(&system, &location_id, &workspace, &[&touched.finished, &touched.removed]).await?;
     assert_eq!(replayed(&mut client, api::Selection::default()).await?, 2, "what the ledger does not know");
-    assert_eq!(held(&mirror).await?, before, "the workspace has kept what is the user's");
+    assert_eq!(held(&system).await?, before, "the workspace has kept what is the user's");
     is_settled(&mut client).await?;
 
     // A new workspace knows nothing of it.
@@ -113,25 +113,25 @@ async fn what_was_lost_with_the_workspace_is_started_again_though_the_user_had_t
     let beside = || api::Selection { workspace: "beside".to_owned(), ..against_workspace() };
     assert_eq!(replayed(&mut client, beside()).await?, u64::try_from(as_started.len())?);
     let new: BTreeMap<String, Value> =
-        mirror.workspace_called("beside").await?.into_iter().map(|object| (object.key, object.content)).collect();
+        system.workspace_called("beside").await?.into_iter().map(|object| (object.key, object.content)).collect();
     assert_eq!(new, as_started);
     assert_eq!(acts(&plan(&mut client, beside()).await?), 0);
-    assert_eq!(held(&mirror).await?, before);
+    assert_eq!(held(&system).await?, before);
 
     // With the workspace goes what it knew of the user.
-    let url = format!("{}/v1/workspaces/{workspace}", mirror.address("bridge", "http")?);
-    mirror.http.delete(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
+    let url = format!("{}/v1/workspaces/{workspace}", system.address("bridge", "http")?);
+    system.http.delete(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
     assert_eq!(replayed(&mut client, against_workspace()).await?, u64::try_from(as_started.len())?);
-    assert_eq!(held(&mirror).await?, as_started);
+    assert_eq!(held(&system).await?, as_started);
     is_settled(&mut client).await?;
-    mirror.stop().await
+    system.stop().await
 }
 
-async fn forget(mirror: &Mirror, location_id: &LocationId, workspace: &Workspace, keys: &[&String]) -> anyhow::Result<()> {
+async fn forget(system: &System, location_id: &LocationId, workspace: &Workspace, keys: &[&String]) -> anyhow::Result<()> {
     let objects: Vec<ObjectKey> = keys.iter().map(|key| ObjectKey::from((*key).clone())).collect();
-    let applied = mirror.log.applied(location_id, workspace, &objects).await?;
+    let applied = system.log.applied(location_id, workspace, &objects).await?;
     let known: Vec<_> = applied.into_iter().map(|(object, applied)| (object, applied.revision)).collect();
     anyhow::ensure!(known.len() == keys.len(), "the ledger knows {} of them", known.len());
-    mirror.log.forget(location_id, workspace, u64::MAX, &known).await?;
+    system.log.forget(location_id, workspace, u64::MAX, &known).await?;
     Ok(())
 }

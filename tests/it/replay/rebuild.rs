@@ -11,7 +11,7 @@ use proto::replay::v1::plan_replay_response::Part;
 use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
 use tests::replays::{Client, against_workspace};
-use tests::system::{Mirror, Plan};
+use tests::system::{System, SystemSettings};
 use tests::wait::eventually;
 use toml::{Table, toml};
 
@@ -66,72 +66,72 @@ async fn done(client: &Client) -> anyhow::Result<api::ReplayState> {
 }
 
 /// The objects of a workspace, by key.
-async fn held(mirror: &Mirror) -> anyhow::Result<BTreeMap<String, Value>> {
-    Ok(mirror.workspace().await?.into_iter().map(|object| (object.key, object.content)).collect())
+async fn held(system: &System) -> anyhow::Result<BTreeMap<String, Value>> {
+    Ok(system.workspace().await?.into_iter().map(|object| (object.key, object.content)).collect())
 }
 
-async fn held_in(mirror: &Mirror, workspace: &str) -> anyhow::Result<BTreeMap<String, Value>> {
-    Ok(mirror.workspace_called(workspace).await?.into_iter().map(|object| (object.key, object.content)).collect())
+async fn held_in(system: &System, workspace: &str) -> anyhow::Result<BTreeMap<String, Value>> {
+    Ok(system.workspace_called(workspace).await?.into_iter().map(|object| (object.key, object.content)).collect())
 }
 
 /// The workspace that readers by the location's name see.
-async fn seen_by_readers(mirror: &Mirror) -> anyhow::Result<Option<String>> {
-    let url = format!("{}/v1/aliases/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    let answer = mirror.http.get(url).bearer_auth(tests::system::KEY).send().await?;
+async fn seen_by_readers(system: &System) -> anyhow::Result<Option<String>> {
+    let url = format!("{}/v1/aliases/{}", system.address("bridge", "http")?, system.sandbox.location_id());
+    let answer = system.http.get(url).bearer_auth(tests::system::KEY).send().await?;
     let alias: Value = serde_json::from_slice(&answer.bytes().await?)?;
     Ok(alias.get("workspace").and_then(Value::as_str).map(str::to_owned))
 }
 
 /// The workspace's place in its own feed: it moves with every write.
-async fn written(mirror: &Mirror) -> anyhow::Result<u64> {
-    let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    let answer = mirror.http.get(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
+async fn written(system: &System) -> anyhow::Result<u64> {
+    let url = format!("{}/v1/workspaces/{}", system.address("bridge", "http")?, system.sandbox.location_id());
+    let answer = system.http.get(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
     let head: Value = serde_json::from_slice(&answer.bytes().await?)?;
     head.get("position").and_then(Value::as_u64).ok_or_else(|| anyhow::anyhow!("a position"))
 }
 
 /// As an accident does: everything is gone, and nobody told the mirror.
-async fn drop_workspace(mirror: &Mirror) -> anyhow::Result<()> {
-    let url = format!("{}/v1/workspaces/{}", mirror.address("bridge", "http")?, mirror.sandbox.location_id());
-    mirror.http.delete(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
+async fn drop_workspace(system: &System) -> anyhow::Result<()> {
+    let url = format!("{}/v1/workspaces/{}", system.address("bridge", "http")?, system.sandbox.location_id());
+    system.http.delete(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
     Ok(())
 }
 
-async fn started(name: &str) -> anyhow::Result<Mirror> {
+async fn started(name: &str) -> anyhow::Result<System> {
     started_with(name, Table::new()).await
 }
 
-async fn started_with(name: &str, admin: Table) -> anyhow::Result<Mirror> {
-    let mirror = Mirror::start(Plan::new(name).contacts(8).sealed().with("admin", admin)).await?;
-    mirror.in_sync().await?;
-    mirror.world().create_contact(&json!({"firstName": "Nadia", "email": "nadia@example.com"}), Sent)?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
+async fn started_with(name: &str, admin: Table) -> anyhow::Result<System> {
+    let system = System::start(SystemSettings::new(name).contacts(8).sealed().with("admin", admin)).await?;
+    system.in_sync().await?;
+    system.world().create_contact(&json!({"firstName": "Nadia", "email": "nadia@example.com"}), Sent)?;
+    system.in_sync().await?;
+    system.quiet().await?;
     eventually("the onboarding", async || {
-        let started = held(&mirror).await.map_err(|error| error.to_string())?.into_keys().filter(|key| key.starts_with("rule:")).count();
+        let started = held(&system).await.map_err(|error| error.to_string())?.into_keys().filter(|key| key.starts_with("rule:")).count();
         if started == 5 { Ok(()) } else { Err(format!("{started} objects")) }
     })
     .await?;
-    mirror.quiet().await?;
-    Ok(mirror)
+    system.quiet().await?;
+    Ok(system)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_workspace_is_rebuilt_from_the_log_and_then_there_is_nothing_to_do() -> anyhow::Result<()> {
-    let mirror = started("replay-dropped").await?;
-    let mut client = mirror.replay().await?;
-    let before = held(&mirror).await?;
+    let system = started("replay-dropped").await?;
+    let mut client = system.replay().await?;
+    let before = held(&system).await?;
 
     // Into a world that is up to date nothing is planned, and nothing written.
-    let writes = written(&mirror).await?;
+    let writes = written(&system).await?;
     let nothing = plan(&mut client, api::Selection::default()).await?;
     assert_eq!((nothing.acts(), nothing.actions.len()), (0, 0));
     apply(&mut client, &nothing).await?;
     done(&client).await?;
     assert_eq!(plan(&mut client, against_workspace()).await?.acts(), 0);
-    assert_eq!(written(&mirror).await?, writes);
+    assert_eq!(written(&system).await?, writes);
 
-    drop_workspace(&mirror).await?;
+    drop_workspace(&system).await?;
     let planned = plan(&mut client, against_workspace()).await?;
     assert_eq!(planned.acts(), u64::try_from(before.len())?);
     assert!(planned.actions.iter().all(|action| action.reason == "missing" && action.calls == 1 && !action.changes.is_empty()));
@@ -139,26 +139,26 @@ async fn a_dropped_workspace_is_rebuilt_from_the_log_and_then_there_is_nothing_t
     apply(&mut client, &planned).await?;
     let replay = done(&client).await?;
     assert_eq!((replay.done, replay.total), (planned.acts(), planned.acts()));
-    assert_eq!(held(&mirror).await?, before, "object by object");
+    assert_eq!(held(&system).await?, before, "object by object");
     assert_eq!(plan(&mut client, against_workspace()).await?.acts(), 0);
     assert_eq!(plan(&mut client, api::Selection::default()).await?.acts(), 0);
-    mirror.in_sync().await?;
-    assert!(mirror.log.parked(None, None, 10).await?.is_empty());
-    mirror.stop().await
+    system.in_sync().await?;
+    assert!(system.log.parked(None, None, 10).await?.is_empty());
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_of_the_log_can_be_replayed_and_who_asked_is_written_down() -> anyhow::Result<()> {
-    let mirror = started("replay-part").await?;
-    let mut client = mirror.replay().await?;
-    let before = held(&mirror).await?;
+    let system = started("replay-part").await?;
+    let mut client = system.replay().await?;
+    let before = held(&system).await?;
     let then = plan(&mut client, api::Selection::default()).await?.plan;
     let position = then.target.unwrap_or_default().head_seq;
-    let id = mirror.world().contact_ids().pop().unwrap_or_default();
-    mirror.world().update_contact(&id, &json!({"city": "Turin"}), Sent)?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
-    drop_workspace(&mirror).await?;
+    let id = system.world().contact_ids().pop().unwrap_or_default();
+    system.world().update_contact(&id, &json!({"city": "Turin"}), Sent)?;
+    system.in_sync().await?;
+    system.quiet().await?;
+    drop_workspace(&system).await?;
 
     let one = plan(&mut client, api::Selection { contact_id: id.clone(), ..against_workspace() }).await?;
     assert!(one.acts() > 0 && one.actions.iter().all(|action| action.contact_id == id));
@@ -169,7 +169,7 @@ async fn a_part_of_the_log_can_be_replayed_and_who_asked_is_written_down() -> an
     assert_eq!(by_time.plan.hash, by_position.plan.hash, "the time is that of the position");
     apply(&mut client, &by_time).await?;
     done(&client).await?;
-    assert!(held(&mirror).await? == before, "as it was before the change");
+    assert!(held(&system).await? == before, "as it was before the change");
     let rest = plan(&mut client, against_workspace()).await?;
     assert_eq!(
         rest.actions.iter().map(|action| (action.reason.as_str(), action.contact_id.as_str())).collect::<Vec<_>>(),
@@ -177,31 +177,31 @@ async fn a_part_of_the_log_can_be_replayed_and_who_asked_is_written_down() -> an
     );
     apply(&mut client, &rest).await?;
     done(&client).await?;
-    mirror.in_sync().await?;
+    system.in_sync().await?;
 
-    let mut audit = AuditClient::with_interceptor(mirror.channel("admin").await?, mirror.token()?);
+    let mut audit = AuditClient::with_interceptor(system.channel("admin").await?, system.token()?);
     let request = audit::ListAccessRequest { contact_id: id.clone(), ..Default::default() };
     let asked = audit.list_access(request).await?.into_inner().accesses;
     let about_it = asked.iter().filter(|access| access.contact_id == id);
     assert_eq!(about_it.map(|access| access.call.as_str()).collect::<Vec<_>>(), ["PlanReplay"]);
-    mirror.stop().await
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_plan_is_refused_and_names_what_moved() -> anyhow::Result<()> {
-    let mirror = started("replay-stale").await?;
-    let mut client = mirror.replay().await?;
-    drop_workspace(&mirror).await?;
+    let system = started("replay-stale").await?;
+    let mut client = system.replay().await?;
+    drop_workspace(&system).await?;
     let planned = plan(&mut client, against_workspace()).await?;
 
-    let id = mirror.world().contact_ids().first().cloned().unwrap_or_default();
-    mirror.world().update_contact(&id, &json!({"city": "Turin"}), Sent)?;
+    let id = system.world().contact_ids().first().cloned().unwrap_or_default();
+    system.world().update_contact(&id, &json!({"city": "Turin"}), Sent)?;
     eventually("the change is delivered", async || {
-        let there = held(&mirror).await.map_err(|error| error.to_string())?.contains_key(&format!("ghl:contact/{id}"));
+        let there = held(&system).await.map_err(|error| error.to_string())?.contains_key(&format!("ghl:contact/{id}"));
         if there { Ok(()) } else { Err("not yet".to_owned()) }
     })
     .await?;
-    mirror.quiet().await?;
+    system.quiet().await?;
     let strict = api::ApplyReplayRequest { plan_hash: planned.plan.hash.clone(), ..Default::default() };
     let refused = client.apply_replay(strict.clone()).await.err().ok_or_else(|| anyhow::anyhow!("it was taken"))?;
     assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
@@ -220,20 +220,20 @@ async fn a_stale_plan_is_refused_and_names_what_moved() -> anyhow::Result<()> {
     apply(&mut client, &again).await?;
     done(&client).await?;
     assert_eq!(plan(&mut client, against_workspace()).await?.acts(), 0);
-    let emails = held(&mirror).await?.into_iter().filter(|(key, content)| key.starts_with("ghl:") && content.get("email").is_some());
+    let emails = held(&system).await?.into_iter().filter(|(key, content)| key.starts_with("ghl:") && content.get("email").is_some());
     assert_eq!(emails.count(), 0, "by the new rules");
-    mirror.stop().await
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_replay_leaves_a_state_from_which_a_new_plan_reaches_the_end() -> anyhow::Result<()> {
-    let mut mirror = started("replay-cancelled").await?;
-    let before = held(&mirror).await?;
-    drop_workspace(&mirror).await?;
-    let mut client = mirror.replay().await?;
+    let mut system = started("replay-cancelled").await?;
+    let before = held(&system).await?;
+    drop_workspace(&system).await?;
+    let mut client = system.replay().await?;
     let planned = plan(&mut client, against_workspace()).await?;
     // Without a writer it cannot come to an end.
-    mirror.stop_service("writer").await?;
+    system.stop_service("writer").await?;
     apply(&mut client, &planned).await?;
     let second = apply(&mut client, &planned).await.err().ok_or_else(|| anyhow::anyhow!("two at a time"))?;
     assert!(matches!(second.code(), tonic::Code::AlreadyExists | tonic::Code::FailedPrecondition), "{second:?}");
@@ -242,61 +242,61 @@ async fn a_cancelled_replay_leaves_a_state_from_which_a_new_plan_reaches_the_end
     client.cancel_replay(api::CancelReplayRequest::default()).await?;
     assert_eq!(ended(&client).await?.phase(), api::ReplayPhase::Cancelled);
     assert!(client.resume_replay(api::ResumeReplayRequest::default()).await.is_err(), "what has ended stays so");
-    mirror.start_service("writer")?;
+    system.start_service("writer")?;
     let planned = plan(&mut client, against_workspace()).await?;
     apply(&mut client, &planned).await?;
     done(&client).await?;
-    assert_eq!(held(&mirror).await?, before);
-    mirror.stop().await
+    assert_eq!(held(&system).await?, before);
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_holds_while_it_is_paused_and_goes_on_after_the_loss_of_executor_and_bus() -> anyhow::Result<()> {
-    let mut mirror = started_with("replay-paused", toml! { replay = { batch_intents = 1, backlog_max = 1, interval = "50ms" } }).await?;
-    let before = held(&mirror).await?;
-    drop_workspace(&mirror).await?;
-    let mut client = mirror.replay().await?;
+    let mut system = started_with("replay-paused", toml! { replay = { batch_intents = 1, backlog_max = 1, interval = "50ms" } }).await?;
+    let before = held(&system).await?;
+    drop_workspace(&system).await?;
+    let mut client = system.replay().await?;
     let planned = plan(&mut client, against_workspace()).await?;
-    mirror.stop_service("writer").await?;
+    system.stop_service("writer").await?;
     apply(&mut client, &planned).await?;
-    let bus = bus::Bus::connect(&bus::Settings { url: mirror.nats.url(), ..bus::Settings::default() }).await?;
+    let bus = bus::Bus::connect(&bus::Settings { url: system.nats.url(), ..bus::Settings::default() }).await?;
     eventually("something is sent", async || match bus.backlog(bus::Stream::Replays).await {
         Ok(waiting) if waiting > 0 => Ok(()),
         waiting => Err(format!("{waiting:?}")),
     })
     .await?;
     client.pause_replay(api::PauseReplayRequest::default()).await?;
-    mirror.start_service("writer")?;
-    mirror.quiet().await?;
+    system.start_service("writer")?;
+    system.quiet().await?;
     let paused = client.get_replay(api::GetReplayRequest::default()).await?.into_inner().replay.unwrap_or_default();
     assert_eq!((paused.phase(), paused.ended_at), (api::ReplayPhase::Paused, None));
-    let some = held(&mirror).await?.len();
+    let some = held(&system).await?.len();
     assert!(some > 0 && some < before.len(), "{some} of {} objects", before.len());
 
-    mirror.kill_service("admin").await;
-    mirror.kill_nats().await;
-    mirror.revive_nats(true).await?;
-    mirror.start_service("admin")?;
-    let mut client = mirror.replay().await?;
+    system.kill_service("admin").await;
+    system.kill_nats().await;
+    system.revive_nats(true).await?;
+    system.start_service("admin")?;
+    let mut client = system.replay().await?;
     client.resume_replay(api::ResumeReplayRequest::default()).await?;
     done(&client).await?;
-    assert_eq!(held(&mirror).await?, before);
+    assert_eq!(held(&system).await?, before);
     assert_eq!(plan(&mut client, against_workspace()).await?.acts(), 0);
-    mirror.stop().await
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_somebody_else_changed_is_put_right_and_what_the_user_owns_is_left() -> anyhow::Result<()> {
-    let mirror = started("replay-drift").await?;
-    let mut client = mirror.replay().await?;
-    let before = held(&mirror).await?;
+    let system = started("replay-drift").await?;
+    let mut client = system.replay().await?;
+    let before = held(&system).await?;
     let key = before.keys().find(|key| key.starts_with("ghl:contact/")).cloned().unwrap_or_default();
-    let mut url = url::Url::parse(&mirror.address("bridge", "http")?)?;
-    let path = ["v1", "workspaces", mirror.sandbox.location_id(), "contacts", &key];
+    let mut url = url::Url::parse(&system.address("bridge", "http")?)?;
+    let path = ["v1", "workspaces", system.sandbox.location_id(), "contacts", &key];
     url.path_segments_mut().map_err(|()| anyhow::anyhow!("a path"))?.extend(path);
     // With a revision that the log will not reach for long.
     let body = json!({"revision": {"epoch": 1, "seq": 1_000_000}, "policy": "mirror", "content": {"name": "Somebody else"}});
-    let request = mirror.http.put(url).bearer_auth(tests::system::KEY).header("content-type", "application/json");
+    let request = system.http.put(url).bearer_auth(tests::system::KEY).header("content-type", "application/json");
     request.body(body.to_string()).send().await?.error_for_status()?;
     assert_eq!(plan(&mut client, api::Selection::default()).await?.acts(), 0, "the ledger does not know");
     let planned = plan(&mut client, against_workspace()).await?;
@@ -305,18 +305,18 @@ async fn what_somebody_else_changed_is_put_right_and_what_the_user_owns_is_left(
     assert!(planned.actions.iter().flat_map(|action| &action.changes).any(|change| change.before_json == "\"Somebody else\""));
     apply(&mut client, &planned).await?;
     done(&client).await?;
-    assert_eq!(held(&mirror).await?, before);
-    mirror.stop().await
+    assert_eq!(held(&system).await?, before);
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shadow_by_other_rules_is_built_beside_the_live_workspace_promoted_and_rolled_back() -> anyhow::Result<()> {
-    let mirror = started("replay-shadow").await?;
-    let mut client = mirror.replay().await?;
+    let system = started("replay-shadow").await?;
+    let mut client = system.replay().await?;
     let text = domain::Rules::BUILTIN.replace("\"email\", ", "");
     let rules = Some(api::create_workspace_request::Rules::RulesText(text));
     client.create_workspace(api::CreateWorkspaceRequest { workspace: "shadow".to_owned(), rules, ..Default::default() }).await?;
-    let world = mirror.world();
+    let world = system.world();
     let change = |n: usize, city: &str| -> anyhow::Result<()> {
         let id = world.contact_ids().get(n).cloned().unwrap_or_default();
         world.update_contact(&id, &json!({"city": city}), Sent)?;
@@ -329,44 +329,44 @@ async fn a_shadow_by_other_rules_is_built_beside_the_live_workspace_promoted_and
     apply(&mut client, &planned).await?;
     change(1, "Lisbon")?;
     done(&client).await?;
-    mirror.in_sync().await?;
-    mirror.quiet().await?;
+    system.in_sync().await?;
+    system.quiet().await?;
     assert_eq!(plan(&mut client, into_shadow()).await?.acts(), 0, "replay and live changes together are the whole");
 
-    let live = held(&mirror).await?;
+    let live = held(&system).await?;
     let promote = || api::PromoteWorkspaceRequest { workspace: "shadow".to_owned(), ..Default::default() };
     client.promote_workspace(promote()).await?;
     client.promote_workspace(promote()).await?;
-    assert_eq!(seen_by_readers(&mirror).await?.as_deref(), Some("shadow"));
-    let shadow = held_in(&mirror, "shadow").await?;
+    assert_eq!(seen_by_readers(&system).await?.as_deref(), Some("shadow"));
+    let shadow = held_in(&system, "shadow").await?;
     assert!(live.keys().eq(shadow.keys()), "the same objects");
     let emails = |all: &BTreeMap<String, Value>| all.values().filter(|content| content.get("email").is_some()).count();
     assert!(emails(&live) > 0 && emails(&shadow) == 0);
     change(2, "Porto")?;
     let city = |all: &BTreeMap<String, Value>| all.values().filter(|content| content.to_string().contains("Porto")).count();
     eventually("a change reaches the promoted workspace", async || {
-        if city(&held_in(&mirror, "shadow").await.map_err(|error| error.to_string())?) == 1 { Ok(()) } else { Err("not yet".to_owned()) }
+        if city(&held_in(&system, "shadow").await.map_err(|error| error.to_string())?) == 1 { Ok(()) } else { Err("not yet".to_owned()) }
     })
     .await?;
     client.roll_back_workspace(api::RollBackWorkspaceRequest::default()).await?;
-    assert_eq!(seen_by_readers(&mirror).await?, None);
-    mirror.in_sync().await?;
-    assert_eq!(city(&held(&mirror).await?), 1, "what changed meanwhile reached the former one too");
+    assert_eq!(seen_by_readers(&system).await?, None);
+    system.in_sync().await?;
+    assert_eq!(city(&held(&system).await?), 1, "what changed meanwhile reached the former one too");
     client.retire_workspace(api::RetireWorkspaceRequest { workspace: "shadow".to_owned(), ..Default::default() }).await?;
     let left = client.list_workspaces(api::ListWorkspacesRequest::default()).await?.into_inner().workspaces;
     let roles: Vec<api::WorkspaceRole> = left.iter().map(api::Workspace::role).collect();
     assert_eq!(roles, [api::WorkspaceRole::Live, api::WorkspaceRole::Retired]);
-    mirror.stop().await
+    system.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_brings_back_nothing_of_an_erased_contact() -> anyhow::Result<()> {
-    let mirror = started("replay-erased").await?;
-    let mut client = mirror.replay().await?;
-    let gone = mirror.world().contact_ids().pop().unwrap_or_default();
+    let system = started("replay-erased").await?;
+    let mut client = system.replay().await?;
+    let gone = system.world().contact_ids().pop().unwrap_or_default();
     let of_contact = api::Selection { contact_id: gone.clone(), ..against_workspace() };
     let planned = plan(&mut client, of_contact).await?;
-    let mut erasures = ErasureClient::with_interceptor(mirror.channel("admin").await?, mirror.token()?);
+    let mut erasures = ErasureClient::with_interceptor(system.channel("admin").await?, system.token()?);
     let request = erasure::EraseContactRequest { contact_id: gone.clone(), reason: "asked by letter".to_owned(), ..Default::default() };
     erasures.erase_contact(request).await?;
     eventually("the erasure is finished", async || {
@@ -378,13 +378,13 @@ async fn a_replay_brings_back_nothing_of_an_erased_contact() -> anyhow::Result<(
     let refused = apply(&mut client, &planned).await.err().ok_or_else(|| anyhow::anyhow!("it was taken"))?;
     assert_eq!(refused.code(), tonic::Code::NotFound, "what was planned for the contact alone is purged: {refused}");
 
-    let before = held(&mirror).await?;
-    drop_workspace(&mirror).await?;
+    let before = held(&system).await?;
+    drop_workspace(&system).await?;
     let planned = plan(&mut client, against_workspace()).await?;
     assert!(planned.actions.iter().all(|action| action.contact_id != gone));
     apply(&mut client, &planned).await?;
     done(&client).await?;
-    assert_eq!(held(&mirror).await?, before);
+    assert_eq!(held(&system).await?, before);
     assert_eq!(plan(&mut client, against_workspace()).await?.acts(), 0);
-    mirror.stop().await
+    system.stop().await
 }

@@ -9,11 +9,11 @@ use proto::replay::v1::replay_client::ReplayClient;
 use toml::Value;
 use tonic::transport::Channel;
 
-use super::{Mirror, TOKEN};
+use super::{System, TOKEN};
 use crate::grpc::WithToken;
 use crate::wait::eventually;
 
-impl Mirror {
+impl System {
     /// # Errors
     /// Never: the token can be metadata.
     pub fn token(&self) -> anyhow::Result<WithToken> {

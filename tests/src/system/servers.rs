@@ -4,9 +4,9 @@ use std::path::Path;
 
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings};
 
-use super::Mirror;
+use super::System;
 
-impl Mirror {
+impl System {
     pub fn nats_data(&self) -> &Path {
         &self.nats_data
     }

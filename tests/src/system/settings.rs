@@ -14,7 +14,7 @@ pub const KEY: &str = "the-bridge-key-0123456789abcdef0123456789";
 pub const SERVICES: [&str; 5] = ["bridge", "writer", "mapper", "poller", "admin"];
 
 /// What a story wants different.
-pub struct Plan {
+pub struct SystemSettings {
     pub(super) name: String,
     pub contacts: usize,
     pub sandbox: sandbox::Settings,
@@ -23,7 +23,7 @@ pub struct Plan {
     pub(super) apart: Option<PathBuf>,
 }
 
-impl Plan {
+impl SystemSettings {
     pub fn new(name: &str) -> Self {
         let sandbox = sandbox::Settings { limits: sandbox::Limits::none(), ..sandbox::Settings::default() };
         Self { name: name.to_owned(), contacts: 12, sandbox, kek: "", more: BTreeMap::new(), apart: None }

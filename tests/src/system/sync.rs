@@ -3,10 +3,10 @@
 use anyhow::Context as _;
 use standalone::compare::{Held, Names, Truth, differences};
 
-use super::{KEY, Mirror};
+use super::{KEY, System};
 use crate::wait::eventually;
 
-impl Mirror {
+impl System {
     /// Everything that the workspace called like the location holds, over REST.
     ///
     /// # Errors
