@@ -4,7 +4,7 @@ use tonic::Status;
 
 use crate::replay::planning;
 
-pub(crate) fn of_log(error: eventlog::Error) -> Status {
+pub(crate) fn status_of_log(error: eventlog::Error) -> Status {
     tracing::debug!(%error, "a call failed");
     match error {
         eventlog::Error::Unavailable { .. } => Status::unavailable("the log database does not answer; try again when it is back"),
@@ -30,16 +30,20 @@ pub(crate) fn of_log(error: eventlog::Error) -> Status {
 }
 
 /// Nothing is shown that is not written down.
-pub(crate) fn of_access(error: eventlog::Error) -> Status {
+pub(crate) fn status_of_access_log(error: eventlog::Error) -> Status {
     tracing::warn!(%error, "the access log cannot be written");
     Status::unavailable("who asks could not be written to the access log, so nothing is shown; try again later")
 }
 
-pub(crate) fn no_contact() -> Status {
+pub(crate) fn unknown_location() -> Status {
+    Status::not_found("this location is not connected; `mirrorctl status` lists those that are")
+}
+
+pub(crate) fn unknown_contact() -> Status {
     Status::not_found("this contact was never seen; check the id and the location")
 }
 
-pub(crate) fn of_bridge(error: &pagico::Error) -> Status {
+pub(crate) fn status_of_bridge(error: &pagico::Error) -> Status {
     tracing::debug!(%error, "a call of the bridge failed");
     match error {
         pagico::Error::Unavailable { .. } => Status::unavailable("Pagico's bridge does not answer; try again when it is back"),
@@ -53,15 +57,15 @@ pub(crate) fn of_bridge(error: &pagico::Error) -> Status {
     }
 }
 
-pub(crate) fn of_bus(error: bus::Error) -> Status {
+pub(crate) fn status_of_bus(error: bus::Error) -> Status {
     tracing::debug!(%error, "a publish failed");
     Status::unavailable(format!("it could not be published: {error}; it still waits, redrive it again"))
 }
 
-pub(crate) fn of_plan(error: planning::Error) -> Status {
+pub(crate) fn status_of_planning(error: planning::Error) -> Status {
     match error {
-        planning::Error::Log(error) => of_log(error),
-        planning::Error::Bridge(error) => of_bridge(&error),
+        planning::Error::Log(error) => status_of_log(error),
+        planning::Error::Bridge(error) => status_of_bridge(&error),
         planning::Error::Unwanted | planning::Error::Broken => Status::internal(error.to_string()),
     }
 }

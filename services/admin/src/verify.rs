@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tonic::Status;
 
 use crate::config::VerifySettings;
-use crate::status;
+use crate::status::{status_of_bridge, status_of_log, unknown_location};
 use differing::differences;
 use expected::expected;
 
@@ -51,13 +51,13 @@ enum End {
 
 impl From<eventlog::Error> for End {
     fn from(error: eventlog::Error) -> Self {
-        Self::Failed(status::of_log(error))
+        Self::Failed(status_of_log(error))
     }
 }
 
 impl From<pagico::Error> for End {
     fn from(error: pagico::Error) -> Self {
-        Self::Failed(status::of_bridge(&error))
+        Self::Failed(status_of_bridge(&error))
     }
 }
 
@@ -106,8 +106,7 @@ impl Verify {
     async fn head(&self) -> Result<u64, End> {
         let locations = self.log.locations().await?;
         let found = locations.into_iter().find(|location| location.location_id == self.location_id);
-        let unknown = || Status::not_found("this location is not connected; `mirrorctl status` lists those that are");
-        found.map(|location| location.head).ok_or_else(|| End::Failed(unknown()))
+                found.map(|location| location.head).ok_or_else(|| End::Failed(unknown_location()))
     }
 
     /// The root of the workspace; of one that is not there, that of nothing.

@@ -21,7 +21,7 @@ use self::watch::Watch;
 use crate::api::request;
 use crate::api::stream::{self, Answers};
 use crate::config::Limits;
-use crate::status;
+use crate::status::{status_of_bus, status_of_log, unknown_contact, unknown_location};
 
 pub(crate) struct Service {
     log: EventLog,
@@ -41,7 +41,7 @@ impl Service {
     async fn waiting_since(&self, location_id: &LocationId, state: &ContactState) -> Result<Option<Timestamp>, Status> {
         let waiting = state.objects.iter().filter(|object| matches!(object.state, SyncState::Behind | SyncState::Parked));
         let Some(oldest) = waiting.filter_map(|object| object.ghl).map(|revision| revision.seq).min() else { return Ok(None) };
-        let events = self.log.read(location_id, oldest.saturating_sub(1), 1).await.map_err(status::of_log)?;
+        let events = self.log.read(location_id, oldest.saturating_sub(1), 1).await.map_err(status_of_log)?;
         Ok(events.first().map(|event| event.recorded_at))
     }
 }
@@ -49,7 +49,7 @@ impl Service {
 #[tonic::async_trait]
 impl api::admin_server::Admin for Service {
     async fn get_overview(&self, _: Request<api::GetOverviewRequest>) -> Result<Response<api::GetOverviewResponse>, Status> {
-        let overview = self.log.overview().await.map_err(status::of_log)?;
+        let overview = self.log.overview().await.map_err(status_of_log)?;
         Ok(Response::new(api::GetOverviewResponse { locations: overview.into_iter().map(answers::location).collect() }))
     }
 
@@ -62,12 +62,9 @@ impl api::admin_server::Admin for Service {
             api::ContactFilter::Parked => ContactFilter::Parked,
         };
         let location_id = request::location(&self.log, &request.location_id).await?;
-        let size = request::rows(&self.limits, request.page_size)?;
-        let after = match request.page_token.as_str() {
-            "" => None,
-            token => Some(ContactId::new(token).map_err(|_| request::bad_token())?),
-        };
-        let rows = self.log.contacts(&location_id, filter, after.as_ref(), size + 1).await.map_err(status::of_log)?;
+        let size = request::rows(request.page_size, &self.limits)?;
+        let after = request::cursor(&request.page_token, |token| ContactId::new(token).ok())?;
+        let rows = self.log.contacts(&location_id, filter, after.as_ref(), size + 1).await.map_err(status_of_log)?;
         let (rows, next_page_token) = request::page(rows, size, |last| last.contact_id.to_string());
         Ok(Response::new(api::ListContactsResponse { contacts: rows.into_iter().map(answers::contact).collect(), next_page_token }))
     }
@@ -75,24 +72,24 @@ impl api::admin_server::Admin for Service {
     async fn get_contact(&self, request: Request<api::GetContactRequest>) -> Result<Response<api::GetContactResponse>, Status> {
         let request = request.into_inner();
         let (location_id, contact_id) = (request::location(&self.log, &request.location_id).await?, request::contact(&request.contact_id)?);
-        let state = self.log.contact(&location_id, &contact_id).await.map_err(status::of_log)?;
+        let state = self.log.contact(&location_id, &contact_id).await.map_err(status_of_log)?;
         let waiting_since = self.waiting_since(&location_id, &state).await?;
         Ok(Response::new(answers::contact_state(state, waiting_since, Timestamp::now())))
     }
 
     async fn get_history(&self, request: Request<api::GetHistoryRequest>) -> Result<Response<api::GetHistoryResponse>, Status> {
-        let asked = request.get_ref();
-        let (location_id, contact_id) = (request::location(&self.log, &asked.location_id).await?, request::contact(&asked.contact_id)?);
-        let size = request::rows(&self.limits, asked.page_size)?;
-        let before = request::token(&asked.page_token)?;
-        let (selection, fields) = request::filter(asked.filter.clone())?;
-        request::remember(&self.log, &request, "GetHistory", &location_id, Some(&contact_id)).await?;
+        let query = request.get_ref();
+        let (location_id, contact_id) = (request::location(&self.log, &query.location_id).await?, request::contact(&query.contact_id)?);
+        let size = request::rows(query.page_size, &self.limits)?;
+        let before = request::number_cursor(&query.page_token)?;
+        let (selection, fields) = request::filter(query.filter.clone())?;
+        request::record_access(&self.log, &request, "GetHistory", &location_id, Some(&contact_id)).await?;
         let history = History { log: &self.log, limits: &self.limits, location_id: &location_id, contact_id: &contact_id };
-        let (page, next) = history.page(&selection, &fields, before, size).await.map_err(status::of_log)?;
-        if page.is_empty() && !self.log.has_contact(&location_id, &contact_id).await.map_err(status::of_log)? {
-            return Err(status::no_contact());
+        let (page, next) = history.page(&selection, &fields, before, size).await.map_err(status_of_log)?;
+        if page.is_empty() && !self.log.has_contact(&location_id, &contact_id).await.map_err(status_of_log)? {
+            return Err(unknown_contact());
         }
-        let mut arrivals = history.arrivals(&page).await.map_err(status::of_log)?;
+        let mut arrivals = history.arrivals(&page).await.map_err(status_of_log)?;
         let events = page.into_iter().map(answers::event);
         let events = events.map(|event| api::Event { arrivals: arrivals.remove(&event.seq).unwrap_or_default(), ..event }).collect();
         Ok(Response::new(api::GetHistoryResponse { events, next_page_token: next.map(|next| next.to_string()).unwrap_or_default() }))
@@ -101,19 +98,19 @@ impl api::admin_server::Admin for Service {
     type WatchEventsStream = Answers<api::WatchEventsResponse>;
 
     async fn watch_events(&self, request: Request<api::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
-        let asked = request.get_ref();
-        let location_id = request::location(&self.log, &asked.location_id).await?;
-        let contact_id = Some(asked.contact_id.as_str()).filter(|id| !id.is_empty()).map(request::contact).transpose()?;
-        let (selection, fields) = request::filter(asked.filter.clone())?;
-        let locations = self.log.locations().await.map_err(status::of_log)?;
+        let query = request.get_ref();
+        let location_id = request::location(&self.log, &query.location_id).await?;
+        let contact_id = request::optional_contact(&query.contact_id)?;
+        let (selection, fields) = request::filter(query.filter.clone())?;
+        let locations = self.log.locations().await.map_err(status_of_log)?;
         let head = locations.into_iter().find(|location| location.location_id == location_id).map(|location| location.head);
-        let head = head.ok_or_else(|| Status::not_found("this location is not connected; `mirrorctl status` lists those that are"))?;
-        let after = asked.after.unwrap_or(head);
+        let head = head.ok_or_else(unknown_location)?;
+        let after = query.after.unwrap_or(head);
         if after > head {
             return Err(Status::out_of_range(format!("position {after} is past the end of the log, which is {head}")));
         }
         let permit = stream::permit(&self.watchers, "too many streams of events are open; close one and try again")?;
-        request::remember(&self.log, &request, "WatchEvents", &location_id, contact_id.as_ref()).await?;
+        request::record_access(&self.log, &request, "WatchEvents", &location_id, contact_id.as_ref()).await?;
         let (log, limits) = (self.log.clone(), self.limits.clone());
         let watch = Watch { log, location_id, contact_id, selection, fields, after, limits };
         Ok(Response::new(stream::start(Some(permit), &self.stop, 16, |events| watch.send(events))))
@@ -121,16 +118,10 @@ impl api::admin_server::Admin for Service {
 
     async fn list_parked(&self, request: Request<api::ListParkedRequest>) -> Result<Response<api::ListParkedResponse>, Status> {
         let request = request.into_inner();
-        let location_id = match request.location_id.as_str() {
-            "" => None,
-            id => Some(LocationId::new(id).map_err(|error| Status::invalid_argument(format!("location_id: {error}")))?),
-        };
-        let size = request::rows(&self.limits, request.page_size)?;
-        let after = match request.page_token.as_str() {
-            "" => None,
-            token => Some(token.parse::<Uuid>().map_err(|_| request::bad_token())?),
-        };
-        let rows = self.log.parked(location_id.as_ref(), after, size + 1).await.map_err(status::of_log)?;
+        let location_id = request::optional_location(&request.location_id)?;
+        let size = request::rows(request.page_size, &self.limits)?;
+        let after = request::cursor(&request.page_token, |token| token.parse::<Uuid>().ok())?;
+        let rows = self.log.parked(location_id.as_ref(), after, size + 1).await.map_err(status_of_log)?;
         let (rows, next_page_token) = request::page(rows, size, |last| last.id.to_string());
         Ok(Response::new(api::ListParkedResponse { parked: rows.into_iter().map(answers::parked).collect(), next_page_token }))
     }
@@ -139,20 +130,19 @@ impl api::admin_server::Admin for Service {
         let request = request.into_inner();
         let location_id = request::location(&self.log, &request.location_id).await?;
         let parked_id = request.parked_id.parse::<Uuid>();
-        let parked_id = parked_id.map_err(|_| Status::invalid_argument("parked_id is none that ListParked gave"))?;
-        let who = if request.who.is_empty() { "operator" } else { request.who.as_str() };
-        let parked = self.log.redrive(&location_id, parked_id, who).await.map_err(status::of_log)?;
+        let parked_id = parked_id.map_err(|_| Status::invalid_argument("parked_id was not issued by ListParked"))?;
+        let parked = self.log.redrive(&location_id, parked_id, request::operator(&request.who)).await.map_err(status_of_log)?;
         let parking = &parked.parking;
         if !parking.message.is_empty() {
-            let unknown = || Status::failed_precondition("what was parked names no way back; it is seen again at the next look at GHL");
+            let unknown = || Status::failed_precondition("what was parked cannot be published again; it is seen again at the next look at GHL");
             let subject = Subject::parse(&parking.subject).ok_or_else(unknown)?;
             // Unlike any id before, so that the bus does not take it for a repeat.
             let id = Some(format!("redrive:{parked_id}:{}", Uuid::new_v4()));
             let traceparent = chassis::trace::traceparent().or_else(|| parking.traceparent.clone());
             let outgoing = Outgoing { subject, id, traceparent, body: parking.message.clone() };
-            self.bus.publish(outgoing).await.map_err(status::of_bus)?;
+            self.bus.publish(outgoing).await.map_err(status_of_bus)?;
         }
-        self.log.redrive_published(&location_id, parked_id).await.map_err(status::of_log)?;
+        self.log.redrive_published(&location_id, parked_id).await.map_err(status_of_log)?;
         Ok(Response::new(api::RedriveResponse { parked: Some(answers::parked(parked)) }))
     }
 }

@@ -18,7 +18,7 @@ use self::past::Looking;
 use crate::api::request;
 use crate::api::stream::{self, Answers};
 use crate::config::Limits;
-use crate::status;
+use crate::status::{status_of_log, unknown_contact};
 
 pub(crate) struct Audit {
     log: EventLog,
@@ -58,15 +58,15 @@ impl Audit {
 #[tonic::async_trait]
 impl api::audit_server::Audit for Audit {
     async fn blame(&self, request: Request<api::BlameRequest>) -> Result<Response<api::BlameResponse>, Status> {
-        let asked = request.get_ref();
-        let (location_id, contact_id) = (request::location(&self.log, &asked.location_id).await?, request::contact(&asked.contact_id)?);
-        let size = usize::try_from(request::rows(&self.limits, asked.page_size)?).unwrap_or(usize::MAX);
-        let before = request::token(&asked.page_token)?;
-        let blame = blame(asked)?;
-        request::remember(&self.log, &request, "Blame", &location_id, Some(&contact_id)).await?;
+        let query = request.get_ref();
+        let (location_id, contact_id) = (request::location(&self.log, &query.location_id).await?, request::contact(&query.contact_id)?);
+        let size = usize::try_from(request::rows(query.page_size, &self.limits)?).unwrap_or(usize::MAX);
+        let before = request::number_cursor(&query.page_token)?;
+        let blame = blame(query)?;
+        request::record_access(&self.log, &request, "Blame", &location_id, Some(&contact_id)).await?;
         let (mut values, unreadable) = self.looking().blame(&location_id, &contact_id, blame).await?;
-        if values.is_empty() && !self.log.has_contact(&location_id, &contact_id).await.map_err(status::of_log)? {
-            return Err(status::no_contact());
+        if values.is_empty() && !self.log.has_contact(&location_id, &contact_id).await.map_err(status_of_log)? {
+            return Err(unknown_contact());
         }
         // The values only ever grow at their end: how many come before a page is where it begins.
         let end = before.map_or(values.len(), |before| usize::try_from(before).unwrap_or(usize::MAX)).min(values.len());
@@ -81,20 +81,20 @@ impl api::audit_server::Audit for Audit {
         &self,
         request: Request<api::GetContactAsOfRequest>,
     ) -> Result<Response<api::GetContactAsOfResponse>, Status> {
-        let asked = request.get_ref();
-        let (location_id, contact_id) = (request::location(&self.log, &asked.location_id).await?, request::contact(&asked.contact_id)?);
-        let point = self.looking().point(&location_id, asked.at.as_ref(), None).await?;
-        request::remember(&self.log, &request, "GetContactAsOf", &location_id, Some(&contact_id)).await?;
+        let query = request.get_ref();
+        let (location_id, contact_id) = (request::location(&self.log, &query.location_id).await?, request::contact(&query.contact_id)?);
+        let point = self.looking().point(&location_id, query.at.as_ref(), None).await?;
+        request::record_access(&self.log, &request, "GetContactAsOf", &location_id, Some(&contact_id)).await?;
         let past = self.looking().contact(&location_id, &contact_id, point).await?;
         Ok(Response::new(api::GetContactAsOfResponse { contact: Some(answers::snapshot(&contact_id, past)) }))
     }
 
     async fn diff(&self, request: Request<api::DiffRequest>) -> Result<Response<api::DiffResponse>, Status> {
-        let asked = request.get_ref();
-        let (location_id, contact_id) = (request::location(&self.log, &asked.location_id).await?, request::contact(&asked.contact_id)?);
-        let from = self.looking().point(&location_id, asked.from.as_ref(), Some(BEGINNING)).await?;
-        let to = self.looking().point(&location_id, asked.to.as_ref(), None).await?;
-        request::remember(&self.log, &request, "Diff", &location_id, Some(&contact_id)).await?;
+        let query = request.get_ref();
+        let (location_id, contact_id) = (request::location(&self.log, &query.location_id).await?, request::contact(&query.contact_id)?);
+        let from = self.looking().point(&location_id, query.from.as_ref(), Some(BEGINNING)).await?;
+        let to = self.looking().point(&location_id, query.to.as_ref(), None).await?;
+        request::record_access(&self.log, &request, "Diff", &location_id, Some(&contact_id)).await?;
         let from = self.looking().contact(&location_id, &contact_id, from).await?;
         let to = self.looking().contact(&location_id, &contact_id, to).await?;
         Ok(Response::new(api::DiffResponse { contact: Some(answers::difference(&contact_id, &from, &to)) }))
@@ -103,11 +103,11 @@ impl api::audit_server::Audit for Audit {
     type ExportAsOfStream = Answers<api::ExportAsOfResponse>;
 
     async fn export_as_of(&self, request: Request<api::ExportAsOfRequest>) -> Result<Response<Self::ExportAsOfStream>, Status> {
-        let asked = request.get_ref();
-        let location_id = request::location(&self.log, &asked.location_id).await?;
-        let point = self.looking().point(&location_id, asked.at.as_ref(), None).await?;
-        let (after, permit) = (after(&asked.after_contact_id)?, self.permit()?);
-        request::remember(&self.log, &request, "ExportAsOf", &location_id, None).await?;
+        let query = request.get_ref();
+        let location_id = request::location(&self.log, &query.location_id).await?;
+        let point = self.looking().point(&location_id, query.at.as_ref(), None).await?;
+        let (after, permit) = (request::optional_contact(&query.after_contact_id)?, self.permit()?);
+        request::record_access(&self.log, &request, "ExportAsOf", &location_id, None).await?;
         let answer = |part: Part| part.snapshot().map(|contact| api::ExportAsOfResponse { contact: Some(contact) });
         Ok(self.export(permit, location_id, after, What::AsOf(point), answer))
     }
@@ -115,27 +115,27 @@ impl api::audit_server::Audit for Audit {
     type ExportDiffStream = Answers<api::ExportDiffResponse>;
 
     async fn export_diff(&self, request: Request<api::ExportDiffRequest>) -> Result<Response<Self::ExportDiffStream>, Status> {
-        let asked = request.get_ref();
-        let location_id = request::location(&self.log, &asked.location_id).await?;
-        let from = self.looking().point(&location_id, asked.from.as_ref(), Some(BEGINNING)).await?;
-        let to = self.looking().point(&location_id, asked.to.as_ref(), None).await?;
-        let (after, permit) = (after(&asked.after_contact_id)?, self.permit()?);
-        request::remember(&self.log, &request, "ExportDiff", &location_id, None).await?;
+        let query = request.get_ref();
+        let location_id = request::location(&self.log, &query.location_id).await?;
+        let from = self.looking().point(&location_id, query.from.as_ref(), Some(BEGINNING)).await?;
+        let to = self.looking().point(&location_id, query.to.as_ref(), None).await?;
+        let (after, permit) = (request::optional_contact(&query.after_contact_id)?, self.permit()?);
+        request::record_access(&self.log, &request, "ExportDiff", &location_id, None).await?;
         let answer = |part: Part| part.difference().map(|contact| api::ExportDiffResponse { contact: Some(contact) });
         Ok(self.export(permit, location_id, after, What::Diff { from, to }, answer))
     }
 
     async fn list_access(&self, request: Request<api::ListAccessRequest>) -> Result<Response<api::ListAccessResponse>, Status> {
-        let asked = request.get_ref();
-        let location_id = request::location(&self.log, &asked.location_id).await?;
+        let query = request.get_ref();
+        let location_id = request::location(&self.log, &query.location_id).await?;
         let filter = AccessFilter {
-            contact_id: Some(asked.contact_id.as_str()).filter(|id| !id.is_empty()).map(request::contact).transpose()?,
-            who: Some(asked.who.clone()).filter(|who| !who.is_empty()),
-            at: request::span(asked.from.as_ref(), asked.until.as_ref())?,
+            contact_id: request::optional_contact(&query.contact_id)?,
+            who: request::given(&query.who).map(str::to_owned),
+            at: request::span(query.from.as_ref(), query.until.as_ref())?,
         };
-        let size = request::rows(&self.limits, asked.page_size)?;
-        let before = request::token(&asked.page_token)?;
-        let rows = self.log.accesses(&location_id, &filter, before, size + 1).await.map_err(status::of_log)?;
+        let size = request::rows(query.page_size, &self.limits)?;
+        let before = request::number_cursor(&query.page_token)?;
+        let rows = self.log.accesses(&location_id, &filter, before, size + 1).await.map_err(status_of_log)?;
         let (rows, next_page_token) = request::page(rows, size, |last| last.id.to_string());
         Ok(Response::new(api::ListAccessResponse { accesses: rows.into_iter().map(answers::access).collect(), next_page_token }))
     }
@@ -144,18 +144,14 @@ impl api::audit_server::Audit for Audit {
 /// Before anything was seen.
 const BEGINNING: Point = Point::Position(0);
 
-fn blame(asked: &api::BlameRequest) -> Result<Blame, Status> {
-    if asked.field.is_empty() {
-        return Err(Status::invalid_argument("field: name one, for instance city or custom_fields; the history shows which there are"));
+fn blame(query: &api::BlameRequest) -> Result<Blame, Status> {
+    if query.field.is_empty() {
+        return Err(Status::invalid_argument("field must be given, for instance city or custom_fields; the history shows which there are"));
     }
-    let record_id = Some(asked.record_id.as_str()).filter(|id| !id.is_empty()).map(RecordId::new).transpose();
+    let record_id = request::given(&query.record_id).map(RecordId::new).transpose();
     Ok(Blame {
-        kind: if asked.record_kind.is_empty() { RecordKind::Contact } else { request::kind(&asked.record_kind)? },
+        kind: if query.record_kind.is_empty() { RecordKind::Contact } else { request::kind(&query.record_kind)? },
         record_id: record_id.map_err(|error| Status::invalid_argument(format!("record_id: {error}")))?,
-        field: asked.field.clone(),
+        field: query.field.clone(),
     })
-}
-
-fn after(contact_id: &str) -> Result<Option<ContactId>, Status> {
-    Some(contact_id).filter(|id| !id.is_empty()).map(request::contact).transpose()
 }

@@ -10,7 +10,7 @@ use crate::api::answers::at;
 use crate::api::request;
 use crate::api::stream::{self, Answers, Sender};
 use crate::erasure::Eraser;
-use crate::status;
+use crate::status::status_of_log;
 
 /// Longest texts taken, in bytes.
 const REASON_BYTES_MAX: usize = 500;
@@ -31,8 +31,8 @@ impl api::erasure_server::Erasure for Service {
             return Err(Status::invalid_argument(format!("reason must have from 1 to {REASON_BYTES_MAX} bytes")));
         }
         let erase =
-            Erase { reason: request.reason.trim().to_owned(), who: who(request.who)?, leave_plain_events: request.leave_plain_events };
-        let erasure = self.eraser.log.erase(&location_id, &contact_id, &erase).await.map_err(status::of_log)?;
+            Erase { reason: request.reason.trim().to_owned(), who: operator(request.who)?, leave_plain_events: request.leave_plain_events };
+        let erasure = self.eraser.log.erase(&location_id, &contact_id, &erase).await.map_err(status_of_log)?;
         if erasure.finished_at.is_none() {
             // In a task of its own: who asked may not wait so long.
             let (eraser, begun) = (self.eraser.clone(), erasure.clone());
@@ -53,7 +53,7 @@ impl api::erasure_server::Erasure for Service {
     async fn lift_erasure(&self, request: Request<api::LiftErasureRequest>) -> Result<Response<api::LiftErasureResponse>, Status> {
         let request = request.into_inner();
         let (location_id, contact_id) = self.whom(&request.location_id, &request.contact_id).await?;
-        let lifted = self.eraser.log.lift_erasure(&location_id, &contact_id, &who(request.who)?).await.map_err(status::of_log)?;
+        let lifted = self.eraser.log.lift_erasure(&location_id, &contact_id, &operator(request.who)?).await.map_err(status_of_log)?;
         Ok(Response::new(api::LiftErasureResponse { erasure: Some(answer(lifted)) }))
     }
 
@@ -64,7 +64,7 @@ impl api::erasure_server::Erasure for Service {
         let kek_id = log.kek().map(|kek| kek.current().to_owned());
         let kek_id = kek_id
             .ok_or_else(|| Status::failed_precondition("there is no key-encryption key; give one to the admin service as log.kek_file"))?;
-        let (total, _) = log.wrapped_keys().await.map_err(status::of_log)?;
+        let (total, _) = log.wrapped_keys().await.map_err(status_of_log)?;
         let batch = self.eraser.settings.rewrap_batch;
         let rotate = |progress| async move { rotate(&log, total, &kek_id, batch, &progress).await };
         Ok(Response::new(stream::start(None, &self.stop, 16, rotate)))
@@ -75,12 +75,12 @@ async fn rotate(log: &EventLog, total: u64, kek_id: &str, batch: u32, to: &Sende
     let mut progress = api::RotateKekResponse { seen: 0, total, rewrapped: 0, kek_id: kek_id.to_owned(), credentials: 0 };
     let mut after = None;
     loop {
-        let done = log.rewrap_keys(after.as_ref(), batch).await.map_err(status::of_log)?;
+        let done = log.rewrap_keys(after.as_ref(), batch).await.map_err(status_of_log)?;
         progress.seen += done.seen;
         progress.rewrapped += done.rewrapped;
         after = done.next;
         if after.is_none() {
-            progress.credentials = log.reseal_credentials().await.map_err(status::of_log)?;
+            progress.credentials = log.reseal_credentials().await.map_err(status_of_log)?;
         }
         if to.send(Ok(progress.clone())).await.is_err() || after.is_none() {
             return Ok(());
@@ -90,7 +90,7 @@ async fn rotate(log: &EventLog, total: u64, kek_id: &str, batch: u32, to: &Sende
 
 impl Service {
     async fn now(&self, location_id: &LocationId, contact_id: &ContactId) -> Result<Erasure, Status> {
-        let erasure = self.eraser.log.erasure(location_id, contact_id).await.map_err(status::of_log)?;
+        let erasure = self.eraser.log.erasure(location_id, contact_id).await.map_err(status_of_log)?;
         erasure.ok_or_else(|| Status::not_found("this contact was not erased; check the id and the location"))
     }
 
@@ -99,10 +99,9 @@ impl Service {
     }
 }
 
-fn who(who: String) -> Result<String, Status> {
+fn operator(who: String) -> Result<String, Status> {
     match who.len() {
-        0 => Ok("operator".to_owned()),
-        1..=WHO_BYTES_MAX => Ok(who),
+        0..=WHO_BYTES_MAX => Ok(request::operator(&who).to_owned()),
         _ => Err(Status::invalid_argument(format!("who must have at most {WHO_BYTES_MAX} bytes"))),
     }
 }

@@ -19,7 +19,7 @@ use crate::api::stream::{self, Answers, Sender};
 use crate::api::{answers, request};
 use crate::config::{Limits, ProofSettings};
 use crate::sealer::Seal;
-use crate::status;
+use crate::status::status_of_log;
 
 pub(crate) struct Proving {
     log: EventLog,
@@ -85,11 +85,8 @@ impl api::proof_server::Proof for Proving {
     ) -> Result<Response<api::ListCheckpointsResponse>, Status> {
         let request = request.into_inner();
         let location_id = request::location(&self.log, &request.location_id).await?;
-        let size = request::rows(&self.limits, request.page_size)?;
-        let after = match request.page_token.as_str() {
-            "" => 0,
-            token => token.parse::<u64>().map_err(|_| request::bad_token())?,
-        };
+        let size = request::rows(request.page_size, &self.limits)?;
+        let after = request::number_cursor(&request.page_token)?.unwrap_or(0);
         let seal = self.seal.as_ref();
         let seal = seal.ok_or_else(|| Status::failed_precondition("no checkpoints are kept; configure seal.key of the admin service"))?;
         let rows = self.checkpoints_of(&location_id).await?.into_iter().filter(|checkpoint| checkpoint.seq > after);
@@ -143,7 +140,7 @@ async fn walk(
     match log.verify_after(location_id, (0, BEGINNING), how, progress).await {
         Ok(verified) => Ok(Walked::Whole(verified)),
         Err(Error::Corrupt { seq, problem, .. }) => Ok(Walked::Broken { seq, problem: problem.to_owned() }),
-        Err(error) => Err(status::of_log(error)),
+        Err(error) => Err(status_of_log(error)),
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::replay::Tally;
-use domain::{ContactId, Hash, LocationId, Rules};
+use domain::{Hash, LocationId, Rules};
 use eventlog::{Phase, Plan, Replay, Role};
 use jiff::Timestamp;
 use proto::replay::v1 as api;
@@ -20,20 +20,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use self::target::who;
 use crate::api::request;
 use crate::api::stream::{self, Answers, Sender};
 use crate::replay::Tools;
 use crate::replay::planning::{self, Ask, Seen};
-use crate::status;
+use crate::status::{status_of_log, status_of_planning};
 
 #[derive(Clone)]
 pub(crate) struct Service(pub(crate) Arc<Tools>);
-
-/// The contact that is meant; none for every one.
-fn contact(named: &str) -> Result<Option<ContactId>, Status> {
-    Some(named).filter(|id| !id.is_empty()).map(request::contact).transpose()
-}
 
 type Parts = Sender<api::PlanReplayResponse>;
 
@@ -51,13 +45,13 @@ impl Service {
     async fn replay(&self, named: &str) -> Result<Replay, Status> {
         let id = match named {
             "" => None,
-            id => Some(id.parse::<Uuid>().map_err(|_| Status::invalid_argument("replay_id is none that ListReplays gave"))?),
+            id => Some(id.parse::<Uuid>().map_err(|_| Status::invalid_argument("replay_id was not issued by ListReplays"))?),
         };
         self.0.log.replay(id).await.map_err(|error| {
             if matches!(error, eventlog::Error::NotFound) {
                 Status::not_found("there is no such replay; `mirrorctl replay status` shows the last one")
             } else {
-                status::of_log(error)
+                status_of_log(error)
             }
         })
     }
@@ -68,7 +62,7 @@ impl Service {
             if matches!(error, eventlog::Error::AlreadyResolved) {
                 Status::failed_precondition("the replay has ended; plan and apply again")
             } else {
-                status::of_log(error)
+                status_of_log(error)
             }
         };
         let replay = self.0.log.set_phase(&replay, phase, "", who).await.map_err(ended)?;
@@ -84,7 +78,7 @@ impl Service {
         if generation.role == Role::Retired {
             return Err(Status::failed_precondition("the workspace is retired and takes nothing more"));
         }
-        let contact_id = contact(&selection.contact_id)?;
+        let contact_id = request::optional_contact(&selection.contact_id)?;
         let rules_then = tools.rules_of(&generation).await?;
         let rules = self.rules(selection.rules.as_ref(), &rules_then).await?;
         let head = self.head(&location_id, selection.until).await?;
@@ -118,33 +112,32 @@ impl Service {
             None => then.clone(),
         };
         let unknown = || Status::not_found(format!("no rules of revision {revision} are kept; give their text"));
-        self.0.texts().await.map_err(status::of_log)?.remove(&revision).ok_or_else(unknown)
+        self.0.texts().await.map_err(status_of_log)?.remove(&revision).ok_or_else(unknown)
     }
 
     /// The last position that counts, with its hash.
     async fn head(&self, location_id: &LocationId, until: Option<api::selection::Until>) -> Result<(u64, Hash), Status> {
-        let locations = self.0.log.locations().await.map_err(status::of_log)?;
+        let locations = self.0.log.locations().await.map_err(status_of_log)?;
         let head = locations.into_iter().find(|location| location.location_id == *location_id).map_or(0, |location| location.head);
-        let place = match until {
+        let position = match until {
             None => head,
-            Some(api::selection::Until::Position(place)) if place <= head => place,
-            Some(api::selection::Until::Position(place)) => {
-                return Err(Status::out_of_range(format!("position {place} is past the end of the log, which is {head}")));
+            Some(api::selection::Until::Position(position)) if position <= head => position,
+            Some(api::selection::Until::Position(position)) => {
+                return Err(Status::out_of_range(format!("position {position} is past the end of the log, which is {head}")));
             }
             Some(api::selection::Until::RecordedAt(at)) => {
-                let at = Timestamp::new(at.seconds, at.nanos).map_err(|_| Status::invalid_argument("recorded_at is no time"))?;
-                self.place_at(location_id, at, head).await?
+                self.position_at(location_id, request::instant(&at)?, head).await?
             }
         };
-        Ok((place, self.0.log.hash_at(location_id, place).await.map_err(status::of_log)?))
+        Ok((position, self.0.log.hash_at(location_id, position).await.map_err(status_of_log)?))
     }
 
     /// The last position that was recorded no later: positions are recorded in order.
-    async fn place_at(&self, location_id: &LocationId, at: Timestamp, head: u64) -> Result<u64, Status> {
+    async fn position_at(&self, location_id: &LocationId, at: Timestamp, head: u64) -> Result<u64, Status> {
         let (mut low, mut high) = (0, head);
         while low < high {
             let middle = low + (high - low).div_ceil(2);
-            let event = self.0.log.read(location_id, middle - 1, 1).await.map_err(status::of_log)?.pop();
+            let event = self.0.log.read(location_id, middle - 1, 1).await.map_err(status_of_log)?.pop();
             let is_later = event.is_none_or(|event| event.recorded_at > at);
             (low, high) = if is_later { (low, middle - 1) } else { (middle, high) };
         }
@@ -153,7 +146,7 @@ impl Service {
 
     async fn stream_plan(&self, mut plan: Plan, rules: Rules, with_skipped: bool, parts: &Parts) -> Result<(), Status> {
         let tools = &self.0;
-        let earlier = tools.texts().await.map_err(status::of_log)?;
+        let earlier = tools.texts().await.map_err(status_of_log)?;
         let ask = Ask {
             location_id: plan.location_id.clone(),
             contact_id: plan.contact_id.clone(),
@@ -188,10 +181,10 @@ impl Service {
                 parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Progress(progress)) })).await.map_err(gone)?;
             }
         }
-        let tally: Tally = making.await.map_err(|_| planning::Error::Broken).flatten().map_err(status::of_plan)?;
+        let tally: Tally = making.await.map_err(|_| planning::Error::Broken).flatten().map_err(status_of_planning)?;
         plan.hash = staleness::hash(&plan, &tally);
         plan.totals = staleness::totals(&tally);
-        tools.log.keep_plan(&plan).await.map_err(status::of_log)?;
+        tools.log.keep_plan(&plan).await.map_err(status_of_log)?;
         let plan = answers::plan(&plan, tools.settings.outdate_items);
         parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Plan(plan)) })).await.map_err(gone)
     }
@@ -203,10 +196,10 @@ impl api::replay_server::Replay for Service {
 
     async fn plan_replay(&self, request: Request<api::PlanReplayRequest>) -> Result<Response<Self::PlanReplayStream>, Status> {
         let permit = stream::permit(&self.0.planning, PLANS_TAKEN)?;
-        let asked = request.get_ref();
-        let (plan, rules) = self.begin(asked.selection.clone().unwrap_or_default(), who(&asked.who)).await?;
-        request::remember(&self.0.log, &request, "PlanReplay", &plan.location_id, plan.contact_id.as_ref()).await?;
-        let with_skipped = asked.with_skipped;
+        let query = request.get_ref();
+        let (plan, rules) = self.begin(query.selection.clone().unwrap_or_default(), request::operator(&query.who)).await?;
+        request::record_access(&self.0.log, &request, "PlanReplay", &plan.location_id, plan.contact_id.as_ref()).await?;
+        let with_skipped = query.with_skipped;
         let service = self.clone();
         let planning = |parts| async move { service.stream_plan(plan, rules, with_skipped, &parts).await };
         Ok(Response::new(stream::start(Some(permit), &self.0.stop, 64, planning)))
@@ -220,9 +213,9 @@ impl api::replay_server::Replay for Service {
         let _permit = stream::permit(&self.0.planning, PLANS_TAKEN)?;
         let no_plan = || Status::not_found("no plan has this hash; plan first");
         let found = self.0.log.plan(&hash).await;
-        let plan = found.map_err(|error| if matches!(error, eventlog::Error::NotFound) { no_plan() } else { status::of_log(error) })?;
+        let plan = found.map_err(|error| if matches!(error, eventlog::Error::NotFound) { no_plan() } else { status_of_log(error) })?;
         let plan = Box::pin(staleness::still(&self.0, plan, request.accept_newer)).await?;
-        let replay = self.0.log.start_replay(&plan, who(&request.who)).await.map_err(|error| {
+        let replay = self.0.log.start_replay(&plan, request::operator(&request.who)).await.map_err(|error| {
             if matches!(error, eventlog::Error::AlreadyResolved) {
                 Status::failed_precondition("the plan is stale: the workspace has moved; plan again")
             } else if matches!(error, eventlog::Error::NotFound) {
@@ -230,7 +223,7 @@ impl api::replay_server::Replay for Service {
             } else if error.is_taken() {
                 Status::already_exists("another replay of this location is not finished; wait for it, or cancel it")
             } else {
-                status::of_log(error)
+                status_of_log(error)
             }
         })?;
         self.0.started.notify_one();
@@ -268,24 +261,11 @@ impl api::replay_server::Replay for Service {
 
     async fn list_replays(&self, request: Request<api::ListReplaysRequest>) -> Result<Response<api::ListReplaysResponse>, Status> {
         let request = request.into_inner();
-        let location_id = match request.location_id.as_str() {
-            "" => None,
-            id => Some(LocationId::new(id).map_err(|error| Status::invalid_argument(format!("location_id: {error}")))?),
-        };
-        let size = match request.page_size {
-            0 => PAGE,
-            size if size <= PAGE_MAX => size,
-            size => return Err(Status::invalid_argument(format!("page_size {size} is more than {PAGE_MAX}"))),
-        };
-        let bad = |_| Status::invalid_argument("page_token is none that this call gave; leave it empty for the first page");
-        let after = match request.page_token.as_str() {
-            "" => None,
-            token => Some(token.parse::<Uuid>().map_err(bad)?),
-        };
-        let mut replays = self.0.log.replays(location_id.as_ref(), after, size + 1).await.map_err(status::of_log)?;
-        let more = replays.len() > usize::try_from(size).unwrap_or(usize::MAX);
-        replays.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-        let next_page_token = replays.last().filter(|_| more).map(|last| last.replay_id.to_string()).unwrap_or_default();
+        let location_id = request::optional_location(&request.location_id)?;
+        let size = request::page_size(request.page_size, PAGE, PAGE_MAX)?;
+        let after = request::cursor(&request.page_token, |token| token.parse::<Uuid>().ok())?;
+        let replays = self.0.log.replays(location_id.as_ref(), after, size + 1).await.map_err(status_of_log)?;
+        let (replays, next_page_token) = request::page(replays, size, |last| last.replay_id.to_string());
         Ok(Response::new(api::ListReplaysResponse {
             replays: replays.into_iter().filter_map(|one| self.state(one)).collect(),
             next_page_token,
@@ -294,33 +274,33 @@ impl api::replay_server::Replay for Service {
 
     async fn pause_replay(&self, request: Request<api::PauseReplayRequest>) -> Result<Response<api::PauseReplayResponse>, Status> {
         let request = request.into_inner();
-        let replay = self.set_phase(&request.replay_id, Phase::Paused, who(&request.who)).await?;
+        let replay = self.set_phase(&request.replay_id, Phase::Paused, request::operator(&request.who)).await?;
         Ok(Response::new(api::PauseReplayResponse { replay }))
     }
 
     async fn resume_replay(&self, request: Request<api::ResumeReplayRequest>) -> Result<Response<api::ResumeReplayResponse>, Status> {
         let request = request.into_inner();
-        let replay = self.set_phase(&request.replay_id, Phase::Running, who(&request.who)).await?;
+        let replay = self.set_phase(&request.replay_id, Phase::Running, request::operator(&request.who)).await?;
         Ok(Response::new(api::ResumeReplayResponse { replay }))
     }
 
     async fn cancel_replay(&self, request: Request<api::CancelReplayRequest>) -> Result<Response<api::CancelReplayResponse>, Status> {
         let request = request.into_inner();
-        let replay = self.set_phase(&request.replay_id, Phase::Cancelled, who(&request.who)).await?;
+        let replay = self.set_phase(&request.replay_id, Phase::Cancelled, request::operator(&request.who)).await?;
         Ok(Response::new(api::CancelReplayResponse { replay }))
     }
 
     type VerifyReplayStream = Answers<api::VerifyReplayResponse>;
 
     async fn verify_replay(&self, request: Request<api::VerifyReplayRequest>) -> Result<Response<Self::VerifyReplayStream>, Status> {
-        let asked = request.get_ref();
+        let query = request.get_ref();
         let tools = &self.0;
-        let location_id = tools.location(&asked.location_id).await?;
-        let generation = tools.workspace(&location_id, &asked.workspace).await?;
+        let location_id = tools.location(&query.location_id).await?;
+        let generation = tools.workspace(&location_id, &query.workspace).await?;
         let revision = tools.rules_of(&generation).await?;
         let rules = self.rules(None, &revision).await?;
-        let contact_id = contact(&asked.contact_id)?;
-        request::remember(&tools.log, &request, "VerifyReplay", &location_id, contact_id.as_ref()).await?;
+        let contact_id = request::optional_contact(&query.contact_id)?;
+        request::record_access(&tools.log, &request, "VerifyReplay", &location_id, contact_id.as_ref()).await?;
         let verify = crate::verify::Verify {
             log: tools.log.clone(),
             bridge: tools.bridge.clone(),
@@ -349,7 +329,7 @@ impl api::replay_server::Replay for Service {
     ) -> Result<Response<api::PromoteWorkspaceResponse>, Status> {
         let request = request.into_inner();
         let location_id = self.0.location(&request.location_id).await?;
-        let (live, former) = workspaces::promote(&self.0, &location_id, &request.workspace, who(&request.who)).await?;
+        let (live, former) = workspaces::promote(&self.0, &location_id, &request.workspace, request::operator(&request.who)).await?;
         Ok(Response::new(api::PromoteWorkspaceResponse { live: Some(live), former: Some(former) }))
     }
 
@@ -359,7 +339,7 @@ impl api::replay_server::Replay for Service {
     ) -> Result<Response<api::RollBackWorkspaceResponse>, Status> {
         let request = request.into_inner();
         let location_id = self.0.location(&request.location_id).await?;
-        let (live, shadow) = workspaces::roll_back(&self.0, &location_id, who(&request.who)).await?;
+        let (live, shadow) = workspaces::roll_back(&self.0, &location_id, request::operator(&request.who)).await?;
         Ok(Response::new(api::RollBackWorkspaceResponse { live: Some(live), shadow: Some(shadow) }))
     }
 
@@ -369,7 +349,7 @@ impl api::replay_server::Replay for Service {
     ) -> Result<Response<api::RetireWorkspaceResponse>, Status> {
         let request = request.into_inner();
         let location_id = self.0.location(&request.location_id).await?;
-        let workspace = workspaces::retire(&self.0, &location_id, &request.workspace, who(&request.who)).await?;
+        let workspace = workspaces::retire(&self.0, &location_id, &request.workspace, request::operator(&request.who)).await?;
         Ok(Response::new(api::RetireWorkspaceResponse { workspace: Some(workspace) }))
     }
 

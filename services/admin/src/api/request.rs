@@ -1,4 +1,4 @@
-//! What a caller asks, checked: the location, the contact, the page, the filter, and who it is that asks.
+//! The parts that requests share, checked: the location, the contact, the page, the filter, and who asks.
 
 use domain::{ContactId, LocationId, RecordKind};
 use eventlog::{Access, EventLog, Selection, Span};
@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 use tonic::{Request, Status};
 
 use crate::config::Limits;
-use crate::status;
+use crate::status::{status_of_access_log, status_of_log};
 
-/// What can have brought a change to light.
+/// How a change can have been seen.
 const CAUSES: [&str; 6] = ["webhook", "poll", "sweep", "backfill", "operator", "writer"];
 
 /// The longest name of a caller that is kept, in characters.
@@ -22,7 +22,7 @@ pub(crate) async fn location(log: &EventLog, named: &str) -> Result<LocationId, 
     if !named.is_empty() {
         return LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")));
     }
-    let mut locations = log.locations().await.map_err(status::of_log)?;
+    let mut locations = log.locations().await.map_err(status_of_log)?;
     match (locations.pop(), locations.len()) {
         (Some(only), 0) => Ok(only.location_id),
         (Some(_), more) => Err(Status::invalid_argument(format!("{} locations are connected; name one as location_id", more + 1))),
@@ -34,12 +34,37 @@ pub(crate) fn contact(id: &str) -> Result<ContactId, Status> {
     ContactId::new(id).map_err(|error| Status::invalid_argument(format!("contact_id: {error}")))
 }
 
-pub(crate) fn rows(limits: &Limits, asked: u32) -> Result<u32, Status> {
+/// A contact that need not be given.
+pub(crate) fn optional_contact(id: &str) -> Result<Option<ContactId>, Status> {
+    given(id).map(contact).transpose()
+}
+
+/// A location that need not be given.
+pub(crate) fn optional_location(id: &str) -> Result<Option<LocationId>, Status> {
+    let id = given(id).map(LocationId::new).transpose();
+    id.map_err(|error| Status::invalid_argument(format!("location_id: {error}")))
+}
+
+/// Proto3 has no absent text; an empty one stands for it.
+pub(crate) fn given(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Who acts, as the log names it.
+pub(crate) fn operator(named: &str) -> &str {
+    given(named).unwrap_or("operator")
+}
+
+pub(crate) fn page_size(asked: u32, default: u32, max: u32) -> Result<u32, Status> {
     match asked {
-        0 => Ok(limits.page_rows),
-        asked if asked <= limits.page_rows_max => Ok(asked),
-        asked => Err(Status::invalid_argument(format!("page_size {asked} is more than {}", limits.page_rows_max))),
+        0 => Ok(default),
+        asked if asked <= max => Ok(asked),
+        asked => Err(Status::invalid_argument(format!("page_size {asked} is more than {max}"))),
     }
+}
+
+pub(crate) fn rows(page_size: u32, limits: &Limits) -> Result<u32, Status> {
+    self::page_size(page_size, limits.page_rows, limits.page_rows_max)
 }
 
 /// One row more than a page tells whether there is another page.
@@ -51,36 +76,35 @@ pub(crate) fn page<T>(mut rows: Vec<T>, size: u32, token: impl Fn(&T) -> String)
     (rows, token)
 }
 
-/// Where a page begins, of a call whose pages begin at numbers.
-pub(crate) fn token(token: &str) -> Result<Option<u64>, Status> {
-    match token {
-        "" => Ok(None),
-        token => Ok(Some(token.parse().map_err(|_| bad_token())?)),
-    }
+/// Where a page begins; none for the first page.
+pub(crate) fn cursor<T>(page_token: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Status> {
+    let issued_by_another = || Status::invalid_argument("page_token was not issued by this call; leave it empty for the first page");
+    given(page_token).map(|token| parse(token).ok_or_else(issued_by_another)).transpose()
 }
 
-pub(crate) fn bad_token() -> Status {
-    Status::invalid_argument("page_token is none that this call gave; leave it empty for the first page")
+/// The cursor of a call whose pages begin at numbers.
+pub(crate) fn number_cursor(page_token: &str) -> Result<Option<u64>, Status> {
+    cursor(page_token, |token| token.parse().ok())
 }
 
 pub(crate) fn kind(name: &str) -> Result<RecordKind, Status> {
     RecordKind::parse(name).ok_or_else(|| Status::invalid_argument("a kind is contact, task, note or appointment"))
 }
 
-/// Which events are meant: what the log can choose by, and the fields that only the events themselves tell.
-pub(crate) fn filter(asked: Option<api::EventFilter>) -> Result<(Selection, Vec<String>), Status> {
-    let asked = asked.unwrap_or_default();
-    if let Some(unknown) = asked.causes.iter().find(|cause| !CAUSES.contains(&cause.as_str())) {
-        return Err(Status::invalid_argument(format!("cause {unknown:?} is none of {}", CAUSES.join(", "))));
+/// Which events are meant: what the log can select by, and the changed fields, which only opened events show.
+pub(crate) fn filter(filter: Option<api::EventFilter>) -> Result<(Selection, Vec<String>), Status> {
+    let filter = filter.unwrap_or_default();
+    if let Some(unknown) = filter.causes.iter().find(|cause| !CAUSES.contains(&cause.as_str())) {
+        return Err(Status::invalid_argument(format!("cause {unknown:?} is not one of {}", CAUSES.join(", "))));
     }
     let selection = Selection {
-        kinds: asked.kinds.iter().map(|name| kind(name)).collect::<Result<_, _>>()?,
-        types: asked.types,
-        causes: asked.causes,
-        occurred: span(asked.occurred_from.as_ref(), asked.occurred_until.as_ref())?,
-        recorded: span(asked.recorded_from.as_ref(), asked.recorded_until.as_ref())?,
+        kinds: filter.kinds.iter().map(|name| kind(name)).collect::<Result<_, _>>()?,
+        types: filter.types,
+        causes: filter.causes,
+        occurred: span(filter.occurred_from.as_ref(), filter.occurred_until.as_ref())?,
+        recorded: span(filter.recorded_from.as_ref(), filter.recorded_until.as_ref())?,
     };
-    Ok((selection, asked.fields))
+    Ok((selection, filter.fields))
 }
 
 pub(crate) fn span(from: Option<&prost_types::Timestamp>, until: Option<&prost_types::Timestamp>) -> Result<Span, Status> {
@@ -92,7 +116,7 @@ pub(crate) fn instant(at: &prost_types::Timestamp) -> Result<Timestamp, Status> 
 }
 
 /// Writes down who asks, before anything is shown.
-pub(crate) async fn remember<T>(
+pub(crate) async fn record_access<T>(
     log: &EventLog,
     request: &Request<T>,
     call: &str,
@@ -101,17 +125,17 @@ pub(crate) async fn remember<T>(
 ) -> Result<(), Status> {
     let metadata = |key| request.metadata().get(key).and_then(|value| value.to_str().ok());
     let access = Access {
-        who: metadata("x-mirror-who").map(who).filter(|who| !who.is_empty()).unwrap_or_else(|| "unnamed".to_owned()),
+        who: metadata("x-mirror-who").map(caller).filter(|who| !who.is_empty()).unwrap_or_else(|| "unnamed".to_owned()),
         peer: request.remote_addr().map(|peer| peer.to_string()).unwrap_or_default(),
         token: metadata("authorization").and_then(|value| value.split_whitespace().nth(1)).map(fingerprint).unwrap_or_default(),
         call: call.to_owned(),
         contact_id: contact_id.cloned(),
         traceparent: chassis::trace::traceparent(),
     };
-    log.record_access(location_id, &access).await.map_err(status::of_access)
+    log.record_access(location_id, &access).await.map_err(status_of_access_log)
 }
 
-fn who(encoded: &str) -> String {
+fn caller(encoded: &str) -> String {
     let text = percent_decode_str(encoded.trim()).decode_utf8_lossy();
     text.chars().take(WHO_CHARACTERS_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
@@ -129,10 +153,10 @@ mod tests {
 
     #[test]
     fn a_name_may_be_of_any_script_and_is_cut_and_made_harmless() {
-        assert_eq!(who("Zo%C3%AB%20Ann"), "Zoë Ann");
-        assert_eq!(who("a%0Ab"), "a\u{fffd}b");
-        assert_eq!(who(&"x".repeat(500)).len(), WHO_CHARACTERS_MAX);
-        assert_eq!(who(" %FF "), "\u{fffd}");
+        assert_eq!(caller("Zo%C3%AB%20Ann"), "Zoë Ann");
+        assert_eq!(caller("a%0Ab"), "a\u{fffd}b");
+        assert_eq!(caller(&"x".repeat(500)).len(), WHO_CHARACTERS_MAX);
+        assert_eq!(caller(" %FF "), "\u{fffd}");
     }
 
     #[test]
@@ -145,7 +169,7 @@ mod tests {
         let numbers = |count: u64| (0..count).collect::<Vec<_>>();
         assert_eq!(page(numbers(3), 2, u64::to_string), (vec![0, 1], "1".to_owned()));
         assert_eq!(page(numbers(2), 2, u64::to_string), (vec![0, 1], String::new()));
-        assert_eq!(token("17").ok().flatten(), Some(17));
-        assert!(token("x").is_err() && token("").is_ok_and(|first| first.is_none()));
+        assert_eq!(number_cursor("17").ok().flatten(), Some(17));
+        assert!(number_cursor("x").is_err() && number_cursor("").is_ok_and(|first| first.is_none()));
     }
 }

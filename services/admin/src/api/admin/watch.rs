@@ -9,7 +9,7 @@ use super::answers;
 use crate::api::events::{Opened, open};
 use crate::api::stream::Sender;
 use crate::config::Limits;
-use crate::status;
+use crate::status::status_of_log;
 
 /// Reads the log in order from a position on. Positions have no gaps and commit in order, so reading after the last one seen leaves
 /// nothing out and repeats nothing.
@@ -29,7 +29,7 @@ impl Watch {
     pub(crate) async fn send(mut self, to: Sender<api::WatchEventsResponse>) -> Result<(), Status> {
         let mut appends = self.log.appends();
         loop {
-            let Stretch { events, through } = self.next().await.map_err(status::of_log)?;
+            let Stretch { events, through } = self.next().await.map_err(status_of_log)?;
             if through == self.after {
                 tokio::select! {
                     () = appends.wait_for_append() => {}
@@ -37,7 +37,7 @@ impl Watch {
                 }
                 continue;
             }
-            let events = open(&self.log, events).await.map_err(status::of_log)?;
+            let events = open(&self.log, events).await.map_err(status_of_log)?;
             if self.tell(events, through, &to).await.is_err() {
                 return Ok(());
             }

@@ -9,7 +9,7 @@ use super::answers;
 use super::past::{Looking, Seen};
 use crate::api::stream::Sender;
 use crate::config::Limits;
-use crate::status;
+use crate::status::status_of_log;
 
 pub(crate) struct Export {
     pub(crate) log: EventLog,
@@ -64,7 +64,7 @@ impl Export {
 
     async fn batch(&self) -> Result<Vec<Part>, Status> {
         let contacts = self.log.contacts_in_log(&self.location_id, self.after.as_ref(), self.limits.export_contacts).await;
-        let contacts = contacts.map_err(status::of_log)?;
+        let contacts = contacts.map_err(status_of_log)?;
         let looking = Looking { log: &self.log, limits: &self.limits };
         let (from, to) = match self.what {
             What::AsOf(point) => (None, point),

@@ -10,7 +10,7 @@ use tonic::Status;
 use crate::api::events::open;
 use crate::api::request;
 use crate::config::Limits;
-use crate::status;
+use crate::status::{status_of_log, unknown_contact, unknown_location};
 
 pub(crate) struct Looking<'a> {
     pub(crate) log: &'a EventLog,
@@ -31,11 +31,11 @@ impl Looking<'_> {
     pub(crate) async fn point(
         &self,
         location_id: &LocationId,
-        asked: Option<&api::Point>,
+        point: Option<&api::Point>,
         otherwise: Option<Point>,
     ) -> Result<Point, Status> {
         let head = self.log.head(location_id).await.map_err(no_location)?;
-        match asked.and_then(|point| point.at.as_ref()) {
+        match point.and_then(|point| point.at.as_ref()) {
             None => Ok(otherwise.unwrap_or(Point::Position(head))),
             Some(api::point::At::Position(position)) if *position > head => {
                 Err(Status::out_of_range(format!("position {position} is past the end of the log, which is {head}")))
@@ -52,10 +52,10 @@ impl Looking<'_> {
         if let Some(seen) = seen.remove(contact_id) {
             return Ok(seen);
         }
-        if self.log.has_contact(location_id, contact_id).await.map_err(status::of_log)? {
+        if self.log.has_contact(location_id, contact_id).await.map_err(status_of_log)? {
             Ok(Seen::default())
         } else {
-            Err(status::no_contact())
+            Err(unknown_contact())
         }
     }
 
@@ -66,9 +66,9 @@ impl Looking<'_> {
         contacts: &[ContactId],
         point: Point,
     ) -> Result<BTreeMap<ContactId, Seen>, Status> {
-        let events = self.log.standing(location_id, contacts, point).await.map_err(status::of_log)?;
+        let events = self.log.standing(location_id, contacts, point).await.map_err(status_of_log)?;
         let mut all: BTreeMap<ContactId, Seen> = BTreeMap::new();
-        for event in open(self.log, events).await.map_err(status::of_log)? {
+        for event in open(self.log, events).await.map_err(status_of_log)? {
             let Some(contact_id) = event.stored.contact_id.clone() else { continue };
             let seen = all.entry(contact_id).or_default();
             match event.recorded() {
@@ -87,10 +87,10 @@ impl Looking<'_> {
         &self,
         location_id: &LocationId,
         contact_id: &ContactId,
-        asked: Blame,
+        blame: Blame,
     ) -> Result<(Vec<Blamed>, Vec<u64>), Status> {
-        let selection = Selection { types: vec![asked.kind.to_string(), "delivery".to_owned()], ..Selection::default() };
-        let (mut blaming, mut unreadable, mut after) = (Blaming::new(asked), Vec::new(), 0);
+        let selection = Selection { types: vec![blame.kind.to_string(), "delivery".to_owned()], ..Selection::default() };
+        let (mut blaming, mut unreadable, mut after) = (Blaming::new(blame), Vec::new(), 0);
         loop {
             let rows = self.limits.read_rows;
             let stretch = self.log.select(location_id, Some(contact_id), &selection, after, rows, u64::MAX).await.map_err(no_location)?;
@@ -98,7 +98,7 @@ impl Looking<'_> {
                 return Ok((blaming.values(), unreadable));
             }
             after = stretch.through;
-            for event in open(self.log, stretch.events).await.map_err(status::of_log)? {
+            for event in open(self.log, stretch.events).await.map_err(status_of_log)? {
                 match event.recorded() {
                     Ok(recorded) => blaming.take(&recorded),
                     Err(position) => unreadable.push(position),
@@ -110,7 +110,7 @@ impl Looking<'_> {
 
 fn no_location(error: eventlog::Error) -> Status {
     if matches!(error, eventlog::Error::NotFound) {
-        return Status::not_found("this location is not connected; `mirrorctl status` lists those that are");
+        return unknown_location();
     }
-    status::of_log(error)
+    status_of_log(error)
 }

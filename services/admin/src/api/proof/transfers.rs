@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
 use crate::api::stream::Sender;
-use crate::status;
+use crate::status::status_of_log;
 
 /// The longest piece of a file that one message carries.
 const PIECE_BYTES: usize = 1024 * 1024;
@@ -38,7 +38,7 @@ pub(crate) struct Export {
 impl Export {
     /// Sends the file piece by piece; whoever takes it sets the pace.
     pub(crate) async fn send(self, pieces: &Outgoing) -> Result<(), Status> {
-        let header = self.log.export_header(&self.location_id).await.map_err(status::of_log)?;
+        let header = self.log.export_header(&self.location_id).await.map_err(status_of_log)?;
         let mut writer = Writer::begin(Vec::new(), &header).map_err(unwritten)?;
         if let Some(key) = &self.key {
             writer.key(key).map_err(unwritten)?;
@@ -87,7 +87,7 @@ impl From<io::Error> for Failure {
 impl Failure {
     fn status(self) -> Status {
         match self {
-            Self::Log(error) => status::of_log(error),
+            Self::Log(error) => status_of_log(error),
             Self::Packing(error) => unwritten(error),
         }
     }
@@ -165,16 +165,16 @@ fn read(pieces: Pieces, limits: Limits, arriving: &mpsc::Sender<Arriving>) -> Re
 /// Gives the header of what was imported; none when the file did not come to its end.
 async fn store(log: &EventLog, mut arrived: mpsc::Receiver<Arriving>, steps: &Steps) -> Result<Option<Header>, Status> {
     let Some(Arriving::Header(header)) = arrived.recv().await else { return Ok(None) };
-    let mut import = log.import(&header).await.map_err(status::of_log)?;
+    let mut import = log.import(&header).await.map_err(status_of_log)?;
     loop {
         match arrived.recv().await {
             Some(Arriving::Events(events)) => {
                 let seq = events.seq();
-                import = import.store(events).await.map_err(status::of_log)?;
+                import = import.store(events).await.map_err(status_of_log)?;
                 tell(steps, Step::Progress(api::ImportProgress { seq, head: header.head })).await;
             }
             Some(Arriving::End) => {
-                import.finish().await.map_err(status::of_log)?;
+                import.finish().await.map_err(status_of_log)?;
                 return Ok(Some(*header));
             }
             Some(Arriving::Header(_)) | None => return Ok(None),

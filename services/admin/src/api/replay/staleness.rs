@@ -10,7 +10,7 @@ use tonic::Status;
 
 use crate::replay::Tools;
 use crate::replay::planning::{self, Ask, Seen};
-use crate::status;
+use crate::status::{status_of_log, status_of_planning};
 
 /// How many events after the plan's head are looked at, and how many contacts are named.
 const EVENTS_MAX: u32 = 2_000;
@@ -42,7 +42,7 @@ pub(crate) async fn still(tools: &Tools, plan: Plan, accept_newer: bool) -> Resu
     let same_log = match known {
         Ok(hash) => hash == plan.head.1,
         Err(eventlog::Error::NotFound) => false,
-        Err(error) => return Err(status::of_log(error)),
+        Err(error) => return Err(status_of_log(error)),
     };
     if !same_log {
         let head = plan.head.0;
@@ -72,7 +72,7 @@ async fn workspace(tools: &Tools, plan: &Plan) -> Result<(), Status> {
 
 /// The same plan made now, up to the same position.
 async fn again(tools: &Tools, plan: &Plan) -> Result<Tally, Status> {
-    let texts = tools.texts().await.map_err(status::of_log)?;
+    let texts = tools.texts().await.map_err(status_of_log)?;
     let unknown = || Status::failed_precondition(format!("the rules {} are no longer kept; give their text and plan again", plan.rules));
     let rules = texts.get(&plan.rules).cloned().ok_or_else(unknown)?;
     let ask = Ask {
@@ -91,12 +91,12 @@ async fn again(tools: &Tools, plan: &Plan) -> Result<Tally, Status> {
     let (log, ask) = (tools.log.clone(), Arc::new(ask));
     let planning = tokio::spawn(async move { planning::make(&log, ask, sender, Arc::new(Seen::default())).await });
     while receiver.recv().await.is_some() {}
-    planning.await.map_err(|_| planning::Error::Broken).flatten().map_err(status::of_plan)
+    planning.await.map_err(|_| planning::Error::Broken).flatten().map_err(status_of_planning)
 }
 
 /// Says what came since.
 async fn newer(tools: &Tools, plan: &Plan, now: &Totals) -> Result<String, Status> {
-    let events = tools.log.read(&plan.location_id, plan.head.0, EVENTS_MAX).await.map_err(status::of_log)?;
+    let events = tools.log.read(&plan.location_id, plan.head.0, EVENTS_MAX).await.map_err(status_of_log)?;
     let of_records = events.iter().filter(|event| event.record.is_some());
     let mine = of_records.filter(|event| plan.contact_id.is_none() || event.contact_id == plan.contact_id);
     let (mut places, mut contacts) = (Vec::new(), BTreeSet::new());

@@ -5,7 +5,7 @@ use eventlog::{Generation, Role};
 use tonic::Status;
 
 use crate::replay::Tools;
-use crate::status;
+use crate::status::{status_of_log, unknown_location};
 
 impl Tools {
     /// The rules that a workspace has: its own, or those that a mapper was last started with.
@@ -13,7 +13,7 @@ impl Tools {
         if let Some(own) = &generation.rules {
             return Ok(own.clone());
         }
-        let kept = self.log.rules_texts().await.map_err(status::of_log)?;
+        let kept = self.log.rules_texts().await.map_err(status_of_log)?;
         let builtin = || Rules::builtin().map(|rules| rules.revision().clone());
         let first = kept.into_iter().next().map(|(revision, _)| revision);
         first.map_or_else(builtin, Ok).map_err(|error| Status::internal(error.to_string()))
@@ -21,11 +21,10 @@ impl Tools {
 
     /// The location that is meant: the one that is named, or the only one there is.
     pub(crate) async fn location(&self, named: &str) -> Result<LocationId, Status> {
-        let mut locations = self.log.locations().await.map_err(status::of_log)?;
+        let mut locations = self.log.locations().await.map_err(status_of_log)?;
         if !named.is_empty() {
             let found = locations.into_iter().find(|location| location.location_id.as_str() == named);
-            let unknown = || Status::not_found("this location is not connected; `mirrorctl status` lists those that are");
-            return found.map(|location| location.location_id).ok_or_else(unknown);
+                        return found.map(|location| location.location_id).ok_or_else(unknown_location);
         }
         match (locations.pop(), locations.len()) {
             (Some(only), 0) => Ok(only.location_id),
@@ -36,7 +35,7 @@ impl Tools {
 
     /// The workspace that is meant: the one that is named, or the live one.
     pub(crate) async fn workspace(&self, location_id: &LocationId, named: &str) -> Result<Generation, Status> {
-        let all = self.log.workspaces(location_id).await.map_err(status::of_log)?;
+        let all = self.log.workspaces(location_id).await.map_err(status_of_log)?;
         let found = all.into_iter().find(|one| if named.is_empty() { one.role == Role::Live } else { one.workspace.as_str() == named });
         found.ok_or_else(|| Status::not_found("the location has no such workspace; `mirrorctl workspaces` lists those it has"))
     }
@@ -44,13 +43,9 @@ impl Tools {
     /// Reads rules that were given, and keeps them.
     pub(crate) async fn keep(&self, text: &str) -> Result<Rules, Status> {
         let rules = Rules::parse(text).map_err(|error| Status::invalid_argument(format!("rules_text: {error}")))?;
-        self.log.keep_rules(rules.revision(), text).await.map_err(status::of_log)?;
+        self.log.keep_rules(rules.revision(), text).await.map_err(status_of_log)?;
         Ok(rules)
     }
-}
-
-pub(crate) fn who(named: &str) -> &str {
-    if named.is_empty() { "operator" } else { named }
 }
 
 pub(crate) fn workspace_name(name: &str) -> Result<Workspace, Status> {

@@ -7,9 +7,10 @@ use proto::replay::v1 as api;
 use tonic::Status;
 
 use super::answers;
-use super::target::{who, workspace_name};
+use super::target::workspace_name;
+use crate::api::request::operator;
 use crate::replay::Tools;
-use crate::status;
+use crate::status::{status_of_bridge, status_of_log};
 
 pub(crate) async fn create(tools: &Tools, request: api::CreateWorkspaceRequest) -> Result<api::Workspace, Status> {
     let location_id = tools.location(&request.location_id).await?;
@@ -22,7 +23,7 @@ pub(crate) async fn create(tools: &Tools, request: api::CreateWorkspaceRequest) 
         Some(api::create_workspace_request::Rules::RulesText(text)) => Some(tools.keep(text).await?.revision().clone()),
         Some(api::create_workspace_request::Rules::RulesRevision(revision)) => {
             let revision = domain::RulesRevision::from(revision.clone());
-            let known = tools.texts().await.map_err(status::of_log)?.contains_key(&revision);
+            let known = tools.texts().await.map_err(status_of_log)?.contains_key(&revision);
             Some(revision).filter(|_| known).map_or_else(
                 || Err(Status::not_found("no rules of this revision are kept; give their text")),
                 |revision| Ok(Some(revision)),
@@ -30,13 +31,13 @@ pub(crate) async fn create(tools: &Tools, request: api::CreateWorkspaceRequest) 
         }
         None => tools.workspace(&location_id, "").await?.rules,
     };
-    tools.bridge.create(&workspace).await.map_err(|error| status::of_bridge(&error))?;
-    let created = tools.log.create_workspace(&location_id, &workspace, rules.as_ref(), who(&request.who)).await;
+    tools.bridge.create(&workspace).await.map_err(|error| status_of_bridge(&error))?;
+    let created = tools.log.create_workspace(&location_id, &workspace, rules.as_ref(), operator(&request.who)).await;
     let created = created.map_err(|error| {
         if error.is_taken() {
             Status::already_exists("a workspace of this name was created before; choose another")
         } else {
-            status::of_log(error)
+            status_of_log(error)
         }
     })?;
     Ok(answers::workspace(created, 0))
@@ -49,7 +50,7 @@ pub(crate) async fn promote(tools: &Tools, location_id: &LocationId, name: &str,
     let chosen = tools.workspace(location_id, workspace_name(name)?.as_str()).await?;
     if chosen.role == Role::Live {
         // The step before was taken; whether the next one was is not known.
-        let all = tools.log.workspaces(location_id).await.map_err(status::of_log)?;
+        let all = tools.log.workspaces(location_id).await.map_err(status_of_log)?;
         let former = all.into_iter().find(|one| one.role == Role::Former);
         let former = former.ok_or_else(|| Status::failed_precondition("the workspace is live already"))?;
         return switched(tools, chosen, former).await;
@@ -57,15 +58,15 @@ pub(crate) async fn promote(tools: &Tools, location_id: &LocationId, name: &str,
     if chosen.role != Role::Shadow {
         return Err(Status::failed_precondition("only a shadow can be promoted; roll back to reach the former workspace"));
     }
-    let (live, former) = tools.log.promote(location_id, &chosen.workspace, Role::Former, who).await.map_err(status::of_log)?;
+    let (live, former) = tools.log.promote(location_id, &chosen.workspace, Role::Former, who).await.map_err(status_of_log)?;
     switched(tools, live, former).await
 }
 
 pub(crate) async fn roll_back(tools: &Tools, location_id: &LocationId, who: &str) -> Result<Pair, Status> {
-    let all = tools.log.workspaces(location_id).await.map_err(status::of_log)?;
+    let all = tools.log.workspaces(location_id).await.map_err(status_of_log)?;
     let former = all.into_iter().find(|one| one.role == Role::Former);
     let former = former.ok_or_else(|| Status::failed_precondition("there is no former workspace to go back to"))?;
-    let (live, shadow) = tools.log.promote(location_id, &former.workspace, Role::Shadow, who).await.map_err(status::of_log)?;
+    let (live, shadow) = tools.log.promote(location_id, &former.workspace, Role::Shadow, who).await.map_err(status_of_log)?;
     switched(tools, live, shadow).await
 }
 
@@ -74,7 +75,7 @@ async fn switched(tools: &Tools, live: Generation, other: Generation) -> Result<
     let alias = live.location_id.as_str();
     let pointed =
         if alias == live.workspace.as_str() { tools.bridge.unpoint(alias).await } else { tools.bridge.point(alias, &live.workspace).await };
-    pointed.map_err(|error| status::of_bridge(&error))?;
+    pointed.map_err(|error| status_of_bridge(&error))?;
     Ok((described(tools, live).await?, described(tools, other).await?))
 }
 
@@ -84,17 +85,17 @@ pub(crate) async fn retire(tools: &Tools, location_id: &LocationId, name: &str, 
         if matches!(error, eventlog::Error::AlreadyResolved) {
             Status::failed_precondition("the workspace is live; promote another one first")
         } else {
-            status::of_log(error)
+            status_of_log(error)
         }
     })?;
     match tools.bridge.retire(&retired.workspace).await {
         Ok(_) | Err(pagico::Error::WorkspaceUnknown) => Ok(answers::workspace(retired, 0)),
-        Err(error) => Err(status::of_bridge(&error)),
+        Err(error) => Err(status_of_bridge(&error)),
     }
 }
 
 pub(crate) async fn list(tools: &Tools, location_id: &LocationId) -> Result<Vec<api::Workspace>, Status> {
-    let mut all = tools.log.workspaces(location_id).await.map_err(status::of_log)?;
+    let mut all = tools.log.workspaces(location_id).await.map_err(status_of_log)?;
     all.sort_by_key(|one| one.role);
     let mut described_all = Vec::with_capacity(all.len());
     for one in all {
@@ -104,6 +105,6 @@ pub(crate) async fn list(tools: &Tools, location_id: &LocationId) -> Result<Vec<
 }
 
 async fn described(tools: &Tools, one: Generation) -> Result<api::Workspace, Status> {
-    let objects = tools.log.objects_in(&one.location_id, &one.workspace).await.map_err(status::of_log)?;
+    let objects = tools.log.objects_in(&one.location_id, &one.workspace).await.map_err(status_of_log)?;
     Ok(answers::workspace(one, objects))
 }
