@@ -5,17 +5,15 @@ mod memory;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use ::admin::planning::{self, Ask, Seen};
+use ::admin::planning::{Planning, Request};
 use domain::{LocationId, Rules, Workspace};
 use embedded::{Postgres, PostgresSettings, scratch};
 use eventlog::EventLog;
 use jiff::Timestamp;
 use sqlx::Connection as _;
 use tests::lives;
-use tokio::sync::mpsc;
 
 use crate::log::{self, BATCH, rate};
 use crate::report::{Figure, Report};
@@ -91,8 +89,8 @@ async fn append(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow
 }
 
 /// What is asked of the planner when a workspace that holds nothing is to be filled.
-fn ask(location_id: &LocationId, workspace: Workspace, size: usize) -> anyhow::Result<Ask> {
-    Ok(Ask {
+fn request(location_id: &LocationId, workspace: Workspace, size: usize) -> anyhow::Result<Request> {
+    Ok(Request {
         location_id: location_id.clone(),
         contact_id: None,
         workspace,
@@ -108,16 +106,12 @@ fn ask(location_id: &LocationId, workspace: Workspace, size: usize) -> anyhow::R
 
 /// Plans the whole log as the admin service does, and drops each contact's actions as they come.
 async fn plan(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow::Result<f64> {
-    let (sender, mut receiver) = mpsc::channel(planning::PAGES_WAITING);
-    let (log, seen) = (log.clone(), Arc::new(Seen::default()));
-    let ask = Arc::new(ask(location_id, Workspace::live_of(location_id), size)?);
+    let request = request(location_id, Workspace::live_of(location_id), size)?;
     let begin = Instant::now();
-    let made = tokio::spawn(async move {
-        let tally = planning::make(&log, ask, sender, Arc::clone(&seen)).await?;
-        anyhow::Ok((tally, seen.events.load(Ordering::Relaxed)))
-    });
-    while receiver.recv().await.is_some() {}
-    let (tally, events) = made.await??;
+    let mut planning = Planning::start(log, request);
+    while planning.next().await.is_some() {}
+    let events = planning.progress().events;
+    let tally = planning.finish().await?;
     let took = begin.elapsed();
     anyhow::ensure!(events == u64::try_from(size)?, "not all events were read");
     anyhow::ensure!(tally.actions() == u64::try_from(size / lives::EVENTS * lives::OBJECTS)?, "not every object is planned");

@@ -55,15 +55,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let seal = Seal::from_settings(&config.seal)?;
     let proving = Proving::new(log.clone(), seal.clone(), config.proof.clone(), config.limits.clone(), stop.clone());
     let bridge = Bridge::new(config.bridge.clone())?;
-    let replays = Arc::new(replay::Tools {
+    let replays = Arc::new(replay::Context {
         log: log.clone(),
         bus: bus.clone(),
         bridge: bridge.clone(),
         settings: config.replay.clone(),
         verify: config.verify.clone(),
         started: Notify::new(),
-        planning: Arc::new(Semaphore::new(config.replay.plans_max)),
-        comparing: Arc::new(Semaphore::new(config.verify.in_flight_max)),
+        plan_permits: Arc::new(Semaphore::new(config.replay.plans_max)),
+        comparison_permits: Arc::new(Semaphore::new(config.verify.in_flight_max)),
         stop: stop.clone(),
     });
     let replaying = api::replay::Service(Arc::clone(&replays));

@@ -106,7 +106,7 @@ impl Verify {
     async fn head(&self) -> Result<u64, End> {
         let locations = self.log.locations().await?;
         let found = locations.into_iter().find(|location| location.location_id == self.location_id);
-                found.map(|location| location.head).ok_or_else(|| End::Failed(unknown_location()))
+        found.map(|location| location.head).ok_or_else(|| End::Failed(unknown_location()))
     }
 
     /// The root of the workspace; of one that is not there, that of nothing.

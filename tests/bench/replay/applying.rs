@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ::admin::planning;
+use ::admin::planning::Planning;
 use anyhow::Context as _;
 use domain::Workspace;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -14,11 +14,10 @@ use tests::lives;
 use tests::replays::{self, Client};
 use tests::system::{KEY, System, SystemSettings};
 use tests::wait::eventually;
-use tokio::sync::mpsc;
 use toml::toml;
 
-use super::ask;
 use super::memory::Admin;
+use super::request;
 use crate::log::{BATCH, rate};
 use crate::path::{PACE, PATIENCE, get, waits};
 use crate::report::{Figure, Report, percentile};
@@ -134,16 +133,14 @@ async fn rebuild(system: &System, client: &mut Client) -> anyhow::Result<u64> {
 async fn bare(system: &System) -> anyhow::Result<f64> {
     let (location_id, workspace) = (system.location()?, Workspace::new("bare")?);
     let head = system.log.locations().await?.iter().map(|location| location.head).max().unwrap_or_default();
-    let (sender, mut receiver) = mpsc::channel(planning::PAGES_WAITING);
-    let (log, ask) = (system.log.clone(), Arc::new(ask(&location_id, workspace.clone(), usize::try_from(head)?)?));
-    let planning = tokio::spawn(async move { planning::make(&log, ask, sender, Arc::default()).await });
+    let mut planning = Planning::start(&system.log, request(&location_id, workspace.clone(), usize::try_from(head)?)?);
     let mut items = Vec::new();
-    while let Some(page) = receiver.recv().await {
+    while let Some(page) = planning.next().await {
         for intent in page.iter().flat_map(|of_contact| &of_contact.planned).filter_map(|one| one.intent.as_ref()) {
             items.push(pagico::item(intent, None)?);
         }
     }
-    planning.await??;
+    planning.finish().await?;
     let bridge = Bridge::new(pagico::Settings {
         url: system.address("bridge", "http")?.parse()?,
         key: KEY.into(),

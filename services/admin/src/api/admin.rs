@@ -134,7 +134,8 @@ impl api::admin_server::Admin for Service {
         let parked = self.log.redrive(&location_id, parked_id, request::operator(&request.who)).await.map_err(status_of_log)?;
         let parking = &parked.parking;
         if !parking.message.is_empty() {
-            let unknown = || Status::failed_precondition("what was parked cannot be published again; it is seen again at the next look at GHL");
+            let unknown =
+                || Status::failed_precondition("what was parked cannot be published again; it is seen again at the next look at GHL");
             let subject = Subject::parse(&parking.subject).ok_or_else(unknown)?;
             // Unlike any id before, so that the bus does not take it for a repeat.
             let id = Some(format!("redrive:{parked_id}:{}", Uuid::new_v4()));

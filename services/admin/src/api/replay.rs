@@ -6,9 +6,7 @@ mod target;
 mod workspaces;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use domain::replay::Tally;
 use domain::{Hash, LocationId, Rules};
 use eventlog::{Phase, Plan, Replay, Role};
 use jiff::Timestamp;
@@ -22,12 +20,12 @@ use uuid::Uuid;
 
 use crate::api::request;
 use crate::api::stream::{self, Answers, Sender};
-use crate::replay::Tools;
-use crate::replay::planning::{self, Ask, Seen};
+use crate::replay::Context;
+use crate::replay::planning::{Planning, Progress};
 use crate::status::{status_of_log, status_of_planning};
 
 #[derive(Clone)]
-pub(crate) struct Service(pub(crate) Arc<Tools>);
+pub(crate) struct Service(pub(crate) Arc<Context>);
 
 type Parts = Sender<api::PlanReplayResponse>;
 
@@ -72,14 +70,14 @@ impl Service {
 
     /// What is asked for, as a plan that has no actions yet, and the rules it is made by.
     async fn begin(&self, selection: api::Selection, who: &str) -> Result<(Plan, Rules), Status> {
-        let tools = &self.0;
-        let location_id = tools.location(&selection.location_id).await?;
-        let generation = tools.workspace(&location_id, &selection.workspace).await?;
+        let context = &self.0;
+        let location_id = context.location(&selection.location_id).await?;
+        let generation = context.workspace(&location_id, &selection.workspace).await?;
         if generation.role == Role::Retired {
             return Err(Status::failed_precondition("the workspace is retired and takes nothing more"));
         }
         let contact_id = request::optional_contact(&selection.contact_id)?;
-        let rules_then = tools.rules_of(&generation).await?;
+        let rules_then = context.rules_of(&generation).await?;
         let rules = self.rules(selection.rules.as_ref(), &rules_then).await?;
         let head = self.head(&location_id, selection.until).await?;
         let other = *rules.revision() != rules_then;
@@ -112,7 +110,7 @@ impl Service {
             None => then.clone(),
         };
         let unknown = || Status::not_found(format!("no rules of revision {revision} are kept; give their text"));
-        self.0.texts().await.map_err(status_of_log)?.remove(&revision).ok_or_else(unknown)
+        self.0.rules_texts().await.map_err(status_of_log)?.remove(&revision).ok_or_else(unknown)
     }
 
     /// The last position that counts, with its hash.
@@ -125,9 +123,7 @@ impl Service {
             Some(api::selection::Until::Position(position)) => {
                 return Err(Status::out_of_range(format!("position {position} is past the end of the log, which is {head}")));
             }
-            Some(api::selection::Until::RecordedAt(at)) => {
-                self.position_at(location_id, request::instant(&at)?, head).await?
-            }
+            Some(api::selection::Until::RecordedAt(at)) => self.position_at(location_id, request::instant(&at)?, head).await?,
         };
         Ok((position, self.0.log.hash_at(location_id, position).await.map_err(status_of_log)?))
     }
@@ -145,47 +141,27 @@ impl Service {
     }
 
     async fn stream_plan(&self, mut plan: Plan, rules: Rules, with_skipped: bool, parts: &Parts) -> Result<(), Status> {
-        let tools = &self.0;
-        let earlier = tools.texts().await.map_err(status_of_log)?;
-        let ask = Ask {
-            location_id: plan.location_id.clone(),
-            contact_id: plan.contact_id.clone(),
-            workspace: plan.workspace.clone(),
-            edition: plan.edition,
-            rules: Arc::new(rules),
-            earlier: Arc::new(earlier),
-            through: plan.head.0,
-            bridge: plan.present.then(|| tools.bridge.clone()),
-            page_events: tools.settings.page_events,
-            connections: tools.settings.connections,
-        };
-        let (sender, mut receiver) = mpsc::channel(planning::PAGES_WAITING);
-        let (log, ask, seen) = (tools.log.clone(), Arc::new(ask), Arc::new(Seen::default()));
-        let making = tokio::spawn({
-            let seen = Arc::clone(&seen);
-            async move { planning::make(&log, ask, sender, seen).await }
-        });
+        let context = &self.0;
+        let known = context.rules_texts().await.map_err(status_of_log)?;
+        let mut planning = Planning::start(&context.log, context.planning_request(&plan, rules, known));
         let gone = |_| Status::cancelled("the caller is gone");
         let mut told_at = Instant::now();
-        while let Some(page) = receiver.recv().await {
+        while let Some(page) = planning.next().await {
             for action in page.into_iter().flat_map(|of_contact| answers::actions(&plan.location_id, of_contact, with_skipped)) {
                 parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Action(action)) })).await.map_err(gone)?;
             }
-            if told_at.elapsed() >= tools.settings.interval {
+            if told_at.elapsed() >= context.settings.interval {
                 told_at = Instant::now();
-                let progress = api::PlanProgress {
-                    events: seen.events.load(Ordering::Relaxed),
-                    contacts: seen.contacts.load(Ordering::Relaxed),
-                    events_total: plan.head.0,
-                };
+                let Progress { events, contacts } = planning.progress();
+                let progress = api::PlanProgress { events, contacts, events_total: plan.head.0 };
                 parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Progress(progress)) })).await.map_err(gone)?;
             }
         }
-        let tally: Tally = making.await.map_err(|_| planning::Error::Broken).flatten().map_err(status_of_planning)?;
+        let tally = planning.finish().await.map_err(status_of_planning)?;
         plan.hash = staleness::hash(&plan, &tally);
         plan.totals = staleness::totals(&tally);
-        tools.log.keep_plan(&plan).await.map_err(status_of_log)?;
-        let plan = answers::plan(&plan, tools.settings.outdate_items);
+        context.log.keep_plan(&plan).await.map_err(status_of_log)?;
+        let plan = answers::plan(&plan, context.settings.outdate_items);
         parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Plan(plan)) })).await.map_err(gone)
     }
 }
@@ -195,7 +171,7 @@ impl api::replay_server::Replay for Service {
     type PlanReplayStream = Answers<api::PlanReplayResponse>;
 
     async fn plan_replay(&self, request: Request<api::PlanReplayRequest>) -> Result<Response<Self::PlanReplayStream>, Status> {
-        let permit = stream::permit(&self.0.planning, PLANS_TAKEN)?;
+        let permit = stream::permit(&self.0.plan_permits, PLANS_TAKEN)?;
         let query = request.get_ref();
         let (plan, rules) = self.begin(query.selection.clone().unwrap_or_default(), request::operator(&query.who)).await?;
         request::record_access(&self.0.log, &request, "PlanReplay", &plan.location_id, plan.contact_id.as_ref()).await?;
@@ -210,11 +186,11 @@ impl api::replay_server::Replay for Service {
         let mut hash = Hash::default();
         hex::decode_to_slice(&request.plan_hash, &mut hash)
             .map_err(|_| Status::invalid_argument("plan_hash must be 64 hexadecimal digits"))?;
-        let _permit = stream::permit(&self.0.planning, PLANS_TAKEN)?;
+        let _permit = stream::permit(&self.0.plan_permits, PLANS_TAKEN)?;
         let no_plan = || Status::not_found("no plan has this hash; plan first");
         let found = self.0.log.plan(&hash).await;
         let plan = found.map_err(|error| if matches!(error, eventlog::Error::NotFound) { no_plan() } else { status_of_log(error) })?;
-        let plan = Box::pin(staleness::still(&self.0, plan, request.accept_newer)).await?;
+        let plan = Box::pin(staleness::ensure_current(&self.0, plan, request.accept_newer)).await?;
         let replay = self.0.log.start_replay(&plan, request::operator(&request.who)).await.map_err(|error| {
             if matches!(error, eventlog::Error::AlreadyResolved) {
                 Status::failed_precondition("the plan is stale: the workspace has moved; plan again")
@@ -294,25 +270,25 @@ impl api::replay_server::Replay for Service {
 
     async fn verify_replay(&self, request: Request<api::VerifyReplayRequest>) -> Result<Response<Self::VerifyReplayStream>, Status> {
         let query = request.get_ref();
-        let tools = &self.0;
-        let location_id = tools.location(&query.location_id).await?;
-        let generation = tools.workspace(&location_id, &query.workspace).await?;
-        let revision = tools.rules_of(&generation).await?;
+        let context = &self.0;
+        let location_id = context.location(&query.location_id).await?;
+        let generation = context.workspace(&location_id, &query.workspace).await?;
+        let revision = context.rules_of(&generation).await?;
         let rules = self.rules(None, &revision).await?;
         let contact_id = request::optional_contact(&query.contact_id)?;
-        request::record_access(&tools.log, &request, "VerifyReplay", &location_id, contact_id.as_ref()).await?;
+        request::record_access(&context.log, &request, "VerifyReplay", &location_id, contact_id.as_ref()).await?;
         let verify = crate::verify::Verify {
-            log: tools.log.clone(),
-            bridge: tools.bridge.clone(),
+            log: context.log.clone(),
+            bridge: context.bridge.clone(),
             location_id,
             workspace: generation.workspace,
             rules,
             contact_id,
             contacts_max: request.get_ref().contacts_max.max(1),
-            settings: tools.verify.clone(),
+            settings: context.verify.clone(),
         };
-        let permit = stream::permit(&tools.comparing, "too many workspaces are being compared; wait for one comparison to end")?;
-        Ok(Response::new(stream::start(Some(permit), &tools.stop, 16, |parts| verify.run(parts))))
+        let permit = stream::permit(&context.comparison_permits, "too many workspaces are being compared; wait for one comparison to end")?;
+        Ok(Response::new(stream::start(Some(permit), &context.stop, 16, |parts| verify.run(parts))))
     }
 
     async fn create_workspace(

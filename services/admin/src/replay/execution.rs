@@ -10,18 +10,17 @@ use chassis::Shutdown;
 use domain::replay::{Planned, Tally};
 use domain::{Intent, ObjectKey, Policy, Revision};
 use eventlog::{Letter, Phase, Progressed, Replay};
-use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::Tools;
-use super::planning::{self, Ask, Error, OfContact, Seen};
+use super::context::Context;
+use super::planning::{self, ContactPlan, Planning};
 
 /// Works on replays until it is time to stop.
-pub(crate) async fn run(tools: Arc<Tools>, stop: Shutdown) -> anyhow::Result<()> {
+pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result<()> {
     let holder = Uuid::new_v4();
     let (mut failures, mut failing) = (0_u32, None);
     while !stop.is_cancelled() {
-        let turn = turn(&tools, holder, &mut failing, &stop);
+        let turn = turn(&context, holder, &mut failing, &stop);
         let pause = match Box::pin(turn).await {
             Ok(true) => {
                 failures = 0;
@@ -29,33 +28,33 @@ pub(crate) async fn run(tools: Arc<Tools>, stop: Shutdown) -> anyhow::Result<()>
             }
             Ok(false) => {
                 failures = 0;
-                tools.settings.interval
+                context.settings.interval
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
                 tracing::warn!(%error, failures, replay.id = failing.map(tracing::field::display), "a replay waits");
-                tools.settings.interval * failures.min(20)
+                context.settings.interval * failures.min(20)
             }
         };
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(pause) => {}
-            () = tools.started.notified() => {}
+            () = context.started.notified() => {}
         }
     }
     Ok(())
 }
 
 /// True when there was something to do. A replay that could not go on lets others go first.
-async fn turn(tools: &Arc<Tools>, holder: Uuid, failing: &mut Option<Uuid>, stop: &Shutdown) -> Result<bool, Stopped> {
-    if !tools.log.lease_replays(holder, tools.settings.lease).await? {
+async fn turn(context: &Arc<Context>, holder: Uuid, failing: &mut Option<Uuid>, stop: &Shutdown) -> Result<bool, Stopped> {
+    if !context.log.lease_replays(holder, context.settings.lease).await? {
         return Ok(false);
     }
-    let Some(replay) = tools.log.next_replay(*failing).await? else { return Ok(false) };
+    let Some(replay) = context.log.next_replay(*failing).await? else { return Ok(false) };
     *failing = Some(replay.replay_id);
     let progressed = Progressed { done: replay.done, rounds: replay.rounds, forgets: replay.forgets, ..Progressed::default() };
     let mut work =
-        Work { tools, holder, stop, run: Uuid::new_v4(), base: replay.done, replay, progressed, published: 0, noted_at: Instant::now() };
+        Work { context, holder, stop, run: Uuid::new_v4(), base: replay.done, replay, progressed, published: 0, noted_at: Instant::now() };
     match work.converge().await {
         Ok(()) | Err(Stopped::Held) => {
             *failing = None;
@@ -76,7 +75,7 @@ enum Stopped {
     #[error(transparent)]
     Bus(#[from] bus::Error),
     #[error(transparent)]
-    Plan(#[from] Error),
+    Plan(#[from] planning::Error),
     #[error(transparent)]
     Bridge(#[from] pagico::Error),
     #[error("an intent did not become JSON")]
@@ -84,7 +83,7 @@ enum Stopped {
 }
 
 struct Work<'a> {
-    tools: &'a Arc<Tools>,
+    context: &'a Arc<Context>,
     holder: Uuid,
     stop: &'a Shutdown,
     replay: Replay,
@@ -107,62 +106,53 @@ impl Work<'_> {
                 self.progressed.done = self.replay.total;
                 self.note().await?;
                 tracing::info!(replay.id = %self.replay.replay_id, rounds = self.progressed.rounds, "the replay is done");
-                self.tools.log.set_phase(&self.replay, Phase::Done, "", "admin").await?;
+                self.context.log.set_phase(&self.replay, Phase::Done, "", "admin").await?;
                 return Ok(());
             }
             self.settled().await?;
             self.progressed.rounds += 1;
             self.progressed.done = self.replay.total.saturating_sub(tally.actions()).max(self.progressed.done);
             idle = if before.as_ref() == Some(&tally) { idle + 1 } else { 0 };
-            if idle >= self.tools.settings.idle_rounds_max {
+            if idle >= self.context.settings.idle_rounds_max {
                 let reason = format!("{} objects do not arrive; `mirrorctl parked` shows what waits for a person", tally.actions());
                 self.note().await?;
-                self.tools.log.set_phase(&self.replay, Phase::Failed, &reason, "admin").await?;
+                self.context.log.set_phase(&self.replay, Phase::Failed, &reason, "admin").await?;
                 return Ok(());
             }
             before = Some(tally);
             if idle > 0 {
                 // What was overtaken by a live change is settled by whoever wrote that.
-                self.pause(self.tools.settings.interval).await?;
+                self.pause(self.context.settings.interval).await?;
             }
         }
     }
 
     /// Plans what is left, and sends it on its way as it comes.
     async fn round(&mut self) -> Result<Tally, Stopped> {
-        let ask = Arc::new(self.ask().await?);
-        let (sender, mut receiver) = mpsc::channel(planning::PAGES_WAITING);
-        let (log, seen) = (self.tools.log.clone(), Arc::new(Seen::default()));
-        let planning = tokio::spawn(async move { planning::make(&log, ask, sender, seen).await });
+        let mut planning = Planning::start(&self.context.log, self.planning_request().await?);
         let mut batch = Batch::default();
-        while let Some(page) = receiver.recv().await {
-            for OfContact { planned, .. } in page {
+        while let Some(page) = planning.next().await {
+            for ContactPlan { planned, .. } in page {
                 planned.into_iter().for_each(|one| batch.take(one));
-                if batch.intents.len() >= self.tools.settings.batch_intents {
+                if batch.intents.len() >= self.context.settings.batch_intents {
                     self.send(std::mem::take(&mut batch)).await?;
                 }
             }
         }
-        let tally = planning.await.map_err(|_| Error::Broken)??;
+        let tally = planning.finish().await?;
         self.send(batch).await?;
         Ok(tally)
     }
 
-    async fn ask(&self) -> Result<Ask, Stopped> {
-        let (plan, tools) = (&self.replay.plan, self.tools);
-        let texts = tools.texts().await?;
-        let rules = texts.get(&plan.rules).cloned().ok_or(eventlog::Error::NotFound)?;
-        Ok(Ask {
-            location_id: plan.location_id.clone(),
-            contact_id: plan.contact_id.clone(),
-            workspace: plan.workspace.clone(),
+    async fn planning_request(&self) -> Result<planning::Request, Stopped> {
+        let (plan, context) = (&self.replay.plan, self.context);
+        let known = context.rules_texts().await?;
+        let rules = known.get(&plan.rules).cloned().ok_or(eventlog::Error::NotFound)?;
+        Ok(planning::Request {
             edition: self.replay.edition,
-            rules: Arc::new(rules),
-            earlier: Arc::new(texts),
             through: self.replay.through,
-            bridge: self.progressed.forgets.then(|| tools.bridge.clone()),
-            page_events: tools.settings.page_events,
-            connections: tools.settings.connections,
+            bridge: self.progressed.forgets.then(|| context.bridge.clone()),
+            ..context.planning_request(plan, rules, known)
         })
     }
 
@@ -172,20 +162,20 @@ impl Work<'_> {
         }
         let plan = &self.replay.plan;
         if self.progressed.forgets {
-            for some in batch.intents.chunks(self.tools.settings.outdate_items) {
+            for some in batch.intents.chunks(self.context.settings.outdate_items) {
                 self.outdate(some).await?;
             }
             // After the workspace: should this process end in between, the ledger is still known to be wrong.
             // What is later than the plan is left to those who bring it, unless an earlier state was asked for.
             let through = if plan.bounded { u64::MAX } else { self.replay.through };
-            self.tools.log.forget(&plan.location_id, &plan.workspace, through, &batch.forget).await?;
+            self.context.log.forget(&plan.location_id, &plan.workspace, through, &batch.forget).await?;
         }
-        while self.tools.bus.backlog(Stream::Replays).await? >= self.tools.settings.backlog_max {
-            self.pause(self.tools.settings.backlog_interval).await?;
+        while self.context.bus.backlog(Stream::Replays).await? >= self.context.settings.backlog_max {
+            self.pause(self.context.settings.backlog_interval).await?;
         }
         let sent = batch.intents.len() as u64;
         let outgoing = self.outgoing(&batch.intents).await?;
-        self.tools.bus.publish_all(outgoing).await?;
+        self.context.bus.publish_all(outgoing).await?;
         self.published += sent;
         self.note_from_time_to_time().await
     }
@@ -194,11 +184,11 @@ impl Work<'_> {
     /// change, which may overtake this at any time, by its event: that is in the log before anything is written. And only what is
     /// still stored as it was looked at is outdated.
     async fn outdate(&self, intents: &[Intent]) -> Result<(), Stopped> {
-        let (plan, tools) = (&self.replay.plan, self.tools);
+        let (plan, context) = (&self.replay.plan, self.context);
         let mirrored = intents.iter().filter(|intent| intent.policy == Policy::Mirror);
         let wanted: BTreeMap<&ObjectKey, Revision> = mirrored.map(|intent| (&intent.object, intent.revision)).collect();
         let items: Vec<(&ObjectKey, Revision)> = wanted.iter().map(|(key, revision)| (*key, *revision)).collect();
-        let newer = match tools.bridge.newer(&plan.workspace, &items).await {
+        let newer = match context.bridge.newer(&plan.workspace, &items).await {
             Err(pagico::Error::WorkspaceUnknown) => return Ok(()),
             newer => newer?,
         };
@@ -206,10 +196,10 @@ impl Work<'_> {
             return Ok(());
         }
         let places: Vec<u64> = newer.iter().map(|aged| aged.revision.seq).collect();
-        let known = tools.log.records_at(&plan.location_id, &places).await?;
+        let known = context.log.records_at(&plan.location_id, &places).await?;
         let foreign = newer.iter().filter(|aged| !known.contains(&(aged.revision, aged.key.clone())));
         let items: Vec<_> = foreign.filter_map(|aged| Some((&aged.key, *wanted.get(&aged.key)?, aged.revision))).collect();
-        match tools.bridge.outdate(&plan.workspace, &items).await {
+        match context.bridge.outdate(&plan.workspace, &items).await {
             Ok(_) | Err(pagico::Error::WorkspaceUnknown) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -222,7 +212,7 @@ impl Work<'_> {
             Ok(Letter { location_id: intent.location_id.clone(), contact_id: intent.contact_id.clone(), bytes })
         };
         let letters = intents.iter().map(letter).collect::<Result<Vec<_>, Stopped>>()?;
-        let bodies = self.tools.log.seal(letters).await?;
+        let bodies = self.context.log.seal(letters).await?;
         let (run, rounds) = (self.run, self.progressed.rounds);
         let outgoing = intents.iter().zip(bodies).filter_map(|(intent, body)| {
             Some(Outgoing {
@@ -237,8 +227,8 @@ impl Work<'_> {
 
     /// Waits until the writer has dealt with everything that was sent.
     async fn settled(&mut self) -> Result<(), Stopped> {
-        while self.tools.bus.backlog(Stream::Replays).await? > 0 {
-            self.pause(self.tools.settings.backlog_interval).await?;
+        while self.context.bus.backlog(Stream::Replays).await? > 0 {
+            self.pause(self.context.settings.backlog_interval).await?;
         }
         self.note().await
     }
@@ -255,22 +245,22 @@ impl Work<'_> {
         if self.stop.is_cancelled() {
             return Err(Stopped::Held);
         }
-        if self.noted_at.elapsed() < self.tools.settings.interval { Ok(()) } else { self.note().await }
+        if self.noted_at.elapsed() < self.context.settings.interval { Ok(()) } else { self.note().await }
     }
 
     /// Tells how far it is, keeps the lease, and finds out whether to go on.
     async fn note(&mut self) -> Result<(), Stopped> {
-        if !self.tools.log.lease_replays(self.holder, self.tools.settings.lease).await? {
+        if !self.context.log.lease_replays(self.holder, self.context.settings.lease).await? {
             return Err(Stopped::Held);
         }
         if self.progressed.rounds == 0 && self.published > 0 {
-            let waiting = self.tools.bus.backlog(Stream::Replays).await?;
+            let waiting = self.context.bus.backlog(Stream::Replays).await?;
             let done = self.base + self.published.saturating_sub(waiting);
             self.progressed.done = done.clamp(self.progressed.done, self.replay.total.max(self.progressed.done));
         }
         self.progressed.worked = self.noted_at.elapsed();
         self.noted_at = Instant::now();
-        let phase = self.tools.log.progress_replay(&self.replay, &self.progressed).await?;
+        let phase = self.context.log.progress_replay(&self.replay, &self.progressed).await?;
         self.progressed.worked = Duration::ZERO;
         if phase == Phase::Running { Ok(()) } else { Err(Stopped::Held) }
     }

@@ -6,9 +6,9 @@ use eventlog::{Generation, Phase, Plan, Replay, Role, Totals};
 use proto::replay::v1 as api;
 
 use crate::api::answers::at;
-use crate::replay::planning::OfContact;
+use crate::replay::planning::ContactPlan;
 
-pub(crate) fn actions(location_id: &LocationId, of: OfContact, with_skipped: bool) -> impl Iterator<Item = api::Action> {
+pub(crate) fn actions(location_id: &LocationId, of: ContactPlan, with_skipped: bool) -> impl Iterator<Item = api::Action> {
     let (location_id, contact_id) = (location_id.to_string(), of.contact_id.to_string());
     let wanted = of.planned.into_iter().filter(move |one| with_skipped || one.acts());
     wanted.map(move |one| action(location_id.clone(), contact_id.clone(), one))

@@ -1,15 +1,13 @@
 //! Whether a plan is still what would be done, and what has moved if it is not.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use domain::replay::{Tally, Terms};
 use eventlog::{Plan, Role, Totals};
-use tokio::sync::mpsc;
 use tonic::Status;
 
-use crate::replay::Tools;
-use crate::replay::planning::{self, Ask, Seen};
+use crate::replay::Context;
+use crate::replay::planning::Planning;
 use crate::status::{status_of_log, status_of_planning};
 
 /// How many events after the plan's head are looked at, and how many contacts are named.
@@ -36,9 +34,9 @@ pub(crate) fn hash(plan: &Plan, tally: &Tally) -> domain::Hash {
 ///
 /// # Errors
 /// `FAILED_PRECONDITION` names what has moved since it was made.
-pub(crate) async fn still(tools: &Tools, plan: Plan, accept_newer: bool) -> Result<Plan, Status> {
-    workspace(tools, &plan).await?;
-    let known = tools.log.hash_at(&plan.location_id, plan.head.0).await;
+pub(crate) async fn ensure_current(context: &Context, plan: Plan, accept_newer: bool) -> Result<Plan, Status> {
+    ensure_same_workspace(context, &plan).await?;
+    let known = context.log.hash_at(&plan.location_id, plan.head.0).await;
     let same_log = match known {
         Ok(hash) => hash == plan.head.1,
         Err(eventlog::Error::NotFound) => false,
@@ -48,22 +46,22 @@ pub(crate) async fn still(tools: &Tools, plan: Plan, accept_newer: bool) -> Resu
         let head = plan.head.0;
         return Err(stale(&format!("the log is another one: position {head} no longer holds the event that the plan was made on")));
     }
-    let tally = again(tools, &plan).await?;
+    let tally = plan_again(context, &plan).await?;
     let now = totals(&tally);
     let overtaken = now.puts <= plan.totals.puts && now.removes <= plan.totals.removes;
     if hash(&plan, &tally) != plan.hash && !(accept_newer && overtaken) {
-        return Err(stale(&newer(tools, &plan, &now).await?));
+        return Err(stale(&describe_newer(context, &plan, &now).await?));
     }
     Ok(Plan { totals: now, ..plan })
 }
 
-async fn workspace(tools: &Tools, plan: &Plan) -> Result<(), Status> {
+async fn ensure_same_workspace(context: &Context, plan: &Plan) -> Result<(), Status> {
     let name = &plan.workspace;
-    let found = tools.workspace(&plan.location_id, name.as_str()).await?;
+    let found = context.workspace(&plan.location_id, name.as_str()).await?;
     if found.role == Role::Retired {
         return Err(stale(&format!("the workspace {name} was retired")));
     }
-    let rules = tools.rules_of(&found).await?;
+    let rules = context.rules_of(&found).await?;
     if rules != plan.rules_then || found.edition != plan.edition {
         return Err(stale(&format!("the rules of workspace {name} moved from {} to {rules}", plan.rules_then)));
     }
@@ -71,48 +69,33 @@ async fn workspace(tools: &Tools, plan: &Plan) -> Result<(), Status> {
 }
 
 /// The same plan made now, up to the same position.
-async fn again(tools: &Tools, plan: &Plan) -> Result<Tally, Status> {
-    let texts = tools.texts().await.map_err(status_of_log)?;
+async fn plan_again(context: &Context, plan: &Plan) -> Result<Tally, Status> {
+    let texts = context.rules_texts().await.map_err(status_of_log)?;
     let unknown = || Status::failed_precondition(format!("the rules {} are no longer kept; give their text and plan again", plan.rules));
     let rules = texts.get(&plan.rules).cloned().ok_or_else(unknown)?;
-    let ask = Ask {
-        location_id: plan.location_id.clone(),
-        contact_id: plan.contact_id.clone(),
-        workspace: plan.workspace.clone(),
-        edition: plan.edition,
-        rules: Arc::new(rules),
-        earlier: Arc::new(texts),
-        through: plan.head.0,
-        bridge: plan.present.then(|| tools.bridge.clone()),
-        page_events: tools.settings.page_events,
-        connections: tools.settings.connections,
-    };
-    let (sender, mut receiver) = mpsc::channel(planning::PAGES_WAITING);
-    let (log, ask) = (tools.log.clone(), Arc::new(ask));
-    let planning = tokio::spawn(async move { planning::make(&log, ask, sender, Arc::new(Seen::default())).await });
-    while receiver.recv().await.is_some() {}
-    planning.await.map_err(|_| planning::Error::Broken).flatten().map_err(status_of_planning)
+    let request = context.planning_request(plan, rules, texts);
+    Planning::start(&context.log, request).finish().await.map_err(status_of_planning)
 }
 
 /// Says what came since.
-async fn newer(tools: &Tools, plan: &Plan, now: &Totals) -> Result<String, Status> {
-    let events = tools.log.read(&plan.location_id, plan.head.0, EVENTS_MAX).await.map_err(status_of_log)?;
+async fn describe_newer(context: &Context, plan: &Plan, now: &Totals) -> Result<String, Status> {
+    let events = context.log.read(&plan.location_id, plan.head.0, EVENTS_MAX).await.map_err(status_of_log)?;
     let of_records = events.iter().filter(|event| event.record.is_some());
     let mine = of_records.filter(|event| plan.contact_id.is_none() || event.contact_id == plan.contact_id);
-    let (mut places, mut contacts) = (Vec::new(), BTreeSet::new());
+    let (mut positions, mut contacts) = (Vec::new(), BTreeSet::new());
     for event in mine {
-        places.push(event.seq);
+        positions.push(event.seq);
         contacts.extend(event.contact_id.as_ref().map(ToString::to_string));
     }
     let was = format!("planned {} to write and {} to remove, now {} and {}", plan.totals.puts, plan.totals.removes, now.puts, now.removes);
-    let (Some(first), Some(last)) = (places.first(), places.last()) else {
+    let (Some(first), Some(last)) = (positions.first(), positions.last()) else {
         return Ok(format!("what the workspace {} holds has moved ({was})", plan.workspace));
     };
     let more = if contacts.len() > NAMED_MAX { format!(" and {} more", contacts.len() - NAMED_MAX) } else { String::new() };
     let named: Vec<String> = contacts.into_iter().take(NAMED_MAX).collect();
     Ok(format!(
         "the log has moved: {} changes at positions {first} to {last} of contacts {}{more} ({was}); they are newer, accept them to go on",
-        places.len(),
+        positions.len(),
         named.join(", ")
     ))
 }

@@ -4,10 +4,10 @@ use domain::{LocationId, Rules, RulesRevision, Workspace};
 use eventlog::{Generation, Role};
 use tonic::Status;
 
-use crate::replay::Tools;
+use crate::replay::Context;
 use crate::status::{status_of_log, unknown_location};
 
-impl Tools {
+impl Context {
     /// The rules that a workspace has: its own, or those that a mapper was last started with.
     pub(crate) async fn rules_of(&self, generation: &Generation) -> Result<RulesRevision, Status> {
         if let Some(own) = &generation.rules {
@@ -24,7 +24,7 @@ impl Tools {
         let mut locations = self.log.locations().await.map_err(status_of_log)?;
         if !named.is_empty() {
             let found = locations.into_iter().find(|location| location.location_id.as_str() == named);
-                        return found.map(|location| location.location_id).ok_or_else(unknown_location);
+            return found.map(|location| location.location_id).ok_or_else(unknown_location);
         }
         match (locations.pop(), locations.len()) {
             (Some(only), 0) => Ok(only.location_id),
