@@ -1,33 +1,28 @@
 //! The calls of the replay API.
 
 mod answers;
+mod plans;
 mod staleness;
 mod target;
 mod workspaces;
 
 use std::sync::Arc;
 
-use domain::{Hash, LocationId, Rules};
-use eventlog::{Phase, Plan, Replay, Role};
-use jiff::Timestamp;
+use domain::Hash;
+use eventlog::{Phase, Replay};
 use proto::replay::v1 as api;
-use proto::replay::v1::plan_replay_response::Part;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::api::request;
-use crate::api::stream::{self, Answers, Sender};
+use crate::api::stream::{self, Answers};
 use crate::replay::Context;
-use crate::replay::planning::{Planning, Progress};
-use crate::status::{status_of_log, status_of_planning};
+use crate::status::status_of_log;
 
 #[derive(Clone)]
 pub(crate) struct Service(pub(crate) Arc<Context>);
-
-type Parts = Sender<api::PlanReplayResponse>;
 
 const PLANS_TAKEN: &str = "too many plans are being made; wait for one to end";
 
@@ -67,103 +62,6 @@ impl Service {
         self.0.started.notify_one();
         Ok(self.state(replay))
     }
-
-    /// What is asked for, as a plan that has no actions yet, and the rules it is made by.
-    async fn begin(&self, selection: api::Selection, who: &str) -> Result<(Plan, Rules), Status> {
-        let context = &self.0;
-        let location_id = context.location(&selection.location_id).await?;
-        let generation = context.workspace(&location_id, &selection.workspace).await?;
-        if generation.role == Role::Retired {
-            return Err(Status::failed_precondition("the workspace is retired and takes nothing more"));
-        }
-        let contact_id = request::optional_contact(&selection.contact_id)?;
-        let rules_then = context.rules_of(&generation).await?;
-        let rules = self.rules(selection.rules.as_ref(), &rules_then).await?;
-        let head = self.head(&location_id, selection.until).await?;
-        let other = *rules.revision() != rules_then;
-        let bounded = selection.until.is_some();
-        if other && (bounded || contact_id.is_some()) {
-            return Err(Status::invalid_argument("other rules are for the whole workspace: plan them without a contact, position or time"));
-        }
-        let plan = Plan {
-            location_id,
-            hash: Hash::default(),
-            workspace: generation.workspace,
-            rules: rules.revision().clone(),
-            rules_then,
-            edition: generation.edition,
-            contact_id,
-            head,
-            bounded,
-            present: selection.against() == api::Against::Workspace,
-            totals: eventlog::Totals::default(),
-            who: who.to_owned(),
-            made_at: Timestamp::now(),
-        };
-        Ok((plan, rules))
-    }
-
-    async fn rules(&self, given: Option<&api::selection::Rules>, then: &domain::RulesRevision) -> Result<Rules, Status> {
-        let revision = match given {
-            Some(api::selection::Rules::RulesText(text)) => return self.0.keep(text).await,
-            Some(api::selection::Rules::RulesRevision(revision)) => domain::RulesRevision::from(revision.clone()),
-            None => then.clone(),
-        };
-        let unknown = || Status::not_found(format!("no rules of revision {revision} are kept; give their text"));
-        self.0.rules_texts().await.map_err(status_of_log)?.remove(&revision).ok_or_else(unknown)
-    }
-
-    /// The last position that counts, with its hash.
-    async fn head(&self, location_id: &LocationId, until: Option<api::selection::Until>) -> Result<(u64, Hash), Status> {
-        let locations = self.0.log.locations().await.map_err(status_of_log)?;
-        let head = locations.into_iter().find(|location| location.location_id == *location_id).map_or(0, |location| location.head);
-        let position = match until {
-            None => head,
-            Some(api::selection::Until::Position(position)) if position <= head => position,
-            Some(api::selection::Until::Position(position)) => {
-                return Err(Status::out_of_range(format!("position {position} is past the end of the log, which is {head}")));
-            }
-            Some(api::selection::Until::RecordedAt(at)) => self.position_at(location_id, request::instant(&at)?, head).await?,
-        };
-        Ok((position, self.0.log.hash_at(location_id, position).await.map_err(status_of_log)?))
-    }
-
-    /// The last position that was recorded no later: positions are recorded in order.
-    async fn position_at(&self, location_id: &LocationId, at: Timestamp, head: u64) -> Result<u64, Status> {
-        let (mut low, mut high) = (0, head);
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            let event = self.0.log.read(location_id, middle - 1, 1).await.map_err(status_of_log)?.pop();
-            let is_later = event.is_none_or(|event| event.recorded_at > at);
-            (low, high) = if is_later { (low, middle - 1) } else { (middle, high) };
-        }
-        Ok(low)
-    }
-
-    async fn stream_plan(&self, mut plan: Plan, rules: Rules, with_skipped: bool, parts: &Parts) -> Result<(), Status> {
-        let context = &self.0;
-        let known = context.rules_texts().await.map_err(status_of_log)?;
-        let mut planning = Planning::start(&context.log, context.planning_request(&plan, rules, known));
-        let gone = |_| Status::cancelled("the caller is gone");
-        let mut told_at = Instant::now();
-        while let Some(page) = planning.next().await {
-            for action in page.into_iter().flat_map(|of_contact| answers::actions(&plan.location_id, of_contact, with_skipped)) {
-                parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Action(action)) })).await.map_err(gone)?;
-            }
-            if told_at.elapsed() >= context.settings.interval {
-                told_at = Instant::now();
-                let Progress { events, contacts } = planning.progress();
-                let progress = api::PlanProgress { events, contacts, events_total: plan.head.0 };
-                parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Progress(progress)) })).await.map_err(gone)?;
-            }
-        }
-        let tally = planning.finish().await.map_err(status_of_planning)?;
-        plan.hash = staleness::hash(&plan, &tally);
-        plan.totals = staleness::totals(&tally);
-        context.log.keep_plan(&plan).await.map_err(status_of_log)?;
-        let plan = answers::plan(&plan, context.settings.outdate_items);
-        parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Plan(plan)) })).await.map_err(gone)
-    }
 }
 
 #[tonic::async_trait]
@@ -173,11 +71,11 @@ impl api::replay_server::Replay for Service {
     async fn plan_replay(&self, request: Request<api::PlanReplayRequest>) -> Result<Response<Self::PlanReplayStream>, Status> {
         let permit = stream::permit(&self.0.plan_permits, PLANS_TAKEN)?;
         let query = request.get_ref();
-        let (plan, rules) = self.begin(query.selection.clone().unwrap_or_default(), request::operator(&query.who)).await?;
+        let (plan, rules) = plans::begin(&self.0, query.selection.clone().unwrap_or_default(), request::operator(&query.who)).await?;
         request::record_access(&self.0.log, &request, "PlanReplay", &plan.location_id, plan.contact_id.as_ref()).await?;
         let with_skipped = query.with_skipped;
-        let service = self.clone();
-        let planning = |parts| async move { service.stream_plan(plan, rules, with_skipped, &parts).await };
+        let context = Arc::clone(&self.0);
+        let planning = |parts| async move { plans::make(&context, plan, rules, with_skipped, &parts).await };
         Ok(Response::new(stream::start(Some(permit), &self.0.stop, 64, planning)))
     }
 
@@ -274,7 +172,7 @@ impl api::replay_server::Replay for Service {
         let location_id = context.location(&query.location_id).await?;
         let generation = context.workspace(&location_id, &query.workspace).await?;
         let revision = context.rules_of(&generation).await?;
-        let rules = self.rules(None, &revision).await?;
+        let rules = plans::rules(context, None, &revision).await?;
         let contact_id = request::optional_contact(&query.contact_id)?;
         request::record_access(&context.log, &request, "VerifyReplay", &location_id, contact_id.as_ref()).await?;
         let verify = crate::verify::Verify {
