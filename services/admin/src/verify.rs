@@ -1,146 +1,95 @@
 //! Whether a workspace holds what the log says: by digest, then contact by contact, then object by object and field by field.
 
+mod comparison;
 mod differing;
 mod expected;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use domain::{ContactId, Hash, LocationId, ObjectKey, Rules, Whole, Workspace};
-use eventlog::EventLog;
+use domain::{Hash, ObjectKey, Whole};
 use futures::TryStreamExt as _;
-use pagico::{Bridge, ContactDigest};
+use pagico::ContactDigest;
 use proto::replay::v1 as api;
 use proto::replay::v1::verify_replay_response::Part;
-use tokio::sync::mpsc;
 use tonic::Status;
 
-use crate::config::VerifySettings;
-use crate::status::{status_of_bridge, status_of_log, unknown_location};
-use differing::differences;
-use expected::expected;
+pub(crate) use self::comparison::Comparison;
+use self::comparison::{Ended, Sender, send};
+use self::differing::differences;
+use self::expected::expected;
+use crate::status::unknown_location;
 
-/// What is compared with what.
-#[derive(Clone)]
-pub(crate) struct Verify {
-    pub(crate) log: EventLog,
-    pub(crate) bridge: Bridge,
-    pub(crate) location_id: LocationId,
-    pub(crate) workspace: Workspace,
-    /// The rules of the workspace.
-    pub(crate) rules: Rules,
-    /// This contact only.
-    pub(crate) contact_id: Option<ContactId>,
-    /// How many differing contacts are looked into, object by object.
-    pub(crate) contacts_max: u32,
-    pub(crate) settings: VerifySettings,
-}
-
-type Sender = mpsc::Sender<Result<api::VerifyReplayResponse, Status>>;
-
-/// How long to wait before a contact is looked at again whose change may only be on its way.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// Why a comparison ends early.
-#[derive(Debug)]
-enum End {
-    Failed(Status),
-    /// Nobody listens any more.
-    Alone,
-}
-
-impl From<eventlog::Error> for End {
-    fn from(error: eventlog::Error) -> Self {
-        Self::Failed(status_of_log(error))
+/// Sends how far it is, what differs, and last the result.
+pub(crate) async fn run(comparison: Comparison, to: Sender) -> Result<(), Status> {
+    match compare(&comparison, &to).await {
+        Ok(()) | Err(Ended::CallerGone) => Ok(()),
+        Err(Ended::Failed(status)) => Err(status),
     }
 }
 
-impl From<pagico::Error> for End {
-    fn from(error: pagico::Error) -> Self {
-        Self::Failed(status_of_bridge(&error))
+async fn compare(comparison: &Comparison, to: &Sender) -> Result<(), Ended> {
+    let head = head(comparison).await?;
+    let log = expected(comparison, head, to).await?;
+    let log_root = root(&log.contacts);
+    let result = api::VerifyResult {
+        workspace: comparison.workspace.to_string(),
+        head_seq: head,
+        contacts: u64::try_from(log.contacts.len()).unwrap_or(u64::MAX),
+        objects: log.contacts.values().map(|digest| digest.objects).sum(),
+        log_root: hex::encode(log_root),
+        workspace_root: hex::encode(log_root),
+        equal: true,
+        contacts_differing: 0,
+        unreadable: log.unreadable,
+    };
+    if comparison.contact_id.is_none() && workspace_root(comparison).await? == log_root {
+        return send(to, Part::Result(result)).await;
+    }
+    let held = workspace_digests(comparison).await?;
+    let mut differing = 0;
+    for contact in differing_contacts(&log.contacts, &held) {
+        let looked_into = differing < u64::from(comparison.contacts_max);
+        let found = differences(comparison, contact, log.is_recent(contact), looked_into).await?;
+        differing += u64::from(!found.is_empty());
+        for difference in found.into_iter().filter(|_| looked_into) {
+            send(to, Part::Difference(difference)).await?;
+        }
+    }
+    // Where nothing differs, what was only on its way has arrived.
+    let workspace_root = hex::encode(root(&held));
+    send(to, Part::Result(api::VerifyResult { equal: differing == 0, contacts_differing: differing, workspace_root, ..result })).await
+}
+
+async fn head(comparison: &Comparison) -> Result<u64, Ended> {
+    let locations = comparison.log.locations().await?;
+    let found = locations.into_iter().find(|location| location.location_id == comparison.location_id);
+    found.map(|location| location.head).ok_or_else(|| Ended::Failed(unknown_location()))
+}
+
+/// The root of the workspace; of one that is not there, that of nothing.
+async fn workspace_root(comparison: &Comparison) -> Result<Hash, Ended> {
+    match comparison.bridge.root(&comparison.workspace).await {
+        Err(pagico::Error::WorkspaceUnknown) => Ok(Whole::default().digest()),
+        root => Ok(root?.root),
     }
 }
 
-impl Verify {
-    /// Sends how far it is, what differs, and last the result.
-    pub(crate) async fn run(self, to: Sender) -> Result<(), Status> {
-        match self.compare(&to).await {
-            Ok(()) | Err(End::Alone) => Ok(()),
-            Err(End::Failed(status)) => Err(status),
-        }
+/// The digests of what the workspace holds, by contact.
+async fn workspace_digests(comparison: &Comparison) -> Result<BTreeMap<ObjectKey, ContactDigest>, Ended> {
+    let mut held = BTreeMap::new();
+    if let Some(contact_id) = &comparison.contact_id {
+        let contact = ObjectKey::of_contact(contact_id);
+        let digest = comparison.contact_digest(&contact).await?;
+        held.extend((digest.objects > 0).then_some((contact, digest)));
+        return Ok(held);
     }
-
-    async fn compare(&self, to: &Sender) -> Result<(), End> {
-        let head = self.head().await?;
-        let log = expected(self, head, to).await?;
-        let log_root = root(&log.contacts);
-        let result = api::VerifyResult {
-            workspace: self.workspace.to_string(),
-            head_seq: head,
-            contacts: u64::try_from(log.contacts.len()).unwrap_or(u64::MAX),
-            objects: log.contacts.values().map(|digest| digest.objects).sum(),
-            log_root: hex::encode(log_root),
-            workspace_root: hex::encode(log_root),
-            equal: true,
-            contacts_differing: 0,
-            unreadable: log.unreadable,
-        };
-        if self.contact_id.is_none() && self.root().await? == log_root {
-            return tell(to, Part::Result(result)).await;
-        }
-        let held = self.held().await?;
-        let mut differing = 0;
-        for contact in unlike(&log.contacts, &held) {
-            let looked_into = differing < u64::from(self.contacts_max);
-            let found = differences(self, contact, log.is_recent(contact), looked_into).await?;
-            differing += u64::from(!found.is_empty());
-            for difference in found.into_iter().filter(|_| looked_into) {
-                tell(to, Part::Difference(difference)).await?;
-            }
-        }
-        // Where nothing differs, what was only on its way has arrived.
-        let workspace_root = hex::encode(root(&held));
-        tell(to, Part::Result(api::VerifyResult { equal: differing == 0, contacts_differing: differing, workspace_root, ..result })).await
-    }
-
-    async fn head(&self) -> Result<u64, End> {
-        let locations = self.log.locations().await?;
-        let found = locations.into_iter().find(|location| location.location_id == self.location_id);
-        found.map(|location| location.head).ok_or_else(|| End::Failed(unknown_location()))
-    }
-
-    /// The root of the workspace; of one that is not there, that of nothing.
-    async fn root(&self) -> Result<Hash, End> {
-        match self.bridge.root(&self.workspace).await {
-            Err(pagico::Error::WorkspaceUnknown) => Ok(Whole::default().digest()),
-            root => Ok(root?.root),
-        }
-    }
-
-    /// The digests of what the workspace holds, by contact.
-    async fn held(&self) -> Result<BTreeMap<ObjectKey, ContactDigest>, End> {
-        let mut held = BTreeMap::new();
-        if let Some(contact_id) = &self.contact_id {
-            let contact = ObjectKey::of_contact(contact_id);
-            let digest = self.contact_digest(&contact).await?;
-            held.extend((digest.objects > 0).then_some((contact, digest)));
-            return Ok(held);
-        }
-        let mut digests = Box::pin(self.bridge.digests(&self.workspace));
-        loop {
-            match digests.try_next().await {
-                Ok(Some(of)) => drop(held.insert(of.contact, of.digest)),
-                // A workspace that is not there holds nothing.
-                Ok(None) | Err(pagico::Error::WorkspaceUnknown) => return Ok(held),
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    async fn contact_digest(&self, contact: &ObjectKey) -> Result<ContactDigest, End> {
-        match self.bridge.contact_digest(&self.workspace, contact).await {
-            Err(pagico::Error::WorkspaceUnknown) => Ok(ContactDigest { digest: Whole::default().digest(), objects: 0 }),
-            digest => Ok(digest?),
+    let mut digests = Box::pin(comparison.bridge.digests(&comparison.workspace));
+    loop {
+        match digests.try_next().await {
+            Ok(Some(of)) => drop(held.insert(of.contact, of.digest)),
+            // A workspace that is not there holds nothing.
+            Ok(None) | Err(pagico::Error::WorkspaceUnknown) => return Ok(held),
+            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -153,13 +102,12 @@ fn root(contacts: &BTreeMap<ObjectKey, ContactDigest>) -> Hash {
 }
 
 /// The contacts whose digests are not the same on both sides.
-fn unlike<'a>(log: &'a BTreeMap<ObjectKey, ContactDigest>, held: &'a BTreeMap<ObjectKey, ContactDigest>) -> BTreeSet<&'a ObjectKey> {
+fn differing_contacts<'a>(
+    log: &'a BTreeMap<ObjectKey, ContactDigest>,
+    held: &'a BTreeMap<ObjectKey, ContactDigest>,
+) -> BTreeSet<&'a ObjectKey> {
     let differs = |contact: &&ObjectKey| log.get(*contact) != held.get(*contact);
     log.keys().chain(held.keys()).filter(differs).collect()
-}
-
-async fn tell(to: &Sender, part: Part) -> Result<(), End> {
-    to.send(Ok(api::VerifyReplayResponse { part: Some(part) })).await.map_err(|_| End::Alone)
 }
 
 #[cfg(test)]
@@ -171,10 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_extra_or_other_on_either_side_is_unlike() {
+    fn what_is_missing_extra_or_other_on_either_side_differs() {
         let (log, held) = (digests(&[("a", 1), ("b", 1), ("c", 1)]), digests(&[("b", 1), ("c", 2), ("d", 1)]));
-        assert_eq!(unlike(&log, &held).into_iter().map(ObjectKey::as_str).collect::<Vec<_>>(), ["a", "c", "d"]);
-        assert!(unlike(&log, &log).is_empty());
+        assert_eq!(differing_contacts(&log, &held).into_iter().map(ObjectKey::as_str).collect::<Vec<_>>(), ["a", "c", "d"]);
+        assert!(differing_contacts(&log, &log).is_empty());
         assert_ne!(root(&log), root(&held));
     }
 }

@@ -20,6 +20,7 @@ use crate::api::request;
 use crate::api::stream::{self, Answers};
 use crate::replay::Context;
 use crate::status::status_of_log;
+use crate::verify::{self, Comparison};
 
 #[derive(Clone)]
 pub(crate) struct Service(pub(crate) Arc<Context>);
@@ -175,7 +176,7 @@ impl api::replay_server::Replay for Service {
         let rules = plans::rules(context, None, &revision).await?;
         let contact_id = request::optional_contact(&query.contact_id)?;
         request::record_access(&context.log, &request, "VerifyReplay", &location_id, contact_id.as_ref()).await?;
-        let verify = crate::verify::Verify {
+        let comparison = Comparison {
             log: context.log.clone(),
             bridge: context.bridge.clone(),
             location_id,
@@ -186,7 +187,7 @@ impl api::replay_server::Replay for Service {
             settings: context.verify.clone(),
         };
         let permit = stream::permit(&context.comparison_permits, "too many workspaces are being compared; wait for one comparison to end")?;
-        Ok(Response::new(stream::start(Some(permit), &context.stop, 16, |parts| verify.run(parts))))
+        Ok(Response::new(stream::start(Some(permit), &context.stop, 16, |parts| verify::run(comparison, parts))))
     }
 
     async fn create_workspace(

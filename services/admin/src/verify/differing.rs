@@ -10,47 +10,47 @@ use pagico::Object;
 use proto::replay::v1 as api;
 use serde_json::Value;
 
-use super::expected::{digest, of_contact, says};
-use super::{End, LOOK_AGAIN, Verify};
+use super::comparison::{Comparison, Ended, RETRY_AFTER};
+use super::expected::{digest, events_of, intents_of};
 
 /// What differs of a contact; nothing when both sides are the same by now. A change that may only be on its way is waited for as long
 /// as it is younger than the patience. Without `looked_into` only whether anything differs.
 pub(super) async fn differences(
-    verify: &Verify,
+    comparison: &Comparison,
     contact: &ObjectKey,
     recent: bool,
     looked_into: bool,
-) -> Result<Vec<api::Difference>, End> {
+) -> Result<Vec<api::Difference>, Ended> {
     let Some(contact_id) = contact.as_str().strip_prefix("ghl:contact/").and_then(|id| ContactId::new(id).ok()) else {
         // Of somebody who cannot be a contact of GHL.
-        return Ok(held(verify, contact).await?.into_values().map(|object| extra(contact.as_str(), &object)).collect());
+        return Ok(held(comparison, contact).await?.into_values().map(|object| extra(contact.as_str(), &object)).collect());
     };
     if !recent && !looked_into {
         return Ok(vec![api::Difference { contact_id: contact_id.to_string(), ..api::Difference::default() }]);
     }
-    let deadline = Instant::now() + verify.settings.patience * 2;
+    let deadline = Instant::now() + comparison.settings.patience * 2;
     loop {
-        let events = of_contact(verify, &contact_id, u64::MAX - 1).await?;
+        let events = events_of(comparison, &contact_id, u64::MAX - 1).await?;
         let youngest = events.youngest()?;
-        let shared = verify.log.shared_records(&verify.location_id, u64::MAX - 1).await?;
-        let wanted = says(verify, &shared, events).await?.intents;
-        if verify.contact_digest(contact).await? == digest(&wanted)? {
+        let shared = comparison.log.shared_records(&comparison.location_id, u64::MAX - 1).await?;
+        let wanted = intents_of(comparison, &shared, events).await?.intents;
+        if comparison.contact_digest(contact).await? == digest(&wanted)? {
             return Ok(Vec::new());
         }
-        if Timestamp::now().duration_since(youngest).unsigned_abs() >= verify.settings.patience || Instant::now() >= deadline {
-            let found = objects(&contact_id, &wanted, held(verify, contact).await?);
+        if Timestamp::now().duration_since(youngest).unsigned_abs() >= comparison.settings.patience || Instant::now() >= deadline {
+            let found = objects(&contact_id, &wanted, held(comparison, contact).await?);
             // Nothing: it was written between the two looks.
             if !found.is_empty() || Instant::now() >= deadline {
                 return Ok(found);
             }
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(RETRY_AFTER).await;
     }
 }
 
 /// The mirrored objects of a contact; of a workspace that is not there, none.
-async fn held(verify: &Verify, contact: &ObjectKey) -> Result<BTreeMap<ObjectKey, Object>, End> {
-    match verify.bridge.objects(&verify.workspace, Some(contact)).try_collect::<Vec<Object>>().await {
+async fn held(comparison: &Comparison, contact: &ObjectKey) -> Result<BTreeMap<ObjectKey, Object>, Ended> {
+    match comparison.bridge.objects(&comparison.workspace, Some(contact)).try_collect::<Vec<Object>>().await {
         Err(pagico::Error::WorkspaceUnknown) => Ok(BTreeMap::new()),
         Ok(objects) => {
             let mirrored = objects.into_iter().filter(|object| object.policy == Policy::Mirror);

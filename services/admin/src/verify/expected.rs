@@ -11,7 +11,7 @@ use proto::replay::v1 as api;
 use proto::replay::v1::verify_replay_response::Part;
 use tonic::Status;
 
-use super::{End, Sender, Verify, tell};
+use super::comparison::{Comparison, Ended, Sender, send};
 
 /// The digests of the contacts that have mirrored objects, by their keys.
 #[derive(Default)]
@@ -30,7 +30,7 @@ impl Expected {
     }
 
     /// Several at once, so that their keys are asked for once.
-    async fn add(&mut self, verify: &Verify, shared: &Shared, contacts: Vec<OfContact>, since: Timestamp) -> Result<(), End> {
+    async fn add(&mut self, comparison: &Comparison, shared: &Shared, contacts: Vec<ContactEvents>, since: Timestamp) -> Result<(), Ended> {
         let mut keys = Vec::with_capacity(contacts.len());
         for of in &contacts {
             // What was stored as the id of a contact is one.
@@ -40,7 +40,7 @@ impl Expected {
             }
             keys.push(contact);
         }
-        for (contact, says) in keys.into_iter().zip(all_say(verify, shared, contacts).await?) {
+        for (contact, says) in keys.into_iter().zip(intents_of_all(comparison, shared, contacts).await?) {
             self.unreadable += says.unreadable;
             let digest = digest(&says.intents)?;
             if digest.objects > 0 {
@@ -52,63 +52,64 @@ impl Expected {
 }
 
 /// The events of one contact, in the order of the log.
-pub(super) struct OfContact {
+pub(super) struct ContactEvents {
     contact_id: String,
     events: Vec<Unread>,
 }
 
-impl OfContact {
+impl ContactEvents {
     /// When the last of them was recorded.
-    pub(super) fn youngest(&self) -> Result<Timestamp, End> {
+    pub(super) fn youngest(&self) -> Result<Timestamp, Ended> {
         Ok(self.events.last().map_or(Ok(Timestamp::MIN), Unread::recorded_at)?)
     }
 }
 
 /// Reads the log up to the head. Memory holds one contact's events, a page of them, and the digests.
-pub(super) async fn expected(verify: &Verify, head: u64, to: &Sender) -> Result<Expected, End> {
-    let since = Timestamp::now().saturating_sub(verify.settings.patience).unwrap_or(Timestamp::MIN);
+pub(super) async fn expected(comparison: &Comparison, head: u64, to: &Sender) -> Result<Expected, Ended> {
+    let since = Timestamp::now().saturating_sub(comparison.settings.patience).unwrap_or(Timestamp::MIN);
     let mut expected = Expected::default();
-    let shared = verify.log.shared_records(&verify.location_id, head).await?;
-    if let Some(contact_id) = &verify.contact_id {
-        expected.add(verify, &shared, vec![of_contact(verify, contact_id, head).await?], since).await?;
+    let shared = comparison.log.shared_records(&comparison.location_id, head).await?;
+    if let Some(contact_id) = &comparison.contact_id {
+        expected.add(comparison, &shared, vec![events_of(comparison, contact_id, head).await?], since).await?;
         return Ok(expected);
     }
-    let contacts_total = verify.log.contacts_present(&verify.location_id).await?;
-    let (mut contacts, mut current, mut place) = (0, None::<OfContact>, None::<(String, u64)>);
+    let contacts_total = comparison.log.contacts_present(&comparison.location_id).await?;
+    let (mut contacts, mut current, mut place) = (0, None::<ContactEvents>, None::<(String, u64)>);
     let everybody = Contacts::Between(None, None);
     loop {
         let after = place.as_ref().map(|(contact, seq)| (contact.as_str(), *seq));
-        let page = verify.log.records_by_contact(&verify.location_id, &everybody, after, head, verify.settings.page_events).await?;
-        let is_last = page.len() < verify.settings.page_events as usize;
+        let page =
+            comparison.log.records_by_contact(&comparison.location_id, &everybody, after, head, comparison.settings.page_events).await?;
+        let is_last = page.len() < comparison.settings.page_events as usize;
         let mut complete = Vec::new();
         for event in page {
             let contact_id = event.contact_id()?.to_owned();
             place = Some((contact_id.clone(), event.revision()?.seq));
             match &mut current {
                 Some(of) if of.contact_id == contact_id => of.events.push(event),
-                _ => complete.extend(current.replace(OfContact { contact_id, events: vec![event] })),
+                _ => complete.extend(current.replace(ContactEvents { contact_id, events: vec![event] })),
             }
         }
         if is_last {
             complete.extend(current.take());
         }
         contacts += complete.len() as u64;
-        expected.add(verify, &shared, complete, since).await?;
+        expected.add(comparison, &shared, complete, since).await?;
         if is_last {
             return Ok(expected);
         }
-        tell(to, Part::Progress(api::VerifyProgress { contacts, contacts_total: contacts_total.max(contacts) })).await?;
+        send(to, Part::Progress(api::VerifyProgress { contacts, contacts_total: contacts_total.max(contacts) })).await?;
     }
 }
 
 /// Every event of a contact up to a position.
-pub(super) async fn of_contact(verify: &Verify, contact_id: &ContactId, head: u64) -> Result<OfContact, End> {
-    let (only, mut of) = (Contacts::Only(contact_id.clone()), OfContact { contact_id: contact_id.to_string(), events: Vec::new() });
+pub(super) async fn events_of(comparison: &Comparison, contact_id: &ContactId, head: u64) -> Result<ContactEvents, Ended> {
+    let (only, mut of) = (Contacts::Only(contact_id.clone()), ContactEvents { contact_id: contact_id.to_string(), events: Vec::new() });
     loop {
         let place = of.events.last().map_or(Ok(0), |last| last.revision().map(|revision| revision.seq))?;
         let after = Some((contact_id.as_str(), place));
-        let page = verify.log.records_by_contact(&verify.location_id, &only, after, head, verify.settings.page_events).await?;
-        let is_last = page.len() < verify.settings.page_events as usize;
+        let page = comparison.log.records_by_contact(&comparison.location_id, &only, after, head, comparison.settings.page_events).await?;
+        let is_last = page.len() < comparison.settings.page_events as usize;
         of.events.extend(page);
         if is_last {
             return Ok(of);
@@ -118,19 +119,19 @@ pub(super) async fn of_contact(verify: &Verify, contact_id: &ContactId, head: u6
 
 /// What the log says of a contact: the intents that decide.
 #[derive(Default)]
-pub(super) struct Says {
+pub(super) struct ContactIntents {
     pub(super) intents: BTreeMap<ObjectKey, Intent>,
     /// Events that cannot be read: as on the live path, where they park, what came before them decides.
     unreadable: u64,
 }
 
-pub(super) async fn says(verify: &Verify, shared: &Shared, of: OfContact) -> Result<Says, End> {
-    Ok(all_say(verify, shared, vec![of]).await?.pop().unwrap_or_default())
+pub(super) async fn intents_of(comparison: &Comparison, shared: &Shared, of: ContactEvents) -> Result<ContactIntents, Ended> {
+    Ok(intents_of_all(comparison, shared, vec![of]).await?.pop().unwrap_or_default())
 }
 
 /// The only place of a comparison that looks into events. Gives what the log says of each contact, in order. What is on several contacts
 /// is where it was seen last.
-async fn all_say(verify: &Verify, shared: &Shared, contacts: Vec<OfContact>) -> Result<Vec<Says>, End> {
+async fn intents_of_all(comparison: &Comparison, shared: &Shared, contacts: Vec<ContactEvents>) -> Result<Vec<ContactIntents>, Ended> {
     let (mut stored, mut whose, mut unreadable) = (Vec::new(), Vec::new(), vec![0; contacts.len()]);
     for ((index, of), unreadable) in contacts.into_iter().enumerate().zip(&mut unreadable) {
         for event in of.events {
@@ -149,13 +150,13 @@ async fn all_say(verify: &Verify, shared: &Shared, contacts: Vec<OfContact>) -> 
             }
         }
     }
-    let mut opened = verify.log.open(stored).await?.into_iter().zip(whose).peekable();
+    let mut opened = comparison.log.open(stored).await?.into_iter().zip(whose).peekable();
     let mut all = Vec::with_capacity(unreadable.len());
     for (index, unreadable) in unreadable.into_iter().enumerate() {
-        let (mut intents, mut says) = (Vec::new(), Says { unreadable, ..Says::default() });
+        let (mut intents, mut says) = (Vec::new(), ContactIntents { unreadable, ..ContactIntents::default() });
         while let Some((event, _)) = opened.next_if(|(_, whose)| *whose == index) {
             match event {
-                Ok(recorded) => intents.extend(map(&recorded, &verify.rules)),
+                Ok(recorded) => intents.extend(map(&recorded, &comparison.rules)),
                 Err(_) => says.unreadable += 1,
             }
         }
@@ -166,13 +167,13 @@ async fn all_say(verify: &Verify, shared: &Shared, contacts: Vec<OfContact>) -> 
 }
 
 /// Of the mirrored objects that should be there.
-pub(super) fn digest(folded: &BTreeMap<ObjectKey, Intent>) -> Result<ContactDigest, End> {
+pub(super) fn digest(folded: &BTreeMap<ObjectKey, Intent>) -> Result<ContactDigest, Ended> {
     let mut whole = Whole::default();
     for intent in folded.values().filter(|intent| intent.policy == Policy::Mirror) {
         let Action::Put(content) = &intent.action else { continue };
         let contact = ObjectKey::of_contact(&intent.contact_id);
         let digest = object_digest(&intent.object, &contact, content);
-        whole.add(&digest.map_err(|_| End::Failed(Status::internal("an intent did not become JSON")))?);
+        whole.add(&digest.map_err(|_| Ended::Failed(Status::internal("an intent did not become JSON")))?);
     }
     Ok(ContactDigest { objects: whole.count(), digest: whole.digest() })
 }
