@@ -1,57 +1,27 @@
 //! What each command does.
 
-mod access;
-mod contacts;
-mod credentials;
-mod erase;
+mod audit;
+mod erasure;
+mod files;
 mod ghl;
-mod history;
 mod log;
-mod parked;
-mod past;
+mod pages;
 mod replay;
 mod services;
-mod source;
-mod status;
-mod watch;
-mod workspaces;
+mod sync;
 
 use std::io::Write;
-use std::path::Path;
 
 use clap::CommandFactory as _;
-use serde_json::Value;
 
-use crate::cli::{Cli, Command, Connection, Export, Keys, VerifyCommand};
+use self::audit::{access, history, past, watch};
+use self::ghl::{budget, credentials, operations, verify};
+use self::replay::workspaces;
+use self::sync::{contacts, parked, status};
+use crate::cli::{Cli, Command, Export, Keys, VerifyCommand};
+use crate::output::Output;
+use crate::output::colour::Style;
 use crate::problem::Problem;
-use crate::style::Style;
-use crate::table::printable;
-use crate::words;
-
-/// Where answers go, and in which form.
-pub(crate) struct Output<'a> {
-    pub(crate) out: &'a mut (dyn Write + Send),
-    pub(crate) json: bool,
-    pub(crate) style: Style,
-}
-
-impl Output<'_> {
-    /// What a service answered, as a line of JSON.
-    pub(crate) fn answer(&mut self, message: &impl proto::Name) -> Result<(), Problem> {
-        let value = proto::json(message)?;
-        self.line(&value)
-    }
-
-    pub(crate) fn line(&mut self, value: &Value) -> Result<(), Problem> {
-        Ok(writeln!(self.out, "{value}")?)
-    }
-
-    /// A field before and after, for people.
-    pub(crate) fn change(&self, field: &str, before_json: &str, after_json: &str) -> String {
-        let [field, before, after] = [field, &words::cut(before_json), &words::cut(after_json)].map(printable);
-        format!("{field}: {} → {}", self.style.gone(&before), self.style.new_text(&after))
-    }
-}
 
 pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)) -> Result<(), Problem> {
     let Cli { connection, json, command } = cli;
@@ -70,17 +40,17 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::Parked { limit } => parked::list(&connection, limit, output).await,
         Command::Redrive(arguments) => parked::redrive(&connection, arguments, output).await,
         Command::Credentials(command) => credentials::credentials(&connection, &command, output).await,
-        Command::Ghl(arguments) => ghl::ghl(&connection, arguments, output).await,
-        Command::Budget => source::budget(&connection, output).await,
-        Command::Coverage => source::coverage(&connection, output).await,
-        Command::Verify(VerifyCommand::Source(arguments)) => source::verify(&connection, arguments, output).await.map_err(Problem::of_diff),
+        Command::Ghl(arguments) => operations::ghl(&connection, arguments, output).await,
+        Command::Budget => budget::budget(&connection, output).await,
+        Command::Coverage => budget::coverage(&connection, output).await,
+        Command::Verify(VerifyCommand::Source(arguments)) => verify::verify(&connection, arguments, output).await.map_err(Problem::of_diff),
         Command::Pause(arguments) => services::pause(&connection, &arguments.services, output).await,
         Command::Resume(arguments) => services::resume(&connection, &arguments.services, output).await,
         Command::Drain(arguments) => services::drain(&connection, &arguments, output).await,
-        Command::Erase(arguments) => erase::erase(&connection, arguments, output).await,
-        Command::Erasure { contact_id } => erase::show(&connection, contact_id, output).await,
-        Command::LiftErasure { contact_id } => erase::lift(&connection, contact_id, output).await,
-        Command::Keys(Keys::Rotate) => erase::rotate(&connection, output).await,
+        Command::Erase(arguments) => erasure::erase(&connection, arguments, output).await,
+        Command::Erasure { contact_id } => erasure::show(&connection, contact_id, output).await,
+        Command::LiftErasure { contact_id } => erasure::lift(&connection, contact_id, output).await,
+        Command::Keys(Keys::Rotate) => erasure::rotate(&connection, output).await,
         Command::Log(command) => log::execute(&connection, command, output).await,
         Command::Replay(command) => replay::execute(&connection, command, output).await,
         Command::Workspace(command) => workspaces::execute(&connection, command, output).await,
@@ -89,33 +59,5 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
             clap_complete::generate(shell, &mut Cli::command(), "mirrorctl", &mut script);
             Ok(output.out.write_all(&script)?)
         }
-    }
-}
-
-/// How many rows to ask for: the other side's own page, or what is still wanted where that is less.
-fn page_size(wanted: usize) -> u32 {
-    const THEIRS: u32 = 0;
-    match u32::try_from(wanted) {
-        Ok(wanted) if wanted < 50 => wanted,
-        Ok(_) | Err(_) => THEIRS,
-    }
-}
-
-/// What is in a file that was named.
-fn text_of(file: &Path) -> Result<String, Problem> {
-    std::fs::read_to_string(file).map_err(|error| Problem::Usage(format!("cannot read {}: {error}", file.display())))
-}
-
-/// Several things were asked for: each failure was told of, the first one gives the exit code.
-fn all_or(asked: usize, failures: &[Problem]) -> Result<(), Problem> {
-    match failures.first() {
-        None => Ok(()),
-        Some(first) => Err(Problem::Some { failed: failures.len(), asked, exit_code: first.exit_code() }),
-    }
-}
-
-impl Connection {
-    pub(crate) fn location_id(&self) -> String {
-        self.location.clone()
     }
 }

@@ -2,17 +2,12 @@
 //!
 //! Knows neither the log nor the bus; everything it shows, a service answered.
 
-mod ask;
 mod cli;
 mod commands;
-mod link;
+mod connection;
+mod output;
 mod problem;
-mod progress;
-mod spreadsheet;
-mod style;
-mod table;
-mod when;
-mod words;
+mod prompt;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write};
@@ -21,8 +16,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 pub use cli::{Cli, Command};
+use output::colour::Style;
 use problem::Problem;
-use style::Style;
 
 /// A whole `main`: the answer goes to standard output, what went wrong to standard error.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -129,3 +129,11 @@ impl Problem {
         }
     }
 }
+
+/// Several things were asked for: each failure was told of, the first one gives the exit code.
+pub(crate) fn all_or(asked: usize, failures: &[Problem]) -> Result<(), Problem> {
+    match failures.first() {
+        None => Ok(()),
+        Some(first) => Err(Problem::Some { failed: failures.len(), asked, exit_code: first.exit_code() }),
+    }
+}

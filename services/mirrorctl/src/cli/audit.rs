@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::when::{By, Instant, Moment};
+use super::time::{By, Instant, Moment};
 
 const KINDS: [&str; 4] = ["contact", "task", "note", "appointment"];
 const CAUSES: [&str; 6] = ["webhook", "poll", "sweep", "backfill", "operator", "writer"];
@@ -153,4 +153,19 @@ pub struct AccessArgs {
     /// All of them.
     #[arg(long, conflicts_with = "limit")]
     pub(crate) all: bool,
+}
+
+#[derive(Args)]
+pub struct WatchArgs {
+    /// Starts after this position of the log (0: from the beginning) instead of with what is recorded from now on.
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) after: Option<u64>,
+    /// Only what concerns this contact.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    pub(crate) contact: String,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// Ends after this many events.
+    #[arg(long)]
+    pub(crate) count: Option<u64>,
 }

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::when::Instant;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+
+use super::time::Instant;
 
 #[derive(Subcommand)]
 pub enum ReplayCommand {

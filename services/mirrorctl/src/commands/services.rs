@@ -7,10 +7,10 @@ use serde_json::json;
 use tokio::time::Instant;
 use tonic::Code;
 
-use super::{Output, all_or};
 use crate::cli::{Connection, DrainArgs, Service};
-use crate::link::Control;
-use crate::problem::Problem;
+use crate::connection::Control;
+use crate::output::Output;
+use crate::problem::{Problem, all_or};
 
 /// Says of one service what came of it. What failed is told of and does not keep the others.
 struct Told<'a, 'b> {

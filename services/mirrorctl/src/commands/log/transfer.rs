@@ -15,9 +15,8 @@ use tonic::Status;
 
 use super::verify;
 use crate::cli::{Connection, LogExportArgs, LogImportArgs};
-use crate::commands::Output;
+use crate::output::{Output, progress};
 use crate::problem::Problem;
-use crate::progress;
 
 /// How much of a file is sent at once.
 const PIECE_BYTES: usize = 256 * 1024;

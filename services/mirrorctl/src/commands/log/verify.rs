@@ -12,11 +12,10 @@ use proto::proof::v1::verify_log_response::Step;
 use serde_json::json;
 use tonic::Status;
 
-use super::{hash, held, read_checkpoints, read_key};
+use super::checkpoints::{hash, held, read_checkpoints, read_key};
 use crate::cli::{Connection, LogVerifyArgs};
-use crate::commands::Output;
+use crate::output::{Output, progress};
 use crate::problem::Problem;
-use crate::progress;
 
 /// How often the bar is told of a position: telling it of each would take longer than verifying.
 const TOLD_EVERY: u64 = 4_096;

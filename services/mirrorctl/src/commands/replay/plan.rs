@@ -3,15 +3,13 @@
 use proto::replay::v1 as api;
 use proto::replay::v1::plan_replay_response::Part;
 
-use super::{locations, selection};
+use super::selection::{locations, selection};
 use crate::cli::Connection;
 use crate::cli::replay::{PlanArgs, SelectionArgs, ShownArgs};
-use crate::commands::Output;
+use crate::output::colour::Style;
+use crate::output::table::printable;
+use crate::output::{Output, format, progress};
 use crate::problem::Problem;
-use crate::progress;
-use crate::style::Style;
-use crate::table::printable;
-use crate::words;
 
 /// With `--detailed-exitcode`, that there is something to do.
 const SOMETHING: u8 = 2;
@@ -19,7 +17,7 @@ const SOMETHING: u8 = 2;
 pub(super) async fn plan(connection: &Connection, arguments: &PlanArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let plans = shown(connection, &arguments.selection, &arguments.shown, output).await?;
     let mut something = false;
-    for plan in plans.iter().filter(|plan| !words::is_empty(plan)) {
+    for plan in plans.iter().filter(|plan| !format::is_empty(plan)) {
         something = true;
         if !output.json {
             writeln!(output.out, "Carry it out: mirrorctl replay apply {}", printable(&plan.hash))?;
@@ -110,7 +108,7 @@ impl Page<'_> {
     fn end(&self, plan: &api::Plan, output: &mut Output<'_>) -> Result<(), Problem> {
         let hidden = if self.shown.full { 0 } else { self.actions.saturating_sub(self.shown.limit) };
         if hidden > 0 {
-            writeln!(output.out, "\n… and {} more; --full shows them", words::grouped(u64::try_from(hidden).unwrap_or(u64::MAX)))?;
+            writeln!(output.out, "\n… and {} more; --full shows them", format::grouped(u64::try_from(hidden).unwrap_or(u64::MAX)))?;
         }
         if self.actions > 0 {
             writeln!(output.out)?;
@@ -134,17 +132,17 @@ fn totals(plan: &api::Plan, output: &mut Output<'_>) -> Result<(), Problem> {
     let totals = plan.totals.unwrap_or_default();
     let style = output.style;
     if totals.unreadable > 0 {
-        let warning = format!("{} events cannot be read; their objects are left as they are.", words::grouped(totals.unreadable));
+        let warning = format!("{} events cannot be read; their objects are left as they are.", format::grouped(totals.unreadable));
         writeln!(output.out, "{}", style.changed(&warning))?;
     }
-    let read = format!("{} events read, {} objects as they should be", words::grouped(totals.events), words::grouped(totals.skips));
-    if words::is_empty(plan) {
+    let read = format!("{} events read, {} objects as they should be", format::grouped(totals.events), format::grouped(totals.skips));
+    if format::is_empty(plan) {
         let nothing = style.new_text("Nothing to do.");
         return Ok(writeln!(output.out, "{nothing} {read}.")?);
     }
-    let puts = style.new_text(&format!("{} to write", words::grouped(totals.puts)));
-    let removes = style.gone(&format!("{} to remove", words::grouped(totals.removes)));
-    let (contacts, calls) = (words::grouped(totals.contacts), words::grouped(totals.calls));
+    let puts = style.new_text(&format!("{} to write", format::grouped(totals.puts)));
+    let removes = style.gone(&format!("{} to remove", format::grouped(totals.removes)));
+    let (contacts, calls) = (format::grouped(totals.contacts), format::grouped(totals.calls));
     writeln!(output.out, "{} {puts}, {removes}, of {contacts} contacts, in about {calls} requests.", style.bold("Plan:"))?;
     Ok(writeln!(output.out, "{read}.")?)
 }
@@ -169,7 +167,7 @@ fn painted(mark: char, text: &str, style: Style) -> String {
 
 /// One field. Of what appears or goes only one side is shown.
 fn field(change: &api::FieldChange, full: bool, mark: char, output: &mut Output<'_>) -> Result<(), Problem> {
-    let value = |json: &str| printable(&if full && !json.is_empty() { json.to_owned() } else { words::cut(json) });
+    let value = |json: &str| printable(&if full && !json.is_empty() { json.to_owned() } else { format::cut(json) });
     let (before, after) = (value(&change.before_json), value(&change.after_json));
     let style = output.style;
     let told = match mark {

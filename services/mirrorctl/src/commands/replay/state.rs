@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use proto::replay::v1 as api;
 
-use super::line_of;
 use crate::cli::Connection;
 use crate::cli::replay::StatusArgs;
-use crate::commands::{Output, page_size};
+use crate::commands::pages::page_size;
+use crate::output::table::{Table, printable};
+use crate::output::{Output, format, progress};
 use crate::problem::Problem;
-use crate::progress;
-use crate::table::{Table, printable};
-use crate::words;
 
 /// How long to wait before a broken stream is asked for again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -48,12 +46,12 @@ pub(super) async fn list(connection: &Connection, limit: usize, output: &mut Out
         table.row([
             replay.replay_id.clone(),
             name_of(replay.phase()),
-            words::grouped(replay.done),
-            words::grouped(replay.total),
+            format::grouped(replay.done),
+            format::grouped(replay.total),
             workspace(replay),
-            words::second(replay.started_at.as_ref()),
-            words::second(replay.ended_at.as_ref()),
-            words::or_dash(&replay.who),
+            format::second(replay.started_at.as_ref()),
+            format::second(replay.ended_at.as_ref()),
+            format::or_dash(&replay.who),
         ]);
     }
     Ok(table.write(output.out)?)
@@ -61,11 +59,15 @@ pub(super) async fn list(connection: &Connection, limit: usize, output: &mut Out
 
 fn workspace(replay: &api::ReplayState) -> String {
     let target = replay.plan.as_ref().and_then(|plan| plan.target.as_ref());
-    words::or_dash(target.map_or("", |target| &target.workspace))
+    format::or_dash(target.map_or("", |target| &target.workspace))
+}
+
+fn line_of(replay: &api::ReplayState, output: &mut Output<'_>) -> Result<(), Problem> {
+    output.answer(&api::GetReplayResponse { replay: Some(replay.clone()) })
 }
 
 fn name_of(phase: api::ReplayPhase) -> String {
-    words::enumerated(phase.as_str_name(), "REPLAY_PHASE_")
+    format::enumerated(phase.as_str_name(), "REPLAY_PHASE_")
 }
 
 pub(super) fn show(replay: &api::ReplayState, output: &mut Output<'_>) -> Result<(), Problem> {
@@ -80,7 +82,7 @@ pub(super) fn show(replay: &api::ReplayState, output: &mut Output<'_>) -> Result
         api::ReplayPhase::Paused | api::ReplayPhase::Cancelled => style.changed(word),
         api::ReplayPhase::Running | api::ReplayPhase::Unspecified => style.bold(word),
     };
-    let (done, total) = (words::grouped(replay.done), words::grouped(replay.total));
+    let (done, total) = (format::grouped(replay.done), format::grouped(replay.total));
     let rounds = if replay.rounds > 1 { format!(" in {} rounds", replay.rounds) } else { String::new() };
     writeln!(
         output.out,
@@ -101,7 +103,7 @@ fn pace(replay: &api::ReplayState) -> String {
         return String::new();
     }
     let left = Duration::try_from_secs_f64(replay.seconds_left).unwrap_or_default().as_secs();
-    let left = if left > 0 { format!(", {} left", words::span(left)) } else { String::new() };
+    let left = if left > 0 { format!(", {} left", format::span(left)) } else { String::new() };
     format!(", {:.0} a second{left}", replay.rate)
 }
 

@@ -3,14 +3,12 @@
 use proto::replay::v1 as api;
 use proto::replay::v1::verify_replay_response::Part;
 
-use super::locations;
+use super::selection::locations;
 use crate::cli::Connection;
 use crate::cli::replay::VerifyArgs;
-use crate::commands::Output;
+use crate::output::table::printable;
+use crate::output::{Output, format, progress};
 use crate::problem::Problem;
-use crate::progress;
-use crate::table::printable;
-use crate::words;
 
 pub(super) async fn verify(connection: &Connection, arguments: VerifyArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut equal = true;
@@ -69,7 +67,7 @@ fn show(difference: &api::Difference, full: bool, output: &mut Output<'_>) -> Re
     let style = output.style;
     writeln!(output.out, "contact {}: {}{cause}", printable(&difference.contact_id), style.gone(&what))?;
     for change in &difference.changes {
-        let value = |json: &str| printable(&if full && !json.is_empty() { json.to_owned() } else { words::cut(json) });
+        let value = |json: &str| printable(&if full && !json.is_empty() { json.to_owned() } else { format::cut(json) });
         let (has, says) = (value(&change.before_json), value(&change.after_json));
         writeln!(output.out, "      {}: the workspace has {has}, the log says {says}", printable(&change.field))?;
     }
@@ -82,17 +80,17 @@ fn end(result: &api::VerifyResult, location_id: &str, output: &mut Output<'_>) -
         "workspace {} and the log up to event {}: {} contacts, {} objects compared",
         printable(&result.workspace),
         result.head_seq,
-        words::grouped(result.contacts),
-        words::grouped(result.objects)
+        format::grouped(result.contacts),
+        format::grouped(result.objects)
     );
     if result.unreadable > 0 {
-        let warning = format!("{} events cannot be read; what came before them was compared.", words::grouped(result.unreadable));
+        let warning = format!("{} events cannot be read; what came before them was compared.", format::grouped(result.unreadable));
         writeln!(output.out, "{}", style.changed(&warning))?;
     }
     if result.equal {
         return Ok(writeln!(output.out, "{}: {compared}, root {}", style.new_text("equal"), result.log_root)?);
     }
-    let differing = words::grouped(result.contacts_differing);
+    let differing = format::grouped(result.contacts_differing);
     writeln!(output.out, "{}: {compared}, {differing} contacts differ", style.gone("different"))?;
     writeln!(output.out, "root of the log        {}", result.log_root)?;
     writeln!(output.out, "root of the workspace  {}", result.workspace_root)?;

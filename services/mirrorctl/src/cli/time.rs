@@ -1,6 +1,7 @@
 //! Moments as people type them.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use jiff::civil::DateTime;
@@ -73,6 +74,11 @@ impl Moment {
         };
         audit::Point { at: Some(at) }
     }
+}
+
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(|| "must be more than 0".to_owned())
 }
 
 #[cfg(test)]

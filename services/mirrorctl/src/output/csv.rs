@@ -3,8 +3,8 @@
 use proto::admin::v1 as api;
 use serde_json::Value;
 
+use super::format;
 use crate::problem::Problem;
-use crate::words;
 
 const COLUMNS: [&str; 21] = [
     "location_id",
@@ -47,7 +47,7 @@ pub(crate) fn event(event: &api::Event) -> Result<Vec<u8>, Problem> {
 
 fn cells(event: &api::Event, change: &api::FieldChange) -> [String; COLUMNS.len()] {
     let cause = event.cause.clone().unwrap_or_default();
-    let instant = |at: Option<&prost_types::Timestamp>| words::instant(at).unwrap_or_default();
+    let instant = |at: Option<&prost_types::Timestamp>| format::instant(at).unwrap_or_default();
     let delivered = event.arrivals.iter().find(|arrival| arrival.outcome == "delivered");
     let went = event.deliveries.iter().map(said).chain(event.arrivals.iter().filter_map(|arrival| arrival.delivery.as_ref()).map(said));
     let text = |text: &str| safe(text);

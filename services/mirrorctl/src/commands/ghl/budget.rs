@@ -1,12 +1,11 @@
-//! `budget`, `coverage` and `verify source`: what the poller knows of GHL, and how.
+//! `budget` and `coverage`: how GHL is asked, and how well it is seen.
 
 use proto::source::v1 as api;
 
-use super::Output;
-use crate::cli::{Connection, VerifySourceArgs};
+use crate::cli::Connection;
+use crate::output::table::{Table, printable};
+use crate::output::{Output, format};
 use crate::problem::Problem;
-use crate::table::{Table, printable};
-use crate::words;
 
 pub(crate) async fn budget(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
     let request = api::GetBudgetRequest { location_id: connection.location_id() };
@@ -26,7 +25,7 @@ pub(crate) async fn budget(connection: &Connection, output: &mut Output<'_>) -> 
     }
     writeln!(out)?;
     if done_at.is_some() {
-        writeln!(out, "the backfill will be done about {}", words::second(done_at))?;
+        writeln!(out, "the backfill will be done about {}", format::second(done_at))?;
     }
     let mut table = Table::new(&["LANE", ">CALLS", ">WAITING"]);
     for lane in &budget.lanes {
@@ -58,10 +57,10 @@ pub(crate) async fn coverage(connection: &Connection, output: &mut Output<'_>) -
         table.row([
             kind.kind.clone(),
             kind.present.to_string(),
-            words::second(kind.webhook_at.as_ref()),
-            words::second(kind.watched_since.as_ref()),
-            words::second(kind.swept_since.as_ref()),
-            words::second(kind.unverified_since.as_ref()),
+            format::second(kind.webhook_at.as_ref()),
+            format::second(kind.watched_since.as_ref()),
+            format::second(kind.swept_since.as_ref()),
+            format::second(kind.unverified_since.as_ref()),
             found("webhook"),
             found("poll"),
             found("sweep"),
@@ -75,44 +74,4 @@ pub(crate) async fn coverage(connection: &Connection, output: &mut Output<'_>) -
         "WEBHOOK, WATCH and SWEEP count the changes that each found first; MISSED is the part that no webhook announced.\n\
          What changed after OLDEST LOOK without a webhook may not be seen yet; the sweep sees it at the latest."
     )?)
-}
-
-/// Exit code 1 when something differs.
-pub(crate) async fn verify(connection: &Connection, arguments: VerifySourceArgs, output: &mut Output<'_>) -> Result<(), Problem> {
-    let contact_id = arguments.contact.unwrap_or_default();
-    let request = api::VerifySourceRequest { location_id: connection.location_id(), contact_id };
-    let mut answers = connection.source_without_deadline().await?.verify_source(request).await?.into_inner();
-    let mut last = api::VerifySourceResponse::default();
-    while let Some(answer) = answers.message().await? {
-        if output.json {
-            output.answer(&answer)?;
-        } else {
-            answer.differences.iter().try_for_each(|difference| tell(difference, output))?;
-        }
-        last = answer;
-    }
-    if !last.done {
-        return Err(tonic::Status::unavailable("the comparison broke off; verify again").into());
-    }
-    if !output.json {
-        let outcome = if last.differing == 0 { "the log says the same".to_owned() } else { format!("{} records differ", last.differing) };
-        writeln!(output.out, "{} contacts compared with GHL: {outcome}", last.checked)?;
-    }
-    if last.differing == 0 { Ok(()) } else { Err(Problem::Different) }
-}
-
-fn tell(difference: &api::RecordDifference, output: &mut Output<'_>) -> Result<(), Problem> {
-    let what = match difference.difference.as_str() {
-        "appeared" => "GHL has it, the log does not",
-        "returned" => "GHL has it, the log says that it is gone",
-        "vanished" => "the log has it, GHL does not",
-        _ => "it differs",
-    };
-    let [kind, id, contact] = [&difference.kind, &difference.record_id, &difference.contact_id].map(|text| printable(text));
-    writeln!(output.out, "{kind} {id} of contact {contact}: {what}")?;
-    for field in &difference.fields {
-        let change = output.change(&field.field, &field.log_json, &field.ghl_json);
-        writeln!(output.out, "  {change}")?;
-    }
-    Ok(())
 }

@@ -6,11 +6,10 @@ use proto::admin::v1 as api;
 use proto::control::v1 as control;
 use serde_json::json;
 
-use super::Output;
 use crate::cli::{Connection, Service};
+use crate::output::table::{Table, printable};
+use crate::output::{Output, format};
 use crate::problem::Problem;
-use crate::table::{Table, printable};
-use crate::words;
 
 /// A service that does not answer is part of the answer and not waited for long.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -88,8 +87,8 @@ fn as_tables(locations: &[api::Location], services: &Answers, output: &mut Outpu
             location.head.to_string(),
             location.relayed.to_string(),
             location.settled.to_string(),
-            words::backfill(location.backfill.as_ref()),
-            words::second(location.last_recorded_at.as_ref()),
+            format::backfill(location.backfill.as_ref()),
+            format::second(location.last_recorded_at.as_ref()),
         ];
         if alarming { table.alarming_row(cells) } else { table.row(cells) }
     }
@@ -107,9 +106,9 @@ fn as_tables(locations: &[api::Location], services: &Answers, output: &mut Outpu
         match answer {
             Ok(status) => table.row([
                 service.name().to_owned(),
-                words::enumerated(status.state().as_str_name(), "STATE_"),
+                format::enumerated(status.state().as_str_name(), "STATE_"),
                 status.in_hand.to_string(),
-                words::span(status.uptime_seconds),
+                format::span(status.uptime_seconds),
                 ready(status),
             ]),
             Err(problem) => {

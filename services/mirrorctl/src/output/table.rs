@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use crate::style::Style;
+use super::colour::Style;
 
 /// Columns as wide as they need to be, two spaces between them. Cells hold no control characters: what GHL's users type must not steer
 /// a terminal.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use proto::admin::v1 as api;
 
-use super::{Output, history};
+use super::history;
 use crate::cli::{Connection, WatchArgs};
+use crate::output::Output;
 use crate::problem::Problem;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);

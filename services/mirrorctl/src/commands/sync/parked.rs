@@ -2,12 +2,12 @@
 
 use proto::admin::v1 as api;
 
-use super::{Output, all_or, page_size};
 use crate::cli::{Connection, RedriveArgs};
-use crate::link::Admin;
-use crate::problem::Problem;
-use crate::table::{Table, printable};
-use crate::words;
+use crate::commands::pages::page_size;
+use crate::connection::Admin;
+use crate::output::table::{Table, printable};
+use crate::output::{Output, format};
+use crate::problem::{Problem, all_or};
 
 /// Gives what waits, up to `limit`, and whether there is more.
 async fn waiting(admin: &mut Admin, location_id: &str, limit: usize) -> Result<(Vec<api::Parked>, bool), Problem> {
@@ -41,12 +41,12 @@ pub(crate) async fn list(connection: &Connection, limit: usize, output: &mut Out
     for parked in &parked {
         table.row([
             parked.parked_id.clone(),
-            words::second(parked.parked_at.as_ref()),
+            format::second(parked.parked_at.as_ref()),
             parked.stage.clone(),
             parked.location_id.clone(),
-            words::or_dash(&parked.contact_id),
-            words::or_dash(&parked.object),
-            words::or_dash(&parked.revision),
+            format::or_dash(&parked.contact_id),
+            format::or_dash(&parked.object),
+            format::or_dash(&parked.revision),
             if parked.status == 0 { "-".to_owned() } else { parked.status.to_string() },
             parked.attempts.to_string(),
             parked.reason.clone(),

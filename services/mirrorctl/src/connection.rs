@@ -117,6 +117,10 @@ impl Connection {
         Ok(ErasureClient::with_interceptor(channel, self.signed(None)?))
     }
 
+    pub(crate) fn location_id(&self) -> String {
+        self.location.clone()
+    }
+
     /// Who asks: as said, or the user's name.
     pub(crate) fn who(&self) -> String {
         let user = || ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();

@@ -2,11 +2,11 @@
 
 use proto::audit::v1 as api;
 
-use super::{Output, page_size};
 use crate::cli::{AccessArgs, Connection};
+use crate::commands::pages::page_size;
+use crate::output::table::Table;
+use crate::output::{Output, format};
 use crate::problem::Problem;
-use crate::table::Table;
-use crate::words;
 
 pub(crate) async fn list(connection: &Connection, arguments: &AccessArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut audit = connection.audit().await?;
@@ -30,13 +30,13 @@ pub(crate) async fn list(connection: &Connection, arguments: &AccessArgs, output
             } else {
                 let contact = if access.contact_id.is_empty() { "(all)" } else { &access.contact_id };
                 table.row([
-                    words::second(access.at.as_ref()),
+                    format::second(access.at.as_ref()),
                     access.who.clone(),
                     access.call.clone(),
                     contact.to_owned(),
-                    words::or_dash(&access.peer),
-                    words::or_dash(&access.token),
-                    words::or_dash(&access.trace_id),
+                    format::or_dash(&access.peer),
+                    format::or_dash(&access.token),
+                    format::or_dash(&access.trace_id),
                 ]);
             }
         }

@@ -2,16 +2,16 @@
 
 use proto::source::v1 as api;
 
-use super::{Output, erase};
 use crate::cli::{Connection, CredentialsCommand};
+use crate::commands::erasure;
+use crate::output::table::Table;
+use crate::output::{Output, format};
 use crate::problem::Problem;
-use crate::table::Table;
-use crate::words;
 
 pub(crate) async fn credentials(connection: &Connection, command: &CredentialsCommand, output: &mut Output<'_>) -> Result<(), Problem> {
     match command {
         CredentialsCommand::List => list(connection, output).await,
-        CredentialsCommand::RotateKek => erase::rotate(connection, output).await,
+        CredentialsCommand::RotateKek => erasure::rotate(connection, output).await,
     }
 }
 
@@ -28,13 +28,13 @@ async fn list(connection: &Connection, output: &mut Output<'_>) -> Result<(), Pr
     let mut table = Table::new(&["LOCATION", "AGENCY", "STATE", "GRANTED", "EXPIRES", "KEY", "TO DO"]);
     for credential in &credentials {
         table.row([
-            words::or_dash(&credential.location_id),
-            words::or_dash(&credential.company_id),
+            format::or_dash(&credential.location_id),
+            format::or_dash(&credential.company_id),
             credential.state.clone(),
-            words::second(credential.granted_at.as_ref()),
-            words::second(credential.expires_at.as_ref()),
-            words::or_dash(&credential.kek_id),
-            words::or_dash(&credential.problem),
+            format::second(credential.granted_at.as_ref()),
+            format::second(credential.expires_at.as_ref()),
+            format::or_dash(&credential.kek_id),
+            format::or_dash(&credential.problem),
         ]);
     }
     Ok(table.write(output.out)?)

@@ -4,12 +4,12 @@ use std::io;
 
 use proto::admin::v1 as api;
 
-use super::{Output, page_size};
+use crate::cli::time::By;
 use crate::cli::{Connection, FilterArgs, Format, HistoryArgs};
+use crate::commands::pages::page_size;
+use crate::output::table::printable;
+use crate::output::{Output, csv, format};
 use crate::problem::Problem;
-use crate::table::printable;
-use crate::when::By;
-use crate::{spreadsheet, words};
 
 /// The most that the API gives at once.
 const LARGEST_PAGE: u32 = 500;
@@ -20,7 +20,7 @@ pub(crate) async fn history(connection: &Connection, arguments: &HistoryArgs, ou
     let mut left = if arguments.all { usize::MAX } else { arguments.limit };
     let (mut token, mut more) = (String::new(), left > 0);
     if format == Format::Csv {
-        output.out.write_all(&spreadsheet::head()?)?;
+        output.out.write_all(&csv::head()?)?;
     }
     while more {
         let request = api::GetHistoryRequest {
@@ -36,7 +36,7 @@ pub(crate) async fn history(connection: &Connection, arguments: &HistoryArgs, ou
             match format {
                 Format::Table => for_people(event, output)?,
                 Format::Jsonl => output.answer(event)?,
-                Format::Csv => output.out.write_all(&spreadsheet::event(event)?)?,
+                Format::Csv => output.out.write_all(&csv::event(event)?)?,
             }
         }
         left = left.saturating_sub(page.events.len());
@@ -84,8 +84,8 @@ fn for_people(event: &api::Event, output: &mut Output<'_>) -> io::Result<()> {
         (true, false) => format!("  contact/{}", event.contact_id),
         (true, true) => String::new(),
     };
-    let (position, when) = (style.bold(&format!("#{}", event.seq)), words::second(event.recorded_at.as_ref()));
-    let because = style.faint(&printable(&words::because(event.cause.as_ref(), &event.trace_id)));
+    let (position, when) = (style.bold(&format!("#{}", event.seq)), format::second(event.recorded_at.as_ref()));
+    let because = style.faint(&printable(&format::because(event.cause.as_ref(), &event.trace_id)));
     writeln!(output.out, "{position}  {when}  {kind}{}{because}", printable(&whom))?;
     for change in &event.changes {
         writeln!(output.out, "      {}", output.change(&change.field, &change.before_json, &change.after_json))?;
@@ -110,6 +110,6 @@ fn went(event: &api::Event, arrival: &api::Arrival) -> String {
     let delivery = arrival.delivery.clone().unwrap_or_default();
     let own = format!("{}.{}", event.epoch, event.seq);
     let with = if delivery.revision == own { String::new() } else { format!(" with {}", delivery.revision) };
-    let (when, api::Delivery { workspace, object, answer, .. }) = (words::second(arrival.recorded_at.as_ref()), delivery);
+    let (when, api::Delivery { workspace, object, answer, .. }) = (format::second(arrival.recorded_at.as_ref()), delivery);
     format!("{object} in {workspace}{with}, {when}: {} ({answer})", arrival.outcome)
 }

@@ -2,12 +2,13 @@
 
 use proto::audit::v1 as api;
 
-use super::{Output, page_size, watch};
+use super::watch;
+use crate::cli::time::Moment;
 use crate::cli::{AsOfArgs, BlameArgs, Connection, DiffArgs, ExportArgs};
+use crate::commands::pages::page_size;
+use crate::output::table::printable;
+use crate::output::{Output, format};
 use crate::problem::Problem;
-use crate::table::printable;
-use crate::when::Moment;
-use crate::words;
 
 const ERASED: &str = "erased: what was known of it is gone; `mirrorctl erasure` and `mirrorctl history` show what is left";
 
@@ -55,15 +56,15 @@ pub(crate) async fn blame(connection: &Connection, arguments: &BlameArgs, output
 
 fn tell_value(value: &api::Value, output: &mut Output<'_>) -> Result<(), Problem> {
     let style = output.style;
-    let (position, when) = (style.bold(&format!("#{}", value.seq)), words::second(value.recorded_at.as_ref()));
+    let (position, when) = (style.bold(&format!("#{}", value.seq)), format::second(value.recorded_at.as_ref()));
     let label = if value.label.is_empty() { String::new() } else { format!(" ({})", printable(&value.label)) };
     let change = output.change(&value.field, &value.before_json, &value.after_json);
     writeln!(output.out, "{position}  {when}  {}/{}  {change}{label}", value.record_kind, printable(&value.record_id))?;
-    let occurred = words::second(value.occurred_at.as_ref());
-    let because = printable(words::because(value.cause.as_ref(), &value.trace_id).trim_start());
+    let occurred = format::second(value.occurred_at.as_ref());
+    let because = printable(format::because(value.cause.as_ref(), &value.trace_id).trim_start());
     writeln!(output.out, "      {}", style.faint(&format!("happened {occurred}, {because}")))?;
     for reached in &value.reached {
-        let at = words::second(reached.at.as_ref());
+        let at = format::second(reached.at.as_ref());
         let text = format!("reached {} {at} with {}: {}", reached.workspace, reached.revision, reached.answer);
         writeln!(output.out, "      {}", style.new_text(&printable(&text)))?;
     }
@@ -94,15 +95,15 @@ pub(crate) async fn as_of(connection: &Connection, arguments: AsOfArgs, output: 
     for record in &snapshot.records {
         let name = printable(&format!("{}/{}", record.kind, record.record_id));
         let name = if record.present { style.bold(&name) } else { style.gone(&format!("{name} (gone)")) };
-        let since = format!("#{}  recorded {}", record.seq, words::second(record.recorded_at.as_ref()));
+        let since = format!("#{}  recorded {}", record.seq, format::second(record.recorded_at.as_ref()));
         writeln!(
             output.out,
             "{name}  {}",
-            style.faint(&format!("as of {since}, happened {}", words::second(record.occurred_at.as_ref())))
+            style.faint(&format!("as of {since}, happened {}", format::second(record.occurred_at.as_ref())))
         )?;
         for field in record.fields.iter().filter(|_| record.present) {
             let label = if field.label.is_empty() { String::new() } else { format!(" ({})", field.label) };
-            writeln!(output.out, "      {}", printable(&format!("{}{label}: {}", field.field, words::cut(&field.json))))?;
+            writeln!(output.out, "      {}", printable(&format!("{}{label}: {}", field.field, format::cut(&field.json))))?;
         }
     }
     unreadable(&snapshot.unreadable, output)

@@ -4,12 +4,11 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use proto::erasure::v1 as api;
 
-use super::Output;
 use crate::cli::{Connection, EraseArgs};
+use crate::output::progress::bar;
+use crate::output::table::printable;
+use crate::output::{Output, format};
 use crate::problem::Problem;
-use crate::progress::bar;
-use crate::table::printable;
-use crate::words;
 
 pub(crate) async fn erase(connection: &Connection, arguments: EraseArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let EraseArgs { contact_id, reason, leave_plain_events, yes } = arguments;
@@ -79,7 +78,7 @@ fn tell(erasure: &api::ContactErasure, output: &mut Output<'_>) -> Result<(), Pr
         output.answer(erasure)?;
     } else {
         let name = printable(&erasure.contact_id);
-        writeln!(output.out, "{name}: erased at position {} on {}", erasure.seq, words::second(erasure.erased_at.as_ref()))?;
+        writeln!(output.out, "{name}: erased at position {} on {}", erasure.seq, format::second(erasure.erased_at.as_ref()))?;
         if erasure.plain_events > 0 {
             writeln!(output.out, "  {} events from before there was a key stay readable in the log", erasure.plain_events)?;
         }
@@ -93,7 +92,7 @@ fn tell(erasure: &api::ContactErasure, output: &mut Output<'_>) -> Result<(), Pr
             if erasure.finished_at.is_some() { "nothing is left to do" } else { "it goes on by itself; `mirrorctl erasure` shows how far" };
         writeln!(output.out, "  {word}")?;
         if erasure.lifted_at.is_some() {
-            writeln!(output.out, "  lifted on {}: observed again since", words::second(erasure.lifted_at.as_ref()))?;
+            writeln!(output.out, "  lifted on {}: observed again since", format::second(erasure.lifted_at.as_ref()))?;
         }
     }
     match erasure.finished_at {

@@ -2,13 +2,13 @@
 
 use proto::replay::v1 as api;
 
-use super::Output;
-use crate::ask::confirm;
 use crate::cli::Connection;
 use crate::cli::replay::WorkspaceCommand;
+use crate::commands::files::text_of;
+use crate::output::table::{Table, printable};
+use crate::output::{Output, format};
 use crate::problem::Problem;
-use crate::table::{Table, printable};
-use crate::words;
+use crate::prompt::confirm;
 
 pub(crate) async fn execute(connection: &Connection, command: WorkspaceCommand, output: &mut Output<'_>) -> Result<(), Problem> {
     let location_id = connection.location_id();
@@ -17,7 +17,7 @@ pub(crate) async fn execute(connection: &Connection, command: WorkspaceCommand, 
         WorkspaceCommand::Create { workspace, rules_file, rules_revision } => {
             use api::create_workspace_request::Rules;
             let rules = match (rules_file, rules_revision) {
-                (Some(file), _) => Some(Rules::RulesText(super::text_of(&file)?)),
+                (Some(file), _) => Some(Rules::RulesText(text_of(&file)?)),
                 (None, Some(revision)) => Some(Rules::RulesRevision(revision)),
                 (None, None) => None,
             };
@@ -60,11 +60,11 @@ async fn list(connection: &Connection, output: &mut Output<'_>) -> Result<(), Pr
         table.row([
             workspace.location_id.clone(),
             workspace.workspace.clone(),
-            words::enumerated(workspace.role().as_str_name(), "WORKSPACE_ROLE_"),
-            words::grouped(workspace.objects),
+            format::enumerated(workspace.role().as_str_name(), "WORKSPACE_ROLE_"),
+            format::grouped(workspace.objects),
             if workspace.rules_revision.is_empty() { "the mapper's".to_owned() } else { workspace.rules_revision.clone() },
             workspace.created_seq.to_string(),
-            words::second(workspace.created_at.as_ref()),
+            format::second(workspace.created_at.as_ref()),
         ]);
     }
     Ok(table.write(output.out)?)

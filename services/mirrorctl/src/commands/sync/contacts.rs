@@ -2,11 +2,11 @@
 
 use proto::admin::v1 as api;
 
-use super::{Output, page_size};
 use crate::cli::{Connection, ContactsArgs, Only};
+use crate::commands::pages::page_size;
+use crate::output::table::{Table, printable};
+use crate::output::{Output, format};
 use crate::problem::Problem;
-use crate::table::{Table, printable};
-use crate::words;
 
 pub(crate) async fn list(connection: &Connection, arguments: &ContactsArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut admin = connection.admin().await?;
@@ -50,7 +50,7 @@ pub(crate) async fn list(connection: &Connection, arguments: &ContactsArgs, outp
 fn row(contact: &api::Contact) -> [String; 7] {
     [
         contact.contact_id.clone(),
-        words::contact_state(contact).to_owned(),
+        format::contact_state(contact).to_owned(),
         contact.ghl_seq.to_string(),
         contact.applied_seq.to_string(),
         contact.records.to_string(),
@@ -68,7 +68,7 @@ pub(crate) async fn one(connection: &Connection, contact_id: String, output: &mu
     }
     if let Some(contact) = &answer.contact {
         let lag = if answer.lag_seconds > 0.0 { format!(", waiting for {:.1}s", answer.lag_seconds) } else { String::new() };
-        let (id, state) = (printable(&contact.contact_id), words::contact_state(contact));
+        let (id, state) = (printable(&contact.contact_id), format::contact_state(contact));
         writeln!(output.out, "{id}: {state}, GHL at {}, Pagico at {}{lag}", contact.ghl_seq, contact.applied_seq)?;
     }
     let mut table = Table::new(&["OBJECT", "KIND", "STATE", "IN GHL", ">GHL", ">APPLIED", "DELIVERED"]);
@@ -76,11 +76,11 @@ pub(crate) async fn one(connection: &Connection, contact_id: String, output: &mu
         table.row([
             object.key.clone(),
             object.kind.clone(),
-            words::enumerated(object.state().as_str_name(), "OBJECT_STATE_"),
+            format::enumerated(object.state().as_str_name(), "OBJECT_STATE_"),
             if object.present_in_ghl { "yes" } else { "no" }.to_owned(),
             object.ghl_seq.to_string(),
             object.applied_revision.clone(),
-            words::second(object.delivered_at.as_ref()),
+            format::second(object.delivered_at.as_ref()),
         ]);
     }
     Ok(table.write(output.out)?)
