@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 #[command(name = "standalone", version, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -23,7 +23,7 @@ const EXIT_CODES: &str = "Exit codes:
   130  interrupted before --until-in-sync was reached";
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Play a story: a simulated GHL with an agency's contacts, a backfill, then live changes.
     #[command(after_help = EXIT_CODES)]
     Demo(DemoArgs),
@@ -33,47 +33,47 @@ pub enum Command {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// End as soon as the workspace equals GHL, object by object
     #[arg(long)]
-    pub until_in_sync: bool,
+    pub(crate) until_in_sync: bool,
     /// How long --until-in-sync waits at most, such as 90s or 10m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
-    pub deadline: Duration,
+    pub(crate) deadline: Duration,
     /// Print the summary as one line of JSON on stdout
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Where everything is kept; a second start goes on from there
     #[arg(long, value_name = "DIRECTORY", default_value = ".local/demo")]
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
     /// Remove what an earlier demo left in the directory first
     #[arg(long)]
-    pub fresh: bool,
+    pub(crate) fresh: bool,
     /// Contacts of the agency, when the story begins
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub contacts: u32,
+    pub(crate) contacts: u32,
     /// Live changes after the backfill
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=100_000))]
-    pub changes: u32,
+    pub(crate) changes: u32,
     /// The same seed tells the same story
     #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// The block of ports: 7200 moves 7101 to 7201, and so on
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=65_000))]
-    pub ports: Option<u16>,
+    pub(crate) ports: Option<u16>,
     /// Settings that differ from the defaults
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct UpArgs {
+pub(crate) struct UpArgs {
     /// Settings that differ from the defaults; a location at least
     #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    pub(crate) config: PathBuf,
     /// Print the settings that are in force, secrets hidden, and end
     #[arg(long)]
-    pub print_config: bool,
+    pub(crate) print_config: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -4,55 +4,16 @@
 //! other. It looks at what the bridge serves, not at what anybody says was delivered.
 
 mod fields;
-mod words;
+mod model;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// What GHL holds, as its API words it, each record with its `id` and `contactId`.
-#[derive(Debug, Default)]
-pub struct Truth {
-    pub contacts: Vec<Value>,
-    pub tasks: Vec<Value>,
-    pub notes: Vec<Value>,
-    pub appointments: Vec<Value>,
-    pub names: Names,
-    /// IANA name of the location's zone.
-    pub time_zone: String,
-}
-
-/// Names by id.
-#[derive(Debug, Default)]
-pub struct Names {
-    pub users: BTreeMap<String, String>,
-    pub custom_fields: BTreeMap<String, String>,
-    pub calendars: BTreeMap<String, String>,
-}
-
-/// An object as the bridge serves it.
-#[derive(Clone, Debug)]
-pub struct Held {
-    pub kind: String,
-    pub key: String,
-    pub contact: String,
-    pub content: Value,
-}
-
-/// One thing that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    pub key: String,
-    pub problem: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.problem)
-    }
-}
+use model::text_of;
+pub use model::{Difference, Held, Names, Truth};
 
 /// What a new contact starts, by the rules that are compiled in.
 const STARTED: [(&str, usize); 3] = [("project", 1), ("task", 3), ("note", 1)];
@@ -71,7 +32,7 @@ pub fn differences(truth: &Truth, workspace: &[Held], connected_at: Timestamp) -
     let kinds = [("contact", &truth.contacts), ("task", &truth.tasks), ("note", &truth.notes), ("appointment", &truth.appointments)];
     let mut expected = BTreeSet::new();
     for (kind, record) in kinds.into_iter().flat_map(|(kind, records)| records.iter().map(move |record| (kind, record))) {
-        let key = format!("ghl:{kind}/{}", text(record, "id").unwrap_or_default());
+        let key = format!("ghl:{kind}/{}", text_of(record, "id").unwrap_or_default());
         check(truth, kind, record, held.get(key.as_str()).copied(), &key, &mut found);
         expected.insert(key);
     }
@@ -87,7 +48,7 @@ fn check(truth: &Truth, kind: &str, record: &Value, object: Option<&Held>, key: 
         found.push(difference(key, "is in GHL, not in the workspace"));
         return;
     };
-    let contact = text(record, if kind == "contact" { "id" } else { "contactId" }).unwrap_or_default();
+    let contact = text_of(record, if kind == "contact" { "id" } else { "contactId" }).unwrap_or_default();
     if object.kind != kind || object.contact != format!("ghl:contact/{contact}") {
         found.push(difference(key, &format!("is a {} of {}, should be a {kind} of {contact}", object.kind, object.contact)));
     }
@@ -106,8 +67,8 @@ fn started(truth: &Truth, workspace: &[Held], connected_at: Timestamp, found: &m
         *counts.entry((object.contact.as_str(), object.kind.as_str())).or_default() += 1;
     }
     for contact in &truth.contacts {
-        let key = format!("ghl:contact/{}", text(contact, "id").unwrap_or_default());
-        let added = text(contact, "dateAdded").and_then(|at| at.parse::<Timestamp>().ok());
+        let key = format!("ghl:contact/{}", text_of(contact, "id").unwrap_or_default());
+        let added = text_of(contact, "dateAdded").and_then(|at| at.parse::<Timestamp>().ok());
         let is_new = added.is_some_and(|at| at > connected_at);
         for (kind, count) in STARTED {
             let (count, is) = (if is_new { count } else { 0 }, counts.get(&(key.as_str(), kind)).copied().unwrap_or(0));
@@ -120,10 +81,6 @@ fn started(truth: &Truth, workspace: &[Held], connected_at: Timestamp, found: &m
 
 fn difference(key: &str, problem: &str) -> Difference {
     Difference { key: key.to_owned(), problem: problem.to_owned() }
-}
-
-fn text<'a>(record: &'a Value, field: &str) -> Option<&'a str> {
-    record.get(field).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -2,34 +2,26 @@
 
 mod agency;
 mod figures;
-mod words;
+mod play;
+mod summary;
+mod texts;
+mod workspace;
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use chassis::Shutdown;
-use sandbox::story::Deed;
 use secrecy::SecretString;
-use tokio::time::sleep;
 
 use crate::cli::DemoArgs;
-use crate::compare::{Difference, differences};
 use crate::failure::Failure;
+use crate::installation::directory::hold;
+use crate::installation::{Ground, Stand};
 use crate::progress::Progress;
 use crate::settings::Settings;
-use crate::stand::{Ground, Stand, hold};
-use crate::summary::Summary;
-use crate::workspace::Workspace;
 use agency::Agency;
-use figures::{Figures, Gauge};
-
-/// How often figures are looked at, and how often the whole workspace is compared at most.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-const COMPARE_EVERY: Duration = Duration::from_secs(3);
-/// How long to wait for the log to know what the workspace shows already.
-const SETTLED_WITHIN: Duration = Duration::from_secs(10);
-/// How long one comparison may take.
-const COMPARE_WITHIN: Duration = Duration::from_secs(60);
+use figures::Gauge;
+use play::Play;
+use workspace::Workspace;
 
 pub(crate) async fn demo(args: DemoArgs, settings: Settings, shutdown: Shutdown) -> Result<(), Failure> {
     let begun = Instant::now();
@@ -44,9 +36,9 @@ pub(crate) async fn demo(args: DemoArgs, settings: Settings, shutdown: Shutdown)
     agency.introduce(&mut ground)?;
     let gauge = Gauge::new(&ground, agency.location_id()).await?;
     let mut stand = Box::pin(ground.launch()).await?;
-    let workspace = workspace(&stand, &agency)?;
+    let workspace = workspace_of(&stand, &agency)?;
     let mut play = Play { args: &args, begun, progress, agency: &mut agency, gauge, workspace, changed: None };
-    let addresses = words::Addresses::of(&stand);
+    let addresses = texts::Addresses::of(&stand);
     let outcome = tokio::select! {
         failure = stand.failure() => Err(failure),
         () = shutdown.cancelled() => if args.until_in_sync { Err(Failure::Interrupted) } else { Ok(()) },
@@ -57,148 +49,10 @@ pub(crate) async fn demo(args: DemoArgs, settings: Settings, shutdown: Shutdown)
     outcome
 }
 
-fn workspace(stand: &Stand, agency: &Agency) -> Result<Workspace, Failure> {
+fn workspace_of(stand: &Stand, agency: &Agency) -> Result<Workspace, Failure> {
     let bridge = format!("http://{}", stand.settings.address(stand.settings.ports.bridge_http));
     let bridge = bridge.parse().map_err(anyhow::Error::from)?;
     let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().map_err(anyhow::Error::from)?;
     let key = SecretString::from(stand.secrets.bridge_read_key.clone());
     Ok(Workspace::new(client, bridge, key, agency.location_id().as_str()))
-}
-
-struct Play<'a> {
-    args: &'a DemoArgs,
-    begun: Instant,
-    progress: Progress,
-    agency: &'a mut Agency,
-    gauge: Gauge,
-    workspace: Workspace,
-    /// A contact of the last change.
-    changed: Option<String>,
-}
-
-impl Play<'_> {
-    async fn until_the_end(&mut self, addresses: &words::Addresses) -> Result<(), Failure> {
-        self.progress.say(&words::opening(self.agency));
-        if !self.args.until_in_sync {
-            self.story().await?;
-            let summary = self.summary(true).await?;
-            self.report(&summary, Some(addresses))?;
-            return std::future::pending().await;
-        }
-        let left = self.args.deadline.saturating_sub(self.begun.elapsed());
-        let outcome = match tokio::time::timeout(left, self.story()).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(self.what_differs().await),
-        };
-        let summary = self.summary(outcome.is_ok()).await?;
-        self.report(&summary, None)?;
-        outcome
-    }
-
-    async fn story(&mut self) -> Result<(), Failure> {
-        self.backfill().await?;
-        self.live_changes().await?;
-        self.until_in_sync().await
-    }
-
-    /// Until every contact that was there at the beginning has been looked at.
-    async fn backfill(&self) -> Result<(), Failure> {
-        let mut looked = self.progress.step("backfill");
-        let expected = self.agency.counts().contacts;
-        loop {
-            let figures = self.gauge.read(self.agency).await?;
-            let note = format!(
-                "contacts looked at, {} records, {} objects in Pagico, {} GHL calls",
-                figures.records, figures.delivered, figures.ghl_calls
-            );
-            looked.at(figures.looked_at, figures.to_look_at.or(Some(expected)), &note);
-            if figures.backfilled {
-                looked.done(&format!("done: {} records known, {} GHL calls", figures.records, figures.ghl_calls));
-                return Ok(());
-            }
-            sleep(LOOK_EVERY).await;
-        }
-    }
-
-    async fn live_changes(&mut self) -> Result<(), Failure> {
-        let mut live = self.progress.step("live");
-        let mut told = words::Told::default();
-        while let Some(step) = self.agency.next_change()? {
-            told.count(&step);
-            live.at(step.number as u64, Some(step.of as u64), &words::change(&step));
-            if step.deed != Deed::DeleteContact {
-                self.changed = Some(step.contact_id);
-            }
-            sleep(agency::PACE).await;
-        }
-        live.done(&told.to_string());
-        Ok(())
-    }
-
-    /// Until the workspace equals GHL. The log says when it is worth looking; only the comparison says that it is so.
-    async fn until_in_sync(&self) -> Result<(), Failure> {
-        let mut step = self.progress.step("in sync");
-        let mut compared: Option<Instant> = None;
-        loop {
-            let figures = self.gauge.read(self.agency).await?;
-            let counts = self.agency.counts();
-            let is_due = compared.is_none_or(|at| at.elapsed() >= COMPARE_EVERY);
-            if figures.is_quiet() && figures.records >= counts.records() || is_due {
-                let differences = self.compare().await?;
-                compared = Some(Instant::now());
-                if differences.is_empty() {
-                    self.until_quiet().await?;
-                    step.done(&format!("the workspace equals GHL: {} records, object by object", counts.records()));
-                    return Ok(());
-                }
-                let last = differences.first().map(ToString::to_string).unwrap_or_default();
-                step.at(figures.delivered, None, &format!("{} differences, such as {last}", differences.len()));
-            }
-            sleep(LOOK_EVERY).await;
-        }
-    }
-
-    /// What is delivered is written down a moment later; the figures are complete then.
-    async fn until_quiet(&self) -> Result<(), Failure> {
-        let deadline = Instant::now() + SETTLED_WITHIN;
-        while !self.gauge.read(self.agency).await?.is_quiet() && Instant::now() < deadline {
-            sleep(LOOK_EVERY).await;
-        }
-        Ok(())
-    }
-
-    async fn compare(&self) -> anyhow::Result<Vec<Difference>> {
-        let truth = self.agency.truth();
-        let held = self.workspace.objects().await?;
-        let connected_at = self.gauge.connected_at().await?;
-        Ok(differences(&truth, &held, connected_at))
-    }
-
-    async fn what_differs(&self) -> Failure {
-        let unfinished = format!("the deadline of {:?} has passed", self.args.deadline);
-        match tokio::time::timeout(COMPARE_WITHIN, self.compare()).await {
-            Ok(Ok(differences)) => Failure::NotInSync { differences, unfinished: Some(unfinished) },
-            Ok(Err(error)) => Failure::NotInSync { differences: Vec::new(), unfinished: Some(format!("{unfinished}; {error:#}")) },
-            Err(_) => Failure::NotInSync { differences: Vec::new(), unfinished: Some(unfinished) },
-        }
-    }
-
-    async fn summary(&self, in_sync: bool) -> anyhow::Result<Summary> {
-        let Figures { records, events, intents, delivered, parked, lag, ghl_calls, .. } = self.gauge.read(self.agency).await?;
-        Ok(Summary { in_sync, records, events, intents, delivered, parked, lag, ghl_calls, seconds: self.begun.elapsed().as_secs_f64() })
-    }
-
-    fn report(&self, summary: &Summary, addresses: Option<&words::Addresses>) -> anyhow::Result<()> {
-        self.progress.say(&format!("\n{}", summary.table()));
-        if let Some(addresses) = addresses {
-            self.progress.say(&addresses.told(self.changed.as_deref()));
-        }
-        if self.args.json {
-            let line = serde_json::to_string(summary)?;
-            let mut out = std::io::stdout().lock();
-            writeln!(out, "{line}")?;
-            out.flush()?;
-        }
-        Ok(())
-    }
 }

@@ -3,13 +3,13 @@
 use std::fmt;
 
 use crate::compare::Difference;
-use crate::services::BadConfig;
+use crate::installation::configs::BadConfig;
 
 /// Differences that are listed at most; the others are counted.
 const LISTED_MAX: usize = 20;
 
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// Mistakes in the settings.
     Config(String),
     /// A port is taken, a program is missing, the data are in use.
@@ -25,7 +25,7 @@ pub enum Failure {
 
 impl Failure {
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) => 1,
             Self::NotInSync { .. } => 3,

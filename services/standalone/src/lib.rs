@@ -4,26 +4,14 @@
 
 mod cli;
 pub mod compare;
-mod databases;
 mod demo;
 mod failure;
+mod installation;
 mod ports;
 mod program;
 mod progress;
-mod secrets;
-mod servers;
-mod services;
 mod settings;
-mod stand;
-mod summary;
 mod up;
-mod workspace;
 
-pub use cli::{Cli, Command, DemoArgs, UpArgs};
-pub use failure::Failure;
-pub use ports::Ports;
+pub use cli::Cli;
 pub use program::main;
-pub use secrets::Secrets;
-pub use servers::Servers;
-pub use settings::Settings;
-pub use summary::Summary;

@@ -8,26 +8,26 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ports {
-    pub poller_http: u16,
-    pub poller_grpc: u16,
-    pub mapper_http: u16,
-    pub mapper_grpc: u16,
-    pub writer_http: u16,
-    pub writer_grpc: u16,
-    pub bridge_http: u16,
-    pub bridge_grpc: u16,
-    pub admin_http: u16,
-    pub admin_grpc: u16,
-    pub sandbox: u16,
-    pub postgres: u16,
-    pub nats: u16,
+pub(crate) struct Ports {
+    pub(crate) poller_http: u16,
+    pub(crate) poller_grpc: u16,
+    pub(crate) mapper_http: u16,
+    pub(crate) mapper_grpc: u16,
+    pub(crate) writer_http: u16,
+    pub(crate) writer_grpc: u16,
+    pub(crate) bridge_http: u16,
+    pub(crate) bridge_grpc: u16,
+    pub(crate) admin_http: u16,
+    pub(crate) admin_grpc: u16,
+    pub(crate) sandbox: u16,
+    pub(crate) postgres: u16,
+    pub(crate) nats: u16,
 }
 
 impl Ports {
     /// The default ports, moved to a block of their own: 7200 makes 7101 7201.
     #[must_use]
-    pub fn from_base(base: u16) -> Self {
+    pub(crate) fn from_base(base: u16) -> Self {
         let at = |offset: u16| base.saturating_add(offset);
         Self {
             poller_http: at(1),
@@ -48,7 +48,7 @@ impl Ports {
 
     /// Of every service, by what a person calls it.
     #[must_use]
-    pub fn of_services(&self) -> [(&'static str, u16); 10] {
+    pub(crate) fn of_services(&self) -> [(&'static str, u16); 10] {
         [
             ("poller http", self.poller_http),
             ("poller grpc", self.poller_grpc),
@@ -65,7 +65,7 @@ impl Ports {
 
     /// Every mistake at once.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
+    pub(crate) fn problems(&self) -> Vec<String> {
         let all = self.of_services().into_iter().chain([("sandbox", self.sandbox), ("postgres", self.postgres), ("nats", self.nats)]);
         let mut owners: BTreeMap<u16, &str> = BTreeMap::new();
         let mut problems = Vec::new();

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use chassis::{Shutdown, TelemetrySettings, telemetry};
 
-use crate::Ports;
 use crate::cli::{Cli, Command, DemoArgs, UpArgs};
 use crate::demo::demo;
 use crate::failure::Failure;
+use crate::ports::Ports;
 use crate::settings::Settings;
 use crate::up::up;
 

@@ -10,75 +10,75 @@ use serde::{Deserialize, Serialize, Serializer};
 use settings::{Check, Problems};
 use url::Url;
 
-use crate::Ports;
+use crate::ports::Ports;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
-    pub data: PathBuf,
-    pub listen: IpAddr,
+pub(crate) struct Settings {
+    pub(crate) data: PathBuf,
+    pub(crate) listen: IpAddr,
     #[serde(with = "humantime_serde")]
-    pub grace: Duration,
-    pub locations: Vec<poller::LocationSettings>,
-    pub ghl: GhlSettings,
-    pub oauth: AppSettings,
-    pub postgres: PostgresSettings,
-    pub nats: NatsSettings,
-    pub ports: Ports,
-    pub telemetry: TelemetrySettings,
-    pub services: ServiceTables,
+    pub(crate) grace: Duration,
+    pub(crate) locations: Vec<poller::LocationSettings>,
+    pub(crate) ghl: GhlSettings,
+    pub(crate) oauth: AppSettings,
+    pub(crate) postgres: PostgresSettings,
+    pub(crate) nats: NatsSettings,
+    pub(crate) ports: Ports,
+    pub(crate) telemetry: TelemetrySettings,
+    pub(crate) services: ServiceTables,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GhlSettings {
-    pub base_url: Url,
+pub(crate) struct GhlSettings {
+    pub(crate) base_url: Url,
 }
 
 /// The marketplace app, for locations without a private integration token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AppSettings {
+pub(crate) struct AppSettings {
     /// Empty: there is none.
-    pub client_id: String,
+    pub(crate) client_id: String,
     #[serde(serialize_with = "hidden")]
-    pub client_secret: SecretString,
-    pub app_id: String,
-    pub redirect_uri: String,
+    pub(crate) client_secret: SecretString,
+    pub(crate) app_id: String,
+    pub(crate) redirect_uri: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PostgresSettings {
+pub(crate) struct PostgresSettings {
     #[serde(serialize_with = "hidden")]
-    pub log_url: SecretString,
+    pub(crate) log_url: SecretString,
     #[serde(serialize_with = "hidden")]
-    pub bridge_url: SecretString,
+    pub(crate) bridge_url: SecretString,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NatsSettings {
-    pub url: String,
+pub(crate) struct NatsSettings {
+    pub(crate) url: String,
     #[serde(serialize_with = "hidden")]
-    pub token: SecretString,
+    pub(crate) token: SecretString,
 }
 
 /// What a person wants different in the services' own settings, and what this program sets there.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ServiceTables {
-    pub poller: toml::Table,
-    pub mapper: toml::Table,
-    pub writer: toml::Table,
-    pub bridge: toml::Table,
-    pub admin: toml::Table,
+pub(crate) struct ServiceTables {
+    pub(crate) poller: toml::Table,
+    pub(crate) mapper: toml::Table,
+    pub(crate) writer: toml::Table,
+    pub(crate) bridge: toml::Table,
+    pub(crate) admin: toml::Table,
 }
 
 impl PostgresSettings {
     /// Whether PostgreSQL is a child of this process.
     #[must_use]
-    pub fn is_embedded(&self) -> bool {
+    pub(crate) fn is_embedded(&self) -> bool {
         self.log_url.expose_secret().is_empty()
     }
 }
@@ -86,14 +86,14 @@ impl PostgresSettings {
 impl NatsSettings {
     /// Whether nats-server is a child of this process.
     #[must_use]
-    pub fn is_embedded(&self) -> bool {
+    pub(crate) fn is_embedded(&self) -> bool {
         self.url.is_empty()
     }
 }
 
 impl Settings {
     #[must_use]
-    pub fn address(&self, port: u16) -> SocketAddr {
+    pub(crate) fn address(&self, port: u16) -> SocketAddr {
         SocketAddr::new(self.listen, port)
     }
 }

@@ -3,9 +3,10 @@
 use chassis::Shutdown;
 
 use crate::failure::Failure;
+use crate::installation::Ground;
+use crate::installation::directory::hold;
 use crate::progress::Progress;
 use crate::settings::Settings;
-use crate::stand::{Ground, hold};
 
 pub(crate) async fn up(settings: Settings, shutdown: Shutdown) -> Result<(), Failure> {
     let has_app = !settings.oauth.client_id.is_empty();

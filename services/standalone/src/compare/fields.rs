@@ -6,25 +6,25 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde_json::Value;
 
-use super::words::{says, shown, sorted, words};
-use super::{Truth, text};
+use super::model::{Truth, text_of};
+use super::text::{says, shown, sorted, words};
 
 pub(super) fn contact(truth: &Truth, record: &Value, content: &Value) -> Vec<String> {
     let mut problems = Problems::of(content);
-    let full = [text(record, "firstName"), text(record, "lastName")].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let called = [Some(full.as_str()).filter(|name| !name.is_empty()), text(record, "contactName"), text(record, "name")];
-    let failing = ["companyName", "email", "phone", "id"].map(|field| text(record, field));
+    let full = [text_of(record, "firstName"), text_of(record, "lastName")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let called = [Some(full.as_str()).filter(|name| !name.is_empty()), text_of(record, "contactName"), text_of(record, "name")];
+    let failing = ["companyName", "email", "phone", "id"].map(|field| text_of(record, field));
     problems.same("name", called.into_iter().chain(failing).flatten().next());
     for (ours, theirs) in [("email", "email"), ("phone", "phone"), ("company", "companyName"), ("website", "website"), ("source", "source")]
     {
-        problems.same(ours, text(record, theirs));
+        problems.same(ours, text_of(record, theirs));
     }
-    problems.same("time_zone", text(record, "timezone"));
-    problems.same("owner", named(text(record, "assignedTo"), &truth.names.users));
-    problems.same("birthday", text(record, "dateOfBirth").map(|day| day.split('T').next().unwrap_or(day)));
+    problems.same("time_zone", text_of(record, "timezone"));
+    problems.same("owner", named(text_of(record, "assignedTo"), &truth.names.users));
+    problems.same("birthday", text_of(record, "dateOfBirth").map(|day| day.split('T').next().unwrap_or(day)));
     problems.expect("do_not_disturb", record.get("dnd").and_then(Value::as_bool) == content.get("do_not_disturb").and_then(Value::as_bool));
-    let address = ["address1", "city", "postalCode", "state", "country"].map(|field| text(record, field).unwrap_or_default());
-    problems.expect("address", sorted(&address.join(" ")) == sorted(text(content, "address").unwrap_or_default()));
+    let address = ["address1", "city", "postalCode", "state", "country"].map(|field| text_of(record, field).unwrap_or_default());
+    problems.expect("address", sorted(&address.join(" ")) == sorted(text_of(content, "address").unwrap_or_default()));
     problems.expect("tags", strings(record.get("tags")) == strings(content.get("tags")));
     problems.expect("custom_fields", fields_of_record(truth, record) == fields_of_content(content));
     problems.found
@@ -33,27 +33,27 @@ pub(super) fn contact(truth: &Truth, record: &Value, content: &Value) -> Vec<Str
 pub(super) fn task(truth: &Truth, record: &Value, content: &Value) -> Vec<String> {
     let mut problems = Problems::of(content);
     problems.contained(record);
-    if let Some(title) = text(record, "title") {
+    if let Some(title) = text_of(record, "title") {
         problems.same("title", Some(title));
     }
-    problems.says("notes", text(record, "body"));
-    problems.at("due", text(record, "dueDate"), &truth.time_zone);
+    problems.says("notes", text_of(record, "body"));
+    problems.at("due", text_of(record, "dueDate"), &truth.time_zone);
     problems.expect("done", record.get("completed").and_then(Value::as_bool).unwrap_or(false) == flag(content, "done"));
-    problems.same("assignee", named(text(record, "assignedTo"), &truth.names.users));
+    problems.same("assignee", named(text_of(record, "assignedTo"), &truth.names.users));
     problems.found
 }
 
 pub(super) fn note(truth: &Truth, record: &Value, content: &Value) -> Vec<String> {
     let mut problems = Problems::of(content);
     problems.contained(record);
-    let body = text(record, "body").unwrap_or_default();
-    match text(record, "title") {
+    let body = text_of(record, "body").unwrap_or_default();
+    match text_of(record, "title") {
         Some(title) => problems.same("title", Some(title)),
-        None => problems.expect("title", begins(body, text(content, "title").unwrap_or_default())),
+        None => problems.expect("title", begins(body, text_of(content, "title").unwrap_or_default())),
     }
     problems.says("body", Some(body));
-    problems.at("written_at", text(record, "dateAdded"), &truth.time_zone);
-    problems.same("author", named(text(record, "userId"), &truth.names.users));
+    problems.at("written_at", text_of(record, "dateAdded"), &truth.time_zone);
+    problems.same("author", named(text_of(record, "userId"), &truth.names.users));
     problems.expect("pinned", record.get("pinned").and_then(Value::as_bool).unwrap_or(false) == flag(content, "pinned"));
     problems.found
 }
@@ -61,17 +61,17 @@ pub(super) fn note(truth: &Truth, record: &Value, content: &Value) -> Vec<String
 pub(super) fn appointment(truth: &Truth, record: &Value, content: &Value) -> Vec<String> {
     let mut problems = Problems::of(content);
     problems.contained(record);
-    if let Some(title) = text(record, "title") {
+    if let Some(title) = text_of(record, "title") {
         problems.same("title", Some(title));
     }
-    problems.at("starts_at", text(record, "startTime"), &truth.time_zone);
-    problems.at("ends_at", text(record, "endTime"), &truth.time_zone);
+    problems.at("starts_at", text_of(record, "startTime"), &truth.time_zone);
+    problems.at("ends_at", text_of(record, "endTime"), &truth.time_zone);
     problems.same("time_zone", Some(truth.time_zone.as_str()));
-    problems.same("status", text(record, "appointmentStatus"));
-    problems.says("place", text(record, "address"));
-    problems.says("notes", text(record, "notes"));
-    problems.same("calendar", named(text(record, "calendarId"), &truth.names.calendars));
-    problems.same("assignee", named(text(record, "assignedUserId"), &truth.names.users));
+    problems.same("status", text_of(record, "appointmentStatus"));
+    problems.says("place", text_of(record, "address"));
+    problems.says("notes", text_of(record, "notes"));
+    problems.same("calendar", named(text_of(record, "calendarId"), &truth.names.calendars));
+    problems.same("assignee", named(text_of(record, "assignedUserId"), &truth.names.users));
     problems.found
 }
 
@@ -94,7 +94,7 @@ impl<'a> Problems<'a> {
 
     /// The same line, but for the spaces in it.
     fn same(&mut self, field: &str, should: Option<&str>) {
-        let is = text(self.content, field);
+        let is = text_of(self.content, field);
         let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         if is.map(line) != should.map(line) {
             self.found.push(format!("{field} is {}, should be {}", quoted(is), quoted(should)));
@@ -102,21 +102,21 @@ impl<'a> Problems<'a> {
     }
 
     fn says(&mut self, field: &str, body: Option<&str>) {
-        let is = text(self.content, field);
+        let is = text_of(self.content, field);
         if !says(body.unwrap_or_default(), is.unwrap_or_default()) {
             self.found.push(format!("{field} says {}, should say {}", quoted(is), quoted(body)));
         }
     }
 
     fn at(&mut self, field: &str, should: Option<&str>, zone: &str) {
-        let is = text(self.content, field);
+        let is = text_of(self.content, field);
         if is.map(|time| instant(time, zone)) != should.map(|time| instant(time, zone)) {
             self.found.push(format!("{field} is {}, should be {}", quoted(is), quoted(should)));
         }
     }
 
     fn contained(&mut self, record: &Value) {
-        let contact = text(record, "contactId").map(|id| format!("ghl:contact/{id}"));
+        let contact = text_of(record, "contactId").map(|id| format!("ghl:contact/{id}"));
         self.same("container", contact.as_deref());
     }
 }
@@ -174,8 +174,9 @@ fn fields_of_record(truth: &Truth, record: &Value) -> Vec<(String, Vec<String>)>
 
 fn fields_of_content(content: &Value) -> Vec<(String, Vec<String>)> {
     let list = content.get("custom_fields").and_then(Value::as_array).into_iter().flatten();
-    let mut fields: Vec<_> =
-        list.map(|field| (text(field, "name").unwrap_or_default().to_owned(), sorted(text(field, "value").unwrap_or_default()))).collect();
+    let mut fields: Vec<_> = list
+        .map(|field| (text_of(field, "name").unwrap_or_default().to_owned(), sorted(text_of(field, "value").unwrap_or_default())))
+        .collect();
     fields.sort_unstable();
     fields
 }

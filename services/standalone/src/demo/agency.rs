@@ -17,9 +17,9 @@ use toml::toml;
 use crate::cli::DemoArgs;
 use crate::compare::{Names, Truth};
 use crate::failure::Failure;
-use crate::secrets::CONTROL_TOKEN;
-use crate::services::CHECKPOINTS;
-use crate::stand::Ground;
+use crate::installation::Ground;
+use crate::installation::configs::{CHECKPOINTS, merged};
+use crate::installation::secrets::CONTROL_TOKEN;
 
 /// Between one live change and the next.
 pub(super) const PACE: Duration = Duration::from_millis(100);
@@ -117,7 +117,7 @@ impl Agency {
         let mut webhooks = toml::Table::new();
         webhooks.insert("ed25519_pems".to_owned(), vec![self.sandbox.ed25519_public_pem()?].into());
         poller.insert("webhooks".to_owned(), webhooks.into());
-        settings.services.poller = crate::services::merged(poller, &settings.services.poller);
+        settings.services.poller = merged(poller, &settings.services.poller);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use eventlog::{EventLog, LocationOverview};
 use jiff::Timestamp;
 
 use super::agency::Agency;
-use crate::stand::Ground;
+use crate::installation::Ground;
 
 pub(super) struct Gauge {
     log: EventLog,

@@ -17,7 +17,7 @@ pub(crate) const BRIDGE_DATABASE: &str = "mirror_bridge";
 
 /// The children of this process.
 #[derive(Default)]
-pub struct Servers {
+pub(crate) struct Servers {
     postgres: Option<Child<PostgresSettings, Postgres>>,
     nats: Option<Child<NatsSettings, Nats>>,
 }
@@ -31,7 +31,7 @@ struct Child<S, T> {
 impl Servers {
     /// # Errors
     /// One sentence: a program is missing, a port is taken, or why the server did not start.
-    pub async fn start_postgres(&mut self, data: &Path, port: u16) -> Result<(), embedded::Error> {
+    pub(crate) async fn start_postgres(&mut self, data: &Path, port: u16) -> Result<(), embedded::Error> {
         let settings = PostgresSettings { data: data.join("postgres"), port: Some(port), ..PostgresSettings::default() };
         let server = Postgres::start(settings.clone()).await?;
         for database in [LOG_DATABASE, BRIDGE_DATABASE] {
@@ -43,7 +43,7 @@ impl Servers {
 
     /// # Errors
     /// As for PostgreSQL.
-    pub async fn start_nats(&mut self, data: &Path, port: u16, token: &str) -> Result<(), embedded::Error> {
+    pub(crate) async fn start_nats(&mut self, data: &Path, port: u16, token: &str) -> Result<(), embedded::Error> {
         let token = Some(token.to_owned());
         let settings = NatsSettings { data: data.join("nats"), port: Some(port), token, ..NatsSettings::default() };
         let server = Nats::start(settings.clone()).await?;
@@ -53,12 +53,12 @@ impl Servers {
 
     /// Of a database in the child, as the owner.
     #[must_use]
-    pub fn postgres_url(&self, database: &str) -> Option<String> {
+    pub(crate) fn postgres_url(&self, database: &str) -> Option<String> {
         Some(self.postgres.as_ref()?.server.as_ref()?.url(database))
     }
 
     #[must_use]
-    pub fn nats_url(&self) -> Option<String> {
+    pub(crate) fn nats_url(&self) -> Option<String> {
         Some(self.nats.as_ref()?.server.as_ref()?.url())
     }
 
@@ -66,7 +66,7 @@ impl Servers {
     ///
     /// # Errors
     /// When a child cannot be started again many times in a row.
-    pub async fn keep(mut self, shutdown: CancellationToken) -> anyhow::Result<()> {
+    pub(crate) async fn keep(mut self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let mut failures = 0;
         loop {
             tokio::select! {
@@ -111,7 +111,7 @@ impl Servers {
     }
 
     /// Both at once, each within its patience.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         let postgres = async {
             match self.postgres.and_then(|child| child.server) {
                 Some(server) => server.stop().await,

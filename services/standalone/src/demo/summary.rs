@@ -4,29 +4,29 @@ use serde::Serialize;
 
 /// Figures count from the first start on this data, except where said.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
-    pub in_sync: bool,
+pub(crate) struct Summary {
+    pub(crate) in_sync: bool,
     /// Contacts, tasks, notes and appointments that are in GHL as far as is known.
-    pub records: u64,
+    pub(crate) records: u64,
     /// Events in the log, deliveries included.
-    pub events: u64,
+    pub(crate) events: u64,
     /// Intents put on the bus.
-    pub intents: u64,
+    pub(crate) intents: u64,
     /// Objects in the workspace that the ledger holds as applied.
-    pub delivered: u64,
-    pub parked: u64,
+    pub(crate) delivered: u64,
+    pub(crate) parked: u64,
     /// How many seconds the oldest change that is not yet in the workspace has waited; 0 when everything is.
-    pub lag: f64,
+    pub(crate) lag: f64,
     /// Calls that GHL answered since this start.
-    pub ghl_calls: u64,
+    pub(crate) ghl_calls: u64,
     /// How long this start took until now.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 impl Summary {
     /// Lines of a table.
     #[must_use]
-    pub fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let rows: [(&str, String); 8] = [
             ("records seen", self.records.to_string()),
             ("events", self.events.to_string()),

@@ -1,17 +1,12 @@
-//! The services' own settings, made from their defaults, what they must know of each other here, and what a person wants different;
-//! and the services running.
+//! The services' own settings, made from their defaults, what they must know of each other here, and what a person wants different.
 
-use std::future::Future;
-use std::time::Duration;
-
-use chassis::Shutdown;
 use secrecy::ExposeSecret;
-use tokio::task::JoinSet;
 use toml::{Table, Value};
 
-use crate::databases::Databases;
+use super::databases::Databases;
+use super::secrets::Secrets;
+use crate::ports::Ports;
 use crate::settings::Settings;
-use crate::{Ports, Secrets};
 
 /// Where the admin service keeps what it has signed.
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
@@ -19,7 +14,7 @@ pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// Mistakes in the settings of services: exit 64.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
-pub struct BadConfig(pub Vec<String>);
+pub(crate) struct BadConfig(pub(crate) Vec<String>);
 
 /// Every mistake that can be seen before there is anything to connect to.
 pub(crate) fn check(settings: &Settings, secrets: &Secrets) -> Result<(), BadConfig> {
@@ -37,11 +32,11 @@ pub(crate) struct Surroundings<'a> {
 }
 
 pub(crate) struct Configs {
-    poller: poller::Config,
-    mapper: mapper::Config,
-    writer: writer::Config,
-    bridge: bridge::Config,
-    admin: admin::Config,
+    pub(super) poller: poller::Config,
+    pub(super) mapper: mapper::Config,
+    pub(super) writer: writer::Config,
+    pub(super) bridge: bridge::Config,
+    pub(super) admin: admin::Config,
 }
 
 impl Surroundings<'_> {
@@ -121,79 +116,6 @@ impl Surroundings<'_> {
             ("reader_keys", Value::Table(readers)),
         ]);
         merged(self.server(ports.bridge_http, ports.bridge_grpc), &own)
-    }
-}
-
-/// Services that run in this process.
-pub(crate) struct Fleet {
-    running: JoinSet<(&'static str, anyhow::Result<()>)>,
-    stop: Shutdown,
-}
-
-/// How long the others wait for the bridge. They would manage without, but not without complaining.
-const BRIDGE_WITHIN: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-impl Configs {
-    pub(crate) async fn start(self) -> Fleet {
-        let mut fleet = Fleet { running: JoinSet::new(), stop: Shutdown::new() };
-        let Self { poller, mapper, writer, bridge, admin } = self;
-        let address = bridge.server.http;
-        fleet.start("bridge", |stop| bridge::run(bridge, stop));
-        let ready = async {
-            let client = reqwest::Client::new();
-            let is_ready =
-                async || client.get(format!("http://{address}/readyz")).send().await.is_ok_and(|answer| answer.status().is_success());
-            while !is_ready().await {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        };
-        if tokio::time::timeout(BRIDGE_WITHIN, ready).await.is_err() {
-            tracing::warn!("the bridge is not ready yet; the others start without it");
-        }
-        fleet.start("writer", |stop| writer::run(writer, stop));
-        fleet.start("mapper", |stop| mapper::run(mapper, stop));
-        fleet.start("poller", |stop| poller::run(poller, stop));
-        fleet.start("admin", |stop| admin::run(admin, stop));
-        fleet
-    }
-}
-
-impl Fleet {
-    fn start<F>(&mut self, name: &'static str, run: impl FnOnce(Shutdown) -> F)
-    where
-        F: Future<Output = anyhow::Result<()>> + Send + 'static,
-    {
-        let service = run(self.stop.child_token());
-        self.running.spawn(async move { (name, service.await) });
-    }
-
-    /// Waits for a service to end although nobody told it to: that is always a failure. Cancel-safe.
-    pub(crate) async fn failure(&mut self) -> anyhow::Error {
-        match self.running.join_next().await {
-            Some(Ok((name, Ok(())))) => anyhow::anyhow!("{name} ended by itself"),
-            Some(Ok((name, Err(error)))) => error.context(format!("{name} failed")),
-            Some(Err(panicked)) => anyhow::Error::new(panicked).context("a service panicked"),
-            None => anyhow::anyhow!("no service runs"),
-        }
-    }
-
-    /// What has not ended in time is cut short: everything it held is done again after the next start.
-    pub(crate) async fn stop(mut self, grace: Duration) {
-        self.stop.cancel();
-        let ending = async {
-            while let Some(ended) = self.running.join_next().await {
-                match ended {
-                    Ok((_, Ok(()))) => {}
-                    Ok((name, Err(error))) => tracing::warn!(service = name, error = format!("{error:#}"), "a service ended with an error"),
-                    Err(error) => tracing::warn!(%error, "a service panicked while stopping"),
-                }
-            }
-        };
-        if tokio::time::timeout(grace, ending).await.is_err() {
-            tracing::warn!("services did not end in time and are cut short");
-            self.running.shutdown().await;
-        }
     }
 }
 

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use sandbox::story::{Deed, News, Step};
 
 use super::agency::Agency;
-use crate::Ports;
-use crate::secrets::CONTROL_TOKEN;
-use crate::stand::Stand;
+use crate::installation::Stand;
+use crate::installation::secrets::CONTROL_TOKEN;
+use crate::ports::Ports;
 
 pub(super) fn opening(agency: &Agency) -> String {
     let counts = agency.counts();

@@ -18,25 +18,25 @@ const KEK: &str = "key-encryption-keys";
 /// Unknown fields are kept out and missing ones made: a later version may need more.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Secrets {
+pub(crate) struct Secrets {
     /// The bearer token of every gRPC service.
-    pub control_token: String,
+    pub(crate) control_token: String,
     /// What the writer shows the bridge.
-    pub bridge_write_key: String,
+    pub(crate) bridge_write_key: String,
     /// What a person shows the bridge.
-    pub bridge_read_key: String,
-    pub nats_token: String,
+    pub(crate) bridge_read_key: String,
+    pub(crate) nats_token: String,
     /// Of the role that the services use.
-    pub log_password: String,
+    pub(crate) log_password: String,
     /// Of the role that the bridge uses.
-    pub bridge_password: String,
+    pub(crate) bridge_password: String,
     /// What checkpoints of the log are signed with, as PEM.
-    pub seal_key: String,
+    pub(crate) seal_key: String,
     /// What the poller shows the sandbox.
-    pub sandbox_token: String,
+    pub(crate) sandbox_token: String,
     /// Where the key-encryption keys lie. A file of its own, which a person may add a key to and which is never written again.
     #[serde(skip)]
-    pub kek_file: PathBuf,
+    pub(crate) kek_file: PathBuf,
 }
 
 impl Default for Secrets {
@@ -60,7 +60,7 @@ impl Default for Secrets {
 impl Secrets {
     /// # Errors
     /// When the file can be neither read nor written.
-    pub fn of(data: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn of(data: &Path) -> anyhow::Result<Self> {
         let path = data.join("secrets.json");
         let mut secrets: Self = match fs::read(&path) {
             // What the parser says may quote the content.

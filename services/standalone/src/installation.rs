@@ -1,40 +1,28 @@
 //! Everything that is started for a demo as well as for real, in order, and stopped in the reverse order.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, absolute};
+pub(crate) mod configs;
+mod databases;
+pub(crate) mod directory;
+mod fleet;
+pub(crate) mod secrets;
+mod servers;
+
+use std::path::absolute;
 
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::databases::{self, Databases};
 use crate::failure::Failure;
-use crate::servers::Servers;
-use crate::services::{Fleet, Surroundings};
+use crate::ports;
 use crate::settings::Settings;
-use crate::{Secrets, ports, services};
-
-/// A data directory that no other process uses.
-pub(crate) struct Hold {
-    _lock: File,
-}
-
-/// Makes the directory, for this user alone, and keeps others away from it as long as the answer lives.
-pub(crate) fn hold(data: &Path) -> Result<Hold, Failure> {
-    let doing = || format!("using {}", data.display());
-    if !data.is_dir() {
-        // Open to be passed through: the database's own user must reach its folder in it. What is secret has its own mode.
-        DirBuilder::new().recursive(true).mode(0o711).create(data).with_context(doing)?;
-    }
-    let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(data.join("lock")).with_context(doing)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(Hold { _lock: lock }),
-        Err(TryLockError::WouldBlock) => Err(Failure::Unavailable(format!("{} is in use by another running process", data.display()))),
-        Err(TryLockError::Error(error)) => Err(Failure::Failed(anyhow::Error::new(error).context(doing()))),
-    }
-}
+use configs::Surroundings;
+use databases::Databases;
+use directory::Hold;
+use fleet::Fleet;
+use secrets::Secrets;
+use servers::Servers;
 
 /// The servers run, the databases are ready, no service runs yet.
 pub(crate) struct Ground {
@@ -50,7 +38,7 @@ impl Ground {
     pub(crate) async fn prepare(mut settings: Settings, hold: Hold, guests: &[(&'static str, u16)]) -> Result<Self, Failure> {
         settings.data = absolute(&settings.data).context("finding the data directory")?;
         let secrets = Secrets::of(&settings.data)?;
-        services::check(&settings, &secrets)?;
+        configs::check(&settings, &secrets)?;
         let wanted: Vec<_> = settings.ports.of_services().into_iter().chain(guests.iter().copied()).collect();
         ports::check(settings.listen, &wanted).map_err(Failure::Unavailable)?;
         let mut servers = Servers::default();
@@ -85,7 +73,7 @@ impl Ground {
         let Self { settings, secrets, servers, databases, hold } = self;
         let surroundings = Surroundings { settings: &settings, secrets: &secrets, databases: &databases, bus: &bus };
         // The settings of all services in one value are much to carry through every future above.
-        let fleet = Box::pin(surroundings.configs()?.start()).await;
+        let fleet = Box::pin(fleet::start(surroundings.configs()?)).await;
         let stop = CancellationToken::new();
         let servers = tokio::spawn(servers.keep(stop.clone()));
         Ok(Stand { settings, secrets, fleet, servers, stop, _hold: hold })

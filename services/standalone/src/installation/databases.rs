@@ -6,9 +6,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use url::Url;
 
-use crate::servers::{BRIDGE_DATABASE, LOG_DATABASE, Servers};
-use crate::settings::Settings;
-use crate::{Secrets, settings};
+use super::secrets::Secrets;
+use super::servers::{BRIDGE_DATABASE, LOG_DATABASE, Servers};
+use crate::settings::{PostgresSettings, Settings};
 
 /// Of the services, in the log.
 const LOG_USER: &str = "mirror_app";
@@ -35,7 +35,7 @@ pub(crate) async fn prepare(settings: &Settings, servers: &Servers, secrets: &Se
     Ok(Databases { log: with_user(owner.expose_secret(), LOG_USER, &secrets.log_password)?, bridge })
 }
 
-fn external(settings: &settings::PostgresSettings) -> (SecretString, SecretString) {
+fn external(settings: &PostgresSettings) -> (SecretString, SecretString) {
     (settings.log_url.clone(), settings.bridge_url.clone())
 }
 
