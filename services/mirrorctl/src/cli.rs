@@ -25,7 +25,7 @@ use crate::problem::EXIT_CODES;
 /// Asks pagico-mirror how far it is, what changed and where it went, and tells it what to do.
 #[derive(Parser)]
 #[command(name = "mirrorctl", version, after_help = EXIT_CODES)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) connection: Connection,
     /// Prints one JSON object on each line instead of tables: the API's answers in the standard JSON form of their messages.
@@ -36,7 +36,7 @@ pub struct Cli {
 }
 
 #[derive(Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Shows how far each location is and what each service is doing.
     Status,
     /// Lists contacts and how far each is.

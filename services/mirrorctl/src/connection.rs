@@ -59,62 +59,53 @@ pub(crate) type Control = ControlClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Source = SourceClient<InterceptedService<Channel, Signed>>;
 
 impl Connection {
+    /// For streams and long runs, which take as long as they take.
+    pub(crate) fn without_deadline(&self) -> Self {
+        Self { has_deadline: false, ..self.clone() }
+    }
+
     pub(crate) async fn admin(&self) -> Result<Admin, Problem> {
-        let channel = self.channel("the admin API", &self.endpoint).await?;
-        Ok(AdminClient::with_interceptor(channel, self.signed(Some(self.timeout))?))
-    }
-
-    /// For streams, which may go on for ever.
-    pub(crate) async fn admin_without_deadline(&self) -> Result<Admin, Problem> {
-        let channel = self.channel("the admin API", &self.endpoint).await?;
-        Ok(AdminClient::with_interceptor(channel, self.signed(None)?))
-    }
-
-    pub(crate) async fn proof(&self) -> Result<Proof, Problem> {
-        let channel = self.channel("the admin API", &self.endpoint).await?;
-        Ok(ProofClient::with_interceptor(channel, self.signed(Some(self.timeout))?))
-    }
-
-    /// For runs along a whole log, which take as long as it is.
-    pub(crate) async fn proof_without_deadline(&self) -> Result<Proof, Problem> {
-        let channel = self.channel("the admin API", &self.endpoint).await?;
-        Ok(ProofClient::with_interceptor(channel, self.signed(None)?))
-    }
-
-    pub(crate) async fn replay(&self) -> Result<Replay, Problem> {
-        let channel = self.channel("the admin API", &self.endpoint).await?;
-        Ok(ReplayClient::with_interceptor(channel, self.signed(Some(self.timeout))?))
-    }
-
-    /// For plans, comparisons and what follows a replay: they take as long as they take.
-    pub(crate) async fn replay_without_deadline(&self) -> Result<Replay, Problem> {
-        let channel = self.channel("the admin API", &self.endpoint).await?;
-        Ok(ReplayClient::with_interceptor(channel, self.signed(None)?))
+        let (channel, signed) = self.admin_api().await?;
+        Ok(AdminClient::with_interceptor(channel, signed))
     }
 
     pub(crate) async fn audit(&self) -> Result<Audit, Problem> {
-        self.audit_within(Some(self.timeout)).await
-    }
-
-    /// For exports, which take as long as they take.
-    pub(crate) async fn audit_without_deadline(&self) -> Result<Audit, Problem> {
-        self.audit_within(None).await
-    }
-
-    async fn audit_within(&self, deadline: Option<Duration>) -> Result<Audit, Problem> {
-        let channel = self.channel("the admin API", &self.endpoint).await?;
-        Ok(AuditClient::with_interceptor(channel, self.signed(deadline)?).max_decoding_message_size(CONTACT_BYTES_MAX))
+        let (channel, signed) = self.admin_api().await?;
+        Ok(AuditClient::with_interceptor(channel, signed).max_decoding_message_size(CONTACT_BYTES_MAX))
     }
 
     pub(crate) async fn erasure(&self) -> Result<Erasure, Problem> {
-        let channel = self.channel("the admin API", &self.endpoint).await?;
-        Ok(ErasureClient::with_interceptor(channel, self.signed(Some(self.timeout))?))
+        let (channel, signed) = self.admin_api().await?;
+        Ok(ErasureClient::with_interceptor(channel, signed))
     }
 
-    /// For keys that are wrapped anew, however many there are.
-    pub(crate) async fn erasure_without_deadline(&self) -> Result<Erasure, Problem> {
-        let channel = self.channel("the admin API", &self.endpoint).await?;
-        Ok(ErasureClient::with_interceptor(channel, self.signed(None)?))
+    pub(crate) async fn proof(&self) -> Result<Proof, Problem> {
+        let (channel, signed) = self.admin_api().await?;
+        Ok(ProofClient::with_interceptor(channel, signed))
+    }
+
+    pub(crate) async fn replay(&self) -> Result<Replay, Problem> {
+        let (channel, signed) = self.admin_api().await?;
+        Ok(ReplayClient::with_interceptor(channel, signed))
+    }
+
+    async fn admin_api(&self) -> Result<(Channel, Signed), Problem> {
+        Ok((self.channel("the admin API", &self.endpoint).await?, self.signed(self.deadline())?))
+    }
+
+    /// What the poller knows of GHL.
+    pub(crate) async fn source(&self) -> Result<Source, Problem> {
+        let channel = self.channel("the poller", &self.control.control_poller).await?;
+        Ok(SourceClient::with_interceptor(channel, self.signed(self.deadline())?))
+    }
+
+    pub(crate) async fn control(&self, service: Service, deadline: Duration) -> Result<Control, Problem> {
+        let channel = self.channel(service.name(), self.control_address(service)).await?;
+        Ok(ControlClient::with_interceptor(channel, self.signed(Some(deadline))?))
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.has_deadline.then_some(self.timeout)
     }
 
     pub(crate) fn location_id(&self) -> String {
@@ -126,26 +117,6 @@ impl Connection {
         let user = || ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
         let who = if self.who.is_empty() { user() } else { self.who.clone() };
         if who.is_empty() { "operator".to_owned() } else { who }
-    }
-
-    pub(crate) async fn control(&self, service: Service, deadline: Duration) -> Result<Control, Problem> {
-        let channel = self.channel(service.name(), self.control_address(service)).await?;
-        Ok(ControlClient::with_interceptor(channel, self.signed(Some(deadline))?))
-    }
-
-    /// What the poller answers about GHL.
-    pub(crate) async fn source(&self) -> Result<Source, Problem> {
-        self.source_within(Some(self.timeout)).await
-    }
-
-    /// For comparisons, which take as long as the budget makes them.
-    pub(crate) async fn source_without_deadline(&self) -> Result<Source, Problem> {
-        self.source_within(None).await
-    }
-
-    async fn source_within(&self, deadline: Option<Duration>) -> Result<Source, Problem> {
-        let channel = self.channel("the poller", &self.control.control_poller).await?;
-        Ok(SourceClient::with_interceptor(channel, self.signed(deadline)?))
     }
 
     fn control_address(&self, service: Service) -> &str {

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-pub use cli::{Cli, Command};
+use cli::Cli;
 use output::colour::Style;
 use problem::Problem;
 

@@ -1,18 +1,23 @@
-//! Questions to a person in front of a terminal.
+//! Questions to a person at a terminal.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use crate::problem::Problem;
 
-/// Asks a question that only `yes` answers with yes.
+/// Goes on only if the answer is `yes`.
 pub(crate) fn confirm(question: &str) -> Result<(), Problem> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Problem::Usage("there is nobody to ask: --yes goes on without a question".to_owned()));
+    if ask(&format!("{question}\n  Only 'yes' is accepted: "))? == "yes" { Ok(()) } else { Err(Problem::Declined) }
+}
+
+/// What a person types in answer to a question, which is shown on standard error.
+pub(crate) fn ask(question: &str) -> Result<String, Problem> {
+    let mut shown = std::io::stderr();
+    if !std::io::stdin().is_terminal() || !shown.is_terminal() {
+        return Err(Problem::Usage("this needs confirmation: run it on a terminal, or give --yes".to_owned()));
     }
-    let mut asked = std::io::stderr();
-    write!(asked, "{question}\n  Only 'yes' is taken for yes: ")?;
-    asked.flush()?;
+    write!(shown, "{question}")?;
+    shown.flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Problem::Declined) }
+    Ok(answer.trim().to_owned())
 }

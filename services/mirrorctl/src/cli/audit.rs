@@ -35,7 +35,7 @@ pub(crate) struct FilterArgs {
 }
 
 #[derive(Args)]
-pub struct HistoryArgs {
+pub(crate) struct HistoryArgs {
     /// The GHL contact id.
     pub(crate) contact_id: String,
     #[command(flatten)]
@@ -63,7 +63,7 @@ pub(crate) enum Format {
 }
 
 #[derive(Args)]
-pub struct BlameArgs {
+pub(crate) struct BlameArgs {
     /// The GHL contact id.
     pub(crate) contact_id: String,
     /// The field, for instance city or `custom_fields.<id>`; `custom_fields` stands for all of its parts.
@@ -83,7 +83,7 @@ pub struct BlameArgs {
 }
 
 #[derive(Args)]
-pub struct AsOfArgs {
+pub(crate) struct AsOfArgs {
     /// The GHL contact id.
     pub(crate) contact_id: String,
     /// A position of the log or a time: 1234, 2026-03-01, 2026-03-01T09:30Z, 2h (ago).
@@ -94,7 +94,7 @@ pub struct AsOfArgs {
 }
 
 #[derive(Args)]
-pub struct DiffArgs {
+pub(crate) struct DiffArgs {
     /// The GHL contact id.
     pub(crate) contact_id: String,
     /// The first moment: a position of the log or a time; without it, before anything was seen.
@@ -109,13 +109,13 @@ pub struct DiffArgs {
 }
 
 #[derive(Subcommand)]
-pub enum Export {
+pub(crate) enum Export {
     /// Every contact of the location as it was, or what differs between two moments, one JSON object a line, by contact id.
     Location(ExportArgs),
 }
 
 #[derive(Args)]
-pub struct ExportArgs {
+pub(crate) struct ExportArgs {
     /// As of this moment: a position of the log or a time; without it, now.
     #[arg(long, value_name = "MOMENT", conflicts_with_all = ["from", "to"])]
     pub(crate) at: Option<Moment>,
@@ -134,7 +134,7 @@ pub struct ExportArgs {
 }
 
 #[derive(Args)]
-pub struct AccessArgs {
+pub(crate) struct AccessArgs {
     /// Only what showed this contact, exports of the whole location included.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     pub(crate) contact: String,
@@ -156,7 +156,7 @@ pub struct AccessArgs {
 }
 
 #[derive(Args)]
-pub struct WatchArgs {
+pub(crate) struct WatchArgs {
     /// Starts after this position of the log (0: from the beginning) instead of with what is recorded from now on.
     #[arg(long, value_name = "POSITION")]
     pub(crate) after: Option<u64>,

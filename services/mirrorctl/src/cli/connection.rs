@@ -32,6 +32,9 @@ pub(crate) struct Connection {
     pub(crate) who: String,
     #[command(flatten)]
     pub(crate) control: Control,
+    /// Whether `timeout` counts.
+    #[arg(skip = true)]
+    pub(crate) has_deadline: bool,
 }
 
 /// Where each service is controlled.

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 #[derive(Args)]
-pub struct EraseArgs {
+pub(crate) struct EraseArgs {
     /// The GHL contact id.
     pub(crate) contact_id: String,
     /// Why, for the log, where it stays for ever: it must not name the person.
@@ -18,7 +18,7 @@ pub struct EraseArgs {
 }
 
 #[derive(Subcommand)]
-pub enum Keys {
+pub(crate) enum Keys {
     /// Wraps the keys of all contacts with the current key-encryption key, the first one of log.kek, and seals the tokens of the marketplace
     /// app with it, so that the other keys can be taken away. Events are not touched.
     Rotate,

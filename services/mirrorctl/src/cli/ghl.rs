@@ -3,20 +3,20 @@
 use clap::{Args, Subcommand};
 
 #[derive(Subcommand)]
-pub enum VerifyCommand {
+pub(crate) enum VerifyCommand {
     /// Reads GHL again, within the budget, and compares it with the log, field by field; exit code 1 when something differs.
     Source(VerifySourceArgs),
 }
 
 #[derive(Args)]
-pub struct VerifySourceArgs {
+pub(crate) struct VerifySourceArgs {
     /// One contact alone.
     #[arg(long, value_name = "ID")]
     pub(crate) contact: Option<String>,
 }
 
 #[derive(Subcommand)]
-pub enum CredentialsCommand {
+pub(crate) enum CredentialsCommand {
     /// Lists installations and what a person must do about them; never a token.
     List,
     /// The same as `keys rotate`: seals the stored tokens with the current key-encryption key, and wraps the keys of all contacts with it.
@@ -24,7 +24,7 @@ pub enum CredentialsCommand {
 }
 
 #[derive(Args)]
-pub struct GhlArgs {
+pub(crate) struct GhlArgs {
     /// Which operation, for instance get-contact.
     pub(crate) operation: Option<String>,
     /// The ids that its path needs, in order.

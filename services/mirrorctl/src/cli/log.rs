@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 #[derive(Subcommand)]
-pub enum LogCommand {
+pub(crate) enum LogCommand {
     /// Goes along the whole chain of a location; exit code 1 names the first position that does not fit.
     Verify(LogVerifyArgs),
     /// Lists the signed checkpoints of a location; with --json, as the file that `log verify --checkpoints` reads.
@@ -19,21 +19,21 @@ pub enum LogCommand {
 }
 
 #[derive(Args)]
-pub struct LogExportArgs {
+pub(crate) struct LogExportArgs {
     /// The file to make; one that is there is left alone.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
 }
 
 #[derive(Args)]
-pub struct LogImportArgs {
+pub(crate) struct LogImportArgs {
     /// A file that `log export` made.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 }
 
 #[derive(Args)]
-pub struct LogVerifyArgs {
+pub(crate) struct LogVerifyArgs {
     /// An export file to prove offline, from it alone; without one the service walks its log.
     #[arg(value_name = "EXPORT")]
     pub(crate) export: Option<PathBuf>,

@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use super::time::Instant;
 
 #[derive(Subcommand)]
-pub enum ReplayCommand {
+pub(crate) enum ReplayCommand {
     /// Shows what a replay would do, object by object, and changes nothing.
     #[command(after_help = PLAN_CODES)]
     Plan(PlanArgs),
@@ -90,7 +90,7 @@ pub(crate) enum Against {
 }
 
 #[derive(Args)]
-pub struct PlanArgs {
+pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
@@ -111,7 +111,7 @@ pub(crate) struct ShownArgs {
 }
 
 #[derive(Args)]
-pub struct ApplyArgs {
+pub(crate) struct ApplyArgs {
     /// The hash that `replay plan` showed.
     #[arg(value_name = "HASH", conflicts_with_all = ["contact", "all_locations", "workspace", "until", "rules"])]
     pub(crate) plan_hash: Option<String>,
@@ -131,7 +131,7 @@ pub struct ApplyArgs {
 }
 
 #[derive(Args)]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// Which replay; the last one where it is left out.
     #[arg(value_name = "REPLAY_ID", default_value = "", hide_default_value = true)]
     pub(crate) replay_id: String,
@@ -141,14 +141,14 @@ pub struct StatusArgs {
 }
 
 #[derive(Args)]
-pub struct WhichArgs {
+pub(crate) struct WhichArgs {
     /// Which replay; the last one where it is left out.
     #[arg(value_name = "REPLAY_ID", default_value = "", hide_default_value = true)]
     pub(crate) replay_id: String,
 }
 
 #[derive(Args)]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// Every connected location, each with its live workspace.
     #[arg(long, conflicts_with_all = ["workspace", "contact"])]
     pub(crate) all_locations: bool,
@@ -167,7 +167,7 @@ pub struct VerifyArgs {
 }
 
 #[derive(Subcommand)]
-pub enum WorkspaceCommand {
+pub(crate) enum WorkspaceCommand {
     /// Lists the workspaces of a location, the live one first.
     List,
     /// Creates a shadow workspace: it receives every change from now on, and by a replay what came before.
@@ -191,7 +191,7 @@ pub enum WorkspaceCommand {
 }
 
 #[derive(Args)]
-pub struct WorkspaceArgs {
+pub(crate) struct WorkspaceArgs {
     /// Which one.
     pub(crate) workspace: String,
     /// Does not ask.

@@ -28,14 +28,14 @@ impl Service {
 }
 
 #[derive(Args)]
-pub struct ServicesArgs {
+pub(crate) struct ServicesArgs {
     /// Which services.
     #[arg(value_enum, required = true, value_name = "SERVICE")]
     pub(crate) services: Vec<Service>,
 }
 
 #[derive(Args)]
-pub struct DrainArgs {
+pub(crate) struct DrainArgs {
     /// Which services.
     #[arg(value_enum, required = true, value_name = "SERVICE")]
     pub(crate) services: Vec<Service>,

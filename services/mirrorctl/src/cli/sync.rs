@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 #[derive(Args)]
-pub struct ContactsArgs {
+pub(crate) struct ContactsArgs {
     /// Only those in this state.
     #[arg(long, value_enum)]
     pub(crate) only: Option<Only>,
@@ -26,7 +26,7 @@ pub(crate) enum Only {
 }
 
 #[derive(Args)]
-pub struct RedriveArgs {
+pub(crate) struct RedriveArgs {
     /// The ids that `parked` shows.
     #[arg(required_unless_present = "all", value_name = "PARKED_ID")]
     pub(crate) parked_ids: Vec<String>,

@@ -1,7 +1,5 @@
 //! `erase`, `erasure`, `lift-erasure` and `keys rotate`.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
-
 use proto::erasure::v1 as api;
 
 use crate::cli::{Connection, EraseArgs};
@@ -9,12 +7,16 @@ use crate::output::progress::bar;
 use crate::output::table::printable;
 use crate::output::{Output, format};
 use crate::problem::Problem;
+use crate::prompt::ask;
 
 pub(crate) async fn erase(connection: &Connection, arguments: EraseArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let EraseArgs { contact_id, reason, leave_plain_events, yes } = arguments;
     let who = connection.who();
     if !yes {
-        confirm(&contact_id)?;
+        let typed = ask(&format!("Erasing cannot be undone. Type the contact's id to erase {}: ", printable(&contact_id)))?;
+        if typed != contact_id {
+            return Err(Problem::Usage("that is another id; nothing was erased".to_owned()));
+        }
     }
     let request = api::EraseContactRequest { location_id: connection.location_id(), contact_id, reason, who, leave_plain_events };
     let answer = connection.erasure().await?.erase_contact(request).await?.into_inner();
@@ -38,7 +40,7 @@ pub(crate) async fn lift(connection: &Connection, contact_id: String, output: &m
 
 /// Wraps the keys of all contacts anew and seals the app's tokens anew, and shows how far that is.
 pub(crate) async fn rotate(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
-    let mut answers = connection.erasure_without_deadline().await?.rotate_kek(api::RotateKekRequest {}).await?.into_inner();
+    let mut answers = connection.without_deadline().erasure().await?.rotate_kek(api::RotateKekRequest {}).await?.into_inner();
     let bar = bar(0);
     let mut last = api::RotateKekResponse::default();
     while let Some(progress) = answers.message().await? {
@@ -58,19 +60,6 @@ pub(crate) async fn rotate(connection: &Connection, output: &mut Output<'_>) -> 
     writeln!(output.out, "{rewrapped} of {seen} keys of contacts were wrapped anew")?;
     writeln!(output.out, "tokens of {credentials} installations were sealed anew")?;
     Ok(writeln!(output.out, "{} is the key of all of them now", printable(&kek_id))?)
-}
-
-/// Asks on the terminal; without one nobody can answer.
-fn confirm(contact_id: &str) -> Result<(), Problem> {
-    let mut typed = String::new();
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return Err(Problem::Usage("erasing cannot be undone: confirm it on a terminal, or with --yes".to_owned()));
-    }
-    write!(std::io::stderr(), "Erasing cannot be undone. Type the contact's id to erase {}: ", printable(contact_id))?;
-    std::io::stderr().flush()?;
-    stdin.lock().read_line(&mut typed)?;
-    if typed.trim() == contact_id { Ok(()) } else { Err(Problem::Usage("that is another id; nothing was erased".to_owned())) }
 }
 
 fn tell(erasure: &api::ContactErasure, output: &mut Output<'_>) -> Result<(), Problem> {

@@ -6,7 +6,7 @@ use proto::admin::v1 as api;
 
 use crate::cli::time::By;
 use crate::cli::{Connection, FilterArgs, Format, HistoryArgs};
-use crate::commands::pages::page_size;
+use crate::commands::pages::Pages;
 use crate::output::table::printable;
 use crate::output::{Output, csv, format};
 use crate::problem::Problem;
@@ -17,33 +17,29 @@ const LARGEST_PAGE: u32 = 500;
 pub(crate) async fn history(connection: &Connection, arguments: &HistoryArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let format = if output.json { Format::Jsonl } else { arguments.format };
     let mut admin = connection.admin().await?;
-    let mut left = if arguments.all { usize::MAX } else { arguments.limit };
-    let (mut token, mut more) = (String::new(), left > 0);
+    let mut pages = Pages::new(arguments.limit, arguments.all);
     if format == Format::Csv {
         output.out.write_all(&csv::head()?)?;
     }
-    while more {
+    while let Some((page_size, page_token)) = pages.next() {
         let request = api::GetHistoryRequest {
             location_id: connection.location_id(),
             contact_id: arguments.contact_id.clone(),
             // The further back a page is, the more deliveries may speak of it: few pages make a whole history quicker.
-            page_size: if arguments.all { LARGEST_PAGE } else { page_size(left) },
-            page_token: token,
+            page_size: if arguments.all { LARGEST_PAGE } else { page_size },
+            page_token,
             filter: Some(filter(&arguments.filter)),
         };
         let page = admin.get_history(request).await?.into_inner();
-        for event in page.events.iter().take(left) {
+        for event in &pages.take(page.events, page.next_page_token) {
             match format {
                 Format::Table => for_people(event, output)?,
                 Format::Jsonl => output.answer(event)?,
                 Format::Csv => output.out.write_all(&csv::event(event)?)?,
             }
         }
-        left = left.saturating_sub(page.events.len());
-        more = left > 0 && !page.next_page_token.is_empty();
-        token = page.next_page_token;
     }
-    if format == Format::Table && !token.is_empty() {
+    if format == Format::Table && pages.has_more() {
         writeln!(output.out, "… and more; --all shows the whole history")?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use proto::audit::v1 as api;
 use super::watch;
 use crate::cli::time::Moment;
 use crate::cli::{AsOfArgs, BlameArgs, Connection, DiffArgs, ExportArgs};
-use crate::commands::pages::page_size;
+use crate::commands::pages::Pages;
 use crate::output::table::printable;
 use crate::output::{Output, format};
 use crate::problem::Problem;
@@ -14,20 +14,19 @@ const ERASED: &str = "erased: what was known of it is gone; `mirrorctl erasure` 
 
 pub(crate) async fn blame(connection: &Connection, arguments: &BlameArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut audit = connection.audit().await?;
-    let mut left = if arguments.all { usize::MAX } else { arguments.limit };
-    let (mut token, mut more, mut shown) = (String::new(), left > 0, 0);
-    while more {
+    let (mut pages, mut shown) = (Pages::new(arguments.limit, arguments.all), 0);
+    while let Some((page_size, page_token)) = pages.next() {
         let request = api::BlameRequest {
             location_id: connection.location_id(),
             contact_id: arguments.contact_id.clone(),
             field: arguments.field.clone(),
             record_kind: arguments.kind.clone(),
             record_id: arguments.record.clone(),
-            page_size: page_size(left),
-            page_token: token,
+            page_size,
+            page_token,
         };
         let page = audit.blame(request).await?.into_inner();
-        for value in page.values.iter().take(left) {
+        for value in &pages.take(page.values, page.next_page_token) {
             if output.json {
                 output.answer(value)?
             } else {
@@ -35,12 +34,9 @@ pub(crate) async fn blame(connection: &Connection, arguments: &BlameArgs, output
             }
             shown += 1;
         }
-        if page.next_page_token.is_empty() {
+        if !pages.has_more() {
             unreadable(&page.unreadable, output)?;
         }
-        left = left.saturating_sub(page.values.len());
-        more = left > 0 && !page.next_page_token.is_empty();
-        token = page.next_page_token;
     }
     if output.json {
         return Ok(());
@@ -48,7 +44,7 @@ pub(crate) async fn blame(connection: &Connection, arguments: &BlameArgs, output
     if shown == 0 {
         writeln!(output.out, "it never had a value; the names of fields are those that `mirrorctl history` shows")?;
     }
-    if !token.is_empty() {
+    if pages.has_more() {
         writeln!(output.out, "… and more; --all shows every value")?;
     }
     Ok(())
@@ -159,7 +155,7 @@ pub(crate) async fn export(connection: &Connection, arguments: ExportArgs, outpu
     // One moment for all contacts, also for who goes on after a break.
     let (location_id, head) = watch::beginning(connection, None).await?;
     let point = |moment: Option<Moment>| Some(moment.unwrap_or(Moment::Position(head)).point(arguments.by));
-    let mut audit = connection.audit_without_deadline().await?;
+    let mut audit = connection.without_deadline().audit().await?;
     let after_contact_id = arguments.after;
     if let Some(from) = arguments.from {
         let (from, to) = (point(Some(from)), point(arguments.to));

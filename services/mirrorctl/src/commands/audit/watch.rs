@@ -61,7 +61,7 @@ async fn stream(
     worked: &mut bool,
     output: &mut Output<'_>,
 ) -> Result<(), Problem> {
-    let mut admin = connection.admin_without_deadline().await?;
+    let mut admin = connection.without_deadline().admin().await?;
     let request = api::WatchEventsRequest {
         location_id: location_id.to_owned(),
         after: Some(*after),

@@ -11,7 +11,7 @@ use crate::problem::Problem;
 pub(crate) async fn verify(connection: &Connection, arguments: VerifySourceArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let contact_id = arguments.contact.unwrap_or_default();
     let request = api::VerifySourceRequest { location_id: connection.location_id(), contact_id };
-    let mut answers = connection.source_without_deadline().await?.verify_source(request).await?.into_inner();
+    let mut answers = connection.without_deadline().source().await?.verify_source(request).await?.into_inner();
     let mut last = api::VerifySourceResponse::default();
     while let Some(answer) = answers.message().await? {
         if output.json {

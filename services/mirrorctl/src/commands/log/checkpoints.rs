@@ -10,6 +10,7 @@ use tonic::Status;
 
 use crate::cli::Connection;
 use crate::commands::files::text_of;
+use crate::commands::pages::Pages;
 use crate::connection::Proof;
 use crate::output::Output;
 use crate::output::table::Table;
@@ -45,18 +46,16 @@ pub(super) async fn key(connection: &Connection, output: &mut Output<'_>) -> Res
 
 /// The checkpoints that the service keeps, and the public key as PEM.
 pub(super) async fn held(proof: &mut Proof, location_id: &str) -> Result<(Vec<Checkpoint>, String), Problem> {
-    let (mut all, mut token) = (Vec::new(), String::new());
-    loop {
-        let request = api::ListCheckpointsRequest { location_id: location_id.to_owned(), page_size: 0, page_token: token };
+    let (mut all, mut pages, mut public_key) = (Vec::new(), Pages::new(0, true), String::new());
+    while let Some((page_size, page_token)) = pages.next() {
+        let request = api::ListCheckpointsRequest { location_id: location_id.to_owned(), page_size, page_token };
         let page = proof.list_checkpoints(request).await?.into_inner();
-        for checkpoint in page.checkpoints {
-            all.push(read(checkpoint).ok_or_else(|| Status::internal("the service gave a checkpoint that is none"))?);
+        for checkpoint in pages.take(page.checkpoints, page.next_page_token) {
+            all.push(read(checkpoint).ok_or_else(|| Status::internal("the service sent a malformed checkpoint"))?);
         }
-        token = page.next_page_token;
-        if token.is_empty() {
-            return Ok((all, page.public_key));
-        }
+        public_key = page.public_key;
     }
+    Ok((all, public_key))
 }
 
 fn read(from: api::Checkpoint) -> Option<Checkpoint> {

@@ -50,7 +50,7 @@ pub(crate) async fn export(connection: &Connection, arguments: &LogExportArgs, o
 
 async fn receive(connection: &Connection, file: &mut File) -> Result<(u64, u64), Problem> {
     let request = api::ExportLogRequest { location_id: connection.location_id() };
-    let mut pieces = connection.proof_without_deadline().await?.export_log(request).await?.into_inner();
+    let mut pieces = connection.without_deadline().proof().await?.export_log(request).await?.into_inner();
     let mut bar: Option<ProgressBar> = None;
     let (mut head, mut bytes) = (0, 0);
     while let Some(api::ExportLogResponse { piece, seq, head: end }) = pieces.message().await? {
@@ -69,7 +69,7 @@ pub(crate) async fn import(connection: &Connection, arguments: &LogImportArgs, o
     verify::by_file(path, &[], None, connection)?;
     let (pieces, waiting) = mpsc::channel(PIECES_WAITING);
     let sending = tokio::spawn(send(path.clone(), pieces));
-    let mut steps = connection.proof_without_deadline().await?.import_log(ReceiverStream::new(waiting)).await?.into_inner();
+    let mut steps = connection.without_deadline().proof().await?.import_log(ReceiverStream::new(waiting)).await?.into_inner();
     let mut bar: Option<ProgressBar> = None;
     let finished = loop {
         match steps.message().await?.and_then(|response| response.step) {

@@ -135,7 +135,7 @@ fn location(connection: &Connection, given: &[Checkpoint]) -> Result<String, Pro
 }
 
 async fn walked(connection: &Connection, request: api::VerifyLogRequest) -> Result<api::VerifyIntact, Problem> {
-    let mut steps = connection.proof_without_deadline().await?.verify_log(request).await?.into_inner();
+    let mut steps = connection.without_deadline().proof().await?.verify_log(request).await?.into_inner();
     let mut bar: Option<ProgressBar> = None;
     while let Some(response) = steps.message().await? {
         match response.step {

@@ -53,7 +53,7 @@ pub(super) async fn apply(connection: &Connection, arguments: &ApplyArgs, output
 async fn begin(connection: &Connection, plan: &api::Plan, accept_newer: bool) -> Result<api::ReplayState, Problem> {
     let request = api::ApplyReplayRequest { plan_hash: plan.hash.clone(), accept_newer, who: connection.who() };
     // It is planned again before it begins, which takes as long as planning does.
-    let answer = connection.replay_without_deadline().await?.apply_replay(request).await?.into_inner();
+    let answer = connection.without_deadline().replay().await?.apply_replay(request).await?.into_inner();
     Ok(answer.replay.unwrap_or_default())
 }
 

@@ -47,7 +47,7 @@ async fn of_location(
     output: &mut Output<'_>,
 ) -> Result<api::Plan, Problem> {
     let request = api::PlanReplayRequest { selection: Some(selection), with_skipped: shown.full, who: connection.who() };
-    let mut parts = connection.replay_without_deadline().await?.plan_replay(request).await?.into_inner();
+    let mut parts = connection.without_deadline().replay().await?.plan_replay(request).await?.into_inner();
     let bar = progress::bar(0);
     let mut page = Page { shown, contact: String::new(), actions: 0 };
     let mut plan = None;

@@ -6,7 +6,7 @@ use proto::replay::v1 as api;
 
 use crate::cli::Connection;
 use crate::cli::replay::StatusArgs;
-use crate::commands::pages::page_size;
+use crate::commands::pages::Pages;
 use crate::output::table::{Table, printable};
 use crate::output::{Output, format, progress};
 use crate::problem::Problem;
@@ -23,18 +23,12 @@ pub(super) async fn status(connection: &Connection, arguments: StatusArgs, outpu
 
 pub(super) async fn list(connection: &Connection, limit: usize, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut client = connection.replay().await?;
-    let (mut replays, mut page_token) = (Vec::new(), String::new());
-    while replays.len() < limit {
-        let request =
-            api::ListReplaysRequest { location_id: connection.location_id(), page_size: page_size(limit - replays.len()), page_token };
+    let (mut replays, mut pages) = (Vec::new(), Pages::new(limit, false));
+    while let Some((page_size, page_token)) = pages.next() {
+        let request = api::ListReplaysRequest { location_id: connection.location_id(), page_size, page_token };
         let page = client.list_replays(request).await?.into_inner();
-        replays.extend(page.replays);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
+        replays.extend(pages.take(page.replays, page.next_page_token));
     }
-    replays.truncate(limit);
     if output.json {
         return replays.iter().try_for_each(|replay| line_of(replay, output));
     }
@@ -138,7 +132,7 @@ async fn followed(
     output: &mut Output<'_>,
 ) -> Result<(), Problem> {
     let request = api::WatchReplayRequest { replay_id: replay.replay_id.clone() };
-    let mut states = connection.replay_without_deadline().await?.watch_replay(request).await?.into_inner();
+    let mut states = connection.without_deadline().replay().await?.watch_replay(request).await?.into_inner();
     while let Some(api::WatchReplayResponse { replay: told }) = states.message().await? {
         let Some(told) = told else { continue };
         *replay = told;

@@ -30,7 +30,7 @@ async fn compare(
         contact_id: arguments.contact.clone(),
         contacts_max: arguments.contacts,
     };
-    let mut parts = connection.replay_without_deadline().await?.verify_replay(request).await?.into_inner();
+    let mut parts = connection.without_deadline().replay().await?.verify_replay(request).await?.into_inner();
     let bar = progress::bar(0);
     let mut result = None;
     while let Some(message) = parts.message().await? {

@@ -3,7 +3,7 @@
 use proto::admin::v1 as api;
 
 use crate::cli::{Connection, ContactsArgs, Only};
-use crate::commands::pages::page_size;
+use crate::commands::pages::Pages;
 use crate::output::table::{Table, printable};
 use crate::output::{Output, format};
 use crate::problem::Problem;
@@ -16,31 +16,23 @@ pub(crate) async fn list(connection: &Connection, arguments: &ContactsArgs, outp
         Some(Only::Behind) => api::ContactFilter::Behind,
         Some(Only::Parked) => api::ContactFilter::Parked,
     };
-    let mut left = if arguments.all { usize::MAX } else { arguments.limit };
-    let (mut token, mut more) = (String::new(), left > 0);
+    let mut pages = Pages::new(arguments.limit, arguments.all);
     let mut table = Table::new(&["CONTACT", "STATE", ">GHL", ">APPLIED", ">RECORDS", ">BEHIND", ">PARKED"]);
-    while more {
-        let request = api::ListContactsRequest {
-            location_id: connection.location_id(),
-            filter: filter.into(),
-            page_size: page_size(left),
-            page_token: token,
-        };
+    while let Some((page_size, page_token)) = pages.next() {
+        let location_id = connection.location_id();
+        let request = api::ListContactsRequest { location_id, filter: filter.into(), page_size, page_token };
         let page = admin.list_contacts(request).await?.into_inner();
-        for contact in page.contacts.iter().take(left) {
+        for contact in pages.take(page.contacts, page.next_page_token) {
             if output.json {
-                output.answer(contact)?;
+                output.answer(&contact)?;
             } else {
-                table.row(row(contact));
+                table.row(row(&contact));
             }
         }
-        left = left.saturating_sub(page.contacts.len());
-        more = left > 0 && !page.next_page_token.is_empty();
-        token = page.next_page_token;
     }
     if !output.json {
         table.write(output.out)?;
-        if !token.is_empty() {
+        if pages.has_more() {
             writeln!(output.out, "… and more; --all shows them")?;
         }
     }

@@ -3,7 +3,7 @@
 use proto::admin::v1 as api;
 
 use crate::cli::{Connection, RedriveArgs};
-use crate::commands::pages::page_size;
+use crate::commands::pages::Pages;
 use crate::connection::Admin;
 use crate::output::table::{Table, printable};
 use crate::output::{Output, format};
@@ -11,20 +11,13 @@ use crate::problem::{Problem, all_or};
 
 /// Gives what waits, up to `limit`, and whether there is more.
 async fn waiting(admin: &mut Admin, location_id: &str, limit: usize) -> Result<(Vec<api::Parked>, bool), Problem> {
-    let (mut all, mut token) = (Vec::new(), String::new());
-    while all.len() < limit {
-        let page_size = page_size(limit - all.len());
-        let request = api::ListParkedRequest { location_id: location_id.to_owned(), page_size, page_token: token };
+    let (mut all, mut pages) = (Vec::new(), Pages::new(limit, false));
+    while let Some((page_size, page_token)) = pages.next() {
+        let request = api::ListParkedRequest { location_id: location_id.to_owned(), page_size, page_token };
         let page = admin.list_parked(request).await?.into_inner();
-        all.extend(page.parked);
-        token = page.next_page_token;
-        if token.is_empty() {
-            break;
-        }
+        all.extend(pages.take(page.parked, page.next_page_token));
     }
-    let more = all.len() > limit || !token.is_empty();
-    all.truncate(limit);
-    Ok((all, more))
+    Ok((all, pages.has_more()))
 }
 
 pub(crate) async fn list(connection: &Connection, limit: usize, output: &mut Output<'_>) -> Result<(), Problem> {
