@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command line: one file for each group of commands, as in `commands/`.
 
 mod audit;
 mod connection;
@@ -22,7 +22,7 @@ pub(crate) use self::services::{DrainArgs, Service, ServicesArgs};
 pub(crate) use self::sync::{ContactsArgs, Only, RedriveArgs};
 use crate::problem::EXIT_CODES;
 
-/// Asks pagico-mirror how far it is, what changed and where it went, and tells it what to do.
+/// Operates pagico-mirror: how far it is, what changed, where it went, and what to do about it.
 #[derive(Parser)]
 #[command(name = "mirrorctl", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Status,
     /// Lists contacts and how far each is.
     Contacts(ContactsArgs),
-    /// Shows one contact object by object: what GHL holds and what Pagico holds.
+    /// Shows one contact, object by object: what GHL holds and what Pagico holds.
     Contact {
         /// The GHL contact id.
         contact_id: String,
@@ -54,38 +54,38 @@ pub(crate) enum Command {
     AsOf(AsOfArgs),
     /// Shows how a contact and its records differ between two moments; exits with 0 when they do not, with 1 when they do.
     Diff(DiffArgs),
-    /// Writes out what the log holds, for auditors.
+    /// Exports what the log says, for auditors.
     #[command(subcommand)]
     Export(Export),
     /// Lists who asked to see what, newest first.
     AccessLog(AccessArgs),
-    /// Prints events as they are recorded, and goes on after an interruption where it stopped.
+    /// Prints events as they are recorded. After an interruption it continues where it stopped.
     Watch(WatchArgs),
-    /// Lists what waits for a person.
+    /// Lists parked work: what waits for a person.
     Parked {
-        /// How many at most.
+        /// How many to list at most.
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
     /// Sends parked work again.
     Redrive(RedriveArgs),
-    /// Calls an operation of GHL's API through the poller and prints the answer; without one, lists those there are.
+    /// Calls an operation of GHL's API through the poller and prints the answer. Without an operation, lists all of them.
     Ghl(GhlArgs),
-    /// Shows how the calls to GHL are spent and what is left of them.
+    /// Shows how many calls to GHL were made, and how many are left today.
     Budget,
     /// Shows how well each kind of record is covered: when each net last looked, and what it found before the others.
     Coverage,
-    /// Compares the log with what it mirrors.
+    /// Compares the log with GHL.
     #[command(subcommand)]
     Verify(VerifyCommand),
     /// Shows where the marketplace app is installed, or seals its tokens with a new key.
     #[command(subcommand)]
     Credentials(CredentialsCommand),
-    /// Makes services take up no work until they are resumed.
+    /// Pauses services: they finish what is in hand and take no new work until they are resumed.
     Pause(ServicesArgs),
-    /// Makes services take up work again.
+    /// Resumes paused services.
     Resume(ServicesArgs),
-    /// Makes services take up no work any more, and waits until nothing is in hand.
+    /// Drains services: they take no new work, and the command waits until nothing is in hand.
     Drain(DrainArgs),
     /// Erases a contact from everything the mirror keeps; exit code 6 while something is left to do.
     Erase(EraseArgs),
@@ -94,21 +94,21 @@ pub(crate) enum Command {
         /// The GHL contact id.
         contact_id: String,
     },
-    /// Lets an erased contact be observed again; what was erased stays erased.
+    /// Allows an erased contact to be observed again. What was erased stays erased.
     LiftErasure {
         /// The GHL contact id.
         contact_id: String,
     },
-    /// What is to be done about keys.
+    /// Manages the keys that payloads and tokens are sealed with.
     #[command(subcommand)]
     Keys(Keys),
-    /// Proves that the log is what was written.
+    /// Verifies, exports and imports the log.
     #[command(subcommand)]
     Log(LogCommand),
     /// Rebuilds Pagico from the log: plan, apply, verify.
     #[command(subcommand)]
     Replay(replay::ReplayCommand),
-    /// Handles generations of a location's content: shadow, live, former.
+    /// Manages workspaces, the generations of a location's content: live, shadow, former.
     #[command(subcommand)]
     Workspace(replay::WorkspaceCommand),
     /// Prints a completion script.

@@ -1,4 +1,4 @@
-//! What each command does.
+//! What each command does, by group: how far the mirror is, what happened, GHL, the services, erasing, the log, replays.
 
 mod audit;
 mod erasure;
@@ -33,7 +33,7 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::History(arguments) => history::history(&connection, &arguments, output).await,
         Command::Blame(arguments) => past::blame(&connection, &arguments, output).await,
         Command::AsOf(arguments) => past::as_of(&connection, arguments, output).await,
-        Command::Diff(arguments) => past::diff(&connection, arguments, output).await.map_err(Problem::of_diff),
+        Command::Diff(arguments) => past::diff(&connection, arguments, output).await.map_err(Problem::of_comparison),
         Command::Export(Export::Location(arguments)) => past::export(&connection, arguments, output).await,
         Command::AccessLog(arguments) => access::list(&connection, &arguments, output).await,
         Command::Watch(arguments) => watch::watch(&connection, &arguments, output).await,
@@ -43,12 +43,14 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::Ghl(arguments) => operations::ghl(&connection, arguments, output).await,
         Command::Budget => budget::budget(&connection, output).await,
         Command::Coverage => budget::coverage(&connection, output).await,
-        Command::Verify(VerifyCommand::Source(arguments)) => verify::verify(&connection, arguments, output).await.map_err(Problem::of_diff),
+        Command::Verify(VerifyCommand::Source(arguments)) => {
+            verify::verify(&connection, arguments, output).await.map_err(Problem::of_comparison)
+        }
         Command::Pause(arguments) => services::pause(&connection, &arguments.services, output).await,
         Command::Resume(arguments) => services::resume(&connection, &arguments.services, output).await,
         Command::Drain(arguments) => services::drain(&connection, &arguments, output).await,
         Command::Erase(arguments) => erasure::erase(&connection, arguments, output).await,
-        Command::Erasure { contact_id } => erasure::show(&connection, contact_id, output).await,
+        Command::Erasure { contact_id } => erasure::status(&connection, contact_id, output).await,
         Command::LiftErasure { contact_id } => erasure::lift(&connection, contact_id, output).await,
         Command::Keys(Keys::Rotate) => erasure::rotate(&connection, output).await,
         Command::Log(command) => log::execute(&connection, command, output).await,

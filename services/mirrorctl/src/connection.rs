@@ -1,4 +1,4 @@
-//! Connections to the services, with the token and a deadline on every call.
+//! Connections to the services; every call carries the token, the name of who asks, and usually a deadline.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -20,16 +20,16 @@ use tonic::{Request, Status};
 use crate::cli::{Connection, Service};
 use crate::problem::Problem;
 
-/// How long a connection may stay silent before it is tried, and how long that may take: a watch notices a dead network by it.
+/// How long a connection may be silent before it is pinged, and how long the answer may take: this is how a watch notices a dead network.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// The largest contact that is taken.
+/// The largest answer about a contact that is accepted.
 const CONTACT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// What cannot stand in metadata as it is, beside everything that is not ASCII.
+/// The ASCII characters that metadata cannot carry as they are.
 const WHO_ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// Adds the token, and to single calls the deadline, so that the other side stops working when nobody waits any more.
+/// Adds the token and who asks to every call, and the deadline, so that the service stops working when nobody waits any more.
 #[derive(Clone)]
 pub(crate) struct Signed {
     who: MetadataValue<Ascii>,
@@ -112,7 +112,7 @@ impl Connection {
         self.location.clone()
     }
 
-    /// Who asks: as said, or the user's name.
+    /// Who asks: the name that was given, or the user's.
     pub(crate) fn who(&self) -> String {
         let user = || ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
         let who = if self.who.is_empty() { user() } else { self.who.clone() };
@@ -137,16 +137,16 @@ impl Connection {
         let token = match token.trim() {
             "" => None,
             token => {
-                let unusable = |_| Problem::Usage("the token has characters that no token can have".to_owned());
+                let unusable = |_| Problem::Usage("the token contains invalid characters".to_owned());
                 Some(format!("Bearer {token}").parse().map_err(unusable)?)
             }
         };
         let who = utf8_percent_encode(&self.who(), WHO_ENCODED).to_string();
-        let who = who.parse().map_err(|_| Problem::Usage("--who is no name".to_owned()))?;
+        let who = who.parse().map_err(|_| Problem::Usage("--who cannot be sent as a name".to_owned()))?;
         Ok(Signed { who, token, deadline })
     }
 
-    async fn channel(&self, whom: &'static str, address: &str) -> Result<Channel, Problem> {
+    async fn channel(&self, service: &'static str, address: &str) -> Result<Channel, Problem> {
         let not_an_address = |_| Problem::Usage(format!("{address} is not an address such as http://127.0.0.1:7142"));
         let endpoint = Endpoint::from_shared(address.to_owned()).map_err(not_an_address)?;
         if !matches!(endpoint.uri().scheme_str(), Some("http" | "https")) {
@@ -161,7 +161,7 @@ impl Connection {
                 why = cause.to_string();
                 source = cause.source();
             }
-            Problem::Unreachable { whom, address: address.to_owned(), why }
+            Problem::Unreachable { service, address: address.to_owned(), why }
         })
     }
 
@@ -170,7 +170,7 @@ impl Connection {
             return Ok(endpoint);
         }
         let Some(file) = &self.ca_file else {
-            return Err(Problem::Usage("an https address needs --ca-file: the authority that vouches for it".to_owned()));
+            return Err(Problem::Usage("an https address needs --ca-file, the certificate authority of the services".to_owned()));
         };
         let pem = std::fs::read(file).map_err(|error| Problem::Usage(format!("cannot read {}: {error}", file.display())))?;
         let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));

@@ -1,4 +1,4 @@
-//! What a person or a program gets to see.
+//! How answers are shown: tables for people, JSON and CSV for programs.
 
 pub(crate) mod colour;
 pub(crate) mod csv;
@@ -34,7 +34,7 @@ impl Output<'_> {
 
     /// A field before and after, for people.
     pub(crate) fn change(&self, field: &str, before_json: &str, after_json: &str) -> String {
-        let [field, before, after] = [field, &format::cut(before_json), &format::cut(after_json)].map(printable);
+        let [field, before, after] = [field, &format::shortened(before_json), &format::shortened(after_json)].map(printable);
         format!("{field}: {} → {}", self.style.gone(&before), self.style.new_text(&after))
     }
 }

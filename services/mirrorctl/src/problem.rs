@@ -1,4 +1,4 @@
-//! What went wrong, and the exit code for it.
+//! What can go wrong, and the exit code for it.
 
 use tonic::{Code, Status};
 
@@ -11,13 +11,13 @@ pub(crate) const DIFFERENT: u8 = 1;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  failed on the other side; of `diff`: the two moments differ; of `replay verify`: the workspace differs; of `log verify`: the log is not what was written
+  1  the service failed; of `diff`: the two moments differ; of `replay verify` and `verify source`: something differs; of `log verify`: the log is not what was written
   2  the command line is wrong
-  3  there is no such contact, location or parked work
+  3  there is no such contact, location, plan or parked work
   4  the token is missing or wrong
-  5  refused: not possible as asked, or not in this state
+  5  refused: not possible as asked, or not in this state; or not confirmed
   6  not reachable, too busy or too slow; the same command may work later
-  7  of `diff` and `replay verify`: failed on the other side
+  7  of `diff`, `replay verify` and `verify source`: the service failed
 
 Addresses and the token may come from the environment, as shown beside the options.";
 
@@ -25,9 +25,9 @@ Addresses and the token may come from the environment, as shown beside the optio
 pub(crate) enum Problem {
     #[error("{0}")]
     Usage(String),
-    #[error("cannot reach {whom} at {address}: {why}; is it running, and is this its address?")]
-    Unreachable { whom: &'static str, address: String, why: String },
-    #[error("{}", said(.0))]
+    #[error("cannot reach {service} at {address}: {why}; is it running, and is this its address?")]
+    Unreachable { service: &'static str, address: String, why: String },
+    #[error("{}", message_of(.0))]
     Refused(#[from] Box<Status>),
     #[error("cannot write the answer: {0}")]
     Output(#[from] std::io::Error),
@@ -36,23 +36,23 @@ pub(crate) enum Problem {
     /// The log is not what was written.
     #[error("{0}")]
     Unproved(String),
-    /// What was compared is not the same; it has been told how.
+    /// What was compared is not the same, and the answer has shown how.
     #[error("it differs")]
     Different,
-    /// The answer has told it; only the exit code is left to give.
+    /// The answer has shown what is wrong; only the exit code is left.
     #[error("exit code {0}")]
-    Said(u8),
+    Reported(u8),
     #[error("nothing was done")]
     Declined,
-    /// A failure of a command whose exit code 1 has a meaning of its own.
+    /// A failure of a command whose exit code 1 says that something differs.
     #[error("{0}")]
-    OfDiff(Box<Problem>),
-    /// Something was begun and goes on by itself.
+    NotCompared(Box<Problem>),
+    /// Something was started and goes on by itself.
     #[error("{0}")]
     Unfinished(String),
-    /// Of several things asked for, some failed; each has been told of.
-    #[error("{failed} of {asked} failed")]
-    Some { failed: usize, asked: usize, exit_code: u8 },
+    /// Some of several things failed; each failure has been shown.
+    #[error("{failed} of {requested} failed")]
+    Several { failed: usize, requested: usize, exit_code: u8 },
 }
 
 impl From<Status> for Problem {
@@ -61,10 +61,10 @@ impl From<Status> for Problem {
     }
 }
 
-fn said(status: &Status) -> String {
+fn message_of(status: &Status) -> String {
     match (status.code(), status.message()) {
-        // The transport's own word for a deadline of ours.
-        (Code::Cancelled | Code::DeadlineExceeded, "Timeout expired") => "there was no answer in time; --timeout waits longer".to_owned(),
+        // What the transport reports for a deadline of ours.
+        (Code::Cancelled | Code::DeadlineExceeded, "Timeout expired") => "no answer in time; --timeout waits longer".to_owned(),
         (code, "") => code.description().to_owned(),
         (_, message) => message.to_owned(),
     }
@@ -77,8 +77,8 @@ impl Problem {
             Self::Unreachable { .. } | Self::Unfinished(_) => 6,
             Self::Output(_) | Self::Json(_) | Self::Unproved(_) => 1,
             Self::Different => DIFFERENT,
-            Self::OfDiff(_) => 7,
-            Self::Some { exit_code, .. } | Self::Said(exit_code) => *exit_code,
+            Self::NotCompared(_) => 7,
+            Self::Several { exit_code, .. } | Self::Reported(exit_code) => *exit_code,
             Self::Declined => 5,
             Self::Refused(status) => match status.code() {
                 Code::NotFound => 3,
@@ -90,14 +90,14 @@ impl Problem {
         }
     }
 
-    /// Keeps apart what failed and what differs.
-    pub(crate) fn of_diff(self) -> Self {
+    /// Keeps a failed comparison apart from one that found a difference.
+    pub(crate) fn of_comparison(self) -> Self {
         let failed = self.exit_code() == 1 && !matches!(self, Self::Different);
-        if failed { Self::OfDiff(Box::new(self)) } else { self }
+        if failed { Self::NotCompared(Box::new(self)) } else { self }
     }
 
-    /// Whether the same call may work in a moment.
-    pub(crate) fn is_passing(&self) -> bool {
+    /// Whether the same call may succeed in a moment.
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Unfinished(_) => true,
             Self::Refused(status) => match status.code() {
@@ -117,23 +117,23 @@ impl Problem {
                 | Code::DataLoss
                 | Code::Unauthenticated => false,
             },
-            Self::OfDiff(problem) => problem.is_passing(),
+            Self::NotCompared(problem) => problem.is_transient(),
             Self::Usage(_)
             | Self::Output(_)
             | Self::Json(_)
             | Self::Unproved(_)
             | Self::Different
-            | Self::Said(_)
+            | Self::Reported(_)
             | Self::Declined
-            | Self::Some { .. } => false,
+            | Self::Several { .. } => false,
         }
     }
 }
 
-/// Several things were asked for: each failure was told of, the first one gives the exit code.
-pub(crate) fn all_or(asked: usize, failures: &[Problem]) -> Result<(), Problem> {
+/// What several requests came to: each failure has been shown, and the first gives the exit code.
+pub(crate) fn ok_if_all(requested: usize, failures: &[Problem]) -> Result<(), Problem> {
     match failures.first() {
         None => Ok(()),
-        Some(first) => Err(Problem::Some { failed: failures.len(), asked, exit_code: first.exit_code() }),
+        Some(first) => Err(Problem::Several { failed: failures.len(), requested, exit_code: first.exit_code() }),
     }
 }

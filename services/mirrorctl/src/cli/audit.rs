@@ -1,4 +1,4 @@
-//! What can be typed about the past.
+//! `history`, `blame`, `as-of`, `diff`, `export`, `access-log` and `watch`.
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -7,7 +7,7 @@ use super::time::{By, Instant, Moment};
 const KINDS: [&str; 4] = ["contact", "task", "note", "appointment"];
 const CAUSES: [&str; 6] = ["webhook", "poll", "sweep", "backfill", "operator", "writer"];
 
-/// Which events.
+/// Which events are shown.
 #[derive(Args)]
 #[command(next_help_heading = "Which events")]
 pub(crate) struct FilterArgs {
@@ -17,19 +17,19 @@ pub(crate) struct FilterArgs {
     /// Only of records of this kind; may be repeated.
     #[arg(long = "kind", value_name = "KIND", value_parser = KINDS)]
     pub(crate) kinds: Vec<String>,
-    /// Only what came to light this way; may be repeated.
+    /// Only what was noticed this way; may be repeated.
     #[arg(long = "cause", value_name = "CAUSE", value_parser = CAUSES)]
     pub(crate) causes: Vec<String>,
     /// Only of this type (task.changed) or group of types (task, delivery); may be repeated.
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) types: Vec<String>,
-    /// Only from this time on: 2026-03-01, 2026-03-01T09:30Z, 2h (ago).
+    /// Only from this time on: 2026-03-01, 2026-03-01T09:30Z or 2h (ago).
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<Instant>,
     /// Only before this time.
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<Instant>,
-    /// Which time --since and --until mean.
+    /// Which of an event's times --since and --until refer to.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) by: By,
 }
@@ -46,7 +46,7 @@ pub(crate) struct HistoryArgs {
     /// The whole history.
     #[arg(long, conflicts_with = "limit")]
     pub(crate) all: bool,
-    /// How it is printed; --json stands for jsonl.
+    /// The output format; --json means jsonl.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }
@@ -56,9 +56,9 @@ pub(crate) enum Format {
     /// For people.
     #[default]
     Table,
-    /// One JSON object a line.
+    /// One JSON object on each line.
     Jsonl,
-    /// A row for each field that changed. What a spreadsheet would take for a formula begins with an apostrophe.
+    /// One row for each changed field. An apostrophe is put before text that a spreadsheet would run as a formula.
     Csv,
 }
 
@@ -68,10 +68,10 @@ pub(crate) struct BlameArgs {
     pub(crate) contact_id: String,
     /// The field, for instance city or `custom_fields.<id>`; `custom_fields` stands for all of its parts.
     pub(crate) field: String,
-    /// Of records of this kind.
+    /// The kind of record.
     #[arg(long, value_parser = KINDS, default_value = "contact")]
     pub(crate) kind: String,
-    /// Of this record alone.
+    /// This record only.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     pub(crate) record: String,
     /// How many values at most.
@@ -86,9 +86,9 @@ pub(crate) struct BlameArgs {
 pub(crate) struct AsOfArgs {
     /// The GHL contact id.
     pub(crate) contact_id: String,
-    /// A position of the log or a time: 1234, 2026-03-01, 2026-03-01T09:30Z, 2h (ago).
+    /// A position of the log or a time: 1234, 2026-03-01, 2026-03-01T09:30Z or 2h (ago).
     pub(crate) at: Moment,
-    /// Which time is meant.
+    /// Which of an event's times counts.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) by: By,
 }
@@ -97,48 +97,48 @@ pub(crate) struct AsOfArgs {
 pub(crate) struct DiffArgs {
     /// The GHL contact id.
     pub(crate) contact_id: String,
-    /// The first moment: a position of the log or a time; without it, before anything was seen.
+    /// The first moment: a position of the log or a time. Defaults to before anything was seen.
     #[arg(long, value_name = "MOMENT")]
     pub(crate) from: Option<Moment>,
-    /// The second moment; without it, now.
+    /// The second moment. Defaults to now.
     #[arg(long, value_name = "MOMENT")]
     pub(crate) to: Option<Moment>,
-    /// Which time is meant.
+    /// Which of an event's times counts.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) by: By,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Export {
-    /// Every contact of the location as it was, or what differs between two moments, one JSON object a line, by contact id.
+    /// Exports every contact of the location as it was, or what differs between two moments: one JSON object on each line, by contact id.
     Location(ExportArgs),
 }
 
 #[derive(Args)]
 pub(crate) struct ExportArgs {
-    /// As of this moment: a position of the log or a time; without it, now.
+    /// As of this moment: a position of the log or a time. Defaults to now.
     #[arg(long, value_name = "MOMENT", conflicts_with_all = ["from", "to"])]
     pub(crate) at: Option<Moment>,
     /// Only what differs from this moment on.
     #[arg(long, value_name = "MOMENT")]
     pub(crate) from: Option<Moment>,
-    /// Only what differs until this moment; without it, now.
+    /// Only what differs until this moment. Defaults to now.
     #[arg(long, value_name = "MOMENT", requires = "from")]
     pub(crate) to: Option<Moment>,
-    /// Which time is meant.
+    /// Which of an event's times counts.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) by: By,
-    /// Goes on after this contact.
+    /// Continues after this contact.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     pub(crate) after: String,
 }
 
 #[derive(Args)]
 pub(crate) struct AccessArgs {
-    /// Only what showed this contact, exports of the whole location included.
+    /// Only accesses to this contact, exports of the whole location included.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     pub(crate) contact: String,
-    /// Only what this person asked.
+    /// Only accesses by this person.
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     pub(crate) asked_by: String,
     /// Only from this time on.
@@ -147,7 +147,7 @@ pub(crate) struct AccessArgs {
     /// Only before this time.
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<Instant>,
-    /// How many at most.
+    /// How many to list at most.
     #[arg(long, default_value_t = 100)]
     pub(crate) limit: usize,
     /// All of them.
@@ -157,10 +157,10 @@ pub(crate) struct AccessArgs {
 
 #[derive(Args)]
 pub(crate) struct WatchArgs {
-    /// Starts after this position of the log (0: from the beginning) instead of with what is recorded from now on.
+    /// Starts after this position of the log (0: from the beginning) instead of with the next event.
     #[arg(long, value_name = "POSITION")]
     pub(crate) after: Option<u64>,
-    /// Only what concerns this contact.
+    /// Only events of this contact.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     pub(crate) contact: String,
     #[command(flatten)]

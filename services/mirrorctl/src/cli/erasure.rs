@@ -1,4 +1,4 @@
-//! What can be typed about erasing people, and keys.
+//! `erase` and `keys`.
 
 use clap::{Args, Subcommand};
 
@@ -6,20 +6,20 @@ use clap::{Args, Subcommand};
 pub(crate) struct EraseArgs {
     /// The GHL contact id.
     pub(crate) contact_id: String,
-    /// Why, for the log, where it stays for ever: it must not name the person.
+    /// Why. The reason stays in the log for ever: it must not name the person.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
-    /// Erases all else although events from before there was a key stay readable in the log.
+    /// Erases everything else, even though events that were stored before there was a key stay readable in the log.
     #[arg(long)]
     pub(crate) leave_plain_events: bool,
-    /// Does not ask to confirm.
+    /// Does not ask for confirmation.
     #[arg(long)]
     pub(crate) yes: bool,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Keys {
-    /// Wraps the keys of all contacts with the current key-encryption key, the first one of log.kek, and seals the tokens of the marketplace
-    /// app with it, so that the other keys can be taken away. Events are not touched.
+    /// Wraps the keys of all contacts and seals the tokens of the marketplace app with the current key-encryption key, the first one in log.kek,
+    /// so that the older ones can be removed. Events are not touched.
     Rotate,
 }

@@ -1,4 +1,4 @@
-//! What can be typed about GHL.
+//! `ghl`, `credentials` and `verify source`.
 
 use clap::{Args, Subcommand};
 
@@ -10,35 +10,35 @@ pub(crate) enum VerifyCommand {
 
 #[derive(Args)]
 pub(crate) struct VerifySourceArgs {
-    /// One contact alone.
+    /// This contact only.
     #[arg(long, value_name = "ID")]
     pub(crate) contact: Option<String>,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum CredentialsCommand {
-    /// Lists installations and what a person must do about them; never a token.
+    /// Lists the installations of the marketplace app and what a person must do about them. Never shows a token.
     List,
-    /// The same as `keys rotate`: seals the stored tokens with the current key-encryption key, and wraps the keys of all contacts with it.
+    /// The same as `keys rotate`.
     RotateKek,
 }
 
 #[derive(Args)]
 pub(crate) struct GhlArgs {
-    /// Which operation, for instance get-contact.
+    /// The operation, for instance get-contact.
     pub(crate) operation: Option<String>,
-    /// The ids that its path needs, in order.
+    /// The ids in the path of the operation, in order.
     #[arg(value_name = "ID")]
     pub(crate) ids: Vec<String>,
-    /// An argument by GHL's name for it. Lists are texts with commas between, or JSON.
+    /// An argument, by GHL's name for it. A list is written with commas, or as JSON.
     #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) args: Vec<(String, String)>,
-    /// Says that a write is meant.
+    /// Confirms that the operation may change data in GHL.
     #[arg(long)]
     pub(crate) yes: bool,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or_else(|| "not NAME=VALUE".to_owned())?;
+    let (name, value) = text.split_once('=').ok_or_else(|| "must be NAME=VALUE".to_owned())?;
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -1,4 +1,4 @@
-//! What can be typed about the services.
+//! `pause`, `resume` and `drain`.
 
 use std::time::Duration;
 
@@ -29,17 +29,17 @@ impl Service {
 
 #[derive(Args)]
 pub(crate) struct ServicesArgs {
-    /// Which services.
+    /// The services.
     #[arg(value_enum, required = true, value_name = "SERVICE")]
     pub(crate) services: Vec<Service>,
 }
 
 #[derive(Args)]
 pub(crate) struct DrainArgs {
-    /// Which services.
+    /// The services.
     #[arg(value_enum, required = true, value_name = "SERVICE")]
     pub(crate) services: Vec<Service>,
-    /// How long to wait for work in hand, in seconds. A service goes on draining also when this is over.
+    /// How long to wait for the work in hand, in seconds. The services go on draining after that.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) wait: Duration,
 }

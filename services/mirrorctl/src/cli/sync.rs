@@ -1,4 +1,4 @@
-//! What can be typed about how far the mirror is.
+//! `contacts` and `redrive`.
 
 use clap::{Args, ValueEnum};
 
@@ -7,10 +7,10 @@ pub(crate) struct ContactsArgs {
     /// Only those in this state.
     #[arg(long, value_enum)]
     pub(crate) only: Option<Only>,
-    /// How many at most.
+    /// How many to list at most.
     #[arg(long, default_value_t = 100)]
     pub(crate) limit: usize,
-    /// All of them, however many.
+    /// All of them.
     #[arg(long, conflicts_with = "limit")]
     pub(crate) all: bool,
 }
@@ -19,9 +19,9 @@ pub(crate) struct ContactsArgs {
 pub(crate) enum Only {
     /// Pagico holds the newest state.
     InSync,
-    /// It does not yet.
+    /// Pagico does not hold the newest state yet.
     Behind,
-    /// Something of it waits for a person.
+    /// Some of the contact's work waits for a person.
     Parked,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct RedriveArgs {
     /// The ids that `parked` shows.
     #[arg(required_unless_present = "all", value_name = "PARKED_ID")]
     pub(crate) parked_ids: Vec<String>,
-    /// Everything that waits.
+    /// Everything that is parked.
     #[arg(long, conflicts_with = "parked_ids")]
     pub(crate) all: bool,
 }

@@ -1,4 +1,4 @@
-//! Moments as people type them.
+//! Times and positions as people type them.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use proto::audit::v1 as audit;
 
-const FORMS: &str = "a time such as 2026-03-01, 2026-03-01T09:30Z or 2h (ago)";
+const EXPECTED: &str = "a time such as 2026-03-01, 2026-03-01T09:30Z or 2h (ago)";
 
 /// Which of an event's two times counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -21,7 +21,7 @@ pub(crate) enum By {
     Occurred,
 }
 
-/// A time: RFC 3339, a date or a time of day in UTC, or a span that ends now.
+/// A time: RFC 3339, a date with or without a time of day in UTC, or how long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Instant(Timestamp);
 
@@ -35,9 +35,9 @@ impl FromStr for Instant {
         if let Ok(at) = text.parse::<DateTime>() {
             return TimeZone::UTC.to_timestamp(at).map(Self).map_err(|error| error.to_string());
         }
-        let span: Span = text.parse().map_err(|_| format!("not {FORMS}"))?;
+        let span: Span = text.parse().map_err(|_| format!("must be {EXPECTED}"))?;
         let ago = TimeZone::UTC.to_datetime(Timestamp::now()).checked_sub(span.abs());
-        ago.and_then(|ago| TimeZone::UTC.to_timestamp(ago)).map(Self).map_err(|_| format!("not {FORMS}"))
+        ago.and_then(|ago| TimeZone::UTC.to_timestamp(ago)).map(Self).map_err(|_| format!("must be {EXPECTED}"))
     }
 }
 
@@ -61,7 +61,7 @@ impl FromStr for Moment {
         if let Ok(position) = text.strip_prefix('#').unwrap_or(text).parse() {
             return Ok(Self::Position(position));
         }
-        text.parse().map(Self::Instant).map_err(|_| format!("neither a position of the log nor {FORMS}"))
+        text.parse().map(Self::Instant).map_err(|_| format!("must be a position of the log, or {EXPECTED}"))
     }
 }
 
@@ -77,8 +77,8 @@ impl Moment {
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(|| "must be more than 0".to_owned())
+    let seconds: f64 = text.parse().map_err(|_| "must be a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(|| "must be greater than zero".to_owned())
 }
 
 #[cfg(test)]

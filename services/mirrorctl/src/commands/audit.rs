@@ -1,4 +1,4 @@
-//! What happened, how it was, and who asked.
+//! What happened, how it was, and who has looked.
 
 pub(super) mod access;
 pub(super) mod history;

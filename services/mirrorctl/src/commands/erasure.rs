@@ -20,13 +20,13 @@ pub(crate) async fn erase(connection: &Connection, arguments: EraseArgs, output:
     }
     let request = api::EraseContactRequest { location_id: connection.location_id(), contact_id, reason, who, leave_plain_events };
     let answer = connection.erasure().await?.erase_contact(request).await?.into_inner();
-    tell(&answer.erasure.unwrap_or_default(), output)
+    show_progress(&answer.erasure.unwrap_or_default(), output)
 }
 
-pub(crate) async fn show(connection: &Connection, contact_id: String, output: &mut Output<'_>) -> Result<(), Problem> {
+pub(crate) async fn status(connection: &Connection, contact_id: String, output: &mut Output<'_>) -> Result<(), Problem> {
     let request = api::GetErasureRequest { location_id: connection.location_id(), contact_id };
     let answer = connection.erasure().await?.get_erasure(request).await?.into_inner();
-    tell(&answer.erasure.unwrap_or_default(), output)
+    show_progress(&answer.erasure.unwrap_or_default(), output)
 }
 
 pub(crate) async fn lift(connection: &Connection, contact_id: String, output: &mut Output<'_>) -> Result<(), Problem> {
@@ -38,7 +38,7 @@ pub(crate) async fn lift(connection: &Connection, contact_id: String, output: &m
     Ok(writeln!(output.out, "{}: may be observed again; what was erased stays erased", printable(&contact_id))?)
 }
 
-/// Wraps the keys of all contacts anew and seals the app's tokens anew, and shows how far that is.
+/// Wraps the keys of all contacts and seals the app's tokens again, and shows how far that is.
 pub(crate) async fn rotate(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut answers = connection.without_deadline().erasure().await?.rotate_kek(api::RotateKekRequest {}).await?.into_inner();
     let bar = bar(0);
@@ -62,7 +62,7 @@ pub(crate) async fn rotate(connection: &Connection, output: &mut Output<'_>) -> 
     Ok(writeln!(output.out, "{} is the key of all of them now", printable(&kek_id))?)
 }
 
-fn tell(erasure: &api::ContactErasure, output: &mut Output<'_>) -> Result<(), Problem> {
+fn show_progress(erasure: &api::ContactErasure, output: &mut Output<'_>) -> Result<(), Problem> {
     if output.json {
         output.answer(erasure)?;
     } else {

@@ -1,10 +1,10 @@
-//! Files that a person names.
+//! Files named on the command line.
 
 use std::path::Path;
 
 use crate::problem::Problem;
 
-/// What is in a file that was named.
+/// The text of a file.
 pub(super) fn text_of(file: &Path) -> Result<String, Problem> {
     std::fs::read_to_string(file).map_err(|error| Problem::Usage(format!("cannot read {}: {error}", file.display())))
 }

@@ -10,27 +10,27 @@ use tonic::Code;
 use crate::cli::{Connection, DrainArgs, Service};
 use crate::connection::Control;
 use crate::output::Output;
-use crate::problem::{Problem, all_or};
+use crate::problem::{Problem, ok_if_all};
 
-/// Says of one service what came of it. What failed is told of and does not keep the others.
-struct Told<'a, 'b> {
+/// Shows what became of each service. A failure is shown and does not stop the others.
+struct Report<'a, 'b> {
     output: &'a mut Output<'b>,
-    asked: usize,
+    requested: usize,
     failures: Vec<Problem>,
 }
 
-impl<'a, 'b> Told<'a, 'b> {
+impl<'a, 'b> Report<'a, 'b> {
     fn new(services: &[Service], output: &'a mut Output<'b>) -> Self {
-        Self { output, asked: services.len(), failures: Vec::new() }
+        Self { output, requested: services.len(), failures: Vec::new() }
     }
 
-    fn tell(&mut self, service: Service, state: &str, outcome: Result<u64, Problem>) -> Result<(), Problem> {
+    fn add(&mut self, service: Service, state: &str, outcome: Result<u64, Problem>) -> Result<(), Problem> {
         let name = service.name();
         match outcome {
             Ok(in_hand) if self.output.json => self.output.line(&json!({ "service": name, "state": state, "inHand": in_hand }))?,
             Ok(0) => writeln!(self.output.out, "{name}: {state}")?,
             Ok(in_hand) => writeln!(self.output.out, "{name}: {state}, {in_hand} still in hand")?,
-            Err(problem) if self.asked == 1 => return Err(problem),
+            Err(problem) if self.requested == 1 => return Err(problem),
             Err(problem) => {
                 if self.output.json {
                     self.output.line(&json!({ "service": name, "problem": problem.to_string() }))?;
@@ -44,47 +44,47 @@ impl<'a, 'b> Told<'a, 'b> {
     }
 
     fn end(self) -> Result<(), Problem> {
-        all_or(self.asked, &self.failures)
+        ok_if_all(self.requested, &self.failures)
     }
 }
 
 pub(crate) async fn pause(connection: &Connection, services: &[Service], output: &mut Output<'_>) -> Result<(), Problem> {
-    let mut told = Told::new(services, output);
+    let mut report = Report::new(services, output);
     for service in services {
         let outcome = match connection.control(*service, connection.timeout).await {
             Ok(mut control) => control.pause(api::PauseRequest {}).await.map(|answer| answer.into_inner().in_hand).map_err(Problem::from),
             Err(problem) => Err(problem),
         };
-        told.tell(*service, "paused", outcome)?;
+        report.add(*service, "paused", outcome)?;
     }
-    told.end()
+    report.end()
 }
 
 pub(crate) async fn resume(connection: &Connection, services: &[Service], output: &mut Output<'_>) -> Result<(), Problem> {
-    let mut told = Told::new(services, output);
+    let mut report = Report::new(services, output);
     for service in services {
         let outcome = match connection.control(*service, connection.timeout).await {
             Ok(mut control) => control.resume(api::ResumeRequest {}).await.map(|_| 0).map_err(Problem::from),
             Err(problem) => Err(problem),
         };
-        told.tell(*service, "running", outcome)?;
+        report.add(*service, "running", outcome)?;
     }
-    told.end()
+    report.end()
 }
 
 pub(crate) async fn drain(connection: &Connection, arguments: &DrainArgs, output: &mut Output<'_>) -> Result<(), Problem> {
-    let mut told = Told::new(&arguments.services, output);
+    let mut report = Report::new(&arguments.services, output);
     for service in &arguments.services {
         let outcome = match connection.control(*service, arguments.wait).await {
             Ok(control) => drained(control, arguments.wait).await.map(|()| 0),
             Err(problem) => Err(problem),
         };
-        told.tell(*service, "drained", outcome)?;
+        report.add(*service, "drained", outcome)?;
     }
-    told.end()
+    report.end()
 }
 
-/// A service may answer sooner than it is drained, since it limits how long a call may take; then it is asked again.
+/// A service limits how long a call may take, so it may answer before it is drained; then it is asked again.
 async fn drained(mut control: Control, wait: Duration) -> Result<(), Problem> {
     let end = Instant::now() + wait;
     loop {
@@ -92,7 +92,8 @@ async fn drained(mut control: Control, wait: Duration) -> Result<(), Problem> {
             Ok(_) => return Ok(()),
             Err(status) if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) && Instant::now() < end => {}
             Err(status) if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) => {
-                let status = tonic::Status::deadline_exceeded(format!("work is still in hand after {wait:?}; it goes on draining"));
+                let status =
+                    tonic::Status::deadline_exceeded(format!("work is still in hand after {wait:?}; the service goes on draining"));
                 return Err(status.into());
             }
             Err(status) => return Err(status.into()),

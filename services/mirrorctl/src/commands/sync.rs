@@ -1,4 +1,4 @@
-//! How far the mirror is.
+//! How far the mirror is, and what waits for a person.
 
 pub(super) mod contacts;
 pub(super) mod parked;

@@ -1,4 +1,4 @@
-//! Colours, where a person looks.
+//! Colours on a terminal.
 
 /// Colours or none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Style {
         self.paint("31", text)
     }
 
-    /// What a person must do something about.
+    /// What a person must act on.
     pub(crate) fn alarm(self, text: &str) -> String {
         self.paint("1;31", text)
     }

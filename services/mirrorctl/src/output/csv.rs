@@ -1,4 +1,4 @@
-//! History as CSV that a spreadsheet can open without doing anything: see OWASP on CSV injection.
+//! History as CSV that is safe to open in a spreadsheet: see OWASP on CSV injection.
 
 use proto::admin::v1 as api;
 use serde_json::Value;
@@ -49,7 +49,8 @@ fn cells(event: &api::Event, change: &api::FieldChange) -> [String; COLUMNS.len(
     let cause = event.cause.clone().unwrap_or_default();
     let instant = |at: Option<&prost_types::Timestamp>| format::instant(at).unwrap_or_default();
     let delivered = event.arrivals.iter().find(|arrival| arrival.outcome == "delivered");
-    let went = event.deliveries.iter().map(said).chain(event.arrivals.iter().filter_map(|arrival| arrival.delivery.as_ref()).map(said));
+    let deliveries =
+        event.deliveries.iter().map(described).chain(event.arrivals.iter().filter_map(|arrival| arrival.delivery.as_ref()).map(described));
     let text = |text: &str| safe(text);
     [
         text(&event.location_id),
@@ -70,13 +71,13 @@ fn cells(event: &api::Event, change: &api::FieldChange) -> [String; COLUMNS.len(
         text(&cause.ghl_trace_id),
         text(&event.trace_id),
         instant(delivered.and_then(|arrival| arrival.recorded_at.as_ref())),
-        text(&went.collect::<Vec<_>>().join("; ")),
+        text(&deliveries.collect::<Vec<_>>().join("; ")),
         text(&event.unreadable),
         if event.erased { "yes".to_owned() } else { String::new() },
     ]
 }
 
-fn said(delivery: &api::Delivery) -> String {
+fn described(delivery: &api::Delivery) -> String {
     let api::Delivery { workspace, kind: _, object, revision, answer } = delivery;
     format!("{object} at {revision} in {workspace}: {answer}")
 }
@@ -90,7 +91,7 @@ fn value(json: &str) -> String {
     }
 }
 
-/// An apostrophe before what a spreadsheet would take for a formula; control characters but line breaks become visible.
+/// Puts an apostrophe before what a spreadsheet would run as a formula, and replaces control characters other than line breaks and tabs.
 fn safe(text: &str) -> String {
     let formula = text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) || text.starts_with(['\t', '\r', '\n']);
     let text = text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\r' | '\t') { '\u{fffd}' } else { c });
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_can_pass_for_a_formula() {
+    fn nothing_is_run_as_a_formula() {
         for formula in ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\r=1", "\n=1", "＝1"] {
             assert!(safe(formula).starts_with('\''), "{formula:?}");
         }

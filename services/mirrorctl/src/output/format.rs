@@ -1,4 +1,4 @@
-//! Values as people and programs read them.
+//! Values as people read them.
 
 use jiff::Timestamp;
 use proto::admin::v1 as api;
@@ -36,7 +36,7 @@ pub(crate) fn enumerated(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
 }
 
-/// How a contact is as a whole: what needs a person comes first.
+/// The state of a contact as a whole; what needs a person comes first.
 pub(crate) fn contact_state(contact: &api::Contact) -> &'static str {
     match (contact.parked, contact.behind, contact.present) {
         (0, 0, true) => "in_sync",
@@ -51,7 +51,7 @@ pub(crate) fn is_empty(plan: &replay::Plan) -> bool {
     plan.totals.is_none_or(|totals| totals.puts == 0 && totals.removes == 0)
 }
 
-/// A count as people read it: 1,234,567.
+/// A count with separators: 1,234,567.
 pub(crate) fn grouped(count: u64) -> String {
     indicatif::HumanCount(count).to_string()
 }
@@ -65,7 +65,7 @@ pub(crate) fn backfill(backfill: Option<&api::Backfill>) -> String {
     }
 }
 
-/// How a change came to be known, as the end of a line; empty where nothing is known of that.
+/// How a change was noticed, for the end of a line; empty if that is not known.
 pub(crate) fn because(cause: Option<&api::Cause>, trace_id: &str) -> String {
     let mut text = String::new();
     if let Some(cause) = cause {
@@ -78,10 +78,10 @@ pub(crate) fn because(cause: Option<&api::Cause>, trace_id: &str) -> String {
     text
 }
 
-/// A JSON value as it came, cut short for people.
-pub(crate) fn cut(json: &str) -> String {
-    const LONGEST: usize = 160;
-    match json.char_indices().nth(LONGEST) {
+/// A JSON value, shortened for people.
+pub(crate) fn shortened(json: &str) -> String {
+    const CHARS_MAX: usize = 160;
+    match json.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("{}…", json.get(..end).unwrap_or_default()),
         None if json.is_empty() => "nothing".to_owned(),
         None => json.to_owned(),
@@ -102,8 +102,8 @@ mod tests {
     }
 
     #[test]
-    fn long_values_are_cut_between_characters() {
-        assert_eq!(cut(&"ü".repeat(161)), format!("{}…", "ü".repeat(160)));
-        assert_eq!((cut("\"a\"").as_str(), cut("").as_str()), ("\"a\"", "nothing"));
+    fn long_values_are_shortened_between_characters() {
+        assert_eq!(shortened(&"ü".repeat(161)), format!("{}…", "ü".repeat(160)));
+        assert_eq!((shortened("\"a\"").as_str(), shortened("").as_str()), ("\"a\"", "nothing"));
     }
 }

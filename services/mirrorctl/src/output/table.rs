@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use super::colour::Style;
 
-/// Columns as wide as they need to be, two spaces between them. Cells hold no control characters: what GHL's users type must not steer
-/// a terminal.
+/// Columns as wide as their widest cell, two spaces apart. Cells hold no control characters: what GHL's users type must not control the
+/// terminal.
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
     /// Rows that stand out.
@@ -15,7 +15,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A heading that begins with `>` makes a column of figures, set to the right.
+    /// A heading that begins with `>` makes a column of figures, aligned to the right.
     pub(crate) fn new(headings: &[&str]) -> Self {
         let to_the_right = headings.iter().map(|heading| heading.starts_with('>')).collect();
         let headings = headings.iter().map(|heading| heading.trim_start_matches('>').to_owned()).collect();
@@ -26,7 +26,7 @@ impl Table {
         self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
     }
 
-    /// As `row`, one that a person must do something about.
+    /// A row that a person must act on.
     pub(crate) fn alarming_row<const N: usize>(&mut self, cells: [String; N]) {
         self.alarming.insert(self.rows.len());
         self.row(cells);
@@ -52,10 +52,10 @@ impl Table {
     }
 }
 
-/// Control characters and those that turn the writing direction become visible.
+/// Replaces control characters and those that change the writing direction.
 pub(crate) fn printable(text: &str) -> String {
-    let steers = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+    let is_control = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if is_control(c) { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_lines_up_and_cannot_steer_the_terminal() {
+    fn a_table_lines_up_and_cannot_control_the_terminal() {
         let mut table = Table::new(&["NAME", ">BEHIND"]);
         table.row(["a".to_owned(), "7".to_owned()]);
         table.row(["long \u{1b}[2J".to_owned(), "12".to_owned()]);

@@ -11,8 +11,8 @@ use crate::output::table::printable;
 use crate::output::{Output, csv, format};
 use crate::problem::Problem;
 
-/// The most that the API gives at once.
-const LARGEST_PAGE: u32 = 500;
+/// The largest page of the API.
+const PAGE_MAX: u32 = 500;
 
 pub(crate) async fn history(connection: &Connection, arguments: &HistoryArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let format = if output.json { Format::Jsonl } else { arguments.format };
@@ -25,15 +25,15 @@ pub(crate) async fn history(connection: &Connection, arguments: &HistoryArgs, ou
         let request = api::GetHistoryRequest {
             location_id: connection.location_id(),
             contact_id: arguments.contact_id.clone(),
-            // The further back a page is, the more deliveries may speak of it: few pages make a whole history quicker.
-            page_size: if arguments.all { LARGEST_PAGE } else { page_size },
+            // Each page costs a look through the deliveries: few large pages read a whole history faster.
+            page_size: if arguments.all { PAGE_MAX } else { page_size },
             page_token,
             filter: Some(filter(&arguments.filter)),
         };
         let page = admin.get_history(request).await?.into_inner();
         for event in &pages.take(page.events, page.next_page_token) {
             match format {
-                Format::Table => for_people(event, output)?,
+                Format::Table => write_event(event, output)?,
                 Format::Jsonl => output.answer(event)?,
                 Format::Csv => output.out.write_all(&csv::event(event)?)?,
             }
@@ -63,10 +63,10 @@ pub(crate) fn filter(arguments: &FilterArgs) -> api::EventFilter {
 
 /// One event, for `history` and `watch`.
 pub(crate) fn show(event: &api::Event, output: &mut Output<'_>) -> Result<(), Problem> {
-    if output.json { output.answer(event) } else { Ok(for_people(event, output)?) }
+    if output.json { output.answer(event) } else { Ok(write_event(event, output)?) }
 }
 
-fn for_people(event: &api::Event, output: &mut Output<'_>) -> io::Result<()> {
+fn write_event(event: &api::Event, output: &mut Output<'_>) -> io::Result<()> {
     let style = output.style;
     let kind = printable(&event.r#type);
     let kind = match event.r#type.rsplit('.').next() {
@@ -75,14 +75,14 @@ fn for_people(event: &api::Event, output: &mut Output<'_>) -> io::Result<()> {
         Some("changed") => style.changed(&kind),
         Some(_) | None => kind,
     };
-    let whom = match (event.record_id.is_empty(), event.contact_id.is_empty()) {
+    let subject = match (event.record_id.is_empty(), event.contact_id.is_empty()) {
         (false, _) => format!("  {}/{}", event.record_kind, event.record_id),
         (true, false) => format!("  contact/{}", event.contact_id),
         (true, true) => String::new(),
     };
     let (position, when) = (style.bold(&format!("#{}", event.seq)), format::second(event.recorded_at.as_ref()));
     let because = style.faint(&printable(&format::because(event.cause.as_ref(), &event.trace_id)));
-    writeln!(output.out, "{position}  {when}  {kind}{}{because}", printable(&whom))?;
+    writeln!(output.out, "{position}  {when}  {kind}{}{because}", printable(&subject))?;
     for change in &event.changes {
         writeln!(output.out, "      {}", output.change(&change.field, &change.before_json, &change.after_json))?;
     }
@@ -91,7 +91,7 @@ fn for_people(event: &api::Event, output: &mut Output<'_>) -> io::Result<()> {
         writeln!(output.out, "      {}", printable(&format!("{object} at {revision} in {workspace}: {answer}")))?;
     }
     for arrival in &event.arrivals {
-        writeln!(output.out, "      {}", style.faint(&printable(&format!("→ {}", went(event, arrival)))))?;
+        writeln!(output.out, "      {}", style.faint(&printable(&format!("→ {}", described(event, arrival)))))?;
     }
     if event.erased {
         writeln!(output.out, "      erased")?;
@@ -102,7 +102,7 @@ fn for_people(event: &api::Event, output: &mut Output<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn went(event: &api::Event, arrival: &api::Arrival) -> String {
+fn described(event: &api::Event, arrival: &api::Arrival) -> String {
     let delivery = arrival.delivery.clone().unwrap_or_default();
     let own = format!("{}.{}", event.epoch, event.seq);
     let with = if delivery.revision == own { String::new() } else { format!(" with {}", delivery.revision) };

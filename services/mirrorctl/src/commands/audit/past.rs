@@ -30,19 +30,19 @@ pub(crate) async fn blame(connection: &Connection, arguments: &BlameArgs, output
             if output.json {
                 output.answer(value)?
             } else {
-                tell_value(value, output)?
+                show_value(value, output)?
             }
             shown += 1;
         }
         if !pages.has_more() {
-            unreadable(&page.unreadable, output)?;
+            show_unreadable(&page.unreadable, output)?;
         }
     }
     if output.json {
         return Ok(());
     }
     if shown == 0 {
-        writeln!(output.out, "it never had a value; the names of fields are those that `mirrorctl history` shows")?;
+        writeln!(output.out, "it never had a value; `mirrorctl history` shows the names of fields")?;
     }
     if pages.has_more() {
         writeln!(output.out, "… and more; --all shows every value")?;
@@ -50,7 +50,7 @@ pub(crate) async fn blame(connection: &Connection, arguments: &BlameArgs, output
     Ok(())
 }
 
-fn tell_value(value: &api::Value, output: &mut Output<'_>) -> Result<(), Problem> {
+fn show_value(value: &api::Value, output: &mut Output<'_>) -> Result<(), Problem> {
     let style = output.style;
     let (position, when) = (style.bold(&format!("#{}", value.seq)), format::second(value.recorded_at.as_ref()));
     let label = if value.label.is_empty() { String::new() } else { format!(" ({})", printable(&value.label)) };
@@ -65,8 +65,8 @@ fn tell_value(value: &api::Value, output: &mut Output<'_>) -> Result<(), Problem
         writeln!(output.out, "      {}", style.new_text(&printable(&text)))?;
     }
     if value.reached.is_empty() {
-        let fate = if value.replaced_seq == 0 { "not in Pagico yet" } else { "never in Pagico by itself" };
-        writeln!(output.out, "      {}", style.gone(fate))?;
+        let missing = if value.replaced_seq == 0 { "not in Pagico yet" } else { "never in Pagico by itself" };
+        writeln!(output.out, "      {}", style.gone(missing))?;
     }
     if value.replaced_seq > 0 {
         writeln!(output.out, "      {}", style.faint(&format!("replaced by #{}", value.replaced_seq)))?;
@@ -99,10 +99,10 @@ pub(crate) async fn as_of(connection: &Connection, arguments: AsOfArgs, output: 
         )?;
         for field in record.fields.iter().filter(|_| record.present) {
             let label = if field.label.is_empty() { String::new() } else { format!(" ({})", field.label) };
-            writeln!(output.out, "      {}", printable(&format!("{}{label}: {}", field.field, format::cut(&field.json))))?;
+            writeln!(output.out, "      {}", printable(&format!("{}{label}: {}", field.field, format::shortened(&field.json))))?;
         }
     }
-    unreadable(&snapshot.unreadable, output)
+    show_unreadable(&snapshot.unreadable, output)
 }
 
 /// # Errors
@@ -116,12 +116,12 @@ pub(crate) async fn diff(connection: &Connection, arguments: DiffArgs, output: &
     if output.json {
         output.answer(&difference)?;
     } else {
-        tell_difference(&difference, output)?;
+        show_difference(&difference, output)?;
     }
     if difference.records.is_empty() { Ok(()) } else { Err(Problem::Different) }
 }
 
-fn tell_difference(difference: &api::Difference, output: &mut Output<'_>) -> Result<(), Problem> {
+fn show_difference(difference: &api::Difference, output: &mut Output<'_>) -> Result<(), Problem> {
     let style = output.style;
     for record in &difference.records {
         let name = printable(&format!("{}/{}", record.kind, record.record_id));
@@ -140,10 +140,10 @@ fn tell_difference(difference: &api::Difference, output: &mut Output<'_>) -> Res
     } else if difference.records.is_empty() {
         writeln!(output.out, "it is the same at both moments")?;
     }
-    unreadable(&difference.unreadable, output)
+    show_unreadable(&difference.unreadable, output)
 }
 
-fn unreadable(positions: &[u64], output: &mut Output<'_>) -> Result<(), Problem> {
+fn show_unreadable(positions: &[u64], output: &mut Output<'_>) -> Result<(), Problem> {
     if !positions.is_empty() && !output.json {
         let positions: Vec<String> = positions.iter().map(|position| format!("#{position}")).collect();
         writeln!(output.out, "not complete: {} cannot be read", positions.join(", "))?;
@@ -152,8 +152,8 @@ fn unreadable(positions: &[u64], output: &mut Output<'_>) -> Result<(), Problem>
 }
 
 pub(crate) async fn export(connection: &Connection, arguments: ExportArgs, output: &mut Output<'_>) -> Result<(), Problem> {
-    // One moment for all contacts, also for who goes on after a break.
-    let (location_id, head) = watch::beginning(connection, None).await?;
+    // One moment for all contacts, even if the export is continued later.
+    let (location_id, head) = watch::start_of(connection, None).await?;
     let point = |moment: Option<Moment>| Some(moment.unwrap_or(Moment::Position(head)).point(arguments.by));
     let mut audit = connection.without_deadline().audit().await?;
     let after_contact_id = arguments.after;

@@ -12,17 +12,17 @@ use crate::problem::Problem;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Goes on after the last position it showed when the stream breaks, for as long as it takes. What never worked is not tried again.
+/// When the stream breaks, continues after the last position that was shown, for as long as it takes. If it never worked, it fails at once.
 pub(crate) async fn watch(connection: &Connection, arguments: &WatchArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut left = arguments.count.unwrap_or(u64::MAX);
-    let (location_id, start) = beginning(connection, arguments.after).await?;
+    let (location_id, start) = start_of(connection, arguments.after).await?;
     let (mut after, mut pause) = (start, FIRST_PAUSE);
     let mut worked = false;
     while left > 0 {
         let before = after;
         match stream(connection, arguments, &location_id, &mut after, &mut left, &mut worked, output).await {
             Ok(()) => {}
-            Err(problem) if worked && problem.is_passing() => {}
+            Err(problem) if worked && problem.is_transient() => {}
             Err(problem) => return Err(problem),
         }
         pause = if after > before { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
@@ -33,8 +33,8 @@ pub(crate) async fn watch(connection: &Connection, arguments: &WatchArgs, output
     Ok(())
 }
 
-/// Which location, and after which position. Known before the stream begins, so that a stream that breaks at once leaves nothing out.
-pub(crate) async fn beginning(connection: &Connection, after: Option<u64>) -> Result<(String, u64), Problem> {
+/// The location, and the position to start after. Determined before the stream begins, so that a stream that breaks at once skips nothing.
+pub(crate) async fn start_of(connection: &Connection, after: Option<u64>) -> Result<(String, u64), Problem> {
     let named = connection.location_id();
     if let (false, Some(after)) = (named.is_empty(), after) {
         return Ok((named, after));

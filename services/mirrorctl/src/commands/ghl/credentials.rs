@@ -22,7 +22,7 @@ async fn list(connection: &Connection, output: &mut Output<'_>) -> Result<(), Pr
         return credentials.iter().try_for_each(|credential| output.answer(credential));
     }
     if credentials.is_empty() {
-        writeln!(output.out, "the app is installed nowhere; /oauth/start of the poller begins")?;
+        writeln!(output.out, "the app is not installed anywhere; open /oauth/start of the poller to install it")?;
         return Ok(());
     }
     let mut table = Table::new(&["LOCATION", "AGENCY", "STATE", "GRANTED", "EXPIRES", "KEY", "TO DO"]);

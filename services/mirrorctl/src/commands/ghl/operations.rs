@@ -12,12 +12,12 @@ pub(crate) async fn ghl(connection: &Connection, arguments: GhlArgs, output: &mu
     let mut source = connection.source().await?;
     let operations = source.list_operations(api::ListOperationsRequest {}).await?.into_inner().operations;
     let Some(name) = arguments.operation else { return list(&operations, output) };
-    let unknown = || Problem::Usage(format!("there is no operation {name}; `mirrorctl ghl` lists those there are"));
+    let unknown = || Problem::Usage(format!("there is no operation {name}; `mirrorctl ghl` lists them all"));
     let operation = operations.iter().find(|operation| operation.name == name).ok_or_else(unknown)?;
     if operation.writes && !arguments.yes {
-        return Err(Problem::Usage(format!("{name} changes something at GHL; say --yes if that is meant")));
+        return Err(Problem::Usage(format!("{name} changes data in GHL; give --yes if that is intended")));
     }
-    let given = given(operation, arguments.ids, &arguments.args)?;
+    let given = arguments_of(operation, arguments.ids, &arguments.args)?;
     let request = api::CallRequest {
         location_id: connection.location_id(),
         operation: name,
@@ -32,15 +32,15 @@ pub(crate) async fn ghl(connection: &Connection, arguments: GhlArgs, output: &mu
     Ok(writeln!(output.out, "{value:#}")?)
 }
 
-/// Ids fill the path in its order; `k=v` names the others.
-fn given(operation: &api::Operation, ids: Vec<String>, pairs: &[(String, String)]) -> Result<Map<String, Value>, Problem> {
+/// Ids fill the path in order; other arguments are given by name.
+fn arguments_of(operation: &api::Operation, ids: Vec<String>, pairs: &[(String, String)]) -> Result<Map<String, Value>, Problem> {
     let mut given = Map::new();
-    let mut places = operation.arguments.iter().filter(|argument| argument.in_path);
+    let mut in_path = operation.arguments.iter().filter(|argument| argument.in_path);
     for id in ids {
-        let place = places
+        let argument = in_path
             .next()
-            .ok_or_else(|| Problem::Usage(format!("{} takes no id more; give arguments as --arg NAME=VALUE", operation.name)))?;
-        given.insert(place.name.clone(), Value::String(id));
+            .ok_or_else(|| Problem::Usage(format!("{} takes no more ids; give other arguments as --arg NAME=VALUE", operation.name)))?;
+        given.insert(argument.name.clone(), Value::String(id));
     }
     for (name, value) in pairs {
         if given.insert(name.clone(), Value::String(value.clone())).is_some() {
@@ -57,8 +57,8 @@ fn list(operations: &[api::Operation], output: &mut Output<'_>) -> Result<(), Pr
     let mut table = Table::new(&["OPERATION", "WRITES", "IDS", "ARGUMENTS", "ABOUT"]);
     for operation in operations {
         let named = |in_path: bool| {
-            let of_place = operation.arguments.iter().filter(|argument| argument.in_path == in_path);
-            of_place
+            let matching = operation.arguments.iter().filter(|argument| argument.in_path == in_path);
+            matching
                 .map(|argument| if argument.needed { argument.name.clone() } else { format!("[{}]", argument.name) })
                 .collect::<Vec<_>>()
                 .join(" ")
@@ -91,9 +91,9 @@ mod tests {
         };
         let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
         let title = [("title".to_owned(), "a=b".to_owned())];
-        let read = given(&operation, ids(&["c-1", "t-1"]), &title).unwrap_or_default();
+        let read = arguments_of(&operation, ids(&["c-1", "t-1"]), &title).unwrap_or_default();
         assert_eq!(Value::Object(read), json!({ "contactId": "c-1", "taskId": "t-1", "title": "a=b" }));
-        assert!(given(&operation, ids(&["c", "t", "x"]), &[]).is_err());
-        assert!(given(&operation, ids(&["c"]), &[("contactId".to_owned(), "d".to_owned())]).is_err());
+        assert!(arguments_of(&operation, ids(&["c", "t", "x"]), &[]).is_err());
+        assert!(arguments_of(&operation, ids(&["c"]), &[("contactId".to_owned(), "d".to_owned())]).is_err());
     }
 }

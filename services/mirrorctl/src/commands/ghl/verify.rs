@@ -17,12 +17,12 @@ pub(crate) async fn verify(connection: &Connection, arguments: VerifySourceArgs,
         if output.json {
             output.answer(&answer)?;
         } else {
-            answer.differences.iter().try_for_each(|difference| tell(difference, output))?;
+            answer.differences.iter().try_for_each(|difference| show(difference, output))?;
         }
         last = answer;
     }
     if !last.done {
-        return Err(tonic::Status::unavailable("the comparison broke off; verify again").into());
+        return Err(tonic::Status::unavailable("the comparison ended early; verify again").into());
     }
     if !output.json {
         let outcome = if last.differing == 0 { "the log says the same".to_owned() } else { format!("{} records differ", last.differing) };
@@ -31,7 +31,7 @@ pub(crate) async fn verify(connection: &Connection, arguments: VerifySourceArgs,
     if last.differing == 0 { Ok(()) } else { Err(Problem::Different) }
 }
 
-fn tell(difference: &api::RecordDifference, output: &mut Output<'_>) -> Result<(), Problem> {
+fn show(difference: &api::RecordDifference, output: &mut Output<'_>) -> Result<(), Problem> {
     let what = match difference.difference.as_str() {
         "appeared" => "GHL has it, the log does not",
         "returned" => "GHL has it, the log says that it is gone",

@@ -16,14 +16,14 @@ use crate::output::Output;
 use crate::output::table::Table;
 use crate::problem::Problem;
 
-/// With `--json` exactly the lines that `--checkpoints` reads.
+/// With `--json`, exactly the lines that `--checkpoints` reads.
 pub(super) async fn checkpoints(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
-    let (checkpoints, _) = held(&mut connection.proof().await?, &connection.location_id()).await?;
+    let (checkpoints, _) = checkpoints_and_key(&mut connection.proof().await?, &connection.location_id()).await?;
     if output.json {
         return checkpoints.iter().try_for_each(|checkpoint| output.line(&serde_json::json!(checkpoint)));
     }
     if checkpoints.is_empty() {
-        return Ok(writeln!(output.out, "nothing was sealed yet")?);
+        return Ok(writeln!(output.out, "there is no checkpoint yet")?);
     }
     let mut table = Table::new(&["LOCATION", ">POSITION", "SEALED", "KEY", "HASH"]);
     for checkpoint in checkpoints {
@@ -40,12 +40,12 @@ pub(super) async fn checkpoints(connection: &Connection, output: &mut Output<'_>
 
 /// The public key, as a file that `--public-key` reads.
 pub(super) async fn key(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
-    let (_, pem) = held(&mut connection.proof().await?, &connection.location_id()).await?;
+    let (_, pem) = checkpoints_and_key(&mut connection.proof().await?, &connection.location_id()).await?;
     if output.json { output.line(&serde_json::json!({ "publicKey": pem })) } else { Ok(write!(output.out, "{pem}")?) }
 }
 
-/// The checkpoints that the service keeps, and the public key as PEM.
-pub(super) async fn held(proof: &mut Proof, location_id: &str) -> Result<(Vec<Checkpoint>, String), Problem> {
+/// The service's checkpoints, and its public key as PEM.
+pub(super) async fn checkpoints_and_key(proof: &mut Proof, location_id: &str) -> Result<(Vec<Checkpoint>, String), Problem> {
     let (mut all, mut pages, mut public_key) = (Vec::new(), Pages::new(0, true), String::new());
     while let Some((page_size, page_token)) = pages.next() {
         let request = api::ListCheckpointsRequest { location_id: location_id.to_owned(), page_size, page_token };
@@ -76,7 +76,7 @@ pub(super) fn hash(bytes: &[u8]) -> Option<Hash> {
 
 pub(super) fn read_checkpoints(path: &Path) -> Result<Vec<Checkpoint>, Problem> {
     let text = text_of(path)?;
-    proof::read_checkpoints(&text).map_err(|line| Problem::Usage(format!("{}: line {line} is no checkpoint", path.display())))
+    proof::read_checkpoints(&text).map_err(|line| Problem::Usage(format!("{}: line {line} is not a checkpoint", path.display())))
 }
 
 pub(super) fn read_key(path: &Path) -> Result<PublicKey, Problem> {

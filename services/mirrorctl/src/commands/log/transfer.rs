@@ -18,16 +18,16 @@ use crate::cli::{Connection, LogExportArgs, LogImportArgs};
 use crate::output::{Output, progress};
 use crate::problem::Problem;
 
-/// How much of a file is sent at once.
+/// The size of the pieces in which a file is sent.
 const PIECE_BYTES: usize = 256 * 1024;
-/// How many pieces wait on this side.
+/// How many pieces may wait to be sent.
 const PIECES_WAITING: usize = 4;
 
-/// The file is there only when all of it is.
+/// The file appears under its name only when it is complete.
 pub(crate) async fn export(connection: &Connection, arguments: &LogExportArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let path = &arguments.output;
     if path.exists() {
-        return Err(Problem::Usage(format!("{} is there already", path.display())));
+        return Err(Problem::Usage(format!("{} already exists", path.display())));
     }
     let part = path.with_added_extension("part");
     let cannot = |error: std::io::Error| Problem::Usage(format!("cannot write {}: {error}", part.display()));
@@ -36,7 +36,7 @@ pub(crate) async fn export(connection: &Connection, arguments: &LogExportArgs, o
     let (head, bytes) = match received.and_then(|received| file.sync_all().map_err(cannot).map(|()| received)) {
         Ok(received) => received,
         Err(problem) => {
-            // What is left of it is of no use.
+            // An incomplete file is of no use.
             drop(fs::remove_file(&part));
             return Err(problem);
         }
@@ -45,7 +45,7 @@ pub(crate) async fn export(connection: &Connection, arguments: &LogExportArgs, o
     if output.json {
         return output.line(&json!({ "file": path.display().to_string(), "events": head, "bytes": bytes }));
     }
-    Ok(writeln!(output.out, "{}: {head} events in {bytes} bytes; `mirrorctl log verify {}` proves them", path.display(), path.display())?)
+    Ok(writeln!(output.out, "{}: {head} events in {bytes} bytes; `mirrorctl log verify {}` verifies them", path.display(), path.display())?)
 }
 
 async fn receive(connection: &Connection, file: &mut File) -> Result<(u64, u64), Problem> {
@@ -63,7 +63,7 @@ async fn receive(connection: &Connection, file: &mut File) -> Result<(u64, u64),
     Ok((head, bytes))
 }
 
-/// Nothing is sent that does not prove itself.
+/// Sends a file only after it was verified.
 pub(crate) async fn import(connection: &Connection, arguments: &LogImportArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let path = &arguments.file;
     verify::by_file(path, &[], None, connection)?;
@@ -75,11 +75,11 @@ pub(crate) async fn import(connection: &Connection, arguments: &LogImportArgs, o
         match steps.message().await?.and_then(|response| response.step) {
             Some(Step::Progress(at)) => bar.get_or_insert_with(|| progress::bar(at.head)).set_position(at.seq),
             Some(Step::Finished(finished)) => break finished,
-            None => return Err(Status::unavailable("the service stopped half way; nothing was imported").into()),
+            None => return Err(Status::unavailable("the service stopped before the end; nothing was imported").into()),
         }
     };
     bar.inspect(ProgressBar::finish_and_clear);
-    // The other side has had all of it.
+    // The service has received all of it.
     drop(sending);
     let (location_id, head, hash) = (finished.location_id, finished.head, hex::encode(finished.hash));
     if output.json {
@@ -88,7 +88,7 @@ pub(crate) async fn import(connection: &Connection, arguments: &LogImportArgs, o
     Ok(writeln!(output.out, "{location_id}: {head} events imported, the last hash is {hash}")?)
 }
 
-/// What cannot be read ends the import, because the other side misses the file's end.
+/// An error while reading ends the import: the service then misses the end of the file and imports nothing.
 async fn send(path: PathBuf, pieces: mpsc::Sender<api::ImportLogRequest>) -> std::io::Result<()> {
     let mut file = tokio::fs::File::open(&path).await?;
     loop {

@@ -12,48 +12,48 @@ use proto::proof::v1::verify_log_response::Step;
 use serde_json::json;
 use tonic::Status;
 
-use super::checkpoints::{hash, held, read_checkpoints, read_key};
+use super::checkpoints::{checkpoints_and_key, hash, read_checkpoints, read_key};
 use crate::cli::{Connection, LogVerifyArgs};
 use crate::output::{Output, progress};
 use crate::problem::Problem;
 
-/// How often the bar is told of a position: telling it of each would take longer than verifying.
-const TOLD_EVERY: u64 = 4_096;
+/// How often the bar is updated: updating it for each position would take longer than verifying.
+const SHOWN_EVERY: u64 = 4_096;
 
-/// What was found to be whole.
-pub(super) struct Whole {
+/// A log that was verified.
+pub(super) struct Verified {
     location_id: String,
     head: u64,
     hash: Hash,
     checkpoints: usize,
-    /// Signatures were compared with a key that whoever made the log could have chosen.
-    key_untold: bool,
+    /// The signatures were verified with the log's own key, which its maker could have chosen.
+    key_is_its_own: bool,
 }
 
 pub(crate) async fn verify(connection: &Connection, arguments: &LogVerifyArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let given = arguments.checkpoints.as_deref().map(read_checkpoints).transpose()?.unwrap_or_default();
     let key = arguments.public_key.as_deref().map(read_key).transpose()?;
-    let whole = match &arguments.export {
+    let verified = match &arguments.export {
         Some(file) => by_file(file, &given, key.as_ref(), connection)?,
         None => by_service(connection, &given, key.as_ref()).await?,
     };
     if given.is_empty() && arguments.checkpoints.is_some() {
-        return Err(Problem::Usage("the file of checkpoints is empty: it proves nothing".to_owned()));
+        return Err(Problem::Usage("the file of checkpoints is empty, which proves nothing".to_owned()));
     }
-    let Whole { location_id, head, hash, checkpoints, key_untold } = whole;
+    let Verified { location_id, head, hash, checkpoints, key_is_its_own } = verified;
     let hash = hex::encode(hash);
     if output.json {
         return output.line(&json!({
-            "locationId": location_id, "intact": true, "head": head, "hash": hash, "checkpoints": checkpoints, "publicKeyGiven": !key_untold,
+            "locationId": location_id, "intact": true, "head": head, "hash": hash, "checkpoints": checkpoints, "publicKeyGiven": !key_is_its_own,
         }));
     }
     writeln!(output.out, "{location_id}: {head} events fit together, the last hash is {hash}")?;
     if checkpoints > 0 {
         writeln!(output.out, "the log extends {checkpoints} checkpoints")?;
-        if key_untold {
+        if key_is_its_own {
             writeln!(
                 output.out,
-                "their signatures were compared with the log's own key; --public-key compares them with one that you keep"
+                "their signatures were verified with the log's own key; --public-key verifies them with one that you kept"
             )?;
         }
     }
@@ -64,37 +64,37 @@ fn unproved(unproved: Unproved) -> Problem {
     Problem::Unproved(unproved.to_string())
 }
 
-/// Needs neither the service nor the database.
-pub(super) fn by_file(file: &Path, given: &[Checkpoint], key: Option<&PublicKey>, connection: &Connection) -> Result<Whole, Problem> {
+/// Verifies a file; needs neither the service nor the database.
+pub(super) fn by_file(file: &Path, given: &[Checkpoint], key: Option<&PublicKey>, connection: &Connection) -> Result<Verified, Problem> {
     let input = File::open(file).map_err(|error| Problem::Usage(format!("cannot read {}: {error}", file.display())))?;
     let mut reader = Reader::open(input, Limits::default()).map_err(|refusal| unproved(refusal.into()))?;
     let location_id = reader.header().location_id.to_string();
-    let asked = connection.location_id();
-    if !asked.is_empty() && asked != location_id {
-        return Err(Problem::Usage(format!("{} is of location {location_id}, not of {asked}", file.display())));
+    let named = connection.location_id();
+    if !named.is_empty() && named != location_id {
+        return Err(Problem::Usage(format!("{} is of location {location_id}, not of {named}", file.display())));
     }
     let mine = given.iter().filter(|given| given.location_id == reader.header().location_id).count();
     if mine == 0 && !given.is_empty() {
-        return Err(Problem::Usage(format!("no checkpoint is of location {location_id}")));
+        return Err(Problem::Usage(format!("none of the checkpoints is of location {location_id}")));
     }
     let bar = progress::bar(reader.header().head);
     let proved = prove(&mut reader, given, key, |seq| {
-        if seq % TOLD_EVERY == 0 {
+        if seq % SHOWN_EVERY == 0 {
             bar.set_position(seq);
         }
     });
     bar.finish_and_clear();
     let proved = proved.map_err(unproved)?;
-    Ok(Whole {
+    Ok(Verified {
         location_id,
         head: proved.header.head,
         hash: proved.header.hash,
         checkpoints: proved.checkpoints,
-        key_untold: key.is_none(),
+        key_is_its_own: key.is_none(),
     })
 }
 
-async fn by_service(connection: &Connection, given: &[Checkpoint], key: Option<&PublicKey>) -> Result<Whole, Problem> {
+async fn by_service(connection: &Connection, given: &[Checkpoint], key: Option<&PublicKey>) -> Result<Verified, Problem> {
     let location_id = location(connection, given)?;
     let mine: Vec<Checkpoint> =
         given.iter().filter(|given| given.location_id.as_str() == location_id || location_id.is_empty()).cloned().collect();
@@ -102,26 +102,26 @@ async fn by_service(connection: &Connection, given: &[Checkpoint], key: Option<&
         Some(key) => vec![*key],
         None if mine.is_empty() => Vec::new(),
         None => {
-            let (_, pem) = held(&mut connection.proof().await?, &location_id).await?;
+            let (_, pem) = checkpoints_and_key(&mut connection.proof().await?, &location_id).await?;
             vec![PublicKey::from_pem(&pem).map_err(|error| Status::internal(error.to_string()))?]
         }
     };
     let positions: BTreeSet<u64> = mine.iter().map(|checkpoint| checkpoint.seq).collect();
     let request = api::VerifyLogRequest { location_id: location_id.clone(), positions: positions.into_iter().collect() };
-    let intact = walked(connection, request).await?;
-    let none = || Status::internal("the service gave a hash that is none");
+    let intact = verified_by_service(connection, request).await?;
+    let malformed = || Status::internal("the service sent a malformed hash");
     let hashes = intact.hashes.iter().filter_map(|at| Some((at.seq, hash(&at.hash)?))).collect::<BTreeMap<u64, Hash>>();
     extends(intact.head, &mine, &keys, |seq| hashes.get(&seq).copied()).map_err(|flaw| Problem::Unproved(flaw.to_string()))?;
-    Ok(Whole {
+    Ok(Verified {
         location_id: if location_id.is_empty() { "the log".to_owned() } else { location_id },
         head: intact.head,
-        hash: hash(&intact.hash).ok_or_else(none)?,
+        hash: hash(&intact.hash).ok_or_else(malformed)?,
         checkpoints: mine.len() + usize::try_from(intact.checkpoints).unwrap_or(usize::MAX),
-        key_untold: key.is_none(),
+        key_is_its_own: key.is_none(),
     })
 }
 
-/// Which location is meant: the one that is named, or the only one that the checkpoints are of.
+/// The location that is meant: the one that was named, or the only one among the checkpoints.
 fn location(connection: &Connection, given: &[Checkpoint]) -> Result<String, Problem> {
     let named = connection.location_id();
     let of: BTreeSet<&str> = given.iter().map(|checkpoint| checkpoint.location_id.as_str()).collect();
@@ -130,11 +130,11 @@ fn location(connection: &Connection, given: &[Checkpoint]) -> Result<String, Pro
         ("", 1) => Ok(of.into_iter().next().unwrap_or_default().to_owned()),
         ("", _) => Err(Problem::Usage("the checkpoints are of several locations; name one with --location".to_owned())),
         (named, _) if of.contains(named) => Ok(named.to_owned()),
-        (named, _) => Err(Problem::Usage(format!("no checkpoint is of location {named}"))),
+        (named, _) => Err(Problem::Usage(format!("none of the checkpoints is of location {named}"))),
     }
 }
 
-async fn walked(connection: &Connection, request: api::VerifyLogRequest) -> Result<api::VerifyIntact, Problem> {
+async fn verified_by_service(connection: &Connection, request: api::VerifyLogRequest) -> Result<api::VerifyIntact, Problem> {
     let mut steps = connection.without_deadline().proof().await?.verify_log(request).await?.into_inner();
     let mut bar: Option<ProgressBar> = None;
     while let Some(response) = steps.message().await? {
@@ -148,5 +148,5 @@ async fn walked(connection: &Connection, request: api::VerifyLogRequest) -> Resu
             None => {}
         }
     }
-    Err(Status::unavailable("the service stopped half way; verify again").into())
+    Err(Status::unavailable("the service stopped before the end; verify again").into())
 }

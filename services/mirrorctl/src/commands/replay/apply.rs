@@ -8,14 +8,14 @@ use crate::cli::Connection;
 use crate::cli::replay::ApplyArgs;
 use crate::output::table::printable;
 use crate::output::{Output, format};
-use crate::problem::{Problem, all_or};
+use crate::problem::{Problem, ok_if_all};
 use crate::prompt::confirm;
 
-/// What was planned is what is carried out: the hash stands between the two.
+/// Carries out exactly what was planned: the hash connects the two.
 pub(super) async fn apply(connection: &Connection, arguments: &ApplyArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut plans = match &arguments.plan_hash {
         Some(hash) => vec![api::Plan { hash: hash.clone(), ..api::Plan::default() }],
-        None => plan::shown(connection, &arguments.selection, &arguments.shown, output).await?,
+        None => plan::make(connection, &arguments.selection, &arguments.shown, output).await?,
     };
     plans.retain(|plan| arguments.plan_hash.is_some() || !format::is_empty(plan));
     let question = match (&arguments.plan_hash, plans.len()) {
@@ -30,10 +30,10 @@ pub(super) async fn apply(connection: &Connection, arguments: &ApplyArgs, output
     }
     let (mut replays, mut failures) = (Vec::with_capacity(plans.len()), Vec::new());
     for plan in &plans {
-        match begin(connection, plan, arguments.accept_newer).await {
+        match start(connection, plan, arguments.accept_newer).await {
             Ok(replay) => replays.push(replay),
             Err(problem) if plans.len() == 1 => return Err(problem),
-            // Each location is for itself: the others go on.
+            // A location that is refused does not stop the others.
             Err(problem) => {
                 refused(plan, &problem, output)?;
                 failures.push(problem);
@@ -41,28 +41,28 @@ pub(super) async fn apply(connection: &Connection, arguments: &ApplyArgs, output
         }
     }
     for replay in replays {
-        let ended = if arguments.detach { state::show(&replay, output) } else { state::follow(connection, replay, output).await };
-        match ended {
+        let outcome = if arguments.detach { state::show(&replay, output) } else { state::follow(connection, replay, output).await };
+        match outcome {
             Err(problem) if plans.len() == 1 => return Err(problem),
-            ended => failures.extend(ended.err()),
+            outcome => failures.extend(outcome.err()),
         }
     }
-    all_or(plans.len(), &failures)
+    ok_if_all(plans.len(), &failures)
 }
 
-async fn begin(connection: &Connection, plan: &api::Plan, accept_newer: bool) -> Result<api::ReplayState, Problem> {
+async fn start(connection: &Connection, plan: &api::Plan, accept_newer: bool) -> Result<api::ReplayState, Problem> {
     let request = api::ApplyReplayRequest { plan_hash: plan.hash.clone(), accept_newer, who: connection.who() };
-    // It is planned again before it begins, which takes as long as planning does.
+    // The service plans again before it starts, which takes as long as planning.
     let answer = connection.without_deadline().replay().await?.apply_replay(request).await?.into_inner();
     Ok(answer.replay.unwrap_or_default())
 }
 
-/// Tells of one plan among several that was not carried out.
+/// Shows that one of several plans was not carried out.
 fn refused(plan: &api::Plan, problem: &Problem, output: &mut Output<'_>) -> Result<(), Problem> {
     let location_id = plan.target.as_ref().map_or("", |target| &target.location_id);
     if output.json {
         return output.line(&json!({ "refused": { "locationId": location_id, "planHash": plan.hash, "reason": problem.to_string() } }));
     }
-    let told = format!("location {} is not replayed: {}", printable(location_id), printable(&problem.to_string()));
-    Ok(writeln!(output.out, "{}", output.style.gone(&told))?)
+    let line = format!("location {} is not replayed: {}", printable(location_id), printable(&problem.to_string()));
+    Ok(writeln!(output.out, "{}", output.style.gone(&line))?)
 }

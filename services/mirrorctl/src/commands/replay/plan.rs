@@ -1,4 +1,4 @@
-//! A plan, to be read by a person.
+//! `replay plan`: a plan, shown for review.
 
 use proto::replay::v1 as api;
 use proto::replay::v1::plan_replay_response::Part;
@@ -11,23 +11,23 @@ use crate::output::table::printable;
 use crate::output::{Output, format, progress};
 use crate::problem::Problem;
 
-/// With `--detailed-exitcode`, that there is something to do.
-const SOMETHING: u8 = 2;
+/// The exit code of `--detailed-exitcode` when there is something to do.
+const SOMETHING_TO_DO: u8 = 2;
 
 pub(super) async fn plan(connection: &Connection, arguments: &PlanArgs, output: &mut Output<'_>) -> Result<(), Problem> {
-    let plans = shown(connection, &arguments.selection, &arguments.shown, output).await?;
-    let mut something = false;
+    let plans = make(connection, &arguments.selection, &arguments.shown, output).await?;
+    let mut is_something_to_do = false;
     for plan in plans.iter().filter(|plan| !format::is_empty(plan)) {
-        something = true;
+        is_something_to_do = true;
         if !output.json {
             writeln!(output.out, "Carry it out: mirrorctl replay apply {}", printable(&plan.hash))?;
         }
     }
-    if something && arguments.detailed_exitcode { Err(Problem::Said(SOMETHING)) } else { Ok(()) }
+    if is_something_to_do && arguments.detailed_exitcode { Err(Problem::Reported(SOMETHING_TO_DO)) } else { Ok(()) }
 }
 
-/// Makes plans and shows them as they are made, one for each location that is meant.
-pub(super) async fn shown(
+/// Makes a plan for each location and shows it while it is made.
+pub(super) async fn make(
     connection: &Connection,
     arguments: &SelectionArgs,
     shown: &ShownArgs,
@@ -35,12 +35,12 @@ pub(super) async fn shown(
 ) -> Result<Vec<api::Plan>, Problem> {
     let mut plans = Vec::new();
     for location_id in locations(connection, arguments.all_locations).await? {
-        plans.push(of_location(connection, selection(&location_id, arguments)?, shown, output).await?);
+        plans.push(make_for(connection, selection(&location_id, arguments)?, shown, output).await?);
     }
     Ok(plans)
 }
 
-async fn of_location(
+async fn make_for(
     connection: &Connection,
     selection: api::Selection,
     shown: &ShownArgs,
@@ -67,7 +67,7 @@ async fn of_location(
         }
     }
     bar.finish_and_clear();
-    let plan = plan.ok_or_else(|| tonic::Status::unavailable("the plan broke off before its end; make it again"))?;
+    let plan = plan.ok_or_else(|| tonic::Status::unavailable("the plan ended early; make it again"))?;
     if !output.json {
         page.end(&plan, output)?;
     }
@@ -96,11 +96,11 @@ impl Page<'_> {
         }
         let mark = mark(action);
         let what = format!("{mark} {} {}", action.kind, printable(&action.object));
-        let policy = if action.policy == "once" { ", the user's afterwards" } else { "" };
+        let policy = if action.policy == "once" { ", then the user's" } else { "" };
         let why = format!("({}, event {}{policy})", action.reason, action.cause_seq);
         writeln!(output.out, "  {}  {}", painted(mark, &what, style), style.faint(&why))?;
         for change in &action.changes {
-            field(change, self.shown.full, mark, output)?;
+            write_field(change, self.shown.full, mark, output)?;
         }
         Ok(())
     }
@@ -123,12 +123,12 @@ impl Page<'_> {
                 target.head_seq
             )?;
         }
-        totals(plan, output)
+        write_totals(plan, output)
     }
 }
 
-/// As a person would summarize it.
-fn totals(plan: &api::Plan, output: &mut Output<'_>) -> Result<(), Problem> {
+/// The summary of a plan.
+fn write_totals(plan: &api::Plan, output: &mut Output<'_>) -> Result<(), Problem> {
     let totals = plan.totals.unwrap_or_default();
     let style = output.style;
     if totals.unreadable > 0 {
@@ -165,17 +165,17 @@ fn painted(mark: char, text: &str, style: Style) -> String {
     }
 }
 
-/// One field. Of what appears or goes only one side is shown.
-fn field(change: &api::FieldChange, full: bool, mark: char, output: &mut Output<'_>) -> Result<(), Problem> {
-    let value = |json: &str| printable(&if full && !json.is_empty() { json.to_owned() } else { format::cut(json) });
+/// One field. Only one side is shown of an object that appears or is removed.
+fn write_field(change: &api::FieldChange, full: bool, mark: char, output: &mut Output<'_>) -> Result<(), Problem> {
+    let value = |json: &str| printable(&if full && !json.is_empty() { json.to_owned() } else { format::shortened(json) });
     let (before, after) = (value(&change.before_json), value(&change.after_json));
     let style = output.style;
-    let told = match mark {
+    let text = match mark {
         '+' => after,
         '-' => style.faint(&before),
         _ => format!("{} → {after}", style.faint(&before)),
     };
-    Ok(writeln!(output.out, "      {}: {told}", printable(&change.field))?)
+    Ok(writeln!(output.out, "      {}: {text}", printable(&change.field))?)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which part of the log is meant, and of which locations.
+//! Which locations, and which part of the log.
 
 use proto::admin::v1::GetOverviewRequest;
 use proto::replay::v1 as api;
@@ -8,7 +8,7 @@ use crate::cli::replay::{Against, SelectionArgs};
 use crate::commands::files::text_of;
 use crate::problem::Problem;
 
-/// The locations that are meant: all of them, or the one that is named or the only one.
+/// All locations, or the one that was named; without a name the service takes the only one.
 pub(super) async fn locations(connection: &Connection, all: bool) -> Result<Vec<String>, Problem> {
     if !all {
         return Ok(vec![connection.location_id()]);
@@ -17,7 +17,7 @@ pub(super) async fn locations(connection: &Connection, all: bool) -> Result<Vec<
     Ok(overview.locations.into_iter().map(|location| location.location_id).collect())
 }
 
-/// What the server is asked to look at.
+/// The selection as the service understands it.
 pub(super) fn selection(location_id: &str, arguments: &SelectionArgs) -> Result<api::Selection, Problem> {
     use api::selection::{Rules, Until};
     let until = match (arguments.upto, arguments.recorded_until) {

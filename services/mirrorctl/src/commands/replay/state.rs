@@ -1,4 +1,4 @@
-//! How far a replay is.
+//! `replay status` and `replay list`: how far replays are.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::output::table::{Table, printable};
 use crate::output::{Output, format, progress};
 use crate::problem::Problem;
 
-/// How long to wait before a broken stream is asked for again.
+/// How long to wait before a broken stream is opened again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) async fn status(connection: &Connection, arguments: StatusArgs, output: &mut Output<'_>) -> Result<(), Problem> {
@@ -30,10 +30,10 @@ pub(super) async fn list(connection: &Connection, limit: usize, output: &mut Out
         replays.extend(pages.take(page.replays, page.next_page_token));
     }
     if output.json {
-        return replays.iter().try_for_each(|replay| line_of(replay, output));
+        return replays.iter().try_for_each(|replay| print(replay, output));
     }
     if replays.is_empty() {
-        return Ok(writeln!(output.out, "nothing was ever replayed")?);
+        return Ok(writeln!(output.out, "there is no replay yet")?);
     }
     let mut table = Table::new(&["REPLAY", "PHASE", ">DONE", ">TOTAL", "WORKSPACE", "STARTED", "ENDED", "WHO"]);
     for replay in &replays {
@@ -56,7 +56,7 @@ fn workspace(replay: &api::ReplayState) -> String {
     format::or_dash(target.map_or("", |target| &target.workspace))
 }
 
-fn line_of(replay: &api::ReplayState, output: &mut Output<'_>) -> Result<(), Problem> {
+fn print(replay: &api::ReplayState, output: &mut Output<'_>) -> Result<(), Problem> {
     output.answer(&api::GetReplayResponse { replay: Some(replay.clone()) })
 }
 
@@ -66,7 +66,7 @@ fn name_of(phase: api::ReplayPhase) -> String {
 
 pub(super) fn show(replay: &api::ReplayState, output: &mut Output<'_>) -> Result<(), Problem> {
     if output.json {
-        return line_of(replay, output);
+        return print(replay, output);
     }
     let phase = replay.phase();
     let (style, word) = (output.style, &name_of(phase));
@@ -91,7 +91,7 @@ pub(super) fn show(replay: &api::ReplayState, output: &mut Output<'_>) -> Result
     Ok(())
 }
 
-/// Rate and time left, as far as they say something.
+/// Rate and time left, if they are known.
 fn pace(replay: &api::ReplayState) -> String {
     if replay.phase() != api::ReplayPhase::Running || replay.rate <= 0.0 {
         return String::new();
@@ -101,13 +101,13 @@ fn pace(replay: &api::ReplayState) -> String {
     format!(", {:.0} a second{left}", replay.rate)
 }
 
-/// Follows a replay to its end, also over interruptions of the connection: it goes on whether anybody watches or not.
+/// Follows a replay to its end, reconnecting when the stream breaks: the replay does not depend on being watched.
 pub(super) async fn follow(connection: &Connection, mut replay: api::ReplayState, output: &mut Output<'_>) -> Result<(), Problem> {
-    let bar = progress::told_bar(replay.total);
+    let bar = progress::bar_with_message(replay.total);
     while !has_ended(&replay) {
-        match followed(connection, &mut replay, &bar, output).await {
+        match follow_once(connection, &mut replay, &bar, output).await {
             Ok(()) => {}
-            Err(problem) if problem.is_passing() => {}
+            Err(problem) if problem.is_transient() => {}
             Err(problem) => return Err(problem),
         }
         if !has_ended(&replay) {
@@ -119,13 +119,13 @@ pub(super) async fn follow(connection: &Connection, mut replay: api::ReplayState
         show(&replay, output)?;
     }
     match replay.phase() {
-        api::ReplayPhase::Failed => Err(Problem::Said(1)),
-        api::ReplayPhase::Cancelled => Err(Problem::Said(5)),
+        api::ReplayPhase::Failed => Err(Problem::Reported(1)),
+        api::ReplayPhase::Cancelled => Err(Problem::Reported(5)),
         api::ReplayPhase::Done | api::ReplayPhase::Running | api::ReplayPhase::Paused | api::ReplayPhase::Unspecified => Ok(()),
     }
 }
 
-async fn followed(
+async fn follow_once(
     connection: &Connection,
     replay: &mut api::ReplayState,
     bar: &indicatif::ProgressBar,
@@ -133,15 +133,15 @@ async fn followed(
 ) -> Result<(), Problem> {
     let request = api::WatchReplayRequest { replay_id: replay.replay_id.clone() };
     let mut states = connection.without_deadline().replay().await?.watch_replay(request).await?.into_inner();
-    while let Some(api::WatchReplayResponse { replay: told }) = states.message().await? {
-        let Some(told) = told else { continue };
-        *replay = told;
+    while let Some(api::WatchReplayResponse { replay: update }) = states.message().await? {
+        let Some(update) = update else { continue };
+        *replay = update;
         bar.set_length(replay.total);
         bar.set_position(replay.done);
-        let held = if replay.phase() == api::ReplayPhase::Paused { ", paused".to_owned() } else { pace(replay) };
-        bar.set_message(held);
+        let message = if replay.phase() == api::ReplayPhase::Paused { ", paused".to_owned() } else { pace(replay) };
+        bar.set_message(message);
         if output.json {
-            line_of(replay, output)?;
+            print(replay, output)?;
             output.out.flush()?;
         }
     }

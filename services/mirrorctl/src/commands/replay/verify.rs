@@ -1,4 +1,4 @@
-//! Whether a workspace holds what the log says.
+//! `replay verify`: whether a workspace holds what the log says.
 
 use proto::replay::v1 as api;
 use proto::replay::v1::verify_replay_response::Part;
@@ -12,8 +12,8 @@ use crate::problem::Problem;
 
 pub(super) async fn verify(connection: &Connection, arguments: VerifyArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut equal = true;
-    for location_id in locations(connection, arguments.all_locations).await.map_err(Problem::of_diff)? {
-        equal &= compare(connection, location_id, &arguments, output).await.map_err(Problem::of_diff)?.equal;
+    for location_id in locations(connection, arguments.all_locations).await.map_err(Problem::of_comparison)? {
+        equal &= compare(connection, location_id, &arguments, output).await.map_err(Problem::of_comparison)?.equal;
     }
     if equal { Ok(()) } else { Err(Problem::Different) }
 }
@@ -44,14 +44,14 @@ async fn compare(
                 bar.set_position(progress.contacts);
             }
             Some(Part::Difference(difference)) => bar.suspend(|| show(&difference, arguments.full, output))?,
-            Some(Part::Result(whole)) => result = Some(whole),
+            Some(Part::Result(last)) => result = Some(last),
             None => {}
         }
     }
     bar.finish_and_clear();
-    let result = result.ok_or_else(|| tonic::Status::unavailable("the comparison broke off before its end; ask again"))?;
+    let result = result.ok_or_else(|| tonic::Status::unavailable("the comparison ended early; verify again"))?;
     if !output.json {
-        end(&result, &location_id, output)?;
+        show_result(&result, &location_id, output)?;
     }
     Ok(result)
 }
@@ -67,14 +67,14 @@ fn show(difference: &api::Difference, full: bool, output: &mut Output<'_>) -> Re
     let style = output.style;
     writeln!(output.out, "contact {}: {}{cause}", printable(&difference.contact_id), style.gone(&what))?;
     for change in &difference.changes {
-        let value = |json: &str| printable(&if full && !json.is_empty() { json.to_owned() } else { format::cut(json) });
+        let value = |json: &str| printable(&if full && !json.is_empty() { json.to_owned() } else { format::shortened(json) });
         let (has, says) = (value(&change.before_json), value(&change.after_json));
         writeln!(output.out, "      {}: the workspace has {has}, the log says {says}", printable(&change.field))?;
     }
     Ok(())
 }
 
-fn end(result: &api::VerifyResult, location_id: &str, output: &mut Output<'_>) -> Result<(), Problem> {
+fn show_result(result: &api::VerifyResult, location_id: &str, output: &mut Output<'_>) -> Result<(), Problem> {
     let style = output.style;
     let compared = format!(
         "workspace {} and the log up to event {}: {} contacts, {} objects compared",

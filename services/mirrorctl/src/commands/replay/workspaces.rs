@@ -23,7 +23,7 @@ pub(crate) async fn execute(connection: &Connection, command: WorkspaceCommand, 
             };
             let request = api::CreateWorkspaceRequest { location_id, workspace, rules, who: connection.who() };
             let created = connection.replay().await?.create_workspace(request).await?.into_inner().workspace;
-            told(&[("created", created)], output)
+            show(&[("created", created)], output)
         }
         WorkspaceCommand::Promote(which) => {
             if !which.yes {
@@ -31,12 +31,12 @@ pub(crate) async fn execute(connection: &Connection, command: WorkspaceCommand, 
             }
             let request = api::PromoteWorkspaceRequest { location_id, workspace: which.workspace, who: connection.who() };
             let answer = connection.replay().await?.promote_workspace(request).await?.into_inner();
-            told(&[("live", answer.live), ("former", answer.former)], output)
+            show(&[("live", answer.live), ("former", answer.former)], output)
         }
         WorkspaceCommand::Rollback => {
             let request = api::RollBackWorkspaceRequest { location_id, who: connection.who() };
             let answer = connection.replay().await?.roll_back_workspace(request).await?.into_inner();
-            told(&[("live", answer.live), ("shadow", answer.shadow)], output)
+            show(&[("live", answer.live), ("shadow", answer.shadow)], output)
         }
         WorkspaceCommand::Retire(which) => {
             if !which.yes {
@@ -44,7 +44,7 @@ pub(crate) async fn execute(connection: &Connection, command: WorkspaceCommand, 
             }
             let request = api::RetireWorkspaceRequest { location_id, workspace: which.workspace, who: connection.who() };
             let retired = connection.replay().await?.retire_workspace(request).await?.into_inner().workspace;
-            told(&[("retired", retired)], output)
+            show(&[("retired", retired)], output)
         }
     }
 }
@@ -70,9 +70,9 @@ async fn list(connection: &Connection, output: &mut Output<'_>) -> Result<(), Pr
     Ok(table.write(output.out)?)
 }
 
-/// What became of which workspace.
-fn told(became: &[(&str, Option<api::Workspace>)], output: &mut Output<'_>) -> Result<(), Problem> {
-    for (what, workspace) in became {
+/// Shows what became of each workspace.
+fn show(changed: &[(&str, Option<api::Workspace>)], output: &mut Output<'_>) -> Result<(), Problem> {
+    for (what, workspace) in changed {
         let Some(workspace) = workspace else { continue };
         if output.json {
             output.answer(workspace)?;

@@ -7,10 +7,10 @@ use crate::commands::pages::Pages;
 use crate::connection::Admin;
 use crate::output::table::{Table, printable};
 use crate::output::{Output, format};
-use crate::problem::{Problem, all_or};
+use crate::problem::{Problem, ok_if_all};
 
-/// Gives what waits, up to `limit`, and whether there is more.
-async fn waiting(admin: &mut Admin, location_id: &str, limit: usize) -> Result<(Vec<api::Parked>, bool), Problem> {
+/// Parked work, up to `limit`, and whether there is more.
+async fn listed(admin: &mut Admin, location_id: &str, limit: usize) -> Result<(Vec<api::Parked>, bool), Problem> {
     let (mut all, mut pages) = (Vec::new(), Pages::new(limit, false));
     while let Some((page_size, page_token)) = pages.next() {
         let request = api::ListParkedRequest { location_id: location_id.to_owned(), page_size, page_token };
@@ -22,7 +22,7 @@ async fn waiting(admin: &mut Admin, location_id: &str, limit: usize) -> Result<(
 
 pub(crate) async fn list(connection: &Connection, limit: usize, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut admin = connection.admin().await?;
-    let (parked, more) = waiting(&mut admin, &connection.location_id(), limit).await?;
+    let (parked, more) = listed(&mut admin, &connection.location_id(), limit).await?;
     if output.json {
         return parked.iter().try_for_each(|parked| output.answer(parked));
     }
@@ -52,19 +52,19 @@ pub(crate) async fn list(connection: &Connection, limit: usize, output: &mut Out
     Ok(())
 }
 
-/// One after the other; one that is refused does not keep the others.
+/// Redrives one after the other; one that is refused does not stop the others.
 pub(crate) async fn redrive(connection: &Connection, arguments: RedriveArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut admin = connection.admin().await?;
     let location_id = connection.location_id();
-    // Of what is listed, each says itself where it belongs.
-    let asked: Vec<(String, String)> = if arguments.all {
-        let (parked, _) = waiting(&mut admin, &location_id, usize::MAX).await?;
+    // What is listed names its own location.
+    let chosen: Vec<(String, String)> = if arguments.all {
+        let (parked, _) = listed(&mut admin, &location_id, usize::MAX).await?;
         parked.into_iter().map(|parked| (parked.location_id, parked.parked_id)).collect()
     } else {
         arguments.parked_ids.into_iter().map(|parked_id| (location_id.clone(), parked_id)).collect()
     };
-    let (count, mut failures) = (asked.len(), Vec::new());
-    for (location_id, parked_id) in asked {
+    let (count, mut failures) = (chosen.len(), Vec::new());
+    for (location_id, parked_id) in chosen {
         let request = api::RedriveRequest { location_id, parked_id: parked_id.clone(), who: connection.who() };
         match admin.redrive(request).await {
             Ok(answer) => {
@@ -91,5 +91,5 @@ pub(crate) async fn redrive(connection: &Connection, arguments: RedriveArgs, out
     if count == 0 && !output.json {
         writeln!(output.out, "nothing waits for a person")?;
     }
-    all_or(count, &failures)
+    ok_if_all(count, &failures)
 }

@@ -11,7 +11,7 @@ use crate::output::table::{Table, printable};
 use crate::output::{Output, format};
 use crate::problem::Problem;
 
-/// A service that does not answer is part of the answer and not waited for long.
+/// How long to wait for a service. One that does not answer is shown as unreachable.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn status(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
@@ -36,7 +36,7 @@ async fn of_service(connection: &Connection, service: Service) -> Result<control
         let mut control = connection.control(service, patience).await?;
         Ok(control.status(control::StatusRequest {}).await?.into_inner())
     };
-    let too_slow = |_| Err(Problem::from(tonic::Status::deadline_exceeded("it did not answer in time")));
+    let too_slow = |_| Err(Problem::from(tonic::Status::deadline_exceeded("no answer in time")));
     tokio::time::timeout(patience, ask).await.unwrap_or_else(too_slow)
 }
 
@@ -125,7 +125,7 @@ fn as_tables(locations: &[api::Location], services: &Answers, output: &mut Outpu
     Ok(())
 }
 
-/// A figure of the poller's: what a person must do, a line for each location or agency whose token is not accepted.
+/// The poller's figure that says what a person must do: one line for each location or agency whose token is not accepted.
 const TO_MEND: &str = "to_mend";
 
 fn to_mend(services: &Answers) -> Vec<&str> {
