@@ -7,6 +7,7 @@ mod fleet;
 pub(crate) mod secrets;
 mod servers;
 
+use std::num::NonZeroU16;
 use std::path::absolute;
 
 use anyhow::Context;
@@ -35,7 +36,7 @@ pub(crate) struct Ground {
 
 impl Ground {
     /// Looks at every port first. `guests` are ports that something else than services and servers will listen on.
-    pub(crate) async fn prepare(mut settings: Settings, hold: Hold, guests: &[(&'static str, u16)]) -> Result<Self, Failure> {
+    pub(crate) async fn prepare(mut settings: Settings, hold: Hold, guests: &[(&'static str, NonZeroU16)]) -> Result<Self, Failure> {
         settings.data = absolute(&settings.data).context("finding the data directory")?;
         let secrets = Secrets::of(&settings.data)?;
         configs::check(&settings, &secrets)?;

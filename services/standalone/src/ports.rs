@@ -1,34 +1,36 @@
-//! Which port belongs to whom, all looked at before anything starts.
+//! Which port belongs to what; all are checked before anything starts.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
+use settings::{Check, Problems};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ports {
-    pub(crate) poller_http: u16,
-    pub(crate) poller_grpc: u16,
-    pub(crate) mapper_http: u16,
-    pub(crate) mapper_grpc: u16,
-    pub(crate) writer_http: u16,
-    pub(crate) writer_grpc: u16,
-    pub(crate) bridge_http: u16,
-    pub(crate) bridge_grpc: u16,
-    pub(crate) admin_http: u16,
-    pub(crate) admin_grpc: u16,
-    pub(crate) sandbox: u16,
-    pub(crate) postgres: u16,
-    pub(crate) nats: u16,
+    pub(crate) poller_http: NonZeroU16,
+    pub(crate) poller_grpc: NonZeroU16,
+    pub(crate) mapper_http: NonZeroU16,
+    pub(crate) mapper_grpc: NonZeroU16,
+    pub(crate) writer_http: NonZeroU16,
+    pub(crate) writer_grpc: NonZeroU16,
+    pub(crate) bridge_http: NonZeroU16,
+    pub(crate) bridge_grpc: NonZeroU16,
+    pub(crate) admin_http: NonZeroU16,
+    pub(crate) admin_grpc: NonZeroU16,
+    pub(crate) sandbox: NonZeroU16,
+    pub(crate) postgres: NonZeroU16,
+    pub(crate) nats: NonZeroU16,
 }
 
 impl Ports {
     /// The default ports, moved to a block of their own: 7200 makes 7101 7201.
     #[must_use]
     pub(crate) fn from_base(base: u16) -> Self {
-        let at = |offset: u16| base.saturating_add(offset);
+        let at = |offset: u16| NonZeroU16::MIN.saturating_add(base.saturating_add(offset).saturating_sub(1));
         Self {
             poller_http: at(1),
             poller_grpc: at(2),
@@ -46,9 +48,9 @@ impl Ports {
         }
     }
 
-    /// Of every service, by what a person calls it.
+    /// The ports of all services, by what a person calls them.
     #[must_use]
-    pub(crate) fn of_services(&self) -> [(&'static str, u16); 10] {
+    pub(crate) fn of_services(&self) -> [(&'static str, NonZeroU16); 10] {
         [
             ("poller http", self.poller_http),
             ("poller grpc", self.poller_grpc),
@@ -62,22 +64,19 @@ impl Ports {
             ("admin grpc", self.admin_grpc),
         ]
     }
+}
 
-    /// Every mistake at once.
-    #[must_use]
-    pub(crate) fn problems(&self) -> Vec<String> {
-        let all = self.of_services().into_iter().chain([("sandbox", self.sandbox), ("postgres", self.postgres), ("nats", self.nats)]);
-        let mut owners: BTreeMap<u16, &str> = BTreeMap::new();
-        let mut problems = Vec::new();
-        for (name, port) in all {
+impl Check for Ports {
+    fn check(&self, problems: &mut Problems) {
+        let others = [("sandbox", self.sandbox), ("postgres", self.postgres), ("nats", self.nats)];
+        let mut owners: BTreeMap<NonZeroU16, String> = BTreeMap::new();
+        for (name, port) in self.of_services().into_iter().chain(others) {
             let key = name.replace(' ', "_");
-            if port == 0 {
-                problems.push(format!("ports.{key} must not be 0"));
-            } else if let Some(other) = owners.insert(port, name) {
-                problems.push(format!("ports.{key} is {port}, which {other} has already"));
+            if let Some(other) = owners.get(&port) {
+                problems.check(false, &key, format_args!("must differ from ports.{other}"));
             }
+            owners.insert(port, key);
         }
-        problems
     }
 }
 
@@ -85,10 +84,10 @@ impl Ports {
 ///
 /// # Errors
 /// When there is one.
-pub(crate) fn check(address: IpAddr, wanted: &[(&'static str, u16)]) -> Result<(), String> {
+pub(crate) fn check(address: IpAddr, wanted: &[(&'static str, NonZeroU16)]) -> Result<(), String> {
     let mut taken = Vec::new();
     for (name, port) in wanted {
-        match TcpListener::bind(SocketAddr::new(address, *port)) {
+        match TcpListener::bind(SocketAddr::new(address, port.get())) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push(format!("{port} ({name})")),
             Err(error) => return Err(format!("cannot listen on {address}, port {port} ({name}): {error}")),
@@ -104,13 +103,16 @@ pub(crate) fn check(address: IpAddr, wanted: &[(&'static str, u16)]) -> Result<(
 #[cfg(test)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr, TcpListener};
+    use std::num::NonZeroU16;
+
+    use settings::Check as _;
 
     use super::{Ports, check};
 
     #[test]
     fn a_taken_port_is_named_with_its_owner() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listener");
-        let port = taken.local_addr().expect("address").port();
+        let port = NonZeroU16::new(taken.local_addr().expect("address").port()).expect("a port");
         let error = check(IpAddr::V4(Ipv4Addr::LOCALHOST), &[("sandbox", port)]).expect_err("taken");
         assert_eq!(error, format!("port {port} (sandbox) is taken on 127.0.0.1: stop what listens there, or choose other ports"));
     }
@@ -120,6 +122,6 @@ mod tests {
         let mut ports = Ports::from_base(7100);
         assert!(ports.problems().is_empty());
         ports.nats = ports.postgres;
-        assert_eq!(ports.problems(), ["ports.nats is 7160, which postgres has already"]);
+        assert_eq!(ports.problems(), ["nats must differ from ports.postgres"]);
     }
 }

@@ -1,13 +1,14 @@
 //! The settings, explained in `config.default.toml`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chassis::TelemetrySettings;
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
-use settings::{Check, Problems};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use settings::{Check, Problems, Secret as _};
 use url::Url;
 
 use crate::ports::Ports;
@@ -41,7 +42,7 @@ pub(crate) struct GhlSettings {
 pub(crate) struct AppSettings {
     /// Empty: there is none.
     pub(crate) client_id: String,
-    #[serde(serialize_with = "hidden")]
+    #[serde(serialize_with = "settings::hidden")]
     pub(crate) client_secret: SecretString,
     pub(crate) app_id: String,
     pub(crate) redirect_uri: String,
@@ -50,9 +51,9 @@ pub(crate) struct AppSettings {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PostgresSettings {
-    #[serde(serialize_with = "hidden")]
+    #[serde(serialize_with = "settings::hidden")]
     pub(crate) log_url: SecretString,
-    #[serde(serialize_with = "hidden")]
+    #[serde(serialize_with = "settings::hidden")]
     pub(crate) bridge_url: SecretString,
 }
 
@@ -60,7 +61,7 @@ pub(crate) struct PostgresSettings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NatsSettings {
     pub(crate) url: String,
-    #[serde(serialize_with = "hidden")]
+    #[serde(serialize_with = "settings::hidden")]
     pub(crate) token: SecretString,
 }
 
@@ -79,7 +80,7 @@ impl PostgresSettings {
     /// Whether PostgreSQL is a child of this process.
     #[must_use]
     pub(crate) fn is_embedded(&self) -> bool {
-        self.log_url.expose_secret().is_empty()
+        !self.log_url.is_given()
     }
 }
 
@@ -93,27 +94,17 @@ impl NatsSettings {
 
 impl Settings {
     #[must_use]
-    pub(crate) fn address(&self, port: u16) -> SocketAddr {
-        SocketAddr::new(self.listen, port)
+    pub(crate) fn address(&self, port: NonZeroU16) -> SocketAddr {
+        SocketAddr::new(self.listen, port.get())
     }
 }
 
 impl Check for Settings {
     fn check(&self, problems: &mut Problems) {
-        problems.extend(self.other_problems());
-    }
-}
-
-impl Settings {
-    fn other_problems(&self) -> Vec<String> {
-        let mut problems = self.ports.problems();
-        if self.data.as_os_str().is_empty() {
-            problems.push("data must name a directory".to_owned());
-        }
-        if self.postgres.log_url.expose_secret().is_empty() != self.postgres.bridge_url.expose_secret().is_empty() {
-            problems.push("postgres.log_url and postgres.bridge_url are given both or neither".to_owned());
-        }
-        problems
+        problems.nest("ports", &self.ports);
+        problems.check(!self.data.as_os_str().is_empty(), "data", "must name a directory");
+        let is_both_or_neither = self.postgres.log_url.is_given() == self.postgres.bridge_url.is_given();
+        problems.check(is_both_or_neither, "postgres.log_url", "and postgres.bridge_url must be given both or neither");
     }
 }
 
@@ -124,8 +115,4 @@ impl chassis::Settings for Settings {
     fn telemetry(&self) -> &TelemetrySettings {
         &self.telemetry
     }
-}
-
-fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(if secret.expose_secret().is_empty() { "" } else { "hidden" })
 }

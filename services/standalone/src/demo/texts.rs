@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use sandbox::story::{Deed, News, Step};
@@ -97,8 +98,8 @@ impl Addresses {
         }
     }
 
-    fn at(&self, port: u16) -> SocketAddr {
-        SocketAddr::new(self.listen, port)
+    fn at(&self, port: NonZeroU16) -> SocketAddr {
+        SocketAddr::new(self.listen, port.get())
     }
 
     /// With the contact of a change, whose history is worth a look.

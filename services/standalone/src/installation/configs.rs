@@ -1,5 +1,7 @@
 //! The services' own settings, made from their defaults, what they must know of each other here, and what a person wants different.
 
+use std::num::NonZeroU16;
+
 use secrecy::ExposeSecret;
 use toml::{Table, Value};
 
@@ -57,13 +59,13 @@ impl Surroundings<'_> {
         }
     }
 
-    fn server(&self, http: u16, grpc: u16) -> Table {
+    fn server(&self, http: NonZeroU16, grpc: NonZeroU16) -> Table {
         let (http, grpc) = (self.settings.address(http).to_string(), self.settings.address(grpc).to_string());
         let token = self.secrets.control_token.clone();
         table([("server", Value::Table(table([("http", http.into()), ("grpc", grpc.into()), ("token", token.into())])))])
     }
 
-    fn on_the_bus(&self, http: u16, grpc: u16) -> Table {
+    fn on_the_bus(&self, http: NonZeroU16, grpc: NonZeroU16) -> Table {
         let token = self.bus.token.as_ref().map(|token| ("token", Value::from(token.expose_secret())));
         let bus = table([("url", self.bus.url.clone().into())].into_iter().chain(token));
         let kek = self.secrets.kek_file.display().to_string();

@@ -1,5 +1,6 @@
 //! PostgreSQL and nats-server: started here as children and kept running, or somebody else's and only addressed.
 
+use std::num::NonZeroU16;
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,8 +32,8 @@ struct Child<S, T> {
 impl Servers {
     /// # Errors
     /// One sentence: a program is missing, a port is taken, or why the server did not start.
-    pub(crate) async fn start_postgres(&mut self, data: &Path, port: u16) -> Result<(), embedded::Error> {
-        let settings = PostgresSettings { data: data.join("postgres"), port: Some(port), ..PostgresSettings::default() };
+    pub(crate) async fn start_postgres(&mut self, data: &Path, port: NonZeroU16) -> Result<(), embedded::Error> {
+        let settings = PostgresSettings { data: data.join("postgres"), port: Some(port.get()), ..PostgresSettings::default() };
         let server = Postgres::start(settings.clone()).await?;
         for database in [LOG_DATABASE, BRIDGE_DATABASE] {
             server.create_database(database).await?;
@@ -43,9 +44,9 @@ impl Servers {
 
     /// # Errors
     /// As for PostgreSQL.
-    pub(crate) async fn start_nats(&mut self, data: &Path, port: u16, token: &str) -> Result<(), embedded::Error> {
+    pub(crate) async fn start_nats(&mut self, data: &Path, port: NonZeroU16, token: &str) -> Result<(), embedded::Error> {
         let token = Some(token.to_owned());
-        let settings = NatsSettings { data: data.join("nats"), port: Some(port), token, ..NatsSettings::default() };
+        let settings = NatsSettings { data: data.join("nats"), port: Some(port.get()), token, ..NatsSettings::default() };
         let server = Nats::start(settings.clone()).await?;
         self.nats = Some(Child { settings, server: Some(server) });
         Ok(())
