@@ -1,4 +1,4 @@
-//! What is typed.
+//! The command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,18 +16,18 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes:
   0    stopped as asked; with --until-in-sync: the workspace equals GHL
   1    something failed while running; one line says what
-  2    the command line was not understood
-  3    --until-in-sync: the deadline passed; the differences are listed
-  64   the config has mistakes; all of them are listed
-  69   a port is taken, or a program is missing
-  130  interrupted before --until-in-sync was reached";
+  2    the command line is wrong
+  3    the deadline of --until-in-sync passed; the differences are listed
+  64   the settings have mistakes; all of them are listed
+  69   a port is taken, a program is missing, or the data directory is in use
+  130  interrupted before --until-in-sync was fulfilled";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Play a story: a simulated GHL with an agency's contacts, a backfill, then live changes.
+    /// Show how it works: a simulated GHL with an agency's contacts, a backfill, then live changes.
     #[command(after_help = EXIT_CODES)]
     Demo(DemoArgs),
-    /// Mirror real locations on this machine, with real or embedded servers.
+    /// Mirror real locations on this machine, with embedded or external servers.
     #[command(after_help = EXIT_CODES)]
     Up(UpArgs),
 }
@@ -43,35 +43,35 @@ pub(crate) struct DemoArgs {
     /// Print the summary as one line of JSON on stdout
     #[arg(long)]
     pub(crate) json: bool,
-    /// Where everything is kept; a second start goes on from there
+    /// The data directory; the next start continues from there
     #[arg(long, value_name = "DIRECTORY", default_value = ".local/demo")]
     pub(crate) data: PathBuf,
-    /// Remove what an earlier demo left in the directory first
+    /// First remove what an earlier demo left in the data directory
     #[arg(long)]
     pub(crate) fresh: bool,
-    /// Contacts of the agency, when the story begins
+    /// How many contacts the agency has at the beginning
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) contacts: u32,
-    /// Live changes after the backfill
+    /// How many live changes follow the backfill
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub(crate) changes: u32,
-    /// The same seed tells the same story
+    /// The same seed plays the same story
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// The block of ports: 7200 moves 7101 to 7201, and so on
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=65_000))]
     pub(crate) ports: Option<u16>,
-    /// Settings that differ from the defaults
+    /// A file with settings that differ from the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct UpArgs {
-    /// Settings that differ from the defaults; a location at least
+    /// A file with settings that differ from the defaults; it must name a location
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
-    /// Print the settings that are in force, secrets hidden, and end
+    /// Print the settings in force, with secrets hidden, and exit
     #[arg(long)]
     pub(crate) print_config: bool,
 }
@@ -79,12 +79,12 @@ pub(crate) struct UpArgs {
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| "a number and a unit, such as 90s".to_owned())?;
+    let number: u64 = number.parse().map_err(|_| "must be a number and a unit, such as 90s".to_owned())?;
     match unit {
         "s" | "" => Ok(Duration::from_secs(number)),
         "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
         "h" => Ok(Duration::from_secs(number.saturating_mul(3600))),
-        _ => Err("the unit is s, m or h".to_owned()),
+        _ => Err("the unit must be s, m or h".to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whether the workspace holds what GHL holds, object by object.
 //!
 //! Written from what GHL answers and what a person expects to read, without the code that maps one to the other: the two check each
-//! other. It looks at what the bridge serves, not at what anybody says was delivered.
+//! other. It looks at what the bridge serves, not at what was recorded as delivered.
 
 mod fields;
 mod model;
@@ -18,7 +18,7 @@ pub use model::{Difference, Held, Names, Truth};
 /// What a new contact starts, by the rules that are compiled in.
 const STARTED: [(&str, usize); 3] = [("project", 1), ("task", 3), ("note", 1)];
 
-/// Every difference; none when the workspace is in sync. A contact that GHL added after `connected_at` must have started its
+/// Finds every difference; none when the workspace is in sync. A contact that GHL added after `connected_at` must have started its
 /// onboarding exactly once, any other contact not at all.
 #[must_use]
 pub fn differences(truth: &Truth, workspace: &[Held], connected_at: Timestamp) -> Vec<Difference> {

@@ -1,18 +1,18 @@
-//! How a run ends when it does not end as hoped, and the exit code for it.
+//! How a run can fail, and the exit code for it.
 
 use std::fmt;
 
 use crate::compare::Difference;
 use crate::installation::configs::BadConfig;
 
-/// Differences that are listed at most; the others are counted.
+/// How many differences are listed; the others are counted.
 const LISTED_MAX: usize = 20;
 
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Mistakes in the settings.
     Config(String),
-    /// A port is taken, a program is missing, the data are in use.
+    /// A port is taken, a program is missing, or the data directory is in use.
     Unavailable(String),
     /// The deadline passed before the workspace equalled GHL.
     NotInSync {

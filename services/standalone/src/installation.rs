@@ -1,9 +1,9 @@
-//! Everything that is started for a demo as well as for real, in order, and stopped in the reverse order.
+//! What `demo` and `up` share: everything is started in this order, and stopped in the reverse order.
 
 pub(crate) mod configs;
 mod databases;
 pub(crate) mod directory;
-mod fleet;
+mod running;
 pub(crate) mod secrets;
 mod servers;
 
@@ -18,32 +18,36 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::Failure;
 use crate::ports;
 use crate::settings::Settings;
-use configs::Surroundings;
+use configs::Wiring;
 use databases::Databases;
-use directory::Hold;
-use fleet::Fleet;
+use directory::DataDirectory;
+use running::RunningServices;
 use secrets::Secrets;
 use servers::Servers;
 
-/// The servers run, the databases are ready, no service runs yet.
-pub(crate) struct Ground {
+/// The servers run and the databases are ready; no service runs yet.
+pub(crate) struct Infrastructure {
     pub(crate) settings: Settings,
     pub(crate) secrets: Secrets,
     servers: Servers,
     databases: Databases,
-    hold: Hold,
+    directory: DataDirectory,
 }
 
-impl Ground {
-    /// Looks at every port first. `guests` are ports that something else than services and servers will listen on.
-    pub(crate) async fn prepare(mut settings: Settings, hold: Hold, guests: &[(&'static str, NonZeroU16)]) -> Result<Self, Failure> {
+impl Infrastructure {
+    /// Checks every port first. `other_ports` are those of neither a service nor a server.
+    pub(crate) async fn prepare(
+        mut settings: Settings,
+        directory: DataDirectory,
+        other_ports: &[(&'static str, NonZeroU16)],
+    ) -> Result<Self, Failure> {
         settings.data = absolute(&settings.data).context("finding the data directory")?;
         let secrets = Secrets::of(&settings.data)?;
         configs::check(&settings, &secrets)?;
-        let wanted: Vec<_> = settings.ports.of_services().into_iter().chain(guests.iter().copied()).collect();
+        let wanted: Vec<_> = settings.ports.of_services().into_iter().chain(other_ports.iter().copied()).collect();
         ports::check(settings.listen, &wanted).map_err(Failure::Unavailable)?;
         let mut servers = Servers::default();
-        // The embedded servers look at their ports themselves, once a leftover of a killed process no longer listens there.
+        // The embedded servers check their own ports, after they have stopped what a killed process left behind.
         if settings.nats.is_embedded() {
             servers.start_nats(&settings.data, settings.ports.nats, &secrets.nats_token).await?;
         }
@@ -51,7 +55,7 @@ impl Ground {
             servers.start_postgres(&settings.data, settings.ports.postgres).await?;
         }
         let databases = databases::prepare(&settings, &servers, &secrets).await?;
-        Ok(Self { settings, secrets, servers, databases, hold })
+        Ok(Self { settings, secrets, servers, databases, directory })
     }
 
     pub(crate) fn bus(&self) -> bus::Settings {
@@ -69,33 +73,33 @@ impl Ground {
     }
 
     /// Starts every service.
-    pub(crate) async fn launch(self) -> Result<Stand, Failure> {
+    pub(crate) async fn launch(self) -> Result<Installation, Failure> {
         let bus = self.bus();
-        let Self { settings, secrets, servers, databases, hold } = self;
-        let surroundings = Surroundings { settings: &settings, secrets: &secrets, databases: &databases, bus: &bus };
-        // The settings of all services in one value are much to carry through every future above.
-        let fleet = Box::pin(fleet::start(surroundings.configs()?)).await;
+        let Self { settings, secrets, servers, databases, directory } = self;
+        let wiring = Wiring { settings: &settings, secrets: &secrets, databases: &databases, bus: &bus };
+        // Boxed: the settings of all services would make every future above as large as they are.
+        let services = Box::pin(running::start(wiring.configs()?)).await;
         let stop = CancellationToken::new();
         let servers = tokio::spawn(servers.keep(stop.clone()));
-        Ok(Stand { settings, secrets, fleet, servers, stop, _hold: hold })
+        Ok(Installation { settings, secrets, services, servers, stop, _directory: directory })
     }
 }
 
-/// Everything runs.
-pub(crate) struct Stand {
+/// Everything is running.
+pub(crate) struct Installation {
     pub(crate) settings: Settings,
     pub(crate) secrets: Secrets,
-    fleet: Fleet,
+    services: RunningServices,
     servers: JoinHandle<anyhow::Result<()>>,
     stop: CancellationToken,
-    _hold: Hold,
+    _directory: DataDirectory,
 }
 
-impl Stand {
-    /// Waits for something to end by itself, which is always a failure. Cancel-safe.
+impl Installation {
+    /// Waits until something ends by itself, which is always a failure. Cancel-safe.
     pub(crate) async fn failure(&mut self) -> Failure {
         tokio::select! {
-            error = self.fleet.failure() => Failure::Failed(error),
+            error = self.services.failure() => Failure::Failed(error),
             ended = &mut self.servers => match ended {
                 Ok(Ok(())) => Failure::Failed(anyhow::anyhow!("the servers were stopped")),
                 Ok(Err(error)) => Failure::Failed(error),
@@ -106,13 +110,13 @@ impl Stand {
 
     /// Services first, while their servers still answer.
     pub(crate) async fn stop(self) {
-        self.fleet.stop(self.settings.grace).await;
+        self.services.stop(self.settings.grace).await;
         self.stop.cancel();
         // When it has ended already, `failure` has said why.
         if !self.servers.is_finished()
             && let Ok(Err(error)) = self.servers.await
         {
-            tracing::warn!(error = format!("{error:#}"), "the servers were not stopped in order");
+            tracing::warn!(error = format!("{error:#}"), "the servers did not stop cleanly");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Starts everything in one process: every service over an embedded PostgreSQL and NATS, and for the demo the simulated GHL.
 //!
-//! It does not know how any of them works: it gives them addresses and tokens, and looks at the result from outside.
+//! Does not know how any of them works: it gives them addresses and tokens, and looks at the result from outside.
 
 mod cli;
 pub mod compare;

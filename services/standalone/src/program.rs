@@ -1,4 +1,4 @@
-//! The life of the process, from what was typed to the exit code.
+//! The life of the process, from its command line to its exit code.
 
 use std::io::Write;
 use std::path::Path;
@@ -14,23 +14,23 @@ use crate::ports::Ports;
 use crate::settings::Settings;
 use crate::up::up;
 
-/// Everything has ended by then: the services' grace, then the servers' patience. A person waits no longer.
+/// How long everything may take to stop: the services' grace period, then the servers. A person does not wait longer.
 const STOP_WITHIN: Duration = Duration::from_millis(9_500);
 const RUNTIME_STOP: Duration = Duration::from_millis(200);
 
-/// A whole `main`.
+/// All of `main`.
 pub fn main(cli: Cli) -> ExitCode {
-    match whole(cli) {
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Nothing is left to be done if even this cannot be written.
+            // If even this cannot be written, nothing is left to do.
             drop(writeln!(std::io::stderr().lock(), "standalone: {failure}"));
             ExitCode::from(failure.exit_code())
         }
     }
 }
 
-fn whole(cli: Cli) -> Result<(), Failure> {
+fn run(cli: Cli) -> Result<(), Failure> {
     let settings = match &cli.command {
         Command::Demo(args) => demo_settings(args)?,
         Command::Up(args) => up_settings(args)?,
@@ -40,25 +40,25 @@ fn whole(cli: Cli) -> Result<(), Failure> {
         return Ok(write!(std::io::stdout().lock(), "{text}").map_err(anyhow::Error::from)?);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from)?;
-    let outcome = runtime.block_on(live(cli, settings));
+    let outcome = runtime.block_on(run_in_runtime(cli, settings));
     runtime.shutdown_timeout(RUNTIME_STOP);
     outcome
 }
 
-async fn live(cli: Cli, settings: Settings) -> Result<(), Failure> {
+async fn run_in_runtime(cli: Cli, settings: Settings) -> Result<(), Failure> {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed before");
     }
     let telemetry = telemetry::start("standalone", &settings.telemetry)?;
-    let run = |shutdown: Shutdown| async move {
-        // Boxed: the futures of a whole installation are large.
+    let command = |shutdown: Shutdown| async move {
+        // Boxed: the futures of an installation are large.
         match cli.command {
             Command::Demo(args) => Box::pin(demo(args, settings, shutdown)).await?,
             Command::Up(_) => Box::pin(up(settings, shutdown)).await?,
         }
         Ok(())
     };
-    let outcome = chassis::run_until_stopped(STOP_WITHIN, run).await;
+    let outcome = chassis::run_until_stopped(STOP_WITHIN, command).await;
     telemetry.stop().await;
     outcome.map_err(|error| error.downcast::<Failure>().unwrap_or_else(Failure::Failed))
 }
@@ -69,7 +69,7 @@ fn demo_settings(args: &DemoArgs) -> Result<Settings, Failure> {
     if let Some(base) = args.ports {
         settings.ports = Ports::from_base(base);
     }
-    // Bars and log lines share a screen: only what goes wrong is worth interrupting them for.
+    // Progress bars and log lines share the screen: only problems may interrupt the bars.
     if settings.telemetry.filter == TelemetrySettings::default().filter {
         settings.telemetry.filter = "warn,chassis=error".to_owned();
     }

@@ -1,11 +1,11 @@
-//! Progress for people: bars on a terminal, lines elsewhere. Always on stderr: stdout belongs to the result.
+//! Progress for people: bars on a terminal, lines elsewhere. Always on standard error; standard output is for the result.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How often a line is written at most where there is no terminal.
+/// The shortest time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(2);
 
 /// Where progress is shown.
@@ -20,7 +20,7 @@ impl Progress {
         Self { bars: is_terminal.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10))) }
     }
 
-    /// A line that stays.
+    /// Prints a line that stays on the screen.
     pub(crate) fn say(&self, line: &str) {
         match &self.bars {
             Some(bars) => bars.suspend(|| write_line(line)),
@@ -28,7 +28,7 @@ impl Progress {
         }
     }
 
-    /// Something with a beginning and an end.
+    /// Begins a step, which has an end.
     pub(crate) fn step(&self, name: &'static str) -> Step {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::no_length());
@@ -84,6 +84,6 @@ impl Step {
 }
 
 fn write_line(line: &str) {
-    // Nobody reading is no reason to stop.
+    // If nobody reads it, that is no reason to stop.
     drop(writeln!(std::io::stderr().lock(), "{line}"));
 }

@@ -1,4 +1,4 @@
-//! The fields of one object against the record it mirrors. Each function names what differs.
+//! Compares the fields of one object with the record it mirrors. Each function names what differs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,7 +92,7 @@ impl<'a> Problems<'a> {
         }
     }
 
-    /// The same line, but for the spaces in it.
+    /// Compares two lines apart from the spaces in them.
     fn same(&mut self, field: &str, should: Option<&str>) {
         let is = text_of(self.content, field);
         let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -121,13 +121,13 @@ impl<'a> Problems<'a> {
     }
 }
 
-/// An instant, from a time with an offset or from one on the location's own clock; text that is neither compares as text.
+/// The instant of a time with an offset, or of a local time in the location's zone. Other text is compared as text.
 fn instant(time: &str, zone: &str) -> Result<Timestamp, String> {
     let local = || time.parse::<DateTime>().ok()?.in_tz(zone).ok().map(|zoned| zoned.timestamp());
     time.parse().ok().or_else(local).ok_or_else(|| time.to_owned())
 }
 
-/// A headline is the beginning of what the body shows, its last word perhaps cut short.
+/// Whether a title is the beginning of what the body shows; its last word may be cut short.
 fn begins(body: &str, title: &str) -> bool {
     let (shown, title) = (shown(body), words(title.trim_end_matches('…')));
     if shown.is_empty() {

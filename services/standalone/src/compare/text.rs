@@ -1,21 +1,21 @@
-//! Texts compared by what a person reads: their words, whatever the markup around them became.
+//! Compares texts by their words, as a person reads them, whatever became of the markup.
 
 use std::collections::BTreeSet;
 
-/// The words of a text; punctuation, where all markup of plain text lives, is none.
+/// The words of a text, without punctuation, which is also the markup of plain text.
 pub(super) fn words(text: &str) -> Vec<String> {
     let separates = |c: char| c.is_whitespace() || c.is_ascii_punctuation() || c.is_control();
     text.split(separates).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// The same, in no order.
+/// The words of a text, sorted.
 pub(super) fn sorted(text: &str) -> Vec<String> {
     let mut words = words(text);
     words.sort_unstable();
     words
 }
 
-/// Whether `text` says what the body said: every word in order, and nothing else but addresses of links and numbers of lists.
+/// Whether `text` has every word of the body in order, and nothing else but link addresses and list numbers.
 pub(super) fn says(body: &str, text: &str) -> bool {
     let read = Body::read(body);
     let mut wanted = read.words.iter().peekable();
@@ -37,12 +37,12 @@ pub(super) fn shown(body: &str) -> Vec<String> {
 #[derive(Default)]
 struct Body {
     words: Vec<String>,
-    /// In attributes: addresses and names of pictures.
+    /// Words in attributes: addresses, and names of pictures.
     aside: BTreeSet<String>,
     is_numbered: bool,
 }
 
-/// What the editor of GHL writes. Anything else between angle brackets is text.
+/// The tags that GHL's editor writes. Anything else between angle brackets is text.
 const TAGS: [&str; 33] = [
     "p",
     "div",
@@ -89,7 +89,7 @@ impl Body {
             match after.split_once('>') {
                 Some((tag, after)) if is_tag(tag) => {
                     read.note_tag(tag);
-                    // Bold in the middle of a word does not make two words of it; every other tag may stand between words.
+                    // Bold in the middle of a word does not make two words of it; every other tag may installation between words.
                     text.push_str(if is_inline(tag) { "" } else { " " });
                     rest = after;
                 }

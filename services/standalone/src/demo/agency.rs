@@ -1,4 +1,4 @@
-//! The simulated GHL and the people in it, kept in the data directory from start to start.
+//! The simulated GHL and the agency in it, kept in the data directory between starts.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -17,24 +17,24 @@ use toml::toml;
 use crate::cli::DemoArgs;
 use crate::compare::{Names, Truth};
 use crate::failure::Failure;
-use crate::installation::Ground;
+use crate::installation::Infrastructure;
 use crate::installation::configs::{CHECKPOINTS, merged};
 use crate::installation::secrets::CONTROL_TOKEN;
 
-/// Between one live change and the next.
+/// The time between two live changes.
 pub(super) const PACE: Duration = Duration::from_millis(100);
-/// How far GHL's search is behind, as people find it to be.
+/// How far GHL's search lags behind, as observed.
 const SEARCH_LAG: Duration = Duration::from_millis(500);
 
 const WORLD: &str = "world.jsonl";
 const CHRONICLE: &str = "demo.json";
 
-/// What is remembered from one start to the next besides the world itself.
+/// What is kept between starts besides the world itself.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Chronicle {
     seed: u64,
-    /// Everybody who was there at the beginning has come.
+    /// Whether the agency's first contacts were all created.
     populated: bool,
     starts: u64,
 }
@@ -75,15 +75,15 @@ pub(super) fn wipe(data: &Path) -> anyhow::Result<()> {
 }
 
 impl Agency {
-    /// As the last start left it; the agency moves in at the first one.
-    pub(super) async fn open(args: &DemoArgs, ground: &Ground) -> Result<Self, Failure> {
-        let data = &ground.settings.data;
+    /// Opens the agency as the last start left it; the first start creates it.
+    pub(super) async fn open(args: &DemoArgs, infrastructure: &Infrastructure) -> Result<Self, Failure> {
+        let data = &infrastructure.settings.data;
         let mut chronicle = Chronicle::of(data, args.seed)?;
         if !chronicle.populated {
-            // Half an agency, left by a process that was killed while it moved in.
+            // A process was killed while it created the agency: begin again.
             drop(fs::remove_file(data.join(WORLD)));
         }
-        let sandbox = Sandbox::start(sandbox_settings(args, ground)?).await.map_err(anyhow::Error::from)?;
+        let sandbox = Sandbox::start(sandbox_settings(args, infrastructure)?).await.map_err(anyhow::Error::from)?;
         if !chronicle.populated {
             sandbox.world().populate(args.seed, args.contacts as usize);
             chronicle.populated = true;
@@ -91,17 +91,17 @@ impl Agency {
         chronicle.starts += 1;
         chronicle.keep(data)?;
         let location_id = LocationId::new(sandbox.location_id()).map_err(anyhow::Error::from)?;
-        // Each start tells another part of the story.
+        // Each start plays another part of the story.
         let seed = args.seed.wrapping_mul(1_000_003).wrapping_add(chronicle.starts);
         let story = Story::new(StorySettings { seed, changes: args.changes as usize, pace: PACE, ..StorySettings::default() });
         Ok(Self { sandbox, story, start: chronicle.starts, location_id })
     }
 
-    /// Tells the services where this GHL is, whom to believe, and that it need not be spared as the real one must.
-    pub(super) fn introduce(&self, ground: &mut Ground) -> anyhow::Result<()> {
-        let settings = &mut ground.settings;
+    /// Points the services at this GHL and its webhook key, and lets them call it faster than the real one allows.
+    pub(super) fn introduce(&self, infrastructure: &mut Infrastructure) -> anyhow::Result<()> {
+        let settings = &mut infrastructure.settings;
         settings.ghl.base_url = self.sandbox.base_url().parse().context("the address of the sandbox")?;
-        let token = SecretString::from(ground.secrets.sandbox_token.clone());
+        let token = SecretString::from(infrastructure.secrets.sandbox_token.clone());
         settings.locations = vec![poller::LocationSettings { id: self.location_id.clone(), token: Some(token), token_file: None }];
         let mut poller = toml! {
             [ghl.rate]
@@ -125,12 +125,12 @@ impl Agency {
         &self.location_id
     }
 
-    /// From 1.
+    /// The number of this start, from 1.
     pub(super) fn start(&self) -> u64 {
         self.start
     }
 
-    /// Calls answered since this start.
+    /// How many calls were answered since this start.
     pub(super) fn calls(&self) -> u64 {
         self.sandbox.world().stats().calls_total
     }
@@ -140,7 +140,7 @@ impl Agency {
         Counts { contacts, tasks, notes, appointments }
     }
 
-    /// Makes the next change; None when the story is over.
+    /// Makes the next change. None when the story is over.
     pub(super) fn next_change(&mut self) -> anyhow::Result<Option<Step>> {
         self.story.step(&self.sandbox.world()).transpose().map_err(|refusal| anyhow::anyhow!("the sandbox refused a change: {refusal:?}"))
     }
@@ -178,15 +178,15 @@ impl Chronicle {
     }
 }
 
-fn sandbox_settings(args: &DemoArgs, ground: &Ground) -> anyhow::Result<sandbox::Settings> {
-    let settings = &ground.settings;
+fn sandbox_settings(args: &DemoArgs, infrastructure: &Infrastructure) -> anyhow::Result<sandbox::Settings> {
+    let settings = &infrastructure.settings;
     let webhook_url = format!("http://{}/webhooks/ghl", settings.address(settings.ports.poller_http));
     Ok(sandbox::Settings {
         listen: settings.address(settings.ports.sandbox),
-        token: ground.secrets.sandbox_token.clone(),
+        token: infrastructure.secrets.sandbox_token.clone(),
         seed: args.seed,
         webhook_url: Some(webhook_url.parse().context("the address for webhooks")?),
-        // Ten times what GHL allows: nobody wants to watch a backfill for minutes.
+        // Ten times what GHL allows, so that the backfill does not take minutes.
         limits: Limits { burst: 1_000, ..Limits::default() },
         search_lag: SEARCH_LAG,
         data: Some(settings.data.join(WORLD)),

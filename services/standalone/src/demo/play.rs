@@ -7,7 +7,7 @@ use sandbox::story::Deed;
 use tokio::time::sleep;
 
 use super::agency::{self, Agency};
-use super::figures::{Figures, Gauge};
+use super::figures::{Figures, Probe};
 use super::summary::Summary;
 use super::texts;
 use super::workspace::Workspace;
@@ -16,10 +16,10 @@ use crate::compare::{Difference, differences};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
-/// How often figures are looked at, and how often the whole workspace is compared at most.
+/// How often the figures are read, and the shortest time between two comparisons of the whole workspace.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const COMPARE_EVERY: Duration = Duration::from_secs(3);
-/// How long to wait for the log to know what the workspace shows already.
+/// How long to wait until the log knows what the workspace already holds.
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 /// How long one comparison may take.
 const COMPARE_WITHIN: Duration = Duration::from_secs(60);
@@ -29,9 +29,9 @@ pub(super) struct Play<'a> {
     pub(super) begun: Instant,
     pub(super) progress: Progress,
     pub(super) agency: &'a mut Agency,
-    pub(super) gauge: Gauge,
+    pub(super) probe: Probe,
     pub(super) workspace: Workspace,
-    /// A contact of the last change.
+    /// The contact of the last change, unless it was deleted.
     pub(super) changed: Option<String>,
 }
 
@@ -60,19 +60,19 @@ impl Play<'_> {
         self.until_in_sync().await
     }
 
-    /// Until every contact that was there at the beginning has been looked at.
+    /// Waits until every contact that was there at the beginning was fetched.
     async fn backfill(&self) -> Result<(), Failure> {
-        let mut looked = self.progress.step("backfill");
+        let mut step = self.progress.step("backfill");
         let expected = self.agency.counts().contacts;
         loop {
-            let figures = self.gauge.read(self.agency).await?;
+            let figures = self.probe.read(self.agency).await?;
             let note = format!(
-                "contacts looked at, {} records, {} objects in Pagico, {} GHL calls",
+                "contacts fetched, {} records, {} objects in Pagico, {} GHL calls",
                 figures.records, figures.delivered, figures.ghl_calls
             );
-            looked.at(figures.looked_at, figures.to_look_at.or(Some(expected)), &note);
+            step.at(figures.fetched, figures.to_fetch.or(Some(expected)), &note);
             if figures.backfilled {
-                looked.done(&format!("done: {} records known, {} GHL calls", figures.records, figures.ghl_calls));
+                step.done(&format!("done: {} records known, {} GHL calls", figures.records, figures.ghl_calls));
                 return Ok(());
             }
             sleep(LOOK_EVERY).await;
@@ -81,25 +81,25 @@ impl Play<'_> {
 
     async fn live_changes(&mut self) -> Result<(), Failure> {
         let mut live = self.progress.step("live");
-        let mut told = texts::Told::default();
+        let mut noticed = texts::Noticed::default();
         while let Some(step) = self.agency.next_change()? {
-            told.count(&step);
+            noticed.count(&step);
             live.at(step.number as u64, Some(step.of as u64), &texts::change(&step));
             if step.deed != Deed::DeleteContact {
                 self.changed = Some(step.contact_id);
             }
             sleep(agency::PACE).await;
         }
-        live.done(&told.to_string());
+        live.done(&noticed.to_string());
         Ok(())
     }
 
-    /// Until the workspace equals GHL. The log says when it is worth looking; only the comparison says that it is so.
+    /// Waits until the workspace equals GHL. The log says when a comparison is worth while; only the comparison decides.
     async fn until_in_sync(&self) -> Result<(), Failure> {
         let mut step = self.progress.step("in sync");
         let mut compared: Option<Instant> = None;
         loop {
-            let figures = self.gauge.read(self.agency).await?;
+            let figures = self.probe.read(self.agency).await?;
             let counts = self.agency.counts();
             let is_due = compared.is_none_or(|at| at.elapsed() >= COMPARE_EVERY);
             if figures.is_quiet() && figures.records >= counts.records() || is_due {
@@ -117,10 +117,10 @@ impl Play<'_> {
         }
     }
 
-    /// What is delivered is written down a moment later; the figures are complete then.
+    /// Waits until the log knows of every delivery, so that the figures are complete.
     async fn until_quiet(&self) -> Result<(), Failure> {
         let deadline = Instant::now() + SETTLED_WITHIN;
-        while !self.gauge.read(self.agency).await?.is_quiet() && Instant::now() < deadline {
+        while !self.probe.read(self.agency).await?.is_quiet() && Instant::now() < deadline {
             sleep(LOOK_EVERY).await;
         }
         Ok(())
@@ -129,7 +129,7 @@ impl Play<'_> {
     async fn compare(&self) -> anyhow::Result<Vec<Difference>> {
         let truth = self.agency.truth();
         let held = self.workspace.objects().await?;
-        let connected_at = self.gauge.connected_at().await?;
+        let connected_at = self.probe.connected_at().await?;
         Ok(differences(&truth, &held, connected_at))
     }
 
@@ -143,14 +143,14 @@ impl Play<'_> {
     }
 
     async fn summary(&self, in_sync: bool) -> anyhow::Result<Summary> {
-        let Figures { records, events, intents, delivered, parked, lag, ghl_calls, .. } = self.gauge.read(self.agency).await?;
+        let Figures { records, events, intents, delivered, parked, lag, ghl_calls, .. } = self.probe.read(self.agency).await?;
         Ok(Summary { in_sync, records, events, intents, delivered, parked, lag, ghl_calls, seconds: self.begun.elapsed().as_secs_f64() })
     }
 
     fn report(&self, summary: &Summary, addresses: Option<&texts::Addresses>) -> anyhow::Result<()> {
         self.progress.say(&format!("\n{}", summary.table()));
         if let Some(addresses) = addresses {
-            self.progress.say(&addresses.told(self.changed.as_deref()));
+            self.progress.say(&addresses.text(self.changed.as_deref()));
         }
         if self.args.json {
             let line = serde_json::to_string(summary)?;

@@ -1,18 +1,18 @@
-//! What happened, in figures: for people as a table, for programs as one line of JSON.
+//! What happened, in figures: a table for people, one line of JSON for programs.
 
 use serde::Serialize;
 
-/// Figures count from the first start on this data, except where said.
+/// Figures count from the first start on this data, unless they say otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Summary {
     pub(crate) in_sync: bool,
-    /// Contacts, tasks, notes and appointments that are in GHL as far as is known.
+    /// Contacts, tasks, notes and appointments in GHL, as far as is known.
     pub(crate) records: u64,
     /// Events in the log, deliveries included.
     pub(crate) events: u64,
     /// Intents put on the bus.
     pub(crate) intents: u64,
-    /// Objects in the workspace that the ledger holds as applied.
+    /// Objects in the workspace, by the ledger.
     pub(crate) delivered: u64,
     pub(crate) parked: u64,
     /// How many seconds the oldest change that is not yet in the workspace has waited; 0 when everything is.
@@ -24,7 +24,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// Lines of a table.
+    /// The figures as lines of a table.
     #[must_use]
     pub(crate) fn table(&self) -> String {
         let rows: [(&str, String); 8] = [

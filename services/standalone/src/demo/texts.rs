@@ -1,4 +1,4 @@
-//! What the demo says to people.
+//! What the demo tells people.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use sandbox::story::{Deed, News, Step};
 
 use super::agency::Agency;
-use crate::installation::Stand;
+use crate::installation::Installation;
 use crate::installation::secrets::CONTROL_TOKEN;
 use crate::ports::Ports;
 
@@ -19,7 +19,7 @@ pub(super) fn opening(agency: &Agency) -> String {
         format!("{} contacts, {} tasks, {} notes, {} appointments", counts.contacts, counts.tasks, counts.notes, counts.appointments);
     match agency.start() {
         1 => format!("An agency in a simulated GoHighLevel: {what}. Everything is mirrored into Pagico's workspace."),
-        start => format!("Going on from what start {} left: {what}.", start - 1),
+        start => format!("Continuing after start {}: {what}.", start - 1),
     }
 }
 
@@ -59,15 +59,15 @@ fn news(news: News) -> &'static str {
 
 /// How many changes could be noticed in which way.
 #[derive(Default)]
-pub(super) struct Told(BTreeMap<News, u32>);
+pub(super) struct Noticed(BTreeMap<News, u32>);
 
-impl Told {
+impl Noticed {
     pub(super) fn count(&mut self, step: &Step) {
         *self.0.entry(step.news).or_default() += 1;
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for Noticed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} changes made", self.0.values().sum::<u32>())?;
         for (index, (kind, count)) in self.0.iter().enumerate() {
@@ -87,14 +87,14 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    pub(super) fn of(stand: &Stand) -> Self {
-        let location = stand.settings.locations.first().map(|location| location.id.to_string());
+    pub(super) fn of(installation: &Installation) -> Self {
+        let location = installation.settings.locations.first().map(|location| location.id.to_string());
         Self {
-            listen: stand.settings.listen,
-            ports: stand.settings.ports,
+            listen: installation.settings.listen,
+            ports: installation.settings.ports,
             location: location.unwrap_or_default(),
-            read_key: stand.secrets.bridge_read_key.clone(),
-            token_file: stand.settings.data.join(CONTROL_TOKEN),
+            read_key: installation.secrets.bridge_read_key.clone(),
+            token_file: installation.settings.data.join(CONTROL_TOKEN),
         }
     }
 
@@ -102,8 +102,8 @@ impl Addresses {
         SocketAddr::new(self.listen, port.get())
     }
 
-    /// With the contact of a change, whose history is worth a look.
-    pub(super) fn told(&self, contact_id: Option<&str>) -> String {
+    /// The addresses, and commands to try; `contact_id` is of a change whose history is worth a look.
+    pub(super) fn text(&self, contact_id: Option<&str>) -> String {
         let Self { ports, location, read_key, .. } = self;
         let token_file = self.token_file.display();
         let mut lines = vec![
@@ -118,11 +118,11 @@ impl Addresses {
         let commands = ["status", "watch", "contacts --only behind"].into_iter().map(str::to_owned).chain(history);
         lines.extend(commands.map(|command| format!("  {} {command}", program.display())));
         lines.push(String::new());
-        lines.push("Running. Ctrl-C stops everything; the next start goes on from here.".to_owned());
+        lines.push("Running. Ctrl-C stops everything; the next start continues from here.".to_owned());
         lines.join("\n")
     }
 
-    /// What mirrorctl must be told when the ports are not those it expects.
+    /// The environment that mirrorctl needs when the ports are not the default ones.
     fn endpoints(&self) -> String {
         let ports = &self.ports;
         if *ports == Ports::from_base(7100) {

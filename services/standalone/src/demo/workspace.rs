@@ -1,4 +1,4 @@
-//! The workspace, read as any client of the bridge would read it.
+//! The workspace, read as any client of the bridge reads it.
 
 use anyhow::Context;
 use reqwest::{Client, StatusCode};
@@ -11,7 +11,7 @@ use crate::compare::Held;
 
 const KINDS: [&str; 5] = ["contacts", "projects", "tasks", "notes", "appointments"];
 const PAGE_OBJECTS: u32 = 500;
-/// More pages than any workspace of a demo has: a list that never ends is a mistake to report.
+/// More pages than a demo's workspace has: a longer list does not end, and is reported.
 const PAGES_MAX: u32 = 2_000;
 
 pub(crate) struct Workspace {
@@ -40,7 +40,7 @@ impl Workspace {
         Self { client, bridge, key, name: name.to_owned() }
     }
 
-    /// Every object; none when the workspace is not there yet.
+    /// Every object; none before the workspace exists.
     pub(crate) async fn objects(&self) -> anyhow::Result<Vec<Held>> {
         let mut held = Vec::new();
         for kind in KINDS {

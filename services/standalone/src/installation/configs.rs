@@ -1,4 +1,4 @@
-//! The services' own settings, made from their defaults, what they must know of each other here, and what a person wants different.
+//! The settings of each service: its defaults, then what it must know of the others here, then what a person has set.
 
 use std::num::NonZeroU16;
 
@@ -10,23 +10,23 @@ use super::secrets::Secrets;
 use crate::ports::Ports;
 use crate::settings::Settings;
 
-/// Where the admin service keeps what it has signed.
+/// Where the admin service keeps its signed checkpoints.
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 
-/// Mistakes in the settings of services: exit 64.
+/// Mistakes in the settings of services; exit code 64.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub(crate) struct BadConfig(pub(crate) Vec<String>);
 
-/// Every mistake that can be seen before there is anything to connect to.
+/// Finds every mistake that can be found without connecting to anything.
 pub(crate) fn check(settings: &Settings, secrets: &Secrets) -> Result<(), BadConfig> {
     let databases = Databases { log: "postgres://127.0.0.1/log".into(), bridge: "postgres://127.0.0.1/bridge".into() };
     let bus = bus::Settings::default();
-    Surroundings { settings, secrets, databases: &databases, bus: &bus }.configs().map(drop)
+    Wiring { settings, secrets, databases: &databases, bus: &bus }.configs().map(drop)
 }
 
-/// Everything that every service needs to know of the others.
-pub(crate) struct Surroundings<'a> {
+/// What the services need to know of each other and of the servers.
+pub(crate) struct Wiring<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) secrets: &'a Secrets,
     pub(crate) databases: &'a Databases,
@@ -41,7 +41,7 @@ pub(crate) struct Configs {
     pub(super) admin: admin::Config,
 }
 
-impl Surroundings<'_> {
+impl Wiring<'_> {
     /// Every mistake of every service at once.
     pub(crate) fn configs(&self) -> Result<Configs, BadConfig> {
         let (ports, wanted) = (&self.settings.ports, &self.settings.services);

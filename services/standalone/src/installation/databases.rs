@@ -1,4 +1,4 @@
-//! The databases and who may do what in them: the log's owner migrates and is not used again, services have roles of their own.
+//! The databases and their roles: the log's owner only migrates, the services have roles of their own.
 
 use anyhow::Context;
 use eventlog::EventLog;
@@ -10,19 +10,19 @@ use super::secrets::Secrets;
 use super::servers::{BRIDGE_DATABASE, LOG_DATABASE, Servers};
 use crate::settings::{PostgresSettings, Settings};
 
-/// Of the services, in the log.
+/// The role of the services in the log's database.
 const LOG_USER: &str = "mirror_app";
-/// Of the bridge, in its own database of an embedded server.
+/// The role of the bridge in its own database on an embedded server.
 const BRIDGE_USER: &str = "mirror_bridge";
 
 /// Where the services find their databases.
 pub(crate) struct Databases {
-    /// As the service role: may append to the log and never change it.
+    /// As the role of the services, which may append to the log and never change it.
     pub(crate) log: SecretString,
     pub(crate) bridge: SecretString,
 }
 
-/// Migrates the log and makes the roles. Doing it again changes nothing.
+/// Migrates the log and creates the roles. Doing it again changes nothing.
 pub(crate) async fn prepare(settings: &Settings, servers: &Servers, secrets: &Secrets) -> anyhow::Result<Databases> {
     let (owner, bridge) = match servers.postgres_url(LOG_DATABASE).zip(servers.postgres_url(BRIDGE_DATABASE)) {
         Some((log, bridge)) => (SecretString::from(log), bridge_role(&bridge, &secrets.bridge_password).await?),
@@ -42,7 +42,7 @@ fn external(settings: &PostgresSettings) -> (SecretString, SecretString) {
 /// The bridge owns its database and nothing else.
 async fn bridge_role(as_superuser: &str, password: &str) -> anyhow::Result<SecretString> {
     let mut connection = PgConnection::connect(as_superuser).await.context("connecting to the bridge's database")?;
-    // Neither name nor password holds anything but letters, digits and underscores: both are made here.
+    // Both names and the password consist of letters, digits and underscores: they are made here.
     let statements = format!(
         "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{BRIDGE_USER}') THEN CREATE ROLE {BRIDGE_USER} LOGIN; END IF; END $$; \
          ALTER ROLE {BRIDGE_USER} PASSWORD '{password}'; \

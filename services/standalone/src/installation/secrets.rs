@@ -1,4 +1,4 @@
-//! Tokens and passwords that are made at the first start and kept, for their owner alone, in the data directory.
+//! Tokens and passwords, made at the first start and kept in the data directory, readable by their owner alone.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -9,32 +9,32 @@ use anyhow::Context;
 use proof::SigningKey;
 use serde::{Deserialize, Serialize};
 
-/// A file with the token alone, for programs that read it from one.
+/// A file that holds only the control token, for programs that read it from a file.
 pub(crate) const CONTROL_TOKEN: &str = "control-token";
 
-/// The file with the key-encryption keys: without it nothing that was sealed can ever be read again.
+/// The file with the key-encryption keys: without it, nothing that was sealed can be read again.
 const KEK: &str = "key-encryption-keys";
 
-/// Unknown fields are kept out and missing ones made: a later version may need more.
+/// Unknown fields are dropped and missing ones are made: a later version may need more.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Secrets {
     /// The bearer token of every gRPC service.
     pub(crate) control_token: String,
-    /// What the writer shows the bridge.
+    /// The key with which the writer calls the bridge.
     pub(crate) bridge_write_key: String,
-    /// What a person shows the bridge.
+    /// The key with which a person reads from the bridge.
     pub(crate) bridge_read_key: String,
     pub(crate) nats_token: String,
-    /// Of the role that the services use.
+    /// The password of the services' role.
     pub(crate) log_password: String,
-    /// Of the role that the bridge uses.
+    /// The password of the bridge's role.
     pub(crate) bridge_password: String,
-    /// What checkpoints of the log are signed with, as PEM.
+    /// The key that checkpoints of the log are signed with, as PEM.
     pub(crate) seal_key: String,
-    /// What the poller shows the sandbox.
+    /// The token with which the poller calls the sandbox.
     pub(crate) sandbox_token: String,
-    /// Where the key-encryption keys lie. A file of its own, which a person may add a key to and which is never written again.
+    /// The file with the key-encryption keys. A person may add a key to it; it is never written again.
     #[serde(skip)]
     pub(crate) kek_file: PathBuf,
 }
@@ -49,7 +49,7 @@ impl Default for Secrets {
             nats_token: secret(),
             log_password: secret(),
             bridge_password: secret(),
-            // Empty only if a key could not be written down, which none is; then nothing is sealed.
+            // A generated key can always be encoded; if not, no checkpoints would be signed.
             seal_key: SigningKey::from_seed(&rand::random()).to_pem().unwrap_or_default(),
             sandbox_token: secret(),
             kek_file: PathBuf::new(),
@@ -63,24 +63,24 @@ impl Secrets {
     pub(crate) fn of(data: &Path) -> anyhow::Result<Self> {
         let path = data.join("secrets.json");
         let mut secrets: Self = match fs::read(&path) {
-            // What the parser says may quote the content.
+            // The parser's message may quote the content.
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| anyhow::anyhow!("{} cannot be read as secrets", path.display()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::default(),
             Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
         };
-        keep(&path, &serde_json::to_vec_pretty(&secrets)?)?;
-        keep(&data.join(CONTROL_TOKEN), secrets.control_token.as_bytes())?;
+        write_file(&path, &serde_json::to_vec_pretty(&secrets)?)?;
+        write_file(&data.join(CONTROL_TOKEN), secrets.control_token.as_bytes())?;
         secrets.kek_file = data.join(KEK);
         if !secrets.kek_file.exists() {
             let key = rand::random::<[u8; 32]>().map(|byte| format!("{byte:02x}")).concat();
-            keep(&secrets.kek_file, format!("first:{key}\n").as_bytes())?;
+            write_file(&secrets.kek_file, format!("first:{key}\n").as_bytes())?;
         }
         Ok(secrets)
     }
 }
 
-/// Whole or not at all, for its owner alone.
-fn keep(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+/// Writes a file completely or not at all, readable by its owner alone.
+fn write_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let new = path.with_added_extension("new");
     let write = || {
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;

@@ -1,4 +1,4 @@
-//! PostgreSQL and nats-server: started here as children and kept running, or somebody else's and only addressed.
+//! PostgreSQL and nats-server as child processes that are kept running.
 
 use std::num::NonZeroU16;
 use std::path::Path;
@@ -8,9 +8,9 @@ use anyhow::Context;
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings};
 use tokio_util::sync::CancellationToken;
 
-/// How often a child is looked at, and tried again after a failed start.
+/// How often a child is checked, and started again after a failed start.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Starts in a row that fail before this process gives up.
+/// How many starts in a row may fail before this process gives up.
 const STARTS_MAX: u32 = 50;
 
 pub(crate) const LOG_DATABASE: &str = "mirror_log";
@@ -25,7 +25,7 @@ pub(crate) struct Servers {
 
 struct Child<S, T> {
     settings: S,
-    /// None between an end and the next successful start.
+    /// None between the end of a process and the next successful start.
     server: Option<T>,
 }
 
@@ -52,7 +52,7 @@ impl Servers {
         Ok(())
     }
 
-    /// Of a database in the child, as the owner.
+    /// The address of a database in the child, as its owner.
     #[must_use]
     pub(crate) fn postgres_url(&self, database: &str) -> Option<String> {
         Some(self.postgres.as_ref()?.server.as_ref()?.url(database))
@@ -63,7 +63,7 @@ impl Servers {
         Some(self.nats.as_ref()?.server.as_ref()?.url())
     }
 
-    /// Starts again whichever child ends by itself, on the data it left, until told to stop; then stops both.
+    /// Restarts a child that ends by itself, on its data, until it is told to stop; then stops both.
     ///
     /// # Errors
     /// When a child cannot be started again many times in a row.
@@ -92,7 +92,7 @@ impl Servers {
 
     async fn revive(&mut self) -> Result<(), embedded::Error> {
         if let Some(child) = &mut self.postgres {
-            // Dropping the ended one gives the lock on the data back.
+            // Dropping the process that has ended releases the lock on its data.
             if let Some(ended) = child.server.take_if(|server| !server.is_running()) {
                 tracing::warn!(pid = ended.pid(), "PostgreSQL ended by itself; starting it again");
             }
@@ -111,7 +111,7 @@ impl Servers {
         Ok(())
     }
 
-    /// Both at once, each within its patience.
+    /// Stops both at once, each within its own time limit.
     pub(crate) async fn stop(self) {
         let postgres = async {
             match self.postgres.and_then(|child| child.server) {
@@ -127,7 +127,7 @@ impl Servers {
         };
         let (postgres, nats) = tokio::join!(postgres, nats);
         for error in [postgres, nats].into_iter().filter_map(Result::err) {
-            tracing::warn!(%error, "a server was not stopped in order");
+            tracing::warn!(%error, "a server did not stop cleanly");
         }
     }
 }

@@ -8,21 +8,22 @@ use tokio::task::JoinSet;
 
 use super::configs::Configs;
 
-/// Services that run in this process.
-pub(crate) struct Fleet {
+/// The services that run in this process.
+pub(crate) struct RunningServices {
     running: JoinSet<(&'static str, anyhow::Result<()>)>,
     stop: Shutdown,
 }
 
-/// How long the others wait for the bridge. They would manage without, but not without complaining.
+/// How long the other services wait for the bridge. They can start without it, but would log that it is missing.
 const BRIDGE_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-pub(super) async fn start(configs: Configs) -> Fleet {
-    let mut fleet = Fleet { running: JoinSet::new(), stop: Shutdown::new() };
+/// Starts the bridge first, then the services that use it.
+pub(super) async fn start(configs: Configs) -> RunningServices {
+    let mut services = RunningServices { running: JoinSet::new(), stop: Shutdown::new() };
     let Configs { poller, mapper, writer, bridge, admin } = configs;
     let address = bridge.server.http;
-    fleet.start("bridge", |stop| bridge::run(bridge, stop));
+    services.start("bridge", |stop| bridge::run(bridge, stop));
     let ready = async {
         let client = reqwest::Client::new();
         let is_ready =
@@ -34,14 +35,14 @@ pub(super) async fn start(configs: Configs) -> Fleet {
     if tokio::time::timeout(BRIDGE_WITHIN, ready).await.is_err() {
         tracing::warn!("the bridge is not ready yet; the others start without it");
     }
-    fleet.start("writer", |stop| writer::run(writer, stop));
-    fleet.start("mapper", |stop| mapper::run(mapper, stop));
-    fleet.start("poller", |stop| poller::run(poller, stop));
-    fleet.start("admin", |stop| admin::run(admin, stop));
-    fleet
+    services.start("writer", |stop| writer::run(writer, stop));
+    services.start("mapper", |stop| mapper::run(mapper, stop));
+    services.start("poller", |stop| poller::run(poller, stop));
+    services.start("admin", |stop| admin::run(admin, stop));
+    services
 }
 
-impl Fleet {
+impl RunningServices {
     fn start<F>(&mut self, name: &'static str, run: impl FnOnce(Shutdown) -> F)
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
@@ -50,7 +51,7 @@ impl Fleet {
         self.running.spawn(async move { (name, service.await) });
     }
 
-    /// Waits for a service to end although nobody told it to: that is always a failure. Cancel-safe.
+    /// Waits until a service ends without having been stopped, which is always a failure. Cancel-safe.
     pub(crate) async fn failure(&mut self) -> anyhow::Error {
         match self.running.join_next().await {
             Some(Ok((name, Ok(())))) => anyhow::anyhow!("{name} ended by itself"),
@@ -60,7 +61,7 @@ impl Fleet {
         }
     }
 
-    /// What has not ended in time is cut short: everything it held is done again after the next start.
+    /// Aborts services that do not stop in time; what they had in hand is done again after the next start.
     pub(crate) async fn stop(mut self, grace: Duration) {
         self.stop.cancel();
         let ending = async {
@@ -73,7 +74,7 @@ impl Fleet {
             }
         };
         if tokio::time::timeout(grace, ending).await.is_err() {
-            tracing::warn!("services did not end in time and are cut short");
+            tracing::warn!("services did not stop in time and are aborted");
             self.running.shutdown().await;
         }
     }
