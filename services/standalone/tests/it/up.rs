@@ -1,31 +1,15 @@
-//! `standalone up` against a GHL that is somewhere else, on servers that are somebody else's, as a small agency runs it.
-
-#![cfg(test)]
+//! `standalone up` against an external GHL and external servers, as a small agency runs it.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use embedded::{Nats, NatsSettings, Postgres, PostgresSettings, free_port, scratch};
+use embedded::{Nats, NatsSettings, Postgres, PostgresSettings, scratch};
 use sandbox::{Limits, Sandbox, Webhook};
 use serde_json::{Value, json};
 
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-fn ports() -> u16 {
-    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    let block = |base: &u16| (1..=42).all(|offset| is_free(base + offset));
-    (0..100).map(|_| free_port().expect("port")).find(block).expect("a block of free ports")
-}
+use crate::support::{Running, ports};
 
 fn up(config: &Path) -> Running {
     let mut command = Command::new(env!("CARGO_BIN_EXE_standalone"));

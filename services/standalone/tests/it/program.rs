@@ -1,7 +1,5 @@
 //! The program as a person runs it.
 
-#![cfg(test)]
-
 use std::fs;
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
@@ -9,20 +7,10 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use embedded::{free_port, scratch};
+use embedded::scratch;
 use serde_json::Value;
 
-/// Of every service and server, from the base of their block.
-const OFFSETS: [u16; 13] = [1, 2, 11, 12, 21, 22, 31, 32, 41, 42, 50, 60, 70];
-
-/// The base of a block of free ports.
-fn ports() -> u16 {
-    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    (0..100)
-        .map(|_| free_port().expect("port"))
-        .find(|base| OFFSETS.iter().all(|offset| is_free(base + offset)))
-        .expect("a block of free ports")
-}
+use crate::support::{Running, ports};
 
 fn demo(data: &Path, base: u16) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_standalone"));
@@ -31,22 +19,12 @@ fn demo(data: &Path, base: u16) -> Command {
     command
 }
 
-/// A demo that goes on; killed when the test ends before it.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-fn told(output: &Output) -> String {
+fn stderr_of(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn summary(output: &Output) -> Value {
-    assert!(output.status.success(), "{:?}\n{}", output.status, told(output));
+    assert!(output.status.success(), "{:?}\n{}", output.status, stderr_of(output));
     let lines: Vec<&str> = std::str::from_utf8(&output.stdout).expect("text").lines().collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
     serde_json::from_str(lines[0]).expect("one line of JSON")
@@ -149,7 +127,7 @@ fn a_taken_port_is_one_line_and_an_exit_code() {
     assert_eq!(output.status.code(), Some(69));
     let port = base + 31;
     assert_eq!(
-        told(&output),
+        stderr_of(&output),
         format!("standalone: port {port} (bridge http) is taken on 127.0.0.1: stop what listens there, or choose other ports\n")
     );
     assert!(!data.join("postgres").exists());
@@ -160,7 +138,7 @@ fn a_missing_program_is_one_line_and_an_exit_code() {
     let data = scratch("missing").join("data");
     let output = demo(&data, ports()).env("MIRROR_NATS_SERVER", "/nowhere/nats-server").output().expect("demo");
     assert_eq!(output.status.code(), Some(69));
-    assert_eq!(told(&output), "standalone: nats-server was not found (/nowhere/nats-server): ./deploy/bootstrap installs it\n");
+    assert_eq!(stderr_of(&output), "standalone: nats-server was not found (/nowhere/nats-server): ./deploy/bootstrap installs it\n");
 }
 
 #[test]
@@ -170,7 +148,7 @@ fn every_mistake_in_the_config_is_named_before_anything_starts() {
     let text = "data = \"DATA\"\nlocations = [{ id = \"loc\", token = \"secret-token\" }]\n[services.poller.watch]\ninterval = \"0s\"\n[services.mapper]\nnonsense = 1\n";
     fs::write(&config, text.replace("DATA", data.to_str().expect("path"))).expect("config");
     let output = Command::new(env!("CARGO_BIN_EXE_standalone")).arg("up").arg("--config").arg(&config).output().expect("up");
-    let said = told(&output);
+    let said = stderr_of(&output);
     assert_eq!(output.status.code(), Some(64), "{said}");
     assert!(said.contains("services.poller: watch.interval") && said.contains("services.mapper") && said.contains("nonsense"), "{said}");
     assert!(!said.contains("secret-token"));
@@ -189,7 +167,7 @@ fn the_marketplace_app_is_enough_but_has_to_be_whole_and_its_secret_is_not_told(
         up
     };
     let output = up().output().expect("up");
-    let said = told(&output);
+    let said = stderr_of(&output);
     assert_eq!(output.status.code(), Some(64), "{said}");
     for key in ["services.poller: oauth.app.app_id", "services.poller: oauth.app.redirect_uri"] {
         assert!(said.contains(key), "{said}");
@@ -207,5 +185,5 @@ fn data_of_another_story_are_not_mixed_with_this_one() {
     fs::write(folder.join("demo.json"), r#"{"seed":7,"populated":true,"starts":1}"#).expect("chronicle");
     let output = demo(&folder, ports()).args(["--seed", "8"]).output().expect("demo");
     assert_eq!(output.status.code(), Some(64));
-    assert!(told(&output).contains("holds the story of seed 7"), "{}", told(&output));
+    assert!(stderr_of(&output).contains("holds the story of seed 7"), "{}", stderr_of(&output));
 }

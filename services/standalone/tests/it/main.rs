@@ -1,0 +1,7 @@
+//! The program, run as a process.
+
+#![cfg(test)]
+
+mod program;
+mod support;
+mod up;
