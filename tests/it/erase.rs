@@ -15,7 +15,7 @@ use proto::erasure::v1::erasure_client::ErasureClient;
 use sandbox::Webhook::Sent;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection, Row as _};
-use standalone::compare::Held;
+use standalone::compare::Object;
 use tests::system::{System, SystemSettings};
 use tests::wait::eventually;
 use tokio_stream::StreamExt as _;
@@ -80,7 +80,7 @@ async fn found(system: &System) -> anyhow::Result<[Vec<&'static str>; 3]> {
     Ok([marks_in(&dump(&system.postgres.url("log")).await?), marks_in(&dump(&system.postgres.url("bridge")).await?), marks_in(&bus)])
 }
 
-fn others(held: Vec<Held>, id: &str) -> Vec<(String, String)> {
+fn others(held: Vec<Object>, id: &str) -> Vec<(String, String)> {
     let contact = format!("ghl:contact/{id}");
     let others = held.into_iter().filter(|object| object.contact != contact && object.key != contact);
     others.map(|object| (object.key, object.content.to_string())).collect()

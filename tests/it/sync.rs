@@ -43,7 +43,7 @@ async fn a_new_contact_starts_its_onboarding_once() -> anyhow::Result<()> {
     system.in_sync().await?;
     let id = system.world().create_contact(&json!({"firstName": "Nadia", "email": "nadia@example.com"}), Repeated(3))?;
     system.in_sync().await?;
-    let started = |held: Vec<standalone::compare::Held>| {
+    let started = |held: Vec<standalone::compare::Object>| {
         let mut keys: Vec<_> =
             held.into_iter().filter(|object| object.key.starts_with("rule:")).map(|object| (object.kind, object.key)).collect();
         keys.sort();

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use model::text_of;
-pub use model::{Difference, Held, Names, Truth};
+pub use model::{Difference, Names, Object, Truth};
 
 /// What a new contact starts, by the rules that are compiled in.
 const STARTED: [(&str, usize); 3] = [("project", 1), ("task", 3), ("note", 1)];
@@ -21,9 +21,9 @@ const STARTED: [(&str, usize); 3] = [("project", 1), ("task", 3), ("note", 1)];
 /// Finds every difference; none when the workspace is in sync. A contact that GHL added after `connected_at` must have started its
 /// onboarding exactly once, any other contact not at all.
 #[must_use]
-pub fn differences(truth: &Truth, workspace: &[Held], connected_at: Timestamp) -> Vec<Difference> {
+pub fn differences(truth: &Truth, workspace: &[Object], connected_at: Timestamp) -> Vec<Difference> {
     let mut found = Vec::new();
-    let mut held: BTreeMap<&str, &Held> = BTreeMap::new();
+    let mut held: BTreeMap<&str, &Object> = BTreeMap::new();
     for object in workspace {
         if held.insert(&object.key, object).is_some() {
             found.push(difference(&object.key, "is there twice"));
@@ -43,7 +43,7 @@ pub fn differences(truth: &Truth, workspace: &[Held], connected_at: Timestamp) -
     found
 }
 
-fn check(truth: &Truth, kind: &str, record: &Value, object: Option<&Held>, key: &str, found: &mut Vec<Difference>) {
+fn check(truth: &Truth, kind: &str, record: &Value, object: Option<&Object>, key: &str, found: &mut Vec<Difference>) {
     let Some(object) = object else {
         found.push(difference(key, "is in GHL, not in the workspace"));
         return;
@@ -61,7 +61,7 @@ fn check(truth: &Truth, kind: &str, record: &Value, object: Option<&Held>, key: 
     found.extend(fields.into_iter().map(|problem| difference(key, &problem)));
 }
 
-fn started(truth: &Truth, workspace: &[Held], connected_at: Timestamp, found: &mut Vec<Difference>) {
+fn started(truth: &Truth, workspace: &[Object], connected_at: Timestamp, found: &mut Vec<Difference>) {
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for object in workspace.iter().filter(|object| object.key.starts_with("rule:onboarding/")) {
         *counts.entry((object.contact.as_str(), object.kind.as_str())).or_default() += 1;

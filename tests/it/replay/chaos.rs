@@ -15,7 +15,7 @@ use sandbox::Webhook::Sent;
 use sandbox::World;
 use sandbox::story::{Story, StorySettings};
 use serde_json::{Value, json};
-use standalone::compare::Held;
+use standalone::compare::Object;
 use tests::lives;
 use tests::replays::{self, Client};
 use tests::system::{KEY, System, SystemSettings};
@@ -101,7 +101,7 @@ async fn patiently(patience: Duration, mut wait: impl AsyncFnMut() -> anyhow::Re
     }
 }
 
-fn is_of(history: &BTreeSet<String>, held: &Held) -> bool {
+fn is_of(history: &BTreeSet<String>, held: &Object) -> bool {
     let contact = if held.kind == "contact" { &held.key } else { &held.contact };
     contact.strip_prefix("ghl:contact/").is_some_and(|id| history.contains(id))
 }

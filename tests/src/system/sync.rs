@@ -1,7 +1,7 @@
 //! What the workspace holds, and when it equals GHL.
 
 use anyhow::Context as _;
-use standalone::compare::{Held, Names, Truth, differences};
+use standalone::compare::{Names, Object, Truth, differences};
 
 use super::{KEY, System};
 use crate::wait::eventually;
@@ -11,7 +11,7 @@ impl System {
     ///
     /// # Errors
     /// When the bridge does not answer.
-    pub async fn workspace(&self) -> anyhow::Result<Vec<Held>> {
+    pub async fn workspace(&self) -> anyhow::Result<Vec<Object>> {
         self.workspace_called(self.sandbox.location_id()).await
     }
 
@@ -19,7 +19,7 @@ impl System {
     ///
     /// # Errors
     /// When the bridge does not answer.
-    pub async fn workspace_called(&self, workspace: &str) -> anyhow::Result<Vec<Held>> {
+    pub async fn workspace_called(&self, workspace: &str) -> anyhow::Result<Vec<Object>> {
         let bridge = self.address("bridge", "http")?;
         let mut held = Vec::new();
         for kind in ["contact", "project", "task", "note", "appointment"] {
@@ -40,7 +40,7 @@ impl System {
                     |item: &serde_json::Value, field: &str| item.get(field).and_then(|text| text.as_str()).unwrap_or_default().to_owned();
                 for item in page.get("items").and_then(|items| items.as_array()).context("items")? {
                     let content = item.get("content").cloned().unwrap_or_default();
-                    held.push(Held { kind: kind.to_owned(), key: text(item, "key"), contact: text(item, "contact"), content });
+                    held.push(Object { kind: kind.to_owned(), key: text(item, "key"), contact: text(item, "contact"), content });
                 }
                 cursor = page.get("next_cursor").and_then(|cursor| cursor.as_str()).unwrap_or_default().to_owned();
                 if cursor.is_empty() {
@@ -83,7 +83,7 @@ impl System {
     ///
     /// # Errors
     /// The first differences, when it does not in time.
-    pub async fn in_sync_beside(&self, is_beside: impl Fn(&Held) -> bool) -> anyhow::Result<()> {
+    pub async fn in_sync_beside(&self, is_beside: impl Fn(&Object) -> bool) -> anyhow::Result<()> {
         eventually("the workspace equals GHL", async || {
             let connected_at = self.connected_at().await.map_err(|error| error.to_string())?;
             let mut held = self.workspace().await.map_err(|error| error.to_string())?;

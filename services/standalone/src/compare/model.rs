@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 /// What GHL holds, as its API words it, each record with its `id` and `contactId`.
@@ -26,8 +27,8 @@ pub struct Names {
 }
 
 /// An object as the bridge serves it.
-#[derive(Clone, Debug)]
-pub struct Held {
+#[derive(Clone, Debug, Deserialize)]
+pub struct Object {
     pub kind: String,
     pub key: String,
     pub contact: String,

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Held, Names, Truth, differences};
+use super::{Names, Object, Truth, differences};
 
 const CONNECTED: &str = "2024-05-01T00:00:00Z";
 
@@ -34,11 +34,11 @@ fn truth() -> Truth {
     }
 }
 
-fn held(kind: &str, key: &str, content: Value) -> Held {
-    Held { kind: kind.to_owned(), key: key.to_owned(), contact: "ghl:contact/c1".to_owned(), content }
+fn held(kind: &str, key: &str, content: Value) -> Object {
+    Object { kind: kind.to_owned(), key: key.to_owned(), contact: "ghl:contact/c1".to_owned(), content }
 }
 
-fn workspace() -> Vec<Held> {
+fn workspace() -> Vec<Object> {
     let container = "ghl:contact/c1";
     vec![
         held(
@@ -72,7 +72,7 @@ fn workspace() -> Vec<Held> {
 }
 
 #[track_caller]
-fn check(truth: &Truth, workspace: &[Held], expected: &[&str]) {
+fn check(truth: &Truth, workspace: &[Object], expected: &[&str]) {
     let connected_at: Timestamp = CONNECTED.parse().expect("time");
     let found: Vec<String> = differences(truth, workspace, connected_at).iter().map(ToString::to_string).collect();
     assert_eq!(found, expected);

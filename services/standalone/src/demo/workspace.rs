@@ -4,10 +4,9 @@ use anyhow::Context;
 use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::Value;
 use url::Url;
 
-use crate::compare::Held;
+use crate::compare::Object;
 
 const KINDS: [&str; 5] = ["contacts", "projects", "tasks", "notes", "appointments"];
 const PAGE_OBJECTS: u32 = 500;
@@ -27,36 +26,27 @@ struct Page {
     next_cursor: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Object {
-    kind: String,
-    key: String,
-    contact: String,
-    content: Value,
-}
-
 impl Workspace {
     pub(crate) fn new(client: Client, bridge: Url, key: SecretString, name: &str) -> Self {
         Self { client, bridge, key, name: name.to_owned() }
     }
 
     /// Every object; none before the workspace exists.
-    pub(crate) async fn objects(&self) -> anyhow::Result<Vec<Held>> {
-        let mut held = Vec::new();
+    pub(crate) async fn objects(&self) -> anyhow::Result<Vec<Object>> {
+        let mut objects = Vec::new();
         for kind in KINDS {
             let mut cursor = None;
             for page_number in 1.. {
                 anyhow::ensure!(page_number <= PAGES_MAX, "the list of {kind} does not end");
                 let Some(page) = self.page(kind, cursor.as_deref()).await? else { break };
-                let objects = page.items.into_iter();
-                held.extend(objects.map(|Object { kind, key, contact, content }| Held { kind, key, contact, content }));
+                objects.extend(page.items);
                 cursor = page.next_cursor;
                 if cursor.is_none() {
                     break;
                 }
             }
         }
-        Ok(held)
+        Ok(objects)
     }
 
     async fn page(&self, kind: &str, cursor: Option<&str>) -> anyhow::Result<Option<Page>> {
