@@ -2,26 +2,22 @@
 
 mod applying;
 mod memory;
+mod planning;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::admin::planning::{Planning, Request};
-use domain::{LocationId, Rules, Workspace};
+use domain::LocationId;
 use embedded::{Postgres, PostgresSettings, scratch};
 use eventlog::EventLog;
 use jiff::Timestamp;
 use sqlx::Connection as _;
 use tests::lives;
 
+use self::planning::{CONNECTIONS, plan};
 use crate::log::{self, BATCH, rate};
 use crate::report::{Figure, Report};
 
 const KEK: &str = "bench:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-/// As the admin service has them by default.
-const PAGE_EVENTS: u32 = 2_000;
-const CONNECTIONS: usize = 2;
 /// Applying more than this takes long and says nothing new.
 const APPLIED_MAX: usize = 200_000;
 
@@ -85,35 +81,5 @@ async fn append(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow
         log.append(location_id, batch).await?;
         took += begin.elapsed();
     }
-    Ok(rate(size, took))
-}
-
-/// What is asked of the planner when a workspace that holds nothing is to be filled.
-fn request(location_id: &LocationId, workspace: Workspace, size: usize) -> anyhow::Result<Request> {
-    Ok(Request {
-        location_id: location_id.clone(),
-        contact_id: None,
-        workspace,
-        edition: 1,
-        rules: Arc::new(Rules::builtin()?),
-        earlier: Arc::new(BTreeMap::new()),
-        through: u64::try_from(size)?,
-        bridge: None,
-        page_events: PAGE_EVENTS,
-        connections: CONNECTIONS,
-    })
-}
-
-/// Plans the whole log as the admin service does, and drops each contact's actions as they come.
-async fn plan(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow::Result<f64> {
-    let request = request(location_id, Workspace::live_of(location_id), size)?;
-    let begin = Instant::now();
-    let mut planning = Planning::start(log, request);
-    while planning.next().await.is_some() {}
-    let events = planning.progress().events;
-    let tally = planning.finish().await?;
-    let took = begin.elapsed();
-    anyhow::ensure!(events == u64::try_from(size)?, "not all events were read");
-    anyhow::ensure!(tally.actions() == u64::try_from(size / lives::EVENTS * lives::OBJECTS)?, "not every object is planned");
     Ok(rate(size, took))
 }

@@ -17,7 +17,7 @@ use tests::wait::eventually;
 use toml::toml;
 
 use super::memory::Admin;
-use super::request;
+use super::planning::request;
 use crate::log::{BATCH, rate};
 use crate::path::{PACE, PATIENCE, get, waits};
 use crate::report::{Figure, Report, percentile};

@@ -8,21 +8,18 @@ mod notes;
 mod oauth;
 mod recurring;
 mod search;
+mod shapes;
 mod tags;
 mod tasks;
 mod users;
 
-use std::collections::BTreeMap;
-
+use crate::{agency::Agency, answer::Refusal, gate};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     middleware,
     routing::{delete, get, post, put},
 };
-use serde_json::{Map, Value, json};
-
-use crate::{agency::Agency, answer::Refusal, gate, settings::Spelling, wire::ApiVersion, world::World};
 
 pub(crate) fn routes(agency: &Agency) -> Router {
     let body_bytes_max = agency.settings().body_bytes_max;
@@ -90,43 +87,4 @@ fn of_location() -> Router<Agency> {
 
 async fn unknown(request: Request) -> Refusal {
     Refusal::no_such_route(request.method().as_str(), request.uri().path())
-}
-
-/// The body as JSON; what is not JSON is a 400.
-fn json_body(bytes: &[u8]) -> Result<Value, Refusal> {
-    serde_json::from_slice(bytes).map_err(|_quotes_content| Refusal::bad_request("Unexpected token in JSON"))
-}
-
-fn object_body(bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
-    let Value::Object(fields) = json_body(bytes)? else {
-        return Err(Refusal::bad_request("body must be a JSON object"));
-    };
-    Ok(fields)
-}
-
-/// What `skip` and `limit` leave.
-fn page<'a>(rows: &'a [Value], query: &BTreeMap<String, String>, limit: usize) -> Vec<&'a Value> {
-    let number = |key: &str, otherwise: usize| query.get(key).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
-    rows.iter().skip(number("skip", 0)).take(number("limit", limit)).collect()
-}
-
-/// The token is good for one location.
-fn own_location(world: &World, location_id: Option<&str>) -> Result<(), Refusal> {
-    match location_id {
-        None | Some("") => Err(Refusal::missing("locationId")),
-        Some(id) if id == world.location_id() => Ok(()),
-        Some(_) => Err(Refusal::forbidden()),
-    }
-}
-
-/// `{"succeded": true}`, in the spelling of the version or of the settings; v3's deletes carry both.
-fn succeeded(world: &World, version: ApiVersion, deleting: bool) -> Map<String, Value> {
-    let (old, new) = match (world.settings().succeeded, version) {
-        (Spelling::Both, _) => (true, true),
-        (Spelling::Succeded, _) | (Spelling::AsVersion, ApiVersion::V2) => (true, false),
-        (Spelling::Succeeded, _) => (false, true),
-        (Spelling::AsVersion, ApiVersion::V3) => (deleting, true),
-    };
-    let spellings = [("succeded", old), ("succeeded", new)];
-    spellings.into_iter().filter(|(_, used)| *used).map(|(spelling, _)| (spelling.to_owned(), json!(true))).collect()
 }

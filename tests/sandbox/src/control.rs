@@ -1,6 +1,7 @@
 //! `/sandbox/*`: what people do in GHL's own pages, and the weather, by curl. And a page at `/` that lists how.
 
 mod app;
+mod body;
 mod people;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use url::form_urlencoded;
 
+use self::body::read;
 use crate::{
     agency::Agency,
     answer::Refusal,
@@ -88,12 +90,6 @@ async fn help(State(agency): State<Agency>) -> Html<String> {
     let first = utf8_percent_encode(&first, NON_ALPHANUMERIC).to_string();
     let page = include_str!("control/help.html");
     Html(page.replace("{{location}}", &location_id).replace("{{contact}}", &first))
-}
-
-/// An empty body stands for the defaults.
-fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Refusal> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|problem| Refusal::bad_request(&format!("not understood: {problem}")))
 }
 
 async fn keys(State(control): State<Control>) -> Result<Json<Value>, Refusal> {

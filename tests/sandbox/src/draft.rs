@@ -1,13 +1,18 @@
 //! Reads the bodies of writes into records; all problems of a body are told at once, as a 422 does.
 
-use std::collections::BTreeMap;
+mod appointments;
+mod contacts;
 
-use jiff::{Timestamp, ToSpan as _, civil, tz::TimeZone};
+use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::{Map, Value};
 
+pub(crate) use self::{
+    appointments::appointment,
+    contacts::{contact, tag_names},
+};
 use crate::{
     answer::Refusal,
-    records::{Appointment, Business, Contact, CustomField, CustomValue, Note, RecurringTask, Task},
+    records::{Business, Note, RecurringTask, Task},
 };
 
 pub(crate) type Fields = Map<String, Value>;
@@ -78,160 +83,6 @@ impl Problems {
     fn settled(self) -> Result<(), Refusal> {
         if self.0.is_empty() { Ok(()) } else { Err(Refusal::unprocessable(&self.0)) }
     }
-}
-
-pub(crate) fn contact(
-    contact: &mut Contact,
-    body: &Fields,
-    writer: Writer,
-    definitions: &BTreeMap<String, CustomField>,
-) -> Result<(), Refusal> {
-    let mut problems = Problems::default();
-    for (key, value) in body {
-        match key.as_str() {
-            "firstName" => problems.text(&mut contact.first_name, key, value),
-            "lastName" => problems.text(&mut contact.last_name, key, value),
-            "name" => whole_name(contact, body, value, &mut problems),
-            "email" => problems.text(&mut contact.email, key, value),
-            "phone" => phone(contact, value, &mut problems),
-            "address1" => problems.text(&mut contact.address1, key, value),
-            "city" => problems.text(&mut contact.city, key, value),
-            "state" => problems.text(&mut contact.state, key, value),
-            "country" => problems.text(&mut contact.country, key, value),
-            "postalCode" => problems.text(&mut contact.postal_code, key, value),
-            "website" => problems.text(&mut contact.website, key, value),
-            "timezone" => problems.text(&mut contact.time_zone, key, value),
-            "source" => problems.text(&mut contact.source, key, value),
-            "assignedTo" => problems.text(&mut contact.assigned_to, key, value),
-            "dateOfBirth" => birthday(contact, value, &mut problems),
-            "dnd" => problems.flag(&mut contact.dnd, key, value),
-            "dndSettings" => dnd_settings(contact, value, &mut problems),
-            "inboundDndSettings" => {}
-            "tags" => {
-                if let Some(tags) = problems.texts(key, value) {
-                    contact.tags = tag_names(&tags);
-                }
-            }
-            "customFields" => custom_values(contact, value, definitions, &mut problems),
-            "locationId" if writer != Writer::Updating => {}
-            "gender" if writer != Writer::Updating => problems.text(&mut contact.gender, key, value),
-            "companyName" if writer != Writer::Updating => problems.text(&mut contact.company_name, key, value),
-            "createNewIfDuplicateAllowed" if writer == Writer::Creating => {}
-            "businessId" if writer == Writer::Person => problems.text(&mut contact.business_id, key, value),
-            "type" if writer == Writer::Person => problems.text(&mut contact.kind, key, value),
-            "dateAdded" if writer == Writer::Person => problems.instant(&mut contact.date_added, key, value, &TimeZone::UTC),
-            "id" if writer == Writer::Person => {}
-            other => problems.unknown(other),
-        }
-    }
-    problems.settled()
-}
-
-fn whole_name(contact: &mut Contact, body: &Fields, value: &Value, problems: &mut Problems) {
-    if body.contains_key("firstName") || body.contains_key("lastName") {
-        return;
-    }
-    let mut name = None;
-    problems.text(&mut name, "name", value);
-    let split = name.as_deref().and_then(|name| name.trim().split_once(' '));
-    let (first, last) = match split {
-        Some((first, last)) => (Some(first.to_owned()), Some(last.to_owned())),
-        None => (name, None),
-    };
-    contact.first_name = first;
-    contact.last_name = last;
-}
-
-/// As GHL does: E.164 with the location's country when none is given.
-fn phone(contact: &mut Contact, value: &Value, problems: &mut Problems) {
-    problems.text(&mut contact.phone, "phone", value);
-    let Some(phone) = &mut contact.phone else { return };
-    let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-    *phone = match (phone.trim_start().starts_with('+'), digits.len()) {
-        (false, 10) => format!("+1{digits}"),
-        (_, 0) => std::mem::take(phone),
-        (true | false, _) => format!("+{digits}"),
-    };
-}
-
-/// Eight formats are documented: year first or last, four separators.
-fn birthday(contact: &mut Contact, value: &Value, problems: &mut Problems) {
-    let mut text = None;
-    problems.text(&mut text, "dateOfBirth", value);
-    let Some(text) = text else {
-        contact.date_of_birth = None;
-        return;
-    };
-    let day = text.split('T').next().unwrap_or_default();
-    let parts: Vec<&str> = day.split(['-', '/', '.', '_']).collect();
-    let day = match parts.as_slice() {
-        [year, month, day] if year.len() == 4 => date(year, month, day),
-        [month, day, year] => date(year, month, day),
-        _ => None,
-    };
-    match day {
-        Some(day) => contact.date_of_birth = Some(day.to_string()),
-        None => problems.say("dateOfBirth must be a valid date".to_owned()),
-    }
-}
-
-fn date(year: &str, month: &str, day: &str) -> Option<civil::Date> {
-    civil::Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
-}
-
-fn dnd_settings(contact: &mut Contact, value: &Value, problems: &mut Problems) {
-    const NAMES: [&str; 6] = ["Call", "Email", "SMS", "WhatsApp", "GMB", "FB"];
-    let Some(settings) = value.as_object() else {
-        return problems.say("dndSettings must be an object".to_owned());
-    };
-    for (name, setting) in settings {
-        let known = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name));
-        let status = setting.get("status").and_then(Value::as_str);
-        match (known, status) {
-            (Some(known), Some("active" | "inactive" | "permanent")) => {
-                contact.dnd_settings.insert((*known).to_owned(), setting.clone());
-            }
-            (Some(known), _) => problems.say(format!("dndSettings.{known}.status must be one of active, inactive, permanent")),
-            (None, _) => problems.unknown(&format!("dndSettings.{name}")),
-        }
-    }
-}
-
-/// Widely said of GHL, not verified: tags are kept in lower case. Nothing else depends on it.
-pub(crate) fn tag_names(tags: &[String]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for tag in tags {
-        let name = tag.trim().to_lowercase();
-        if !name.is_empty() && !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
-}
-
-/// `{"id"|"key", "field_value"|"fieldValue"|"value"}`; fields that are not named keep what they have.
-fn custom_values(contact: &mut Contact, value: &Value, definitions: &BTreeMap<String, CustomField>, problems: &mut Problems) {
-    let Some(rows) = value.as_array() else {
-        return problems.say("customFields must be an array".to_owned());
-    };
-    for row in rows {
-        let by_id = row.get("id").and_then(Value::as_str).filter(|id| definitions.contains_key(*id)).map(str::to_owned);
-        let by_key = || {
-            let key = row.get("key").and_then(Value::as_str)?;
-            let named = |field: &&CustomField| field.key == key || field.key.strip_prefix("contact.") == Some(key);
-            definitions.values().find(named).map(|field| field.id.clone())
-        };
-        let Some(id) = by_id.or_else(by_key) else {
-            problems.say("customFields: no such field".to_owned());
-            continue;
-        };
-        let value = ["field_value", "fieldValue", "value"].iter().find_map(|key| row.get(*key)).cloned().unwrap_or_default();
-        contact.custom_fields.retain(|field| field.id != id);
-        if !value.is_null() {
-            contact.custom_fields.push(CustomValue { id, value });
-        }
-    }
-    contact.custom_fields.sort_by(|left, right| left.id.cmp(&right.id));
 }
 
 pub(crate) fn task(task: &mut Task, body: &Fields, writer: Writer) -> Result<(), Refusal> {
@@ -357,54 +208,6 @@ pub(crate) fn business(business: &mut Business, body: &Fields, writer: Writer) -
         }
     }
     problems.settled()
-}
-
-/// Fields of the published bodies that change nothing here.
-const IGNORED_OF_APPOINTMENT: [&str; 9] = [
-    "locationId",
-    "contactId",
-    "meetingLocationType",
-    "meetingLocationId",
-    "overrideLocationConfig",
-    "ignoreDateRange",
-    "toNotify",
-    "ignoreFreeSlotValidation",
-    "rrule",
-];
-
-pub(crate) fn appointment(appointment: &mut Appointment, body: &Fields, writer: Writer, zone: &TimeZone) -> Result<(), Refusal> {
-    let mut problems = Problems::default();
-    let length = appointment.end.duration_since(appointment.start);
-    for (key, value) in body {
-        match key.as_str() {
-            "title" => problems.text(&mut appointment.title, key, value),
-            "address" => problems.text(&mut appointment.address, key, value),
-            "description" => problems.text(&mut appointment.description, key, value),
-            "notes" if writer == Writer::Person => problems.text(&mut appointment.notes, key, value),
-            "assignedUserId" => problems.text(&mut appointment.assigned_user_id, key, value),
-            "calendarId" => problems.required_text(&mut appointment.calendar_id, key, value),
-            "appointmentStatus" => match value.as_str() {
-                Some(status @ ("new" | "confirmed" | "cancelled" | "showed" | "noshow" | "invalid")) => {
-                    status.clone_into(&mut appointment.status);
-                }
-                _ => problems.say("appointmentStatus is not one of the known ones".to_owned()),
-            },
-            "startTime" => problems.instant(&mut appointment.start, key, value, zone),
-            "endTime" => problems.instant(&mut appointment.end, key, value, zone),
-            "id" if writer == Writer::Person => {}
-            other if IGNORED_OF_APPOINTMENT.contains(&other) => {}
-            other => problems.unknown(other),
-        }
-    }
-    if body.contains_key("startTime") && !body.contains_key("endTime") {
-        let length = if length.is_zero() { 30.minutes().try_into().unwrap_or(length) } else { length };
-        appointment.end = appointment.start.checked_add(length).unwrap_or(appointment.start);
-    }
-    if problems.0.is_empty() && appointment.end < appointment.start {
-        problems.say("endTime must be after startTime".to_owned());
-    }
-    // The calendar family tells problems in a sentence.
-    if problems.0.is_empty() { Ok(()) } else { Err(Refusal::calendar(&problems.0.join(", "))) }
 }
 
 /// With an offset, or a naive time in the zone.

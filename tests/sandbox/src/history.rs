@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
+    premises::Premises,
     records::{Appointment, Contact, Note, Task},
-    state::Premises,
     wire::{self, ApiVersion, ContactById},
 };
 

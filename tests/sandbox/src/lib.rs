@@ -11,6 +11,7 @@ mod control;
 mod dice;
 mod door;
 mod draft;
+mod error;
 mod faults;
 mod gate;
 mod history;
@@ -18,6 +19,7 @@ mod journal;
 mod limits;
 mod oauth;
 mod population;
+mod premises;
 mod records;
 mod search;
 mod settings;
@@ -28,12 +30,7 @@ mod wire;
 mod world;
 pub mod year;
 
-use std::{
-    io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use axum::serve::ListenerExt as _;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -42,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 pub use crate::{
     agency::Agency,
     answer::Refusal,
+    error::Error,
     faults::{AnswerChaos, Fault, FaultOrder},
     history::{RecordKind, Version},
     limits::{Limit, Violation},
@@ -51,33 +49,6 @@ pub use crate::{
     webhook::{Webhook, keys::Keys, outbox::WebhookStats},
     world::{ContactTruth, Snapshot, Stats, World},
 };
-
-/// What keeps a sandbox from starting.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("sandbox: address {address} cannot be listened on: {source}")]
-    Listen { address: SocketAddr, source: io::Error },
-    #[error("sandbox: {path}: {source}", path = path.display())]
-    File { path: PathBuf, source: io::Error },
-    #[error("sandbox: {path} is not a sandbox's world", path = path.display())]
-    NotAWorld { path: PathBuf },
-    #[error("sandbox: {path} is a world of another seed ({seed}) or version", path = path.display())]
-    OtherWorld { path: PathBuf, seed: u64 },
-    #[error("sandbox: there is no time zone {name}")]
-    TimeZone { name: String },
-    #[error("sandbox: the client for webhooks cannot be made")]
-    Client,
-    #[error("sandbox: webhooks go to plain http only")]
-    WebhookUrl,
-    #[error("sandbox: a signing key cannot be made or used")]
-    Key,
-}
-
-impl Error {
-    pub(crate) fn file(path: &Path, source: io::Error) -> Self {
-        Self::File { path: path.to_owned(), source }
-    }
-}
 
 /// A running simulator. Dropping it stops it without waiting; [`Sandbox::stop`] waits.
 pub struct Sandbox {

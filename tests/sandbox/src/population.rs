@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use crate::{
     Error, Settings,
     dice::Dice,
+    premises::Premises,
     records::{Appointment, Calendar, Contact, CustomField, CustomValue, Note, Task, User},
-    state::{Premises, State, now},
+    state::{State, now},
 };
 
 pub(crate) use names::person;

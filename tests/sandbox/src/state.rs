@@ -10,13 +10,13 @@ use std::{
     sync::Arc,
 };
 
-use jiff::{Timestamp, ToSpan as _, Unit, tz::TimeZone};
+use jiff::{Timestamp, ToSpan as _, Unit};
 
 use crate::{
     dice::Dice,
     history::{History, RecordKind, Row},
     journal::{Entry, Journal},
-    records::{Appointment, Business, Calendar, Contact, CustomField, Note, RecurringTask, Task, User},
+    records::{Appointment, Business, Contact, Note, RecurringTask, Task},
     search::{Index, Lag},
 };
 
@@ -28,20 +28,6 @@ pub(crate) struct Folder {
     pub(crate) tasks: Vec<Arc<Task>>,
     pub(crate) notes: Vec<Arc<Note>>,
     pub(crate) appointments: Vec<Arc<Appointment>>,
-}
-
-/// What a location is before anybody works in it.
-#[derive(Clone, Debug)]
-pub(crate) struct Premises {
-    pub(crate) location_id: String,
-    pub(crate) company_id: String,
-    pub(crate) name: String,
-    pub(crate) zone_name: String,
-    pub(crate) zone: TimeZone,
-    pub(crate) allow_duplicate_contact: bool,
-    pub(crate) users: BTreeMap<String, User>,
-    pub(crate) calendars: BTreeMap<String, Calendar>,
-    pub(crate) custom_fields: BTreeMap<String, CustomField>,
 }
 
 pub(crate) struct State {

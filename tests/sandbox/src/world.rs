@@ -29,9 +29,10 @@ use crate::{
     faults::{AnswerChaos, FaultOrder},
     limits::Violation,
     population::{self, Load},
+    premises::Premises,
     search::Lag,
     settings::{Chaos, Limits, SearchSettings, Touch},
-    state::{Premises, State, now},
+    state::{State, now},
     webhook::{
         keys::Keys,
         outbox::Outbox,

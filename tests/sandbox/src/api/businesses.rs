@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{object_body, own_location, page};
+use super::shapes::{object_body, own_location, page};
 use crate::{
     answer::{Answer, Refusal, Reply},
     records::{Business, Contact},

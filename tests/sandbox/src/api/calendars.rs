@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{object_body, own_location};
+use super::shapes::{object_body, own_location};
 use crate::{
     Webhook,
     answer::{Answer, Refusal, Reply},

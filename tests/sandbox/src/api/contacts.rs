@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Extension, body::Bytes, extract::Path};
 use serde_json::{Value, json};
 
-use super::{object_body, own_location, succeeded};
+use super::shapes::{object_body, own_location, succeeded};
 use crate::{
     Webhook,
     answer::{Answer, Refusal, Reply},

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{own_location, page};
+use super::shapes::{own_location, page};
 use crate::{
     agency::Agency,
     answer::{Answer, Refusal, Reply},

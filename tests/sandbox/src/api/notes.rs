@@ -3,7 +3,7 @@
 use axum::{Extension, body::Bytes, extract::Path};
 use serde_json::json;
 
-use super::{object_body, succeeded};
+use super::shapes::{object_body, succeeded};
 use crate::{
     Webhook,
     answer::{Answer, Refusal, Reply},

@@ -12,7 +12,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 use url::{Url, form_urlencoded};
 
-use super::page;
+use super::shapes::page;
 use crate::{
     Webhook,
     agency::Agency,

@@ -3,7 +3,7 @@
 use axum::{Extension, body::Bytes, extract::Path};
 use serde_json::{Value, json};
 
-use super::{object_body, own_location};
+use super::shapes::{object_body, own_location};
 use crate::{
     Webhook,
     answer::{Answer, Reply},

@@ -10,7 +10,7 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{json_body, object_body, own_location};
+use super::shapes::{json_body, object_body, own_location};
 use crate::{
     answer::{Answer, Refusal, Reply},
     records::Task,

@@ -3,7 +3,7 @@
 use axum::{Extension, body::Bytes, extract::Path};
 use serde_json::{Value, json};
 
-use super::{json_body, own_location};
+use super::shapes::{json_body, own_location};
 use crate::{
     Webhook,
     answer::{Answer, Refusal, Reply},

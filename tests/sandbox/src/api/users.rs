@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::page;
+use super::shapes::page;
 use crate::{
     answer::{Answer, Refusal, Reply},
     wire,

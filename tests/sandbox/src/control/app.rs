@@ -10,7 +10,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::read;
+use super::body::read;
 use crate::{Webhook, agency::Agency, answer::Refusal, faults::FaultOrder, oauth::Consent, webhook::FateName};
 
 type Done = Result<Json<Value>, Refusal>;

@@ -11,7 +11,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::read;
+use super::body::read;
 use crate::{
     answer::Refusal,
     webhook::{FateName, Webhook},

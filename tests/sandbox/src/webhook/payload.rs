@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
+    premises::Premises,
     records::{Appointment, Contact, Note, Task},
     settings::WebhookSettings,
-    state::Premises,
     wire,
 };
 
