@@ -50,7 +50,7 @@ pub struct Location {
     /// The position up to which everything is known to be mapped and written.
     #[prost(uint64, tag = "6")]
     pub settled: u64,
-    /// Records that exist in GHL.
+    /// Contacts that exist in GHL.
     #[prost(uint64, tag = "7")]
     pub contacts: u64,
     /// Tasks that exist in GHL.
@@ -62,7 +62,7 @@ pub struct Location {
     /// Appointments that exist in GHL.
     #[prost(uint64, tag = "10")]
     pub appointments: u64,
-    /// Objects that were brought to Pagico.
+    /// Objects that Pagico holds, by the ledger.
     #[prost(uint64, tag = "11")]
     pub objects: u64,
     /// Contacts of which Pagico does not yet hold the newest state.
@@ -74,7 +74,7 @@ pub struct Location {
     /// When the last event was recorded.
     #[prost(message, optional, tag = "14")]
     pub last_recorded_at: ::core::option::Option<::prost_types::Timestamp>,
-    /// The first complete reading of the location.
+    /// The first complete reading of the location, the backfill.
     #[prost(message, optional, tag = "15")]
     pub backfill: ::core::option::Option<Backfill>,
 }
@@ -94,7 +94,7 @@ pub struct Backfill {
     /// Contacts read so far.
     #[prost(uint64, tag = "1")]
     pub seen: u64,
-    /// Contacts that GHL says there are; 0 while unknown.
+    /// Contacts that there are, according to GHL; 0 while unknown.
     #[prost(uint64, tag = "2")]
     pub total: u64,
     /// When it began.
@@ -117,13 +117,13 @@ impl ::prost::Name for Backfill {
 /// Asks for contacts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListContactsRequest {
-    /// The location; may be empty when only one is connected.
+    /// The location; may be empty while only one is connected.
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
     /// Which of them.
     #[prost(enumeration = "ContactFilter", tag = "2")]
     pub filter: i32,
-    /// How many at most: 1 to 500; 0 stands for 50.
+    /// How many to list at most: 1 to 500; 0 stands for 50.
     #[prost(uint32, tag = "3")]
     pub page_size: u32,
     /// The next_page_token of the page before; empty for the first page.
@@ -146,7 +146,7 @@ pub struct ListContactsResponse {
     /// The contacts, by id.
     #[prost(message, repeated, tag = "1")]
     pub contacts: ::prost::alloc::vec::Vec<Contact>,
-    /// Give it as page_token to go on; empty on the last page.
+    /// The page_token of the next page; empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
@@ -160,7 +160,7 @@ impl ::prost::Name for ListContactsResponse {
         "/mirror.admin.v1.ListContactsResponse".into()
     }
 }
-/// How far one contact is. Ids and positions only: names are in the history.
+/// How far one contact is. It has ids and positions only; names are in the history.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Contact {
     /// The GHL contact id.
@@ -198,7 +198,7 @@ impl ::prost::Name for Contact {
 /// Asks for one contact.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetContactRequest {
-    /// The location; may be empty when only one is connected.
+    /// The location; may be empty while only one is connected.
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
     /// The GHL contact id.
@@ -259,7 +259,7 @@ pub struct Object {
     /// Its state.
     #[prost(enumeration = "ObjectState", tag = "6")]
     pub state: i32,
-    /// When Pagico last took something for it.
+    /// When Pagico last accepted a delivery of it.
     #[prost(message, optional, tag = "7")]
     pub delivered_at: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -276,7 +276,7 @@ impl ::prost::Name for Object {
 /// Asks for the history of a contact.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetHistoryRequest {
-    /// The location; may be empty when only one is connected.
+    /// The location; may be empty while only one is connected.
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
     /// The GHL contact id.
@@ -302,21 +302,21 @@ impl ::prost::Name for GetHistoryRequest {
         "/mirror.admin.v1.GetHistoryRequest".into()
     }
 }
-/// Which events are meant: those that pass everything that is given. Of a repeated field one match is enough, and none asks for nothing
-/// in particular.
+/// Which events are meant: those that match every field that is set. Of a repeated field one match is enough; an empty field matches
+/// everything.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EventFilter {
-    /// Events that changed one of these fields or a part of it: "custom_fields" stands for "custom_fields.<id>" too. Only the changes of
-    /// these fields are then listed.
+    /// Events that changed one of these fields or a part of it: "custom_fields" includes "custom_fields.<id>". Only the changes of these
+    /// fields are then listed.
     #[prost(string, repeated, tag = "1")]
     pub fields: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// contact, task, note or appointment: events of such records.
+    /// Events of records of these kinds: contact, task, note or appointment.
     #[prost(string, repeated, tag = "2")]
     pub kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// webhook, poll, sweep, backfill, operator or writer.
+    /// Events that were noticed in these ways: webhook, poll, sweep, backfill, operator or writer.
     #[prost(string, repeated, tag = "3")]
     pub causes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Whole types ("task.changed") or what stands before the dot ("task", "delivery").
+    /// Events of these types ("task.changed") or groups of types ("task", "delivery").
     #[prost(string, repeated, tag = "4")]
     pub types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Happened at this instant or later.
@@ -345,10 +345,10 @@ impl ::prost::Name for EventFilter {
 /// A page of history, newest first.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetHistoryResponse {
-    /// The events. May be fewer than asked for, and even none, on a page that is not the last.
+    /// The events. A page that is not the last may have fewer than asked for, even none.
     #[prost(message, repeated, tag = "1")]
     pub events: ::prost::alloc::vec::Vec<Event>,
-    /// Give it as page_token to go further back; empty at the beginning of the history.
+    /// The page_token of the next, older page; empty at the beginning of the history.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
@@ -365,10 +365,10 @@ impl ::prost::Name for GetHistoryResponse {
 /// Asks for events as they are recorded.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchEventsRequest {
-    /// The location; may be empty when only one is connected.
+    /// The location; may be empty while only one is connected.
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
-    /// The position after which to start; absent to start with what is recorded from now on.
+    /// The position after which to start; absent to start with the next event.
     #[prost(uint64, optional, tag = "2")]
     pub after: ::core::option::Option<u64>,
     /// Only events of this contact; empty for all.
@@ -388,13 +388,13 @@ impl ::prost::Name for WatchEventsRequest {
         "/mirror.admin.v1.WatchEventsRequest".into()
     }
 }
-/// One event of the stream, or word of how far it has come.
+/// One event of the stream, or how far the stream has come.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchEventsResponse {
     /// The event; absent when nothing matched for a while.
     #[prost(message, optional, tag = "1")]
     pub event: ::core::option::Option<Event>,
-    /// Everything up to this position has been looked through: the position to resume after.
+    /// The stream has covered everything up to this position: the one to resume after.
     #[prost(uint64, tag = "2")]
     pub through: u64,
 }
@@ -426,7 +426,7 @@ pub struct Event {
     /// Its type, for instance "task.changed" or "delivery.delivered".
     #[prost(string, tag = "5")]
     pub r#type: ::prost::alloc::string::String,
-    /// Whom it concerns; empty for the location as a whole.
+    /// The contact it concerns; empty for the location as a whole.
     #[prost(string, tag = "6")]
     pub contact_id: ::prost::alloc::string::String,
     /// contact, task, note or appointment; empty where no record is concerned.
@@ -435,13 +435,13 @@ pub struct Event {
     /// The record's id in GHL.
     #[prost(string, tag = "8")]
     pub record_id: ::prost::alloc::string::String,
-    /// When it happened, by GHL's word where there is one.
+    /// When it happened, according to GHL if GHL says so.
     #[prost(message, optional, tag = "9")]
     pub occurred_at: ::core::option::Option<::prost_types::Timestamp>,
     /// When it was written to the log.
     #[prost(message, optional, tag = "10")]
     pub recorded_at: ::core::option::Option<::prost_types::Timestamp>,
-    /// How it came to be known.
+    /// How it was noticed.
     #[prost(message, optional, tag = "11")]
     pub cause: ::core::option::Option<Cause>,
     /// The W3C trace id that it was recorded in; empty without tracing.
@@ -450,17 +450,17 @@ pub struct Event {
     /// The fields that changed.
     #[prost(message, repeated, tag = "13")]
     pub changes: ::prost::alloc::vec::Vec<FieldChange>,
-    /// For deliveries: where what went.
+    /// For deliveries: the objects, and where they went.
     #[prost(message, repeated, tag = "14")]
     pub deliveries: ::prost::alloc::vec::Vec<Delivery>,
-    /// Set when the payload cannot be read; says why. The position and times hold all the same.
+    /// Why the payload cannot be read; empty when it can. Position and times are right in any case.
     #[prost(string, tag = "15")]
     pub unreadable: ::prost::alloc::string::String,
-    /// The contact was erased: the position, the times and the cause are all that is left.
+    /// Whether the contact was erased: only the position, the times and the cause are left.
     #[prost(bool, tag = "17")]
     pub erased: bool,
-    /// Where the change went, in the order of the log: what became of the objects of its revision, and for each workspace that its record
-    /// reached only with a later revision, that delivery. Filled by GetHistory alone.
+    /// Where the change went, in the order of the log: what became of the objects of its revision; and for each workspace that its record
+    /// reached only with a later revision, that delivery. Only GetHistory fills it.
     #[prost(message, repeated, tag = "16")]
     pub arrivals: ::prost::alloc::vec::Vec<Arrival>,
 }
@@ -477,7 +477,7 @@ impl ::prost::Name for Event {
 /// What became of a change in a workspace.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Arrival {
-    /// Where, what and with which revision and answer. A later revision than the change's own carried it along.
+    /// The delivery. Its revision may be later than the change's own, which it then included.
     #[prost(message, optional, tag = "1")]
     pub delivery: ::core::option::Option<Delivery>,
     /// delivered, refused, parked or redriven.
@@ -500,19 +500,19 @@ impl ::prost::Name for Arrival {
         "/mirror.admin.v1.Arrival".into()
     }
 }
-/// How a change came to be known.
+/// How a change was noticed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Cause {
     /// webhook, poll, sweep, backfill, operator or writer.
     #[prost(string, tag = "1")]
     pub by: ::prost::alloc::string::String,
-    /// The webhook's id, the operator's name; empty otherwise.
+    /// The id of the webhook or the name of the operator; empty otherwise.
     #[prost(string, tag = "2")]
     pub who: ::prost::alloc::string::String,
     /// The webhook's type; empty otherwise.
     #[prost(string, tag = "3")]
     pub webhook_type: ::prost::alloc::string::String,
-    /// When GHL was asked for what was then seen.
+    /// When GHL was asked for what was observed.
     #[prost(message, optional, tag = "4")]
     pub asked_at: ::core::option::Option<::prost_types::Timestamp>,
     /// GHL's own trace id of the answer.
@@ -532,13 +532,13 @@ impl ::prost::Name for Cause {
 /// A field before and after.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FieldChange {
-    /// The field, dotted where a part changed: "custom_fields.<id>".
+    /// The field; dotted if a part of it changed: "custom_fields.<id>".
     #[prost(string, tag = "1")]
     pub field: ::prost::alloc::string::String,
-    /// JSON; empty where there was nothing.
+    /// Its value before, as JSON; empty if there was none.
     #[prost(string, tag = "2")]
     pub before_json: ::prost::alloc::string::String,
-    /// JSON; empty where there is nothing.
+    /// Its value after, as JSON; empty if there is none.
     #[prost(string, tag = "3")]
     pub after_json: ::prost::alloc::string::String,
 }
@@ -587,7 +587,7 @@ pub struct ListParkedRequest {
     /// The location; empty for all.
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
-    /// How many at most: 1 to 500; 0 stands for 50.
+    /// How many to list at most: 1 to 500; 0 stands for 50.
     #[prost(uint32, tag = "2")]
     pub page_size: u32,
     /// The next_page_token of the page before; empty for the first page.
@@ -610,7 +610,7 @@ pub struct ListParkedResponse {
     /// What waits.
     #[prost(message, repeated, tag = "1")]
     pub parked: ::prost::alloc::vec::Vec<Parked>,
-    /// Give it as page_token to go on; empty on the last page.
+    /// The page_token of the next page; empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
@@ -633,13 +633,13 @@ pub struct Parked {
     /// The location.
     #[prost(string, tag = "2")]
     pub location_id: ::prost::alloc::string::String,
-    /// poller, mapper or writer: where it stopped.
+    /// Where it stopped: poller, mapper or writer.
     #[prost(string, tag = "3")]
     pub stage: ::prost::alloc::string::String,
-    /// Whom it concerns; empty when unknown.
+    /// The contact it concerns; empty when unknown.
     #[prost(string, tag = "4")]
     pub contact_id: ::prost::alloc::string::String,
-    /// The object; empty when it never became one.
+    /// The object; empty if it did not become one.
     #[prost(string, tag = "5")]
     pub object: ::prost::alloc::string::String,
     /// The revision, as epoch and position; empty when it has none.
@@ -648,7 +648,7 @@ pub struct Parked {
     /// Why it stopped.
     #[prost(string, tag = "7")]
     pub reason: ::prost::alloc::string::String,
-    /// The status that was answered; 0 when there was none.
+    /// The HTTP status that was answered; 0 if there was none.
     #[prost(uint32, tag = "8")]
     pub status: u32,
     /// How often it was tried.
@@ -674,7 +674,7 @@ impl ::prost::Name for Parked {
 /// Asks to send a parked piece of work again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedriveRequest {
-    /// The location; may be empty when only one is connected.
+    /// The location; may be empty while only one is connected.
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
     /// The id that ListParked gave.
@@ -717,11 +717,11 @@ impl ::prost::Name for RedriveResponse {
 pub enum ContactFilter {
     /// All of them.
     Unspecified = 0,
-    /// Those of which Pagico holds the newest state.
+    /// Those whose newest state Pagico holds.
     InSync = 1,
-    /// Those of which it does not yet.
+    /// Those whose newest state Pagico does not hold yet.
     Behind = 2,
-    /// Those of which something is parked.
+    /// Those with parked work.
     Parked = 3,
 }
 impl ContactFilter {
@@ -986,8 +986,8 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("mirror.admin.v1.Admin", "GetHistory"));
             self.inner.unary(req, path, codec).await
         }
-        /// Streams the events of a location in the order of the log, from a position on, and goes on with new ones as they are
-        /// recorded. Start again after the last position that arrived: nothing is left out and nothing repeated.
+        /// Streams the events of a location in the order of the log, from a position on, and then new ones as they are recorded. A stream that
+        /// breaks is continued after the last position that arrived: nothing is left out and nothing is repeated.
         pub async fn watch_events(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchEventsRequest>,
@@ -1012,7 +1012,7 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("mirror.admin.v1.Admin", "WatchEvents"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Lists what waits for a person.
+        /// Lists parked work: what waits for a person.
         pub async fn list_parked(
             &mut self,
             request: impl tonic::IntoRequest<super::ListParkedRequest>,
@@ -1116,8 +1116,8 @@ pub mod admin_server {
             >
             + std::marker::Send
             + 'static;
-        /// Streams the events of a location in the order of the log, from a position on, and goes on with new ones as they are
-        /// recorded. Start again after the last position that arrived: nothing is left out and nothing repeated.
+        /// Streams the events of a location in the order of the log, from a position on, and then new ones as they are recorded. A stream that
+        /// breaks is continued after the last position that arrived: nothing is left out and nothing is repeated.
         async fn watch_events(
             &self,
             request: tonic::Request<super::WatchEventsRequest>,
@@ -1125,7 +1125,7 @@ pub mod admin_server {
             tonic::Response<Self::WatchEventsStream>,
             tonic::Status,
         >;
-        /// Lists what waits for a person.
+        /// Lists parked work: what waits for a person.
         async fn list_parked(
             &self,
             request: tonic::Request<super::ListParkedRequest>,

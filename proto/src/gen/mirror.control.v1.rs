@@ -24,7 +24,7 @@ pub struct StatusResponse {
     /// What it is doing.
     #[prost(enumeration = "State", tag = "3")]
     pub state: i32,
-    /// Pieces of work begun and not yet finished.
+    /// Pieces of work that were begun and are not finished.
     #[prost(uint64, tag = "4")]
     pub in_hand: u64,
     /// Seconds since the service started.
@@ -33,7 +33,7 @@ pub struct StatusResponse {
     /// What the service needs, and whether it has it.
     #[prost(message, repeated, tag = "6")]
     pub parts: ::prost::alloc::vec::Vec<Part>,
-    /// Figures of this service, by name, as a person reads them.
+    /// Figures of this service by name, in a form for people.
     #[prost(map = "string, string", tag = "7")]
     pub figures: ::std::collections::HashMap<
         ::prost::alloc::string::String,
@@ -116,7 +116,7 @@ impl ::prost::Name for ResumeRequest {
         "/mirror.control.v1.ResumeRequest".into()
     }
 }
-/// The service takes up work again.
+/// The service works again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResumeResponse {}
 impl ::prost::Name for ResumeResponse {
@@ -161,11 +161,11 @@ impl ::prost::Name for DrainResponse {
 pub enum State {
     /// Never sent.
     Unspecified = 0,
-    /// It takes up work.
+    /// It takes work.
     Running = 1,
-    /// It takes up no work until it is resumed.
+    /// It takes no new work until it is resumed.
     Paused = 2,
-    /// It takes up no work any more.
+    /// It takes no new work any more.
     Draining = 3,
 }
 impl State {
@@ -306,7 +306,7 @@ pub mod control_client {
                 .insert(GrpcMethod::new("mirror.control.v1.Control", "Status"));
             self.inner.unary(req, path, codec).await
         }
-        /// Stops taking up work until Resume. What is in hand is finished. Pausing a paused service changes nothing.
+        /// Pauses the service: it finishes what is in hand and takes no new work until Resume. Pausing a paused service changes nothing.
         pub async fn pause(
             &mut self,
             request: impl tonic::IntoRequest<super::PauseRequest>,
@@ -328,7 +328,7 @@ pub mod control_client {
                 .insert(GrpcMethod::new("mirror.control.v1.Control", "Pause"));
             self.inner.unary(req, path, codec).await
         }
-        /// Takes up work again. FAILED_PRECONDITION when the service is draining.
+        /// Resumes work. FAILED_PRECONDITION when the service is draining.
         pub async fn resume(
             &mut self,
             request: impl tonic::IntoRequest<super::ResumeRequest>,
@@ -350,8 +350,8 @@ pub mod control_client {
                 .insert(GrpcMethod::new("mirror.control.v1.Control", "Resume"));
             self.inner.unary(req, path, codec).await
         }
-        /// Stops taking up work for good and answers when nothing is in hand any more; the process can then be stopped without
-        /// repeating work. DEADLINE_EXCEEDED when the caller's deadline comes first; the service goes on draining.
+        /// Takes no new work for good, and answers when nothing is in hand any more; the process can then be stopped without repeating
+        /// work. DEADLINE_EXCEEDED when the caller's deadline comes first; the service goes on draining.
         pub async fn drain(
             &mut self,
             request: impl tonic::IntoRequest<super::DrainRequest>,
@@ -393,18 +393,18 @@ pub mod control_server {
             &self,
             request: tonic::Request<super::StatusRequest>,
         ) -> std::result::Result<tonic::Response<super::StatusResponse>, tonic::Status>;
-        /// Stops taking up work until Resume. What is in hand is finished. Pausing a paused service changes nothing.
+        /// Pauses the service: it finishes what is in hand and takes no new work until Resume. Pausing a paused service changes nothing.
         async fn pause(
             &self,
             request: tonic::Request<super::PauseRequest>,
         ) -> std::result::Result<tonic::Response<super::PauseResponse>, tonic::Status>;
-        /// Takes up work again. FAILED_PRECONDITION when the service is draining.
+        /// Resumes work. FAILED_PRECONDITION when the service is draining.
         async fn resume(
             &self,
             request: tonic::Request<super::ResumeRequest>,
         ) -> std::result::Result<tonic::Response<super::ResumeResponse>, tonic::Status>;
-        /// Stops taking up work for good and answers when nothing is in hand any more; the process can then be stopped without
-        /// repeating work. DEADLINE_EXCEEDED when the caller's deadline comes first; the service goes on draining.
+        /// Takes no new work for good, and answers when nothing is in hand any more; the process can then be stopped without repeating
+        /// work. DEADLINE_EXCEEDED when the caller's deadline comes first; the service goes on draining.
         async fn drain(
             &self,
             request: tonic::Request<super::DrainRequest>,

@@ -8,13 +8,13 @@ pub struct EraseContactRequest {
     /// The GHL contact id.
     #[prost(string, tag = "2")]
     pub contact_id: ::prost::alloc::string::String,
-    /// Why, for the log, where it stays for ever: it must not name the person. 1 to 500 bytes.
+    /// Why. It stays in the log for ever and must not name the person. 1 to 500 bytes.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
     /// Who asks, for the log; at most 200 bytes, "operator" when empty.
     #[prost(string, tag = "4")]
     pub who: ::prost::alloc::string::String,
-    /// Erase all else although events from before there was a key stay readable in the log.
+    /// Erase everything else even though events from before there was a key stay readable in the log.
     #[prost(bool, tag = "5")]
     pub leave_plain_events: bool,
 }
@@ -31,7 +31,7 @@ impl ::prost::Name for EraseContactRequest {
 /// The erasure.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EraseContactResponse {
-    /// How far it has come.
+    /// How far it is.
     #[prost(message, optional, tag = "1")]
     pub erasure: ::core::option::Option<ContactErasure>,
 }
@@ -68,7 +68,7 @@ impl ::prost::Name for GetErasureRequest {
 /// The erasure.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetErasureResponse {
-    /// How far it has come.
+    /// How far it is.
     #[prost(message, optional, tag = "1")]
     pub erasure: ::core::option::Option<ContactErasure>,
 }
@@ -303,9 +303,9 @@ pub mod erasure_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Erases a contact: its key is destroyed, so that its events have no content any more; what is known of it, its ledger and its parked
-        /// work are purged; its objects are removed from every workspace and its messages from the bus. Asking again answers how far that has
-        /// come. FAILED_PRECONDITION when events from before there was a key would stay readable and leave_plain_events is not set; NOT_FOUND
+        /// Erases a contact: its key is destroyed, so that its events have no readable content any more; what is known of it, its ledger and its
+        /// parked work are purged; its objects are removed from every workspace and its messages from the bus. Calling it again answers how far that
+        /// is. FAILED_PRECONDITION when events from before there was a key would stay readable and leave_plain_events is not set; NOT_FOUND
         /// for a contact that was never seen.
         pub async fn erase_contact(
             &mut self,
@@ -331,7 +331,7 @@ pub mod erasure_client {
                 .insert(GrpcMethod::new("mirror.erasure.v1.Erasure", "EraseContact"));
             self.inner.unary(req, path, codec).await
         }
-        /// How far an erasure has come. NOT_FOUND when the contact was not erased.
+        /// Says how far an erasure is. NOT_FOUND when the contact was not erased.
         pub async fn get_erasure(
             &mut self,
             request: impl tonic::IntoRequest<super::GetErasureRequest>,
@@ -356,7 +356,7 @@ pub mod erasure_client {
                 .insert(GrpcMethod::new("mirror.erasure.v1.Erasure", "GetErasure"));
             self.inner.unary(req, path, codec).await
         }
-        /// Lets an erased contact be observed again. What was erased stays erased. NOT_FOUND when the contact is not erased now.
+        /// Allows an erased contact to be observed again. What was erased stays erased. NOT_FOUND when the contact is not erased now.
         pub async fn lift_erasure(
             &mut self,
             request: impl tonic::IntoRequest<super::LiftErasureRequest>,
@@ -381,8 +381,8 @@ pub mod erasure_client {
                 .insert(GrpcMethod::new("mirror.erasure.v1.Erasure", "LiftErasure"));
             self.inner.unary(req, path, codec).await
         }
-        /// Wraps the keys of all contacts with the current key-encryption key, in batches, and says how far it is after each; at last it seals
-        /// the stored tokens of the marketplace app with it. Events are not touched. It may be broken off and asked for again.
+        /// Wraps the keys of all contacts with the current key-encryption key, in batches, and says how far it is after each; finally it seals
+        /// the stored tokens of the marketplace app with it. Events are not touched. It may be interrupted and called again.
         /// FAILED_PRECONDITION when the admin service has no key-encryption key, or lacks one that wrapped a key or sealed tokens.
         pub async fn rotate_kek(
             &mut self,
@@ -423,9 +423,9 @@ pub mod erasure_server {
     /// Generated trait containing gRPC methods that should be implemented for use with ErasureServer.
     #[async_trait]
     pub trait Erasure: std::marker::Send + std::marker::Sync + 'static {
-        /// Erases a contact: its key is destroyed, so that its events have no content any more; what is known of it, its ledger and its parked
-        /// work are purged; its objects are removed from every workspace and its messages from the bus. Asking again answers how far that has
-        /// come. FAILED_PRECONDITION when events from before there was a key would stay readable and leave_plain_events is not set; NOT_FOUND
+        /// Erases a contact: its key is destroyed, so that its events have no readable content any more; what is known of it, its ledger and its
+        /// parked work are purged; its objects are removed from every workspace and its messages from the bus. Calling it again answers how far that
+        /// is. FAILED_PRECONDITION when events from before there was a key would stay readable and leave_plain_events is not set; NOT_FOUND
         /// for a contact that was never seen.
         async fn erase_contact(
             &self,
@@ -434,7 +434,7 @@ pub mod erasure_server {
             tonic::Response<super::EraseContactResponse>,
             tonic::Status,
         >;
-        /// How far an erasure has come. NOT_FOUND when the contact was not erased.
+        /// Says how far an erasure is. NOT_FOUND when the contact was not erased.
         async fn get_erasure(
             &self,
             request: tonic::Request<super::GetErasureRequest>,
@@ -442,7 +442,7 @@ pub mod erasure_server {
             tonic::Response<super::GetErasureResponse>,
             tonic::Status,
         >;
-        /// Lets an erased contact be observed again. What was erased stays erased. NOT_FOUND when the contact is not erased now.
+        /// Allows an erased contact to be observed again. What was erased stays erased. NOT_FOUND when the contact is not erased now.
         async fn lift_erasure(
             &self,
             request: tonic::Request<super::LiftErasureRequest>,
@@ -456,8 +456,8 @@ pub mod erasure_server {
             >
             + std::marker::Send
             + 'static;
-        /// Wraps the keys of all contacts with the current key-encryption key, in batches, and says how far it is after each; at last it seals
-        /// the stored tokens of the marketplace app with it. Events are not touched. It may be broken off and asked for again.
+        /// Wraps the keys of all contacts with the current key-encryption key, in batches, and says how far it is after each; finally it seals
+        /// the stored tokens of the marketplace app with it. Events are not touched. It may be interrupted and called again.
         /// FAILED_PRECONDITION when the admin service has no key-encryption key, or lacks one that wrapped a key or sealed tokens.
         async fn rotate_kek(
             &self,

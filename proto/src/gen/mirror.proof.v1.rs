@@ -441,7 +441,7 @@ pub mod proof_client {
             self
         }
         /// Walks the whole log of a location: gaps, order, hashes, head, and the checkpoints that this service keeps. Streams progress and ends
-        /// with `intact` or `broken`. RESOURCE_EXHAUSTED when too many long runs are going on.
+        /// with `intact` or `broken`. RESOURCE_EXHAUSTED when too many long runs are in progress.
         pub async fn verify_log(
             &mut self,
             request: impl tonic::IntoRequest<super::VerifyLogRequest>,
@@ -517,8 +517,8 @@ pub mod proof_client {
                 .insert(GrpcMethod::new("mirror.proof.v1.Proof", "ExportLog"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Takes an export file, piece by piece, into a location that has no events, and builds what is known and what was delivered from it. All of
-        /// it or nothing: INVALID_ARGUMENT when the file does not prove itself, FAILED_PRECONDITION when the location has events.
+        /// Imports an export file, piece by piece, into a location that has no events, and rebuilds from it what is known and what was delivered. All
+        /// or nothing: INVALID_ARGUMENT when the file cannot be verified, FAILED_PRECONDITION when the location has events.
         pub async fn import_log(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::ImportLogRequest>,
@@ -565,7 +565,7 @@ pub mod proof_server {
             + std::marker::Send
             + 'static;
         /// Walks the whole log of a location: gaps, order, hashes, head, and the checkpoints that this service keeps. Streams progress and ends
-        /// with `intact` or `broken`. RESOURCE_EXHAUSTED when too many long runs are going on.
+        /// with `intact` or `broken`. RESOURCE_EXHAUSTED when too many long runs are in progress.
         async fn verify_log(
             &self,
             request: tonic::Request<super::VerifyLogRequest>,
@@ -596,8 +596,8 @@ pub mod proof_server {
             >
             + std::marker::Send
             + 'static;
-        /// Takes an export file, piece by piece, into a location that has no events, and builds what is known and what was delivered from it. All of
-        /// it or nothing: INVALID_ARGUMENT when the file does not prove itself, FAILED_PRECONDITION when the location has events.
+        /// Imports an export file, piece by piece, into a location that has no events, and rebuilds from it what is known and what was delivered. All
+        /// or nothing: INVALID_ARGUMENT when the file cannot be verified, FAILED_PRECONDITION when the location has events.
         async fn import_log(
             &self,
             request: tonic::Request<tonic::Streaming<super::ImportLogRequest>>,

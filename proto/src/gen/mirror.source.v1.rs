@@ -2,7 +2,7 @@
 /// Asks how calls are spent.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetBudgetRequest {
-    /// The GHL location; may be left out where only one is connected.
+    /// The GHL location; may be left out while only one is connected.
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
 }
@@ -22,7 +22,7 @@ pub struct GetBudgetResponse {
     /// The GHL location.
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
-    /// Calls a second now, after what GHL asked for.
+    /// Calls a second at present, after GHL's requests to slow down.
     #[prost(double, tag = "2")]
     pub calls_per_second: f64,
     /// Calls that may be made at once.
@@ -31,7 +31,7 @@ pub struct GetBudgetResponse {
     /// 1 at full pace; each 429 halves it.
     #[prost(double, tag = "4")]
     pub pace: f64,
-    /// How much longer nothing is asked, because GHL asked to slow down, in milliseconds.
+    /// How long no call is made because GHL asked to slow down, in milliseconds.
     #[prost(uint64, tag = "5")]
     pub held_ms: u64,
     /// Calls left today, as GHL last said or as counted here.
@@ -40,10 +40,10 @@ pub struct GetBudgetResponse {
     /// Calls that GHL allows a day.
     #[prost(uint64, tag = "7")]
     pub day_calls_max: u64,
-    /// Answers with status 429 since this replica looks after the location.
+    /// Answers with status 429 since this replica has held the location's lease.
     #[prost(uint64, tag = "8")]
     pub throttled: u64,
-    /// By lane, the first before all others.
+    /// By lane, in the order of priority.
     #[prost(message, repeated, tag = "9")]
     pub lanes: ::prost::alloc::vec::Vec<LaneSpending>,
     /// When the backfill will be done at the present pace; unset when none runs or nothing can be said yet.
@@ -60,13 +60,13 @@ impl ::prost::Name for GetBudgetResponse {
         "/mirror.source.v1.GetBudgetResponse".into()
     }
 }
-/// How a lane spends.
+/// The calls of a lane.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LaneSpending {
     /// hints, watch, sweep or backfill.
     #[prost(string, tag = "1")]
     pub lane: ::prost::alloc::string::String,
-    /// Calls since this replica looks after the location.
+    /// Calls since this replica has held the location's lease.
     #[prost(uint64, tag = "2")]
     pub calls: u64,
     /// Calls that wait for their turn.
@@ -86,7 +86,7 @@ impl ::prost::Name for LaneSpending {
 /// Asks how well a location is covered.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetCoverageRequest {
-    /// The GHL location; may be left out where only one is connected.
+    /// The GHL location; may be left out while only one is connected.
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
 }
@@ -144,7 +144,7 @@ pub struct KindCoverage {
     /// What each net found first.
     #[prost(message, repeated, tag = "7")]
     pub found: ::prost::alloc::vec::Vec<NetFound>,
-    /// The part of the changes that no webhook announced, from 0 to 1; unset while there were none.
+    /// The share of changes that no webhook announced, from 0 to 1; unset while there were no changes.
     #[prost(double, optional, tag = "8")]
     pub missed_rate: ::core::option::Option<f64>,
 }
@@ -184,10 +184,10 @@ impl ::prost::Name for NetFound {
 /// Asks for a comparison of GHL with the log.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VerifySourceRequest {
-    /// The GHL location; may be left out where only one is connected.
+    /// The GHL location; may be left out while only one is connected.
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
-    /// One contact alone; all of them when it is left out.
+    /// This contact only; all of them if it is left out.
     #[prost(string, tag = "2")]
     pub contact_id: ::prost::alloc::string::String,
 }
@@ -213,7 +213,7 @@ pub struct VerifySourceResponse {
     /// Records that differ so far.
     #[prost(uint64, tag = "3")]
     pub differing: u64,
-    /// What differs in the contact that was compared last; none in a message that only tells how far it is.
+    /// What differs in the contact that was compared last; none in a message that only says how far it is.
     #[prost(message, repeated, tag = "4")]
     pub differences: ::prost::alloc::vec::Vec<RecordDifference>,
     /// Nothing follows.
@@ -230,7 +230,7 @@ impl ::prost::Name for VerifySourceResponse {
         "/mirror.source.v1.VerifySourceResponse".into()
     }
 }
-/// A record that is another in GHL than in the log.
+/// A record that differs between GHL and the log.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RecordDifference {
     /// The contact.
@@ -324,7 +324,7 @@ pub struct Operation {
     /// Whether it changes something at GHL.
     #[prost(bool, tag = "3")]
     pub writes: bool,
-    /// What it takes; those that stand for a place in the path come first, in its order.
+    /// Its arguments; those in the path come first, in order.
     #[prost(message, repeated, tag = "4")]
     pub arguments: ::prost::alloc::vec::Vec<Argument>,
 }
@@ -338,19 +338,19 @@ impl ::prost::Name for Operation {
         "/mirror.source.v1.Operation".into()
     }
 }
-/// What an operation takes.
+/// An argument of an operation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Argument {
     /// GHL's name for it.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// Which kind of value.
+    /// The kind of value.
     #[prost(enumeration = "ArgumentKind", tag = "2")]
     pub kind: i32,
-    /// Whether it must be given.
+    /// Whether it is required.
     #[prost(bool, tag = "3")]
     pub needed: bool,
-    /// Whether it stands for a place in the path.
+    /// Whether it is part of the path.
     #[prost(bool, tag = "4")]
     pub in_path: bool,
 }
@@ -367,16 +367,16 @@ impl ::prost::Name for Argument {
 /// Asks for one operation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CallRequest {
-    /// The GHL location; may be left out where only one is connected.
+    /// The GHL location; may be left out while only one is connected.
     #[prost(string, tag = "1")]
     pub location_id: ::prost::alloc::string::String,
     /// The operation by name.
     #[prost(string, tag = "2")]
     pub operation: ::prost::alloc::string::String,
-    /// A JSON object with the arguments by name; empty for none. Values that come as text are read as what the operation takes.
+    /// A JSON object with the arguments by name; empty for none. Values given as text are converted to what the operation takes.
     #[prost(string, tag = "3")]
     pub arguments_json: ::prost::alloc::string::String,
-    /// Must be set for an operation that writes.
+    /// Must be set for an operation that changes data in GHL.
     #[prost(bool, tag = "4")]
     pub allow_write: bool,
 }
@@ -396,7 +396,7 @@ pub struct CallResponse {
     /// The answer, JSON as it came.
     #[prost(string, tag = "1")]
     pub answer_json: ::prost::alloc::string::String,
-    /// GHL's own name for the call, for its support; empty where it gave none.
+    /// GHL's trace id of the call, for its support; empty if it gave none.
     #[prost(string, tag = "2")]
     pub trace_id: ::prost::alloc::string::String,
 }
@@ -426,7 +426,7 @@ impl ::prost::Name for ListCredentialsRequest {
 /// The installations.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListCredentialsResponse {
-    /// Every one there ever was.
+    /// All there ever were.
     #[prost(message, repeated, tag = "1")]
     pub credentials: ::prost::alloc::vec::Vec<Credential>,
 }
@@ -452,10 +452,10 @@ pub struct Credential {
     /// active; inactive: GHL says that the location is not; dead: the app has to be installed again; retired: it was uninstalled.
     #[prost(string, tag = "3")]
     pub state: ::prost::alloc::string::String,
-    /// What a person must do; empty where nobody must.
+    /// What a person must do; empty if nothing.
     #[prost(string, tag = "4")]
     pub problem: ::prost::alloc::string::String,
-    /// Which key-encryption key its tokens are sealed under; empty once they are forgotten.
+    /// The key-encryption key that its tokens are sealed with; empty once they are deleted.
     #[prost(string, tag = "5")]
     pub kek_id: ::prost::alloc::string::String,
     /// When GHL gave the tokens.
@@ -531,8 +531,8 @@ pub mod source_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Every call needs a bearer token. Errors carry a sentence that says what to do. Any replica of the poller may be asked: what only the one
-    /// may answer that looks after the location is passed on to it; UNAVAILABLE while none does or it cannot be reached.
+    /// Every call needs a bearer token. Errors carry a sentence that says what to do. Any replica of the poller may be asked: what only the holder
+    /// of the location's lease can answer is passed on to it; UNAVAILABLE while there is none or it cannot be reached.
     #[derive(Debug, Clone)]
     pub struct SourceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -639,7 +639,7 @@ pub mod source_client {
             self.inner.unary(req, path, codec).await
         }
         /// Calls one operation of GHL's API for one location and gives what GHL answered. INVALID_ARGUMENT names every argument that is
-        /// missing, too much or of another kind; FAILED_PRECONDITION when it is a write that was not allowed, or the token is refused;
+        /// missing, unknown or of the wrong kind; FAILED_PRECONDITION when it is a write that was not allowed, or the token is refused;
         /// NOT_FOUND and ALREADY_EXISTS as GHL says; RESOURCE_EXHAUSTED when the budget is spent; ABORTED when a write may have been made
         /// or not: look before calling it again.
         pub async fn call(
@@ -663,7 +663,7 @@ pub mod source_client {
                 .insert(GrpcMethod::new("mirror.source.v1.Source", "Call"));
             self.inner.unary(req, path, codec).await
         }
-        /// Says how the calls of a location are spent and what is left.
+        /// Says how many calls of a location were made, and how many are left.
         pub async fn get_budget(
             &mut self,
             request: impl tonic::IntoRequest<super::GetBudgetRequest>,
@@ -688,7 +688,7 @@ pub mod source_client {
                 .insert(GrpcMethod::new("mirror.source.v1.Source", "GetBudget"));
             self.inner.unary(req, path, codec).await
         }
-        /// Says how well each kind of record is covered: when each net last looked, what it found first, what nobody has seen for long.
+        /// Says how well each kind of record is covered: when each net last looked, what it found first, and what has not been seen for long.
         pub async fn get_coverage(
             &mut self,
             request: impl tonic::IntoRequest<super::GetCoverageRequest>,
@@ -713,7 +713,7 @@ pub mod source_client {
                 .insert(GrpcMethod::new("mirror.source.v1.Source", "GetCoverage"));
             self.inner.unary(req, path, codec).await
         }
-        /// Reads GHL again, within the budget, and compares it with the current state of the log, field by field. Tells each contact that
+        /// Reads GHL again, within the budget, and compares it with the current state of the log, field by field. Streams each contact that
         /// differs as it is found, and from time to time how far it is; the last message has done set.
         pub async fn verify_source(
             &mut self,
@@ -788,14 +788,14 @@ pub mod source_server {
             tonic::Status,
         >;
         /// Calls one operation of GHL's API for one location and gives what GHL answered. INVALID_ARGUMENT names every argument that is
-        /// missing, too much or of another kind; FAILED_PRECONDITION when it is a write that was not allowed, or the token is refused;
+        /// missing, unknown or of the wrong kind; FAILED_PRECONDITION when it is a write that was not allowed, or the token is refused;
         /// NOT_FOUND and ALREADY_EXISTS as GHL says; RESOURCE_EXHAUSTED when the budget is spent; ABORTED when a write may have been made
         /// or not: look before calling it again.
         async fn call(
             &self,
             request: tonic::Request<super::CallRequest>,
         ) -> std::result::Result<tonic::Response<super::CallResponse>, tonic::Status>;
-        /// Says how the calls of a location are spent and what is left.
+        /// Says how many calls of a location were made, and how many are left.
         async fn get_budget(
             &self,
             request: tonic::Request<super::GetBudgetRequest>,
@@ -803,7 +803,7 @@ pub mod source_server {
             tonic::Response<super::GetBudgetResponse>,
             tonic::Status,
         >;
-        /// Says how well each kind of record is covered: when each net last looked, what it found first, what nobody has seen for long.
+        /// Says how well each kind of record is covered: when each net last looked, what it found first, and what has not been seen for long.
         async fn get_coverage(
             &self,
             request: tonic::Request<super::GetCoverageRequest>,
@@ -817,7 +817,7 @@ pub mod source_server {
             >
             + std::marker::Send
             + 'static;
-        /// Reads GHL again, within the budget, and compares it with the current state of the log, field by field. Tells each contact that
+        /// Reads GHL again, within the budget, and compares it with the current state of the log, field by field. Streams each contact that
         /// differs as it is found, and from time to time how far it is; the last message has done set.
         async fn verify_source(
             &self,
@@ -835,8 +835,8 @@ pub mod source_server {
             tonic::Status,
         >;
     }
-    /// Every call needs a bearer token. Errors carry a sentence that says what to do. Any replica of the poller may be asked: what only the one
-    /// may answer that looks after the location is passed on to it; UNAVAILABLE while none does or it cannot be reached.
+    /// Every call needs a bearer token. Errors carry a sentence that says what to do. Any replica of the poller may be asked: what only the holder
+    /// of the location's lease can answer is passed on to it; UNAVAILABLE while there is none or it cannot be reached.
     #[derive(Debug)]
     pub struct SourceServer<T> {
         inner: Arc<T>,
