@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::compare::Difference;
-use crate::installation::configs::BadConfig;
 
 /// How many differences are listed; the others are counted.
 const LISTED_MAX: usize = 20;
@@ -24,6 +23,10 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    pub(crate) fn bad_config(problems: &[String]) -> Self {
+        Self::Config(format!("bad config\n{}", problems.join("\n")))
+    }
+
     #[must_use]
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -82,11 +85,5 @@ impl From<embedded::Error> for Failure {
 impl From<chassis::ConfigError> for Failure {
     fn from(error: chassis::ConfigError) -> Self {
         Self::Config(error.to_string())
-    }
-}
-
-impl From<BadConfig> for Failure {
-    fn from(error: BadConfig) -> Self {
-        Self::Config(format!("bad config\n{error}"))
     }
 }

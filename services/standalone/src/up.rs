@@ -11,9 +11,9 @@ use crate::settings::Settings;
 pub(crate) async fn up(settings: Settings, shutdown: Shutdown) -> Result<(), Failure> {
     let has_app = !settings.oauth.client_id.is_empty();
     if settings.locations.is_empty() && !has_app {
-        return Err(Failure::Config(
-            "bad config\nlocations must name a location with its token, or oauth must name the marketplace app".to_owned(),
-        ));
+        return Err(Failure::bad_config(&[
+            "locations must name a location with its token, or oauth must name the marketplace app".to_owned()
+        ]));
     }
     let directory = directory::lock(&settings.data)?;
     let infrastructure = Infrastructure::prepare(settings, directory, &[]).await?;

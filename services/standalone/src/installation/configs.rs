@@ -7,19 +7,15 @@ use toml::{Table, Value};
 
 use super::databases::Databases;
 use super::secrets::Secrets;
+use crate::failure::Failure;
 use crate::ports::Ports;
 use crate::settings::Settings;
 
 /// Where the admin service keeps its signed checkpoints.
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 
-/// Mistakes in the settings of services; exit code 64.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.join("\n"))]
-pub(crate) struct BadConfig(pub(crate) Vec<String>);
-
 /// Finds every mistake that can be found without connecting to anything.
-pub(crate) fn check(settings: &Settings, secrets: &Secrets) -> Result<(), BadConfig> {
+pub(crate) fn check(settings: &Settings, secrets: &Secrets) -> Result<(), Failure> {
     let databases = Databases { log: "postgres://127.0.0.1/log".into(), bridge: "postgres://127.0.0.1/bridge".into() };
     let bus = bus::Settings::default();
     Wiring { settings, secrets, databases: &databases, bus: &bus }.configs().map(drop)
@@ -43,7 +39,7 @@ pub(crate) struct Configs {
 
 impl Wiring<'_> {
     /// Every mistake of every service at once.
-    pub(crate) fn configs(&self) -> Result<Configs, BadConfig> {
+    pub(crate) fn configs(&self) -> Result<Configs, Failure> {
         let (ports, wanted) = (&self.settings.ports, &self.settings.services);
         let poller = config::<poller::Config>(self.poller(ports), &wanted.poller);
         let mapper = config::<mapper::Config>(self.on_the_bus(ports.mapper_http, ports.mapper_grpc), &wanted.mapper);
@@ -54,7 +50,7 @@ impl Wiring<'_> {
             (Ok(poller), Ok(mapper), Ok(writer), Ok(bridge), Ok(admin)) => Ok(Configs { poller, mapper, writer, bridge, admin }),
             (poller, mapper, writer, bridge, admin) => {
                 let problems = [poller.err(), mapper.err(), writer.err(), bridge.err(), admin.err()];
-                Err(BadConfig(problems.into_iter().flatten().flatten().collect()))
+                Err(Failure::bad_config(&problems.into_iter().flatten().flatten().collect::<Vec<_>>()))
             }
         }
     }
