@@ -234,7 +234,7 @@ async fn read(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow::
         let events = log.read(location_id, after, u32::try_from(BATCH)?).await?;
         for event in events {
             after = event.seq;
-            event.open()?;
+            event.read()?;
             count += 1;
         }
     }
@@ -254,7 +254,9 @@ async fn map_all(log: &EventLog, location_id: &LocationId, size: usize) -> anyho
     let begin = Instant::now();
     let mut intents = 0;
     for bytes in &carried {
-        for intent in map(&Stored::received(bytes)?.open()?, &rules) {
+        let stored = Stored::received(bytes)?;
+        let body = stored.read()?;
+        for intent in map(&stored.with(body), &rules) {
             intent.encode()?;
             intents += 1;
         }

@@ -162,7 +162,7 @@ async fn no_byte_of_an_erased_person_is_left() -> anyhow::Result<()> {
     assert!(audit.diff(changed).await?.into_inner().contact.unwrap_or_default().erased);
     let events = system.log.history(&location, &ContactId::new(other.clone())?, &Selection::default(), None, 100).await?;
     for event in system.log.open(events).await? {
-        assert!(!matches!(event?.body, Body::Erased { .. }), "another contact's history is whole");
+        assert!(!matches!(event.body?, Body::Erased), "another contact's history is whole");
     }
     system.stop().await
 }

@@ -130,7 +130,8 @@ pub async fn of_the_log(log: &EventLog, location_id: &LocationId) -> anyhow::Res
         let Some(last) = events.last() else { return Ok(told) };
         after = last.seq;
         for event in events {
-            let recorded = event.open()?;
+            let body = event.read()?;
+            let recorded = event.with(body);
             let (Body::Record(fact), Some((kind, id)), Some(contact_id)) = (recorded.body, recorded.record, recorded.contact_id) else {
                 continue;
             };

@@ -2,7 +2,7 @@
 //!
 //! - `fact`: what an event says, and `cause`: why it is in the log
 //! - `encode`: how facts become the payloads that are stored
-//! - `envelope`: an event with its place in the log, and how it travels
+//! - `envelope`: an event with its columns, and how it travels
 //! - `version`: how payloads of every version become facts again, and `decode`: why one cannot
 
 mod cause;
@@ -14,5 +14,5 @@ mod version;
 
 pub use cause::{Cause, Net};
 pub use decode::Decode;
-pub use envelope::{Recorded, Stored, event_id};
+pub use envelope::{Event, Opened, Recorded, Stored, event_id};
 pub use fact::{Body, Change, Delivery, DeliveryFact, DeliveryOutcome, FieldChange, Names, OperatorFact, RecordFact};

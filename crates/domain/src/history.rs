@@ -171,7 +171,7 @@ impl Blaming {
             (Body::Delivery(fact), _) if fact.outcome == DeliveryOutcome::Delivered => {
                 fact.deliveries.iter().for_each(|delivery| self.deliver(event, delivery));
             }
-            (Body::Record(_) | Body::Delivery(_) | Body::Operator(_) | Body::Erased { .. }, _) => {}
+            (Body::Record(_) | Body::Delivery(_) | Body::Operator(_) | Body::Erased, _) => {}
         }
     }
 

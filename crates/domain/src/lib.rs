@@ -20,8 +20,8 @@ mod text;
 
 pub use digest::{Whole, object_digest};
 pub use event::{
-    Body, Cause, Change, Decode, Delivery, DeliveryFact, DeliveryOutcome, FieldChange, Names, Net, OperatorFact, RecordFact, Recorded,
-    Stored, event_id,
+    Body, Cause, Change, Decode, Delivery, DeliveryFact, DeliveryOutcome, Event, FieldChange, Names, Net, Opened, OperatorFact, RecordFact,
+    Recorded, Stored, event_id,
 };
 pub use fields::{Fields, custom_field, field_within};
 pub use gate::{Applied, Gate, coalesce, gate};

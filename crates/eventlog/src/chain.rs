@@ -4,7 +4,7 @@ pub(crate) mod copy;
 
 use std::sync::Arc;
 
-use domain::{Body, Cause, ContactId, EventId, Hash, LocationId, Net, OperatorFact, RecordId, RecordKind, Recorded, Revision, event_id};
+use domain::{Body, Cause, ContactId, Event, Hash, LocationId, Net, OperatorFact, RecordId, RecordKind, Recorded, Revision, event_id};
 use jiff::Timestamp;
 use proof::Link;
 use sqlx::{PgConnection, PgExecutor, Postgres, Row, Transaction};
@@ -77,7 +77,7 @@ impl Head {
             insert(connection, location_id, now).await?;
             rest = later;
         }
-        Ok(recorded(location_id, placed))
+        Ok(recorded(placed))
     }
 
     /// As `insert`, and as fast as can be for many.
@@ -95,14 +95,14 @@ impl Head {
         let mut rest = placed.as_slice();
         while !rest.is_empty() {
             let (now, later) = rest.split_at(rows_for_a_statement(rest));
-            let mut rows = Rows::with_capacity(now.len(), now.iter().map(|placed| placed.prepared.payload.len()).sum());
+            let mut rows = Rows::with_capacity(now.len(), now.iter().map(|placed| placed.payload.len()).sum());
             for placed in now {
-                rows.push(&placed.link(location_id), &placed.hash);
+                rows.push(&placed.link(), &placed.hash);
             }
             transaction = rows.insert(transaction).await?;
             rest = later;
         }
-        Ok((transaction, recorded(location_id, placed)))
+        Ok((transaction, recorded(placed)))
     }
 
     fn place_all(&mut self, location_id: &LocationId, fresh: Vec<Prepared>) -> Vec<Placed> {
@@ -112,9 +112,24 @@ impl Head {
 
     fn place(&mut self, location_id: &LocationId, prepared: Prepared, recorded_at: Timestamp) -> Placed {
         self.seq += 1;
-        let event_id = event_id(location_id, self.epoch, self.seq);
-        let mut placed = Placed { prepared, epoch: self.epoch, seq: self.seq, event_id, recorded_at, hash: self.hash };
-        placed.hash = placed.link(location_id).hash(&self.hash);
+        let Prepared { entry, type_name, cause, payload, key } = prepared;
+        let event = Event {
+            location_id: location_id.clone(),
+            epoch: self.epoch,
+            seq: self.seq,
+            event_id: event_id(location_id, self.epoch, self.seq),
+            contact_id: entry.contact_id,
+            record: entry.record,
+            type_name,
+            occurred_at: entry.occurred_at,
+            recorded_at,
+            cause: entry.cause,
+            traceparent: entry.traceparent,
+            key_id: key.map(|key| key.id.clone()),
+            body: entry.body,
+        };
+        let mut placed = Placed { event, cause, payload, hash: self.hash };
+        placed.hash = placed.link().hash(&self.hash);
         self.hash = placed.hash;
         placed
     }
@@ -174,74 +189,56 @@ impl Prepared {
     }
 }
 
-/// An event with its place.
+/// An event with its position, and the bytes of it that are stored.
 struct Placed {
-    prepared: Prepared,
-    epoch: u32,
-    seq: u64,
-    event_id: EventId,
-    recorded_at: Timestamp,
+    event: Recorded,
+    cause: String,
+    payload: Vec<u8>,
     hash: Hash,
 }
 
 impl Placed {
     /// The columns as they are hashed and stored.
-    fn link<'a>(&'a self, location_id: &'a LocationId) -> Link<'a> {
-        let entry = &self.prepared.entry;
+    fn link(&self) -> Link<'_> {
+        let event = &self.event;
         Link {
-            location_id: location_id.as_str(),
-            epoch: self.epoch,
-            seq: self.seq,
-            event_id: self.event_id.0,
-            contact_id: entry.contact_id.as_ref().map(ContactId::as_str),
-            record_kind: entry.record.as_ref().map(|(kind, _)| kind.as_str()),
-            record_id: entry.record.as_ref().map(|(_, id)| id.as_str()),
-            type_name: &self.prepared.type_name,
-            occurred_at: entry.occurred_at.as_microsecond(),
-            recorded_at: self.recorded_at.as_microsecond(),
-            cause: &self.prepared.cause,
-            traceparent: entry.traceparent.as_deref(),
-            key_id: self.prepared.key.as_ref().map(|key| key.id.as_str()),
-            payload: &self.prepared.payload,
-        }
-    }
-
-    fn recorded(self, location_id: &LocationId) -> Recorded {
-        let Entry { contact_id, record, occurred_at, cause, traceparent, body } = self.prepared.entry;
-        Recorded {
-            location_id: location_id.clone(),
-            epoch: self.epoch,
-            seq: self.seq,
-            event_id: self.event_id,
-            contact_id,
-            record,
-            occurred_at,
-            recorded_at: self.recorded_at,
-            cause,
-            traceparent,
-            body,
+            location_id: event.location_id.as_str(),
+            epoch: event.epoch,
+            seq: event.seq,
+            event_id: event.event_id.0,
+            contact_id: event.contact_id.as_ref().map(ContactId::as_str),
+            record_kind: event.record.as_ref().map(|(kind, _)| kind.as_str()),
+            record_id: event.record.as_ref().map(|(_, id)| id.as_str()),
+            type_name: &event.type_name,
+            occurred_at: event.occurred_at.as_microsecond(),
+            recorded_at: event.recorded_at.as_microsecond(),
+            cause: &self.cause,
+            traceparent: event.traceparent.as_deref(),
+            key_id: event.key_id.as_deref(),
+            payload: &self.payload,
         }
     }
 }
 
-fn recorded(location_id: &LocationId, placed: Vec<Placed>) -> Vec<Recorded> {
-    placed.into_iter().map(|placed| placed.recorded(location_id)).collect()
+fn recorded(placed: Vec<Placed>) -> Vec<Recorded> {
+    placed.into_iter().map(|placed| placed.event).collect()
 }
 
 /// At least one, so that an event of any size gets through.
 fn rows_for_a_statement(placed: &[Placed]) -> usize {
     let mut bytes = 0;
     let fitting = placed.iter().take(STATEMENT_ROWS_MAX).take_while(|placed| {
-        bytes += placed.prepared.payload.len();
+        bytes += placed.payload.len();
         bytes <= STATEMENT_BYTES_MAX
     });
     fitting.count().max(1)
 }
 
 async fn insert(connection: &mut PgConnection, location_id: &LocationId, placed: &[Placed]) -> Result<()> {
-    fn column<'a, T>(placed: &'a [Placed], value: impl Fn(&'a Placed) -> T) -> Vec<T> {
-        placed.iter().map(value).collect()
+    fn column<'a, T>(links: &[Link<'a>], value: impl Fn(&Link<'a>) -> T) -> Vec<T> {
+        links.iter().map(value).collect()
     }
+    let links: Vec<Link<'_>> = placed.iter().map(Placed::link).collect();
     sqlx::query(
         "INSERT INTO events (location_id, recorded_at, epoch, seq, event_id, contact_id, record_kind, record_id, type, occurred_at, \
          cause, traceparent, key_id, payload, hash) \
@@ -251,20 +248,20 @@ async fn insert(connection: &mut PgConnection, location_id: &LocationId, placed:
          AS fresh (seq, event_id, contact_id, record_kind, record_id, type, occurred_at, cause, traceparent, key_id, payload, hash)",
     )
     .bind(location_id.as_str())
-    .bind(placed.first().map(|placed| At(placed.recorded_at)))
-    .bind(placed.first().map(|placed| epoch_column(placed.epoch)))
-    .bind(column(placed, |placed| signed(placed.seq)))
-    .bind(column(placed, |placed| placed.event_id.0))
-    .bind(column(placed, |placed| placed.prepared.entry.contact_id.as_ref().map(ContactId::as_str)))
-    .bind(column(placed, |placed| placed.prepared.entry.record.as_ref().map(|(kind, _)| kind.as_str())))
-    .bind(column(placed, |placed| placed.prepared.entry.record.as_ref().map(|(_, id)| id.as_str())))
-    .bind(column(placed, |placed| placed.prepared.type_name.as_str()))
-    .bind(column(placed, |placed| At(placed.prepared.entry.occurred_at)))
-    .bind(column(placed, |placed| placed.prepared.cause.as_str()))
-    .bind(column(placed, |placed| placed.prepared.entry.traceparent.as_deref()))
-    .bind(column(placed, |placed| placed.prepared.key.as_ref().map(|key| key.id.as_str())))
-    .bind(column(placed, |placed| placed.prepared.payload.as_slice()))
-    .bind(column(placed, |placed| placed.hash.as_slice()))
+    .bind(placed.first().map(|placed| At(placed.event.recorded_at)))
+    .bind(placed.first().map(|placed| epoch_column(placed.event.epoch)))
+    .bind(column(&links, |link| signed(link.seq)))
+    .bind(column(&links, |link| link.event_id))
+    .bind(column(&links, |link| link.contact_id))
+    .bind(column(&links, |link| link.record_kind))
+    .bind(column(&links, |link| link.record_id))
+    .bind(column(&links, |link| link.type_name))
+    .bind(placed.iter().map(|placed| At(placed.event.occurred_at)).collect::<Vec<_>>())
+    .bind(column(&links, |link| link.cause))
+    .bind(column(&links, |link| link.traceparent))
+    .bind(column(&links, |link| link.key_id))
+    .bind(column(&links, |link| link.payload))
+    .bind(placed.iter().map(|placed| placed.hash.as_slice()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

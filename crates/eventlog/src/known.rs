@@ -252,12 +252,9 @@ fn encoded(record: &Record) -> Result<Vec<u8>> {
 /// The log holds the whole content too: what cannot be read in the projection is taken from there, if it can be read there.
 async fn record_in_log(log: &EventLog, connection: &mut PgConnection, location_id: &LocationId, seq: u64) -> Result<Option<Record>> {
     match crate::read::one(connection, location_id, seq).await {
-        Ok(Some(stored)) => match log.open_over(connection, stored).await? {
-            Ok(recorded) => match recorded.body {
-                Body::Record(fact) => Ok(Some(fact.record)),
-                Body::Delivery(_) | Body::Operator(_) | Body::Erased { .. } => Ok(None),
-            },
-            Err(_) => Ok(None),
+        Ok(Some(stored)) => match log.open_over(connection, &stored).await? {
+            Ok(Body::Record(fact)) => Ok(Some(fact.record)),
+            Ok(Body::Delivery(_) | Body::Operator(_) | Body::Erased) | Err(_) => Ok(None),
         },
         Ok(None) | Err(Error::Unreadable(_)) => Ok(None),
         Err(error) => Err(error),

@@ -8,7 +8,7 @@ use sqlx::{Postgres, Row, Transaction};
 
 use crate::columns::{At, signed, unsigned};
 use crate::ledger::parked::{Parking, Stage};
-use crate::read::{Line, select_events};
+use crate::read::{event, link, select_events};
 use crate::{EventLog, Result, ledger::parked, locations};
 
 /// One attempt to relay.
@@ -100,10 +100,10 @@ impl EventLog {
             transaction,
         };
         for row in &rows {
-            let line = Line::read(row)?;
-            let revision = Revision { epoch: line.epoch, seq: line.seq };
-            batch.through = line.seq;
-            match line.stored() {
+            let link = link(row)?;
+            let revision = Revision { epoch: link.epoch, seq: link.seq };
+            batch.through = link.seq;
+            match event(link) {
                 Ok(event) => batch.events.push(event),
                 Err(error) => batch.unreadable.push(unreadable(location_id, revision, &error)),
             }

@@ -6,7 +6,7 @@ pub(crate) mod erase;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::{Body, ContactId, Decode, LocationId, Recorded, Stored};
+use domain::{Body, ContactId, Decode, LocationId, Stored};
 use sqlx::PgConnection;
 
 use crate::chain::{Head, Prepared};
@@ -53,7 +53,7 @@ impl EventLog {
     ///
     /// # Errors
     /// `Locked` when the key-encryption key is not here; what is wrong with a single event is its own outcome.
-    pub async fn open(&self, events: Vec<Stored>) -> Result<Vec<Result<Recorded, Decode>>> {
+    pub async fn open(&self, events: Vec<Stored>) -> Result<Vec<domain::Opened>> {
         let locations: BTreeSet<&LocationId> = events.iter().map(|event| &event.location_id).collect();
         let mut doors = BTreeMap::new();
         for location_id in locations {
@@ -64,7 +64,10 @@ impl EventLog {
         }
         Ok(events
             .into_iter()
-            .map(|event| doors.get(&event.location_id).map_or(Err(Decode::Sealed), |door| door.open_event(event)))
+            .map(|event| {
+                let body = doors.get(&event.location_id).map_or(Err(Decode::Sealed), |door| door.open_event(&event));
+                event.with(body)
+            })
             .collect())
     }
 
@@ -151,7 +154,7 @@ impl EventLog {
     }
 
     /// As `open`, for one event and over a connection that is in a transaction.
-    pub(crate) async fn open_over(&self, connection: &mut PgConnection, event: Stored) -> Result<Result<Recorded, Decode>> {
+    pub(crate) async fn open_over(&self, connection: &mut PgConnection, event: &Stored) -> Result<Result<Body, Decode>> {
         let contacts = event.contact_id.iter().filter(|_| event.key_id.is_some()).collect();
         let door = self.door_over(connection, &event.location_id, &contacts, true).await?;
         Ok(door.open_event(event))
@@ -215,7 +218,7 @@ impl Prepared {
 fn has_content(body: &Body) -> bool {
     match body {
         Body::Record(_) => true,
-        Body::Delivery(_) | Body::Operator(_) | Body::Erased { .. } => false,
+        Body::Delivery(_) | Body::Operator(_) | Body::Erased => false,
     }
 }
 
@@ -239,17 +242,17 @@ impl Door {
         event.record.is_some() && erased.is_some_and(|erased| (event.epoch, event.seq) < (erased.at.epoch, erased.at.seq))
     }
 
-    fn open_event(&self, event: Stored) -> Result<Recorded, Decode> {
-        if self.is_gone(&event) {
-            return Ok(event.erased());
+    fn open_event(&self, event: &Stored) -> Result<Body, Decode> {
+        if self.is_gone(event) {
+            return Ok(Body::Erased);
         }
-        let Some(key_id) = &event.key_id else { return event.open() };
+        let Some(key_id) = &event.key_id else { return event.read() };
         let contact_id = event.contact_id.as_ref().ok_or(Decode::Unopened)?;
         let key = self.keys.get(contact_id).filter(|key| key.id == *key_id).ok_or(Decode::Unopened)?;
         let (kind, id) = event.record.as_ref().map_or(("", ""), |(kind, id)| (kind.as_str(), id.as_str()));
         let about = parts(["event", self.location_id.as_str(), contact_id.as_str(), key_id, &event.type_name, kind, id]);
-        let payload = key.open(&event.payload, &about).ok_or(Decode::Unopened)?;
-        Stored { payload, key_id: None, ..event }.open()
+        let payload = key.open(&event.body, &about).ok_or(Decode::Unopened)?;
+        Body::decode(&event.type_name, &payload)
     }
 
     /// As `knows`, of a sealed letter.

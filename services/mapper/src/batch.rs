@@ -5,7 +5,7 @@ use std::time::Duration;
 use bus::{Message, Outgoing};
 use chassis::Shutdown;
 use chassis::tasks::sleep;
-use domain::{Body, Decode, Intent, LocationId, Recorded, Stored};
+use domain::{Body, Decode, Event, Intent, LocationId, Recorded, Stored};
 use eventlog::{Letter, Parking, Stage};
 use jiff::Timestamp;
 
@@ -71,7 +71,8 @@ impl Batch<'_> {
         let mut opened = self.tools.insist("opening events", self.stop, || self.tools.log.open(stored.clone())).await?.into_iter();
         let read = |(message, received): (&Message, Result<Stored, Stuck>)| {
             received?;
-            let recorded = opened.next().unwrap_or(Err(Decode::Unopened)).map_err(|error| unread(&error))?;
+            let opened = opened.next().ok_or(Decode::Unopened).and_then(Event::transpose);
+            let recorded = opened.map_err(|error| unread(&error))?;
             self.ready(message, recorded, destinations)
         };
         Some(self.messages.iter().zip(received).map(read).collect())
@@ -96,7 +97,7 @@ impl Batch<'_> {
             location.id = %recorded.location_id,
             contact.id = recorded.contact_id.as_ref().map(tracing::field::display),
             event.seq = recorded.seq,
-            "event.type" = recorded.body.type_name(),
+            "event.type" = recorded.type_name,
             intents = mapped.intents.len(),
         );
         chassis::trace::set_parent(&span, received);
@@ -159,8 +160,8 @@ impl Batch<'_> {
     fn count(self, ready: &Ready) -> Fate {
         let Mapped { recorded, intents } = &ready.mapped;
         match &recorded.body {
-            Body::Erased { type_name } => self.tools.metrics.erased(type_name.clone()),
-            body @ (Body::Record(_) | Body::Delivery(_) | Body::Operator(_)) => self.tools.metrics.event(body.type_name()),
+            Body::Erased => self.tools.metrics.erased(recorded.type_name.clone()),
+            Body::Record(_) | Body::Delivery(_) | Body::Operator(_) => self.tools.metrics.event(recorded.type_name.clone()),
         }
         intents.iter().for_each(|intent| self.tools.metrics.intent(intent));
         if let Ok(took) = Duration::try_from(Timestamp::now().duration_since(recorded.recorded_at)) {

@@ -81,7 +81,7 @@ mod tests {
             cause: Cause::from(Net::Poll),
             traceparent: None,
             key_id: None,
-            payload: body.encode().unwrap(),
+            body: body.encode().unwrap(),
         }
     }
 
@@ -95,8 +95,9 @@ mod tests {
     }
 
     fn read(body: &[u8], destinations: &Destinations) -> Result<Mapped, Stuck> {
-        let recorded = Stored::received(body).and_then(Stored::open).map_err(|error| unread(&error))?;
-        Ok(mapped(recorded, destinations))
+        let stored = Stored::received(body).map_err(|error| unread(&error))?;
+        let body = stored.read().map_err(|error| unread(&error))?;
+        Ok(mapped(stored.with(body), destinations))
     }
 
     #[test]
@@ -139,7 +140,7 @@ mod tests {
     fn what_cannot_be_read_or_carried_is_said_without_its_content() {
         let rules = destinations();
         assert!(read(b"{\"Ann\":", &rules).unwrap_err().0.starts_with("not an event that this mapper understands: "));
-        let newer = Stored { payload: br#"{"v":2,"name":"Ann"}"#.to_vec(), ..stored(Record::Contact(Box::default()), false) };
+        let newer = Stored { body: br#"{"v":2,"name":"Ann"}"#.to_vec(), ..stored(Record::Contact(Box::default()), false) };
         let stuck = read(&newer.carry().unwrap(), &rules).unwrap_err().0;
         assert!(stuck.contains("newer") && !stuck.contains("Ann"), "{stuck}");
         let long = read(&new_contact(&"Ann".repeat(1_000)), &rules).unwrap();

@@ -1,6 +1,6 @@
 //! Somebody else wrote into the workspace: found, shown and repaired by what an operator types.
 
-use domain::{Action, Body, DeliveryOutcome, Intent, ObjectKey, Rules, map};
+use domain::{Action, Body, DeliveryOutcome, Event, Intent, ObjectKey, Rules, map};
 use eventlog::Settlement;
 use proto::admin::v1 as admin;
 use reqwest::Method;
@@ -95,7 +95,8 @@ async fn wanted_since(system: &System, position: u64, events: usize) -> anyhow::
     eventually("the changes are in the log", async || {
         let stored = system.log.read(&location, position, 1000).await.map_err(|error| error.to_string())?;
         let opened = system.log.open(stored).await.map_err(|error| error.to_string())?;
-        let recorded: Vec<_> = opened.into_iter().flatten().filter(|event| matches!(event.body, Body::Record(_))).collect();
+        let recorded: Vec<_> =
+            opened.into_iter().flat_map(Event::transpose).filter(|event| matches!(event.body, Body::Record(_))).collect();
         if recorded.len() < events {
             return Err(format!("{} events", recorded.len()));
         }

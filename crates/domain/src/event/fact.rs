@@ -18,7 +18,7 @@ pub enum Body {
     /// A person did something.
     Operator(OperatorFact),
     /// What happened to a record of somebody who was erased: that it happened, and nothing of what.
-    Erased { type_name: String },
+    Erased,
 }
 
 /// How a record differs from what was known.

@@ -91,10 +91,12 @@ fn event(before: &[Recorded], at: i64, record: Option<RecordKey>, body: Body) ->
         event_id: event_id(&location(), 1, seq),
         contact_id: Some(contact_id()),
         record,
+        type_name: body.type_name(),
         occurred_at: minute(at),
         recorded_at: minute(at),
         cause: Cause::from(Net::Poll),
         traceparent: None,
+        key_id: None,
         body,
     }
 }

@@ -93,6 +93,7 @@ fn line(draft: &domain::Draft) -> String {
 /// An event of the contact `ann` at a position.
 pub(crate) fn recorded(seq: u64, id: &str, change: Change, record: Record, names: Names, new_in_ghl: bool) -> Recorded {
     let kind = record.kind();
+    let body = Body::Record(Box::new(RecordFact { change, record, changes: Vec::new(), names, new_in_ghl }));
     Recorded {
         location_id: location(),
         epoch: 1,
@@ -104,7 +105,9 @@ pub(crate) fn recorded(seq: u64, id: &str, change: Change, record: Record, names
         recorded_at: minute(61),
         cause: Cause::from(Net::Poll),
         traceparent: None,
-        body: Body::Record(Box::new(RecordFact { change, record, changes: Vec::new(), names, new_in_ghl })),
+        type_name: body.type_name(),
+        key_id: None,
+        body,
     }
 }
 

@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 
 use crate::columns::{At, epoch, epoch_column, signed, unsigned};
 use crate::ledger::policy;
-use crate::read::{Line, select_events};
+use crate::read::{select_events, stored};
 use crate::{Error, EventLog, Result};
 
 /// How many places of the log are looked at to cut it into parts of about the same length.
@@ -53,7 +53,7 @@ impl Unread {
     /// # Errors
     /// `Unreadable` when the columns are not those of an event.
     pub fn stored(&self) -> Result<Stored> {
-        Ok(Line::read(&self.0)?.stored()?)
+        stored(&self.0)
     }
 }
 
@@ -142,7 +142,7 @@ impl EventLog {
         let places: Vec<i64> = places.iter().copied().map(signed).collect();
         let rows = sqlx::query(select_events!("WHERE location_id = $1 AND seq = ANY($2) ORDER BY seq"));
         let rows = rows.bind(location_id.as_str()).bind(places).fetch_all(&self.pool).await?;
-        rows.iter().map(|row| Ok(Line::read(row)?.stored()?)).collect()
+        rows.iter().map(stored).collect()
     }
 
     /// Which of these places of the log hold an event of a record: its revision, and the object that mirrors the record.

@@ -89,7 +89,8 @@ impl EventLog {
         };
         let query = query.bind(signed(after)).bind(signed(end)).bind(i64::from(limit));
         let query = if let Some(contact_id) = contact_id { query.bind(contact_id.as_str()) } else { query };
-        let events = stored(&query.fetch_all(&self.pool).await?)?;
+        let rows = query.fetch_all(&self.pool).await?;
+        let events = rows.iter().map(stored).collect::<Result<Vec<_>>>()?;
         let full = u32::try_from(events.len()).is_ok_and(|count| count >= limit);
         let through = events.last().filter(|_| full).map_or(end, |last| last.seq);
         Ok(Stretch { events, through })
@@ -110,7 +111,7 @@ impl EventLog {
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await?;
-        stored(&rows)
+        rows.iter().map(stored).collect()
     }
 
     /// Whether the log holds anything of a contact.
@@ -144,7 +145,7 @@ impl EventLog {
         .bind(occurred_at)
         .fetch_all(&self.pool)
         .await?;
-        stored(&rows)
+        rows.iter().map(stored).collect()
     }
 
     /// The contacts that the log holds anything of, after one of them, in the order of their ids: a step through the index for each.

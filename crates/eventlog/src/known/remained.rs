@@ -93,7 +93,7 @@ impl EventLog {
         for ((kind, record_id), place) in places {
             // What cannot be read is put right by the next change of the record.
             let Some(stored) = read::one(connection, location_id, place.seq).await? else { continue };
-            let Ok(Recorded { body: Body::Record(fact), .. }) = self.open_over(connection, stored).await? else { continue };
+            let Ok(Body::Record(fact)) = self.open_over(connection, &stored).await? else { continue };
             let Some(gone) = recorded.get(place.gone) else { continue };
             fresh.push(Entry {
                 contact_id: Some(place.contact_id),

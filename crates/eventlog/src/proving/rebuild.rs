@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Body, ContactId, Delivery, DeliveryOutcome, LocationId, ObjectKey, Recorded, Revision, Workspace};
+use domain::{Body, ContactId, Delivery, DeliveryOutcome, Event, LocationId, ObjectKey, Recorded, Revision, Workspace};
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
@@ -22,7 +22,7 @@ pub(crate) async fn from_log(log: &EventLog, connection: &mut PgConnection, loca
         let events = read::after(connection, location_id, after, PAGE_EVENTS).await?;
         let Some(last) = events.last() else { break };
         after = last.seq;
-        let events: Vec<Recorded> = log.open(events).await?.into_iter().flatten().collect();
+        let events: Vec<Recorded> = log.open(events).await?.into_iter().flat_map(Event::transpose).collect();
         recall(log, connection, location_id, &events).await?;
         redeliver(connection, location_id, &events).await?;
     }

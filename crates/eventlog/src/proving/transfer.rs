@@ -9,8 +9,8 @@ use sqlx::{Postgres, Transaction};
 use crate::chain::Head;
 use crate::chain::copy::Rows;
 use crate::columns::signed;
-use crate::proving::verify::{link, stored_hash};
-use crate::read::select_events;
+use crate::proving::verify::stored_hash;
+use crate::read::{link, select_events};
 use crate::{Error, EventLog, Result, locations, proving::rebuild};
 
 impl EventLog {

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Hash, LocationId};
 use futures::{StreamExt, TryStreamExt, stream};
-use proof::{BEGINNING, Link, Walk};
+use proof::{BEGINNING, Walk};
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::chain::Head;
-use crate::columns::{Microseconds, epoch, signed, unsigned};
-use crate::read::select_events;
+use crate::columns::{signed, unsigned};
+use crate::read::{link, select_events};
 use crate::{Error, EventLog, Result};
 
 /// How a log is gone through.
@@ -167,26 +167,6 @@ impl Range {
         }
         Ok(Walked { end: self.end, hash: walk.hash(), hashes })
     }
-}
-
-/// The columns of a row of `select_events!` as they are hashed, borrowed.
-pub(crate) fn link(row: &PgRow) -> Result<Link<'_>> {
-    Ok(Link {
-        location_id: row.try_get(0)?,
-        seq: unsigned(row.try_get(1)?),
-        epoch: epoch(row.try_get(2)?),
-        event_id: row.try_get(3)?,
-        contact_id: row.try_get(4)?,
-        record_kind: row.try_get(5)?,
-        record_id: row.try_get(6)?,
-        type_name: row.try_get(7)?,
-        occurred_at: row.try_get::<Microseconds, _>(8)?.0,
-        recorded_at: row.try_get::<Microseconds, _>(9)?.0,
-        cause: row.try_get(10)?,
-        traceparent: row.try_get(11)?,
-        key_id: row.try_get(12)?,
-        payload: row.try_get(13)?,
-    })
 }
 
 pub(crate) fn stored_hash(row: &PgRow) -> Result<&[u8]> {

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::support::{at, contact_id, database, seen, seen_with_notes, types};
+use crate::support::{at, contact_id, database, readable, seen, seen_with_notes, types};
 
 fn opened(stored: Vec<Stored>) -> Vec<domain::Recorded> {
-    stored.into_iter().map(|stored| stored.open().expect("readable")).collect()
+    stored.into_iter().map(readable).collect()
 }
 
 fn act(verb: &str) -> Entry {

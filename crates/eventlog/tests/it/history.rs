@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{Body, Past, Point, RecordKind, Recorded, Sighting, Stored, as_of};
 use eventlog::{Access, AccessFilter, Selection, Span};
 
-use crate::support::{Database, at, contact_id, database, delivered, seen, seen_with_notes};
+use crate::support::{Database, at, contact_id, database, delivered, readable, seen, seen_with_notes};
 
 /// Notes come, change and go; the contact moves; something is delivered in between.
 async fn a_life(name: &str) -> Database {
@@ -21,7 +21,7 @@ async fn a_life(name: &str) -> Database {
 }
 
 fn opened(events: Vec<Stored>) -> Vec<Recorded> {
-    events.into_iter().map(|event| event.open().unwrap()).collect()
+    events.into_iter().map(readable).collect()
 }
 
 fn seqs(events: &[Stored]) -> Vec<u64> {

@@ -6,7 +6,7 @@ use domain::{Applied, DeliveryOutcome, ObjectKey, Policy, Revision, Workspace};
 use eventlog::{Error, EventLog, Settings, Settlement};
 use sqlx::PgConnection;
 
-use crate::support::{Database, contact_id, database, delivered, note_key, parked, settlement};
+use crate::support::{Database, contact_id, database, delivered, note_key, parked, readable, settlement};
 
 async fn applied(db: &Database, object: &ObjectKey) -> Option<Applied> {
     let workspace = Workspace::live_of(&db.location);
@@ -61,7 +61,7 @@ async fn one_event_tells_of_all_objects_of_a_contact_that_ended_the_same_way() {
     let shown: Vec<_> = events
         .into_iter()
         .map(|event| {
-            let recorded = event.open().unwrap();
+            let recorded = readable(event);
             let domain::Body::Delivery(fact) = recorded.body else { panic!("no delivery") };
             (recorded.contact_id.unwrap().to_string(), fact.outcome, fact.deliveries.len(), recorded.traceparent)
         })

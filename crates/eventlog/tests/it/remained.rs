@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{Body, Change, Observation, RecordFact, RecordKind, Recorded, Rules, Sighting, map};
 
-use crate::support::{contact_id, database, seen, seen_with_notes, types};
+use crate::support::{contact_id, database, readable, seen, seen_with_notes, types};
 
 fn gone(id: &str, asked: i64) -> Observation {
     Observation { contact: Sighting::Gone, ..seen(id, "", asked) }
@@ -33,8 +33,7 @@ async fn what_came_to_another_contact_before_it_vanished_from_the_first_remained
     assert_eq!(removed.object, put.object);
     assert!(removed.revision < put.revision);
     let of_winner = &db.log.history(&db.location, &contact_id("winner"), &eventlog::Selection::default(), None, 10).await.expect("history");
-    let appeared =
-        of_winner.iter().find(|event| event.type_name == "note.appeared").expect("the note appeared").clone().open().expect("readable");
+    let appeared = readable(of_winner.iter().find(|event| event.type_name == "note.appeared").expect("the note appeared").clone());
     assert_eq!(fact(remained).record, fact(&appeared).record);
     assert_eq!((fact(remained).change, fact(remained).changes.len()), (Change::Remained, 0));
     db.log.verify(&db.location).await.expect("the chain holds");

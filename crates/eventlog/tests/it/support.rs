@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::{
     Cause, Contact, ContactId, DeliveryOutcome, Listing, LocationId, Moment, Names, Net, Note, ObjectKey, ObjectKind, Observation, Policy,
-    Record, RecordId, RecordKind, Recorded, Revision, Rules, Sighting, Workspace,
+    Record, RecordId, RecordKind, Recorded, Revision, Rules, Sighting, Stored, Workspace,
 };
 use embedded::{Postgres, PostgresSettings, scratch};
 use eventlog::{EventLog, ParkedMessage, Settings, Settlement};
@@ -154,6 +154,12 @@ pub(crate) fn parked(contact: &str, seq: u64) -> Settlement {
 
 pub(crate) fn note_key(id: &str) -> ObjectKey {
     ObjectKey::of_record(RecordKind::Note, &RecordId::new(id).expect("id"))
+}
+
+/// An event that was never sealed.
+pub(crate) fn readable(event: Stored) -> Recorded {
+    let body = event.read().expect("readable");
+    event.with(body)
 }
 
 pub(crate) fn types(recorded: &[Recorded]) -> Vec<String> {

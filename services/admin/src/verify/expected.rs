@@ -155,7 +155,7 @@ async fn intents_of_all(comparison: &Comparison, shared: &Shared, contacts: Vec<
     for (index, unreadable) in unreadable.into_iter().enumerate() {
         let (mut intents, mut says) = (Vec::new(), ContactIntents { unreadable, ..ContactIntents::default() });
         while let Some((event, _)) = opened.next_if(|(_, whose)| *whose == index) {
-            match event {
+            match event.transpose() {
                 Ok(recorded) => intents.extend(map(&recorded, &comparison.rules)),
                 Err(_) => says.unreadable += 1,
             }

@@ -37,7 +37,7 @@ async fn what_cannot_be_mapped_parks_alone() {
     let stage = Stage::set("mapper-parks").await;
     let events = stage.see("ann", "Call", BEFORE).await;
     let long = stage.see("bob", &"long ".repeat(10_000), BEFORE).await;
-    let newer = domain::Stored { payload: br#"{"v":9}"#.to_vec(), ..events[0].clone() };
+    let newer = domain::Stored { body: br#"{"v":9}"#.to_vec(), ..events[0].clone() };
     stage.send(None, b"no event".to_vec()).await;
     stage.relay(&[newer]).await;
     stage.relay(&long).await;

@@ -113,7 +113,7 @@ fn subject(event: &Stored) -> Subject {
 /// An event that cannot travel waits alone: those behind it go on.
 async fn park(tools: &Tools, event: &Stored, reason: String) -> anyhow::Result<()> {
     let stuck = Stuck { reason, status: None, attempts: 1 };
-    let message = event.carry().unwrap_or_else(|_| event.payload.clone());
+    let message = event.carry().unwrap_or_else(|_| event.body.clone());
     let (location_id, contact_id) = (event.location_id.clone(), event.contact_id.clone());
     tools.park_message(location_id, contact_id, subject(event).to_string(), message, stuck, event.traceparent.clone()).await?;
     Ok(())

@@ -121,6 +121,6 @@ async fn a_name_that_is_not_known_yet_is_asked_for() {
     assert_eq!(house.send("ContactUpdate", json!({"id": "c-1"})).await, 200);
     house.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared", "contact.changed"]).await;
     let last = house.log.read(&here(), 3, 10).await.unwrap().pop().unwrap();
-    assert!(String::from_utf8(last.payload).unwrap().contains("\"users\":{\"u-2\":\"Bo\"}"));
+    assert!(String::from_utf8(last.body).unwrap().contains("\"users\":{\"u-2\":\"Bo\"}"));
     house.stop().await;
 }

@@ -37,7 +37,7 @@ async fn the_log_comes_to_hold_what_the_simulator_holds() {
     let newest = world.create_contact(&json!({"locationId": sandbox.location_id(), "firstName": "Nina"}), Webhook::Sent).unwrap();
     until_equal(&house, &location_id, &world).await;
     let news = house.log.read(&location_id, 0, 10_000).await.unwrap().into_iter().filter(|event| {
-        let Ok(Body::Record(fact)) = Body::decode(&event.type_name, &event.payload) else { return false };
+        let Ok(Body::Record(fact)) = event.read() else { return false };
         fact.new_in_ghl && fact.record.kind() == RecordKind::Contact
     });
     let news: Vec<String> = news.filter_map(|event| event.contact_id).map(|id| id.to_string()).collect();
@@ -78,7 +78,7 @@ async fn until_equal(house: &House, location_id: &LocationId, world: &World) {
 fn of_log(events: Vec<Stored>) -> Holdings {
     let mut holdings = Holdings::new();
     for event in events {
-        let (Some((kind, id)), Ok(Body::Record(fact))) = (event.record, Body::decode(&event.type_name, &event.payload)) else { continue };
+        let (Some((kind, id)), Ok(Body::Record(fact))) = (event.record.clone(), event.read()) else { continue };
         let key = (kind, id.to_string());
         if fact.change == Change::Vanished {
             holdings.remove(&key);

@@ -59,7 +59,7 @@ async fn a_webhook_leads_to_a_look_and_is_not_believed() {
     assert_eq!(house.send("ContactCreate", lie).await, 200);
     house.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared"]).await;
     let events = house.log.read(&crate::house::here(), 0, 10).await.unwrap();
-    let payload = String::from_utf8(events[0].payload.clone()).unwrap();
+    let payload = String::from_utf8(events[0].body.clone()).unwrap();
     assert!(payload.contains("Name c-1") && !payload.contains("Not this"));
     assert_eq!(events[0].cause.net.as_str(), "webhook");
     assert_eq!(events[0].cause.ghl_trace_id.as_deref(), Some("trace-1"));

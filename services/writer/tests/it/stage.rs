@@ -179,7 +179,7 @@ impl Stage {
     pub(crate) async fn deliveries(&self) -> BTreeMap<(String, &'static str), usize> {
         let mut counted = BTreeMap::new();
         for stored in self.log.read(&self.location_id, 0, 10_000).await.unwrap() {
-            if let Body::Delivery(fact) = stored.open().unwrap().body {
+            if let Body::Delivery(fact) = stored.read().unwrap() {
                 for delivery in fact.deliveries {
                     *counted.entry((delivery.object.to_string(), fact.outcome.as_str())).or_default() += 1;
                 }

@@ -1,12 +1,11 @@
 //! From what the log says to what the admin API says.
 
-use domain::Body;
+use domain::{Body, Opened};
 use eventlog::{ContactState, ContactSummary, LocationOverview, ObjectState, Parked, SyncState};
 use jiff::Timestamp;
 use proto::admin::v1 as api;
 
 use crate::api::answers::{at, cause, changes, delivery, trace_id};
-use crate::api::events::Opened;
 
 pub(crate) fn location(from: LocationOverview) -> api::Location {
     let backfill = from.progress.backfill;
@@ -72,7 +71,7 @@ fn object(from: ObjectState) -> api::Object {
 }
 
 /// What cannot be read keeps its place, its times and its cause.
-pub(crate) fn event(Opened { stored: from, body }: Opened) -> api::Event {
+pub(crate) fn event(from: Opened) -> api::Event {
     let mut event = api::Event {
         location_id: from.location_id.to_string(),
         seq: from.seq,
@@ -88,11 +87,11 @@ pub(crate) fn event(Opened { stored: from, body }: Opened) -> api::Event {
         r#type: from.type_name,
         ..api::Event::default()
     };
-    match body {
+    match from.body {
         Ok(Body::Record(fact)) => event.changes = changes(fact.changes),
         Ok(Body::Delivery(fact)) => event.deliveries = fact.deliveries.into_iter().map(delivery).collect(),
         Ok(Body::Operator(_)) => {}
-        Ok(Body::Erased { .. }) => event.erased = true,
+        Ok(Body::Erased) => event.erased = true,
         Err(error) => event.unreadable = error.to_string(),
     }
     event

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Body, ContactId, Delivery, DeliveryFact, LocationId, ObjectKey, Revision, Stored, Workspace};
+use domain::{Body, ContactId, Delivery, DeliveryFact, LocationId, ObjectKey, Opened, Revision, Workspace};
 use eventlog::{EventLog, Result, Selection};
 use proto::admin::v1 as api;
 
 use crate::api::answers;
-use crate::api::events::{Opened, open};
+use crate::api::events::keep_fields;
 use crate::config::Limits;
 
 pub(crate) struct History<'a> {
@@ -35,11 +35,11 @@ impl History<'_> {
             let limit = if fields.is_empty() { wanted } else { self.limits.read_rows };
             let rows = self.log.history(self.location_id, self.contact_id, selection, before, limit).await?;
             let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-            for mut event in open(self.log, rows).await? {
-                before = Some(event.stored.seq);
-                if event.keep_fields(fields) {
+            for mut event in self.log.open(rows).await? {
+                before = Some(event.seq);
+                if keep_fields(&mut event, fields) {
                     if found.len() == size {
-                        let next = found.last().map(|last| last.stored.seq);
+                        let next = found.last().map(|last| last.seq);
                         return Ok((found, next));
                     }
                     found.push(event);
@@ -65,9 +65,9 @@ impl History<'_> {
                 return Ok(tracing.found);
             }
             after = stretch.through;
-            for event in open(self.log, stretch.events).await? {
+            for event in self.log.open(stretch.events).await? {
                 if let Ok(Body::Delivery(fact)) = &event.body {
-                    tracing.take(&event.stored, fact);
+                    tracing.take(&event, fact);
                 }
             }
         }
@@ -88,11 +88,11 @@ struct Tracing {
 impl Tracing {
     fn of(events: &[Opened]) -> Self {
         let mut tracing = Self::default();
-        for Stored { record, epoch, seq, .. } in events.iter().map(|event| &event.stored) {
-            if let Some((kind, id)) = record {
-                let revision = Revision { epoch: *epoch, seq: *seq };
-                tracing.changes.entry(ObjectKey::of_record(*kind, id)).or_default().insert(revision, *seq);
-                tracing.positions.insert(revision, *seq);
+        for event in events {
+            if let Some((kind, id)) = &event.record {
+                let revision = event.revision();
+                tracing.changes.entry(ObjectKey::of_record(*kind, id)).or_default().insert(revision, event.seq);
+                tracing.positions.insert(revision, event.seq);
             }
         }
         tracing
@@ -102,7 +102,7 @@ impl Tracing {
         self.positions.values().min().copied()
     }
 
-    fn take(&mut self, event: &Stored, fact: &DeliveryFact) {
+    fn take(&mut self, event: &Opened, fact: &DeliveryFact) {
         let delivered = fact.outcome == domain::DeliveryOutcome::Delivered;
         for delivery in &fact.deliveries {
             if let Some(seq) = self.positions.get(&delivery.revision) {
@@ -115,7 +115,7 @@ impl Tracing {
     }
 
     /// Changes of the object that the workspace never got by themselves are in it now.
-    fn carried(&mut self, event: &Stored, fact: &DeliveryFact, delivery: &Delivery) {
+    fn carried(&mut self, event: &Opened, fact: &DeliveryFact, delivery: &Delivery) {
         let Some(changes) = self.changes.get(&delivery.object) else { return };
         for (revision, seq) in changes.range(..=delivery.revision).rev() {
             if !self.reached.insert((*revision, delivery.workspace.clone())) {
@@ -129,7 +129,7 @@ impl Tracing {
     }
 }
 
-fn arrival(event: &Stored, fact: &DeliveryFact, delivery: &Delivery) -> api::Arrival {
+fn arrival(event: &Opened, fact: &DeliveryFact, delivery: &Delivery) -> api::Arrival {
     api::Arrival {
         delivery: Some(answers::delivery(delivery.clone())),
         outcome: fact.outcome.as_str().to_owned(),

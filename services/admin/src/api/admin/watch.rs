@@ -1,12 +1,12 @@
 //! Events as they are recorded.
 
-use domain::{ContactId, LocationId};
+use domain::{ContactId, LocationId, Opened};
 use eventlog::{EventLog, Selection, Stretch};
 use proto::admin::v1 as api;
 use tonic::Status;
 
 use super::answers;
-use crate::api::events::{Opened, open};
+use crate::api::events::keep_fields;
 use crate::api::stream::Sender;
 use crate::config::Limits;
 use crate::status::status_of_log;
@@ -37,7 +37,7 @@ impl Watch {
                 }
                 continue;
             }
-            let events = open(&self.log, events).await.map_err(status_of_log)?;
+            let events = self.log.open(events).await.map_err(status_of_log)?;
             if self.tell(events, through, &to).await.is_err() {
                 return Ok(());
             }
@@ -52,8 +52,8 @@ impl Watch {
     /// What matches, and how far it was looked through where that is further. Fails when nobody listens any more.
     async fn tell(&mut self, events: Vec<Opened>, through: u64, to: &Sender<api::WatchEventsResponse>) -> Result<(), ()> {
         for mut event in events {
-            if event.keep_fields(&self.fields) {
-                self.after = event.stored.seq;
+            if keep_fields(&mut event, &self.fields) {
+                self.after = event.seq;
                 let response = api::WatchEventsResponse { event: Some(answers::event(event)), through: self.after };
                 to.send(Ok(response)).await.map_err(drop)?;
             }

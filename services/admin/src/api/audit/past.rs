@@ -7,7 +7,6 @@ use eventlog::{EventLog, Selection};
 use proto::audit::v1 as api;
 use tonic::Status;
 
-use crate::api::events::open;
 use crate::api::request;
 use crate::config::Limits;
 use crate::status::{status_of_log, unknown_contact, unknown_location};
@@ -68,15 +67,16 @@ impl Looking<'_> {
     ) -> Result<BTreeMap<ContactId, Seen>, Status> {
         let events = self.log.standing(location_id, contacts, point).await.map_err(status_of_log)?;
         let mut all: BTreeMap<ContactId, Seen> = BTreeMap::new();
-        for event in open(self.log, events).await.map_err(status_of_log)? {
-            let Some(contact_id) = event.stored.contact_id.clone() else { continue };
+        for event in self.log.open(events).await.map_err(status_of_log)? {
+            let Some(contact_id) = event.contact_id.clone() else { continue };
             let seen = all.entry(contact_id).or_default();
-            match event.recorded() {
+            let seq = event.seq;
+            match event.transpose() {
                 Ok(recorded) => {
-                    seen.erased |= matches!(recorded.body, Body::Erased { .. });
+                    seen.erased |= matches!(recorded.body, Body::Erased);
                     seen.past.take(&recorded);
                 }
-                Err(position) => seen.unreadable.push(position),
+                Err(_) => seen.unreadable.push(seq),
             }
         }
         Ok(all)
@@ -98,10 +98,11 @@ impl Looking<'_> {
                 return Ok((blaming.values(), unreadable));
             }
             after = stretch.through;
-            for event in open(self.log, stretch.events).await.map_err(status_of_log)? {
-                match event.recorded() {
+            for event in self.log.open(stretch.events).await.map_err(status_of_log)? {
+                let seq = event.seq;
+                match event.transpose() {
                     Ok(recorded) => blaming.take(&recorded),
-                    Err(position) => unreadable.push(position),
+                    Err(_) => unreadable.push(seq),
                 }
             }
         }

@@ -36,7 +36,7 @@ pub(super) async fn open(log: &EventLog, contacts: Vec<Events>) -> Result<Vec<Op
     }
     for (opened, (index, decides)) in log.open(stored).await?.into_iter().zip(whose) {
         let Some(of_contact) = read.get_mut(index) else { continue };
-        match (opened, of_contact.as_mut()) {
+        match (opened.transpose(), of_contact.as_mut()) {
             (Ok(event), Some(recorded)) => recorded.push(event),
             (Err(_), _) if decides => *of_contact = None,
             (Ok(_), None) | (Err(_), _) => {}
@@ -68,7 +68,7 @@ pub(super) async fn all_readable(
                 continue;
             }
             let opened = match event.stored() {
-                Ok(stored) => log.open(vec![stored]).await?.pop().and_then(Result::ok),
+                Ok(stored) => log.open(vec![stored]).await?.pop().and_then(|event| event.transpose().ok()),
                 Err(eventlog::Error::Unreadable(_)) => None,
                 Err(error) => return Err(error.into()),
             };
