@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chassis::Shutdown;
 
-use crate::tools::{Tools, rest};
+use crate::context::{Tools, rest};
 
 /// Tries the database and the bus from time to time. Either being away makes the service not ready; it stays alive and goes on when
 /// both are back.

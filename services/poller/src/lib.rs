@@ -4,15 +4,15 @@
 
 mod app;
 mod config;
+mod context;
 mod health;
 mod hint;
+mod leases;
 mod look;
 mod metrics;
 mod nets;
 mod relay;
 mod source;
-mod tenure;
-mod tools;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -32,10 +32,10 @@ pub use config::{
 };
 
 use crate::app::marketplace::App;
+use crate::context::{Tools, rest};
 use crate::look::connection::Connection;
 use crate::metrics::Metrics;
 use crate::source::Source;
-use crate::tools::{Tools, rest};
 
 /// Everything the tasks share once every location is connected.
 struct Poller {
@@ -120,7 +120,7 @@ async fn tools(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Tools>)> {
 
 fn start(tasks: &mut Tasks, poller: &Arc<Poller>, stop: &Shutdown) {
     let tools = &poller.tools;
-    spawn(tasks, "leases", tenure::run(Arc::clone(poller), stop.clone()));
+    spawn(tasks, "leases", leases::run(Arc::clone(poller), stop.clone()));
     spawn(tasks, "relay", relay::publish::run(Arc::clone(tools), stop.clone()));
     spawn(tasks, "settled", relay::settled::run(Arc::clone(poller), stop.clone()));
     if let Some(app) = &tools.app {

@@ -6,12 +6,12 @@
 //! - `backfill`: everything there is, when a location is new or hints may have been lost
 //! - `pass`: everything of a kind, page by page, as the last three go through it
 //! - `compare`: rows of a page against what is known
-//! - `trouble`: what keeps a net from going on, and for how long
+//! - `error`: what keeps a net from going on, and for how long
 
 pub(crate) mod backfill;
 pub(crate) mod compare;
+pub(crate) mod error;
 pub(crate) mod hints;
 pub(crate) mod pass;
 pub(crate) mod sweep;
-pub(crate) mod trouble;
 pub(crate) mod watch;

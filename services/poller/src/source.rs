@@ -1,7 +1,7 @@
 //! `mirror.source.v1`: GHL asked through the poller, so that whoever asks keeps to the budget.
 
 pub(crate) mod answers;
-mod elsewhere;
+mod forward;
 mod verify;
 
 use std::sync::{Arc, OnceLock};
@@ -17,10 +17,10 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
-use self::elsewhere::passed_on;
+use self::forward::passed_on;
 use crate::Poller;
+use crate::context::Tools;
 use crate::look::connection::Connection;
-use crate::tools::Tools;
 
 /// Serves from the start; what needs a location is unavailable until the locations are connected.
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl Source {
         if let Some(connection) = self.poller.get().and_then(|poller| poller.connection(&location_id)) {
             return Ok(Place::Here(connection));
         }
-        Ok(Place::There(elsewhere::holder(&*self.tools()?, &location_id, metadata).await?))
+        Ok(Place::There(forward::holder(&*self.tools()?, &location_id, metadata).await?))
     }
 }
 

@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use tracing::Instrument;
 
 use crate::app::oauth;
+use crate::context::Tools;
 use crate::hint::Hinted;
-use crate::tools::Tools;
 
 pub(crate) fn routes(tools: Arc<Tools>) -> anyhow::Result<Router> {
     let settings = &tools.config.webhooks;

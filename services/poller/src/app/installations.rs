@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::app::candidate::{Access, Candidate, Candidates};
 use crate::app::marketplace::App;
 use crate::app::tokens::install;
-use crate::tools::Tools;
+use crate::context::Tools;
 
 /// Begins the log of each location that is new. One whose token is dead is there, too, so that people see what it lacks; the settings
 /// count before the app.

@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::app::installations::{add, add_all};
 use crate::app::marketplace::App;
 use crate::app::tokens::install;
-use crate::tools::Tools;
+use crate::context::Tools;
 
 const COOKIE: &str = "mirror_oauth";
 /// What a state is sealed about: it opens as nothing else.

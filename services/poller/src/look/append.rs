@@ -7,8 +7,8 @@ use domain::{Listing, Observation, Recorded, Sighting};
 use eventlog::Lease;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::context::Tools;
 use crate::hint::{Hinted, Stuck};
-use crate::tools::Tools;
 
 /// Appends the observations of one location, in the order they come in.
 #[derive(Clone, Debug)]

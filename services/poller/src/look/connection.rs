@@ -81,7 +81,7 @@ impl Connection {
     /// Waits until GHL may be asked; false when it is time to stop.
     pub(crate) async fn wait_until_askable(&self, shutdown: &Shutdown) -> bool {
         while let Some(pause) = self.paused_for() {
-            if !crate::tools::rest(shutdown, pause).await {
+            if !crate::context::rest(shutdown, pause).await {
                 return false;
             }
         }

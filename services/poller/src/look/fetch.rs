@@ -8,10 +8,10 @@ use ghl::{Answer, Listed};
 use jiff::Timestamp;
 use tracing::Instrument;
 
+use crate::context::{Tools, rest};
 use crate::hint::{Hinted, Stuck};
 use crate::look::connection::Connection;
 use crate::look::verdict::judge;
-use crate::tools::{Tools, rest};
 
 /// Whom to look at, at what, and on whose behalf.
 #[derive(Clone, Debug)]

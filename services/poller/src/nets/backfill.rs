@@ -5,11 +5,11 @@ use std::sync::Arc;
 use chassis::Shutdown;
 use domain::Net;
 
+use crate::context::{Tools, rest};
 use crate::look::connection::Connection;
 use crate::nets::compare::{Bulk, Errand};
+use crate::nets::error::Trouble;
 use crate::nets::pass::{Walked, conclude, finish, now, walk};
-use crate::nets::trouble::Trouble;
-use crate::tools::{Tools, rest};
 
 /// Runs a backfill whenever one is wanted, until it is time to stop.
 pub(crate) async fn run(tools: Arc<Tools>, connection: Arc<Connection>, shutdown: Shutdown) -> anyhow::Result<()> {

@@ -11,12 +11,12 @@ use futures::StreamExt;
 use ghl::{Client, RecordRow, Row};
 use jiff::Timestamp;
 
+use crate::context::Tools;
 use crate::look::append::Appended;
 use crate::look::connection::Connection;
 use crate::look::fetch::{Ask, FoundContact, Parts, Question, look_until_seen, unseen};
 use crate::look::names::Mentioned;
-use crate::nets::trouble::Trouble;
-use crate::tools::Tools;
+use crate::nets::error::Trouble;
 
 /// Contacts of whom everything that is known is in memory at once: a list of appointments may be of thousands.
 const CONTACTS_AT_ONCE: usize = 200;

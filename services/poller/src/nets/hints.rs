@@ -1,6 +1,6 @@
 //! From hints to looks: hints are taken from the bus, collected for each contact, and acknowledged once what they led to is in the log.
 
-mod desk;
+mod queue;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use self::desk::Desk;
+use self::queue::Desk;
+use crate::context::{Tools, rest};
 use crate::hint::{Hinted, Stuck, Whom};
 use crate::look::append::Appended;
 use crate::look::connection::Connection;
 use crate::look::fetch::{Question, look};
 use crate::look::verdict::judge;
-use crate::tools::{Tools, rest};
 
 /// A hint in hand. Dropping it gives it back to the bus.
 struct Taken {

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::Span;
+use crate::context::rest;
 use crate::nets::compare::{self, Asked, Bulk, Errand};
-use crate::nets::trouble::Trouble;
-use crate::tools::rest;
+use crate::nets::error::Trouble;
 
 /// Records that are read from the log at once to see which are missing.
 const UNSEEN_PER_READ: u32 = 500;

@@ -9,12 +9,12 @@ use domain::Net;
 use eventlog::{NotesDue, Pass};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::context::{Tools, rest};
 use crate::look::connection::Connection;
 use crate::look::fetch::{Ask, Parts, Question};
 use crate::nets::compare::{Bulk, Errand, look_at};
+use crate::nets::error::Trouble;
 use crate::nets::pass::{Walked, conclude, finish, now, walk};
-use crate::nets::trouble::Trouble;
-use crate::tools::{Tools, rest};
 
 /// Passes again and again until it is time to stop. A pass that was stopped goes on where it was.
 pub(crate) async fn run(tools: Arc<Tools>, connection: Arc<Connection>, shutdown: Shutdown) -> anyhow::Result<()> {

@@ -11,12 +11,12 @@ use eventlog::Pass;
 use ghl::{Row, Search, Window};
 use jiff::Timestamp;
 
+use crate::context::{Tools, rest};
 use crate::look::connection::Connection;
 use crate::look::fetch::note_acceptance;
 use crate::nets::compare::{Asked, Bulk, Errand, contacts};
+use crate::nets::error::Trouble;
 use crate::nets::pass::{finish, now, walk};
-use crate::nets::trouble::Trouble;
-use crate::tools::{Tools, rest};
 
 /// Searches again and again until it is time to stop.
 pub(crate) async fn run(tools: Arc<Tools>, connection: Arc<Connection>, bulk: Bulk, shutdown: Shutdown) -> anyhow::Result<()> {

@@ -8,8 +8,8 @@ use domain::{LocationId, Stored};
 use eventlog::{RelayBatch, RelayTurn};
 use futures::StreamExt;
 
+use crate::context::{Tools, rest};
 use crate::hint::Stuck;
-use crate::tools::{Tools, rest};
 
 /// Publishes until it is time to stop. A stop in the middle of a batch publishes it again later, under the same message ids.
 pub(crate) async fn run(tools: Arc<Tools>, shutdown: Shutdown) -> anyhow::Result<()> {

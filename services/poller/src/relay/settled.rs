@@ -9,7 +9,7 @@ use domain::LocationId;
 use eventlog::StreamSeen;
 
 use crate::Poller;
-use crate::tools::{Tools, rest};
+use crate::context::{Tools, rest};
 
 /// The streams that carry work. Losing deliveries loses nothing that is not in the log.
 const WATCHED: [Stream; 3] = [Stream::Hints, Stream::Events, Stream::Intents];

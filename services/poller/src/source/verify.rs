@@ -11,11 +11,11 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use crate::context::Tools;
 use crate::look::connection::Connection;
 use crate::look::fetch::{Question, look};
 use crate::look::verdict::judge;
 use crate::source::refusal_of_log;
-use crate::tools::Tools;
 
 type Answer = Result<api::VerifySourceResponse, Status>;
 

@@ -15,13 +15,13 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use crate::app::candidate::Candidate;
+use crate::context::rest;
 use crate::look::append::Appender;
 use crate::look::connection::Connection;
 use crate::look::names::NameBook;
 use crate::nets::compare::Bulk;
 use crate::nets::{backfill, hints, sweep, watch};
 use crate::source::answers;
-use crate::tools::rest;
 use crate::{Poller, blame, spawn};
 
 /// One location while it is held, and the tasks that work on it.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use domain::Verdict;
 
+use crate::context::Tools;
 use crate::look::connection::Connection;
 use crate::look::fetch::{Stopped, note_refusal};
 use crate::look::verdict::judge;
-use crate::tools::Tools;
 
 /// Why a round did not come to its end. What it has noted of how far it came stays where it was.
 #[derive(Debug, thiserror::Error)]

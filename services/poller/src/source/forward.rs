@@ -7,8 +7,8 @@ use tonic::{Request, Status};
 
 use domain::LocationId;
 
+use crate::context::Tools;
 use crate::source::refusal_of_log;
-use crate::tools::Tools;
 
 /// Marks a call that was passed on: whoever gets it answers it or not.
 const PASSED_ON: &str = "mirror-passed-on";
