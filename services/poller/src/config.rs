@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use settings::{Check, Problems};
 
-pub(crate) use nets::Span;
+pub(crate) use nets::AppointmentRange;
 pub use nets::{AppointmentSettings, SweepSettings, TaskSettings, WatchSettings};
 pub use oauth::OAuthSettings;
 

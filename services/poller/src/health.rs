@@ -3,42 +3,43 @@
 use std::sync::Arc;
 
 use chassis::Shutdown;
+use chassis::tasks::sleep;
 
-use crate::context::{Tools, rest};
+use crate::context::Context;
 
-/// Tries the database and the bus from time to time. Either being away makes the service not ready; it stays alive and goes on when
-/// both are back.
-pub(crate) async fn run(tools: Arc<Tools>, shutdown: Shutdown) -> anyhow::Result<()> {
+/// Checks the database and the bus from time to time. While either is unreachable the service is not ready; it stays alive and goes on
+/// when both are back.
+pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result<()> {
     loop {
-        let log = tools.log.ping().await.map_err(|error| error.to_string());
+        let log = context.log.ping().await.map_err(|error| error.to_string());
         let reachable = log.is_ok();
-        tools.chassis.ready("log", log);
-        let bus = if tools.bus.connected() { Ok(()) } else { Err("the bus is not connected".to_owned()) };
-        tools.chassis.ready("bus", bus);
-        if reachable && let Err(error) = figures(&tools).await {
-            tracing::debug!(%error, "no figures");
+        context.chassis.ready("log", log);
+        let bus = if context.bus.connected() { Ok(()) } else { Err("the bus is not connected".to_owned()) };
+        context.chassis.ready("bus", bus);
+        if reachable && let Err(error) = show(&context).await {
+            tracing::debug!(%error, "the figures are not updated");
         }
-        if !rest(&shutdown, tools.config.health.interval).await {
+        if !sleep(&stop, context.config.health.interval).await {
             return Ok(());
         }
     }
 }
 
-async fn figures(tools: &Tools) -> eventlog::Result<()> {
-    let relayed = tools.log.relay_positions().await?;
+async fn show(context: &Context) -> eventlog::Result<()> {
+    let relayed = context.log.relay_positions().await?;
     let mut lag_of_all = 0;
-    for location in tools.log.locations().await? {
+    for location in context.log.locations().await? {
         let lag = location.head.saturating_sub(relayed.get(&location.location_id).copied().unwrap_or_default());
-        tools.metrics.lag(&location.location_id, lag);
+        context.metrics.lag(&location.location_id, lag);
         lag_of_all += lag;
     }
-    let control = tools.chassis.control();
+    let control = context.chassis.control();
     control.set_figure("lag_events", lag_of_all);
-    control.set_figure("webhooks_accepted", tools.metrics.webhooks_accepted());
-    control.set_figure("events_appended", tools.metrics.events_appended());
-    control.set_figure("events_relayed", tools.metrics.events_relayed());
-    control.set_figure("ghl_calls", tools.metrics.calls());
-    let (seen, total) = tools.metrics.backfills(tools.candidates().keys());
+    control.set_figure("webhooks_accepted", context.metrics.webhooks_accepted());
+    control.set_figure("events_appended", context.metrics.events_appended());
+    control.set_figure("events_relayed", context.metrics.events_relayed());
+    control.set_figure("ghl_calls", context.metrics.calls());
+    let (seen, total) = context.metrics.backfills(context.candidates.all().keys());
     control.set_figure("backfill_seen", seen);
     control.set_figure("backfill_total", total);
     Ok(())

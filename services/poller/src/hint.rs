@@ -4,9 +4,9 @@ use domain::{ContactId, LocationId, Net, RecordId, RecordKind};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A hint as it travels over the bus: ids and kinds only.
+/// Ids and kinds only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Hinted {
+pub(crate) struct Hint {
     pub(crate) location_id: LocationId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) contact_id: Option<ContactId>,
@@ -15,47 +15,38 @@ pub(crate) struct Hinted {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) deleted: bool,
     pub(crate) net: Net,
-    /// When the webhook came, where it was one.
+    /// When the webhook was received, if it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) received_at: Option<Timestamp>,
 }
 
-impl Hinted {
-    /// What is parked when a contact cannot be looked at: sent again, it asks for another look. It is the same whatever the reason to
-    /// look was, so that a contact that keeps failing is parked once.
-    pub(crate) fn redriven(location_id: &LocationId, contact_id: &ContactId) -> Self {
-        let net = Net::Operator { who: "redrive".to_owned() };
-        Self {
-            location_id: location_id.clone(),
-            contact_id: Some(contact_id.clone()),
-            record: None,
-            deleted: false,
-            net,
-            received_at: None,
-        }
+impl Hint {
+    pub(crate) fn from_webhook(hint: ghl::webhook::Hint) -> Self {
+        let ghl::webhook::Hint { location_id, contact_id, record, kind, webhook_id, deleted } = hint;
+        Self { location_id, contact_id, record, deleted, net: Net::Webhook { webhook_id, kind }, received_at: Some(Timestamp::now()) }
     }
 
-    pub(crate) fn whom(&self) -> Option<Whom> {
+    /// What is parked when a contact cannot be looked at; redriven, it asks for another look. It does not depend on why the contact was
+    /// looked at, so that a contact which keeps failing is parked once.
+    pub(crate) fn redriven(location_id: LocationId, contact_id: ContactId) -> Self {
+        let net = Net::Operator { who: "redrive".to_owned() };
+        Self { location_id, contact_id: Some(contact_id), record: None, deleted: false, net, received_at: None }
+    }
+
+    /// None for a note or an appointment without its contact.
+    pub(crate) fn key(&self) -> Option<HintKey> {
         match (&self.contact_id, &self.record) {
-            (Some(contact_id), _) => Some(Whom::Contact(contact_id.clone())),
-            (None, Some((RecordKind::Task, task))) => Some(Whom::OwnerOf(task.clone())),
+            (Some(contact_id), _) => Some(HintKey::Contact(contact_id.clone())),
+            (None, Some((RecordKind::Task, task))) => Some(HintKey::OwnerOf(task.clone())),
             (None, Some((RecordKind::Contact | RecordKind::Note | RecordKind::Appointment, _)) | None) => None,
         }
     }
 }
 
-/// Whom a hint is about.
+/// Which contact a hint is about. Hints with the same key are answered by one look.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Whom {
+pub(crate) enum HintKey {
     Contact(ContactId),
-    /// A task of whom the hint does not say.
+    /// The contact of this task, which the hint does not name.
     OwnerOf(RecordId),
-}
-
-/// Why something is parked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stuck {
-    pub(crate) reason: String,
-    pub(crate) status: Option<u16>,
-    pub(crate) attempts: u32,
 }

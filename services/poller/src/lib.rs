@@ -1,6 +1,16 @@
-//! Polls: takes GHL's webhooks as hints, looks at contacts, writes what changed to the event log and relays the log to the bus.
+//! Polls: takes GHL's webhooks as hints, looks at contacts, appends what changed to the event log and relays the log to the bus.
 //!
 //! Does not know what becomes of an event: no rules, no Pagico. Nothing a webhook says is believed; only what a look at GHL shows is.
+//!
+//! - `webhook`: a webhook becomes a hint on the bus
+//! - `nets`: the reasons to look at a contact, hints among them
+//! - `look`: from a reason to look at a contact to what was seen of it in the log
+//! - `relay`: from the log to the bus
+//! - `leases`: which locations this replica looks after
+//! - `app`: which locations there are, and the marketplace app by which a location can be opened
+//! - `source`: what others may ask about GHL over gRPC
+//! - `hint`, `parking`: what travels on the bus, and what waits for a person
+//! - `context`, `config`, `metrics`, `health`, `tasks`: what all of them work with
 
 mod app;
 mod config;
@@ -11,20 +21,20 @@ mod leases;
 mod look;
 mod metrics;
 mod nets;
+mod parking;
 mod relay;
 mod source;
+mod tasks;
 mod webhook;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use bus::Bus;
+use chassis::tasks::{join_all, sleep};
 use chassis::{Chassis, Shutdown};
-use domain::LocationId;
 use eventlog::EventLog;
 use proto::source::v1::source_server::SourceServer;
-use tokio::task::JoinSet;
 
 pub use config::{
     AppendSettings, AppointmentSettings, BackfillSettings, Config, HintSettings, IntervalSettings, LeaseSettings, LocationSettings,
@@ -32,81 +42,44 @@ pub use config::{
 };
 
 use crate::app::marketplace::App;
-use crate::context::{Tools, rest};
-use crate::look::connection::Connection;
+use crate::app::{installations, oauth};
+use crate::context::Context;
+use crate::look::connection::Connections;
 use crate::metrics::Metrics;
+use crate::relay::{publish, settled};
 use crate::source::Source;
+use crate::tasks::{Tasks, outcome, spawn};
 
-/// Everything the tasks share once every location is connected.
-struct Poller {
-    tools: Arc<Tools>,
-    transport: ghl::Transport,
-    /// This replica, as the others see it.
-    instance: String,
-    /// The locations that this replica looks after now.
-    held: RwLock<BTreeMap<LocationId, Arc<Connection>>>,
-}
-
-impl Poller {
-    fn hold(&self, connection: Arc<Connection>) {
-        self.held.write().unwrap_or_else(PoisonError::into_inner).insert(connection.location_id.clone(), connection);
-    }
-
-    fn let_go(&self, location_id: &LocationId) {
-        self.held.write().unwrap_or_else(PoisonError::into_inner).remove(location_id);
-    }
-
-    fn connection(&self, location_id: &LocationId) -> Option<Arc<Connection>> {
-        self.held.read().unwrap_or_else(PoisonError::into_inner).get(location_id).cloned()
-    }
-
-    /// The locations that this replica looks after now.
-    fn held(&self) -> Vec<Arc<Connection>> {
-        self.held.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
-    }
-}
-
-type Tasks = JoinSet<(&'static str, anyhow::Result<()>)>;
-
-/// Runs the service until it is told to stop. A database or a bus that is away only delays it.
+/// Runs the service until it is told to stop. An unreachable database or bus only delays it.
 ///
 /// # Errors
 /// Only what a person has to put right: an address that is taken, a token file that cannot be read, a bus or database of the wrong kind.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let stop = shutdown.child_token();
-    let (transport, tools) = tools(config).await?;
+    let (transport, context) = context(config).await?;
+    let connections = Arc::new(Connections::default());
     let mut tasks = Tasks::new();
-    let router = webhook::routes(Arc::clone(&tools))?.merge(app::oauth::routes(Arc::clone(&tools)));
-    let (chassis, server) = (Arc::clone(&tools.chassis), tools.config.server.clone());
-    let serving = stop.clone();
-    let source = Source::default();
-    let connected = Arc::clone(&source.poller);
-    let grpc = tonic::service::Routes::new(SourceServer::new(source));
-    spawn(&mut tasks, "server", async move { chassis.serve(&server, router, Some(grpc), &[], serving).await });
-    spawn(&mut tasks, "health", health::run(Arc::clone(&tools), stop.clone()));
-
-    let prepared = tokio::select! {
-        prepared = connect(&tools, &transport, &stop) => prepared,
-        Some(ended) = tasks.join_next() => Err(blame(ended).err().unwrap_or_else(|| anyhow::anyhow!("stopped"))),
+    serve(&mut tasks, &context, &connections, &stop)?;
+    let connected = tokio::select! {
+        connected = connect(&context, &stop) => connected,
+        Some(ended) = tasks.join_next() => Err(outcome(ended).err().unwrap_or_else(|| anyhow::anyhow!("stopped"))),
     };
-    let outcome = match prepared {
-        Ok(Some(poller)) => {
-            let poller = Arc::new(poller);
-            start(&mut tasks, &poller, &stop);
-            connected.get_or_init(|| poller);
+    let connected = match connected {
+        Ok(true) => {
+            start(&mut tasks, &context, &connections, transport, &stop);
             Ok(())
         }
-        Ok(None) => Ok(()),
+        Ok(false) => Ok(()),
         Err(_) if stop.is_cancelled() => Ok(()),
-        Err(error) => Err(error),
+        Err(error) => {
+            stop.cancel();
+            Err(error)
+        }
     };
-    if outcome.is_err() {
-        stop.cancel();
-    }
-    finish(tasks, &stop, outcome).await
+    connected.and(join_all(tasks, &stop).await)
 }
 
-async fn tools(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Tools>)> {
+async fn context(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Context>)> {
     let chassis = Chassis::new("poller");
     let metrics = Metrics::new();
     chassis.register(|registry| metrics.register(registry));
@@ -115,56 +88,45 @@ async fn tools(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Tools>)> {
     let counted = metrics.clone();
     let transport = ghl::Transport::new(config.ghl.clone(), Arc::new(move |call| counted.call(call))).context("the HTTP client for GHL")?;
     let app = config.oauth.is_given().then(|| App::new(log.clone(), transport.clone(), config.oauth.clone()));
-    Ok((transport, Arc::new(Tools::new(config, log, bus, chassis, metrics, app))))
+    Ok((transport, Arc::new(Context::new(config, log, bus, chassis, metrics, app))))
 }
 
-fn start(tasks: &mut Tasks, poller: &Arc<Poller>, stop: &Shutdown) {
-    let tools = &poller.tools;
-    spawn(tasks, "leases", leases::run(Arc::clone(poller), stop.clone()));
-    spawn(tasks, "relay", relay::publish::run(Arc::clone(tools), stop.clone()));
-    spawn(tasks, "settled", relay::settled::run(Arc::clone(poller), stop.clone()));
-    if let Some(app) = &tools.app {
-        spawn(tasks, "installations", app::installations::run(Arc::clone(tools), Arc::clone(app), stop.clone()));
+/// Starts what answers from the beginning, before the locations are connected.
+fn serve(tasks: &mut Tasks, context: &Arc<Context>, connections: &Arc<Connections>, stop: &Shutdown) -> anyhow::Result<()> {
+    let router = webhook::routes(Arc::clone(context))?.merge(oauth::routes(Arc::clone(context)));
+    let source = Source::new(Arc::clone(context), Arc::clone(connections));
+    let grpc = tonic::service::Routes::new(SourceServer::new(source));
+    let (chassis, server, serving) = (Arc::clone(&context.chassis), context.config.server.clone(), stop.clone());
+    spawn(tasks, "server", async move { chassis.serve(&server, router, Some(grpc), &[], serving).await });
+    spawn(tasks, "health", health::run(Arc::clone(context), stop.clone()));
+    Ok(())
+}
+
+/// Starts what works on connected locations.
+fn start(tasks: &mut Tasks, context: &Arc<Context>, connections: &Arc<Connections>, transport: ghl::Transport, stop: &Shutdown) {
+    spawn(tasks, "leases", leases::run(Arc::clone(context), Arc::clone(connections), transport, stop.clone()));
+    spawn(tasks, "relay", publish::run(Arc::clone(context), stop.clone()));
+    spawn(tasks, "settled", settled::run(Arc::clone(context), Arc::clone(connections), stop.clone()));
+    if let Some(app) = &context.app {
+        spawn(tasks, "installations", installations::run(Arc::clone(context), Arc::clone(app), stop.clone()));
     }
 }
 
-fn spawn(tasks: &mut Tasks, name: &'static str, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
-    tasks.spawn(async move { (name, task.await) });
-}
-
-fn blame(ended: Result<(&'static str, anyhow::Result<()>), tokio::task::JoinError>) -> anyhow::Result<()> {
-    let (name, outcome) = ended.context("a task ended unexpectedly")?;
-    outcome.context(name)
-}
-
-/// Waits for all tasks; the first that fails stops the others.
-async fn finish(mut tasks: Tasks, stop: &Shutdown, mut outcome: anyhow::Result<()>) -> anyhow::Result<()> {
-    while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = blame(ended) {
-            stop.cancel();
-            if outcome.is_ok() {
-                outcome = Err(error);
-            }
-        }
-    }
-    outcome
-}
-
-/// Prepares the bus and begins the log of every location, as long as it takes. Nothing when it is time to stop first.
-async fn connect(tools: &Arc<Tools>, transport: &ghl::Transport, stop: &Shutdown) -> anyhow::Result<Option<Poller>> {
+/// Prepares the bus and begins the log of every location, however long that takes. False when it is time to stop first.
+async fn connect(context: &Context, stop: &Shutdown) -> anyhow::Result<bool> {
     loop {
-        let error = match try_connect(tools, transport).await {
-            Ok(poller) => {
-                tools.chassis.ready("locations", Ok(()));
-                return Ok(Some(poller));
+        let error = match try_connect(context).await {
+            Ok(()) => {
+                context.chassis.ready("locations", Ok(()));
+                return Ok(true);
             }
             Err(error) if is_transient(&error) => error,
             Err(error) => return Err(error),
         };
-        tools.chassis.ready("locations", Err("the locations are not connected yet".to_owned()));
+        context.chassis.ready("locations", Err("the locations are not connected yet".to_owned()));
         tracing::warn!(%error, "not connected yet");
-        if !rest(stop, tools.config.retry.reconnect).await {
-            return Ok(None);
+        if !sleep(stop, context.config.retry.reconnect).await {
+            return Ok(false);
         }
     }
 }
@@ -174,9 +136,8 @@ fn is_transient(error: &anyhow::Error) -> bool {
         || error.downcast_ref::<bus::Error>().is_some_and(bus::Error::is_transient)
 }
 
-async fn try_connect(tools: &Arc<Tools>, transport: &ghl::Transport) -> anyhow::Result<Poller> {
-    tools.bus.ensure_streams().await?;
-    tools.set_candidates(app::installations::candidates(tools).await?);
-    let instance = format!("{:016x}", rand::random::<u64>());
-    Ok(Poller { tools: Arc::clone(tools), transport: transport.clone(), instance, held: RwLock::default() })
+async fn try_connect(context: &Context) -> anyhow::Result<()> {
+    context.bus.ensure_streams().await?;
+    context.candidates.set(installations::candidates(context).await?);
+    Ok(())
 }

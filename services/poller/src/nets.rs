@@ -3,15 +3,43 @@
 //! - `hints`: contacts that a hint names, most often a webhook's
 //! - `watch`: contacts whose update time has moved, and the lists of tasks and appointments
 //! - `sweep`: everything there is, from which alone it is concluded that something is gone
+//! - `notes`: the notes of every contact in turn
 //! - `backfill`: everything there is, when a location is new or hints may have been lost
-//! - `pass`: everything of a kind, page by page, as the last three go through it
-//! - `compare`: rows of a page against what is known
-//! - `error`: what keeps a net from going on, and for how long
+//! - `pass`: everything of a kind, page by page, as the nets above go through it
+//! - `compare`: the rows of a page against what the log knows
+//! - `scope`: what a net works with in one location, round after round
+//! - `error`: why a round could not be completed, and when it is tried again
 
 pub(crate) mod backfill;
-pub(crate) mod compare;
-pub(crate) mod error;
-pub(crate) mod hints;
-pub(crate) mod pass;
-pub(crate) mod sweep;
-pub(crate) mod watch;
+mod compare;
+mod error;
+mod hints;
+mod notes;
+mod pass;
+mod scope;
+mod sweep;
+mod watch;
+
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::look::connection::Connection;
+use crate::nets::scope::ListKind;
+use crate::tasks::{Tasks, spawn};
+
+/// Starts every net over a location. They end when the connection is to stop.
+pub(crate) fn start(tasks: &mut Tasks, context: &Arc<Context>, connection: &Arc<Connection>) {
+    let both = || (Arc::clone(context), Arc::clone(connection));
+    for kind in ListKind::ALL {
+        let (context, connection) = both();
+        spawn(tasks, "watch", async move { watch::run(&context, &connection, kind).await });
+    }
+    let (context, connection) = both();
+    spawn(tasks, "sweep", async move { sweep::run(&context, &connection).await });
+    let (context, connection) = both();
+    spawn(tasks, "notes", async move { notes::run(&context, &connection).await });
+    let (context, connection) = both();
+    spawn(tasks, "backfill", async move { backfill::run(&context, &connection).await });
+    let (context, connection) = both();
+    spawn(tasks, "hints", async move { hints::consume(context, connection).await });
+}

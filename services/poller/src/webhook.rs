@@ -10,45 +10,43 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use bus::{Outgoing, Subject};
-use domain::Net;
-use ghl::webhook::{Forged, Hint, Installation, Signatures, Verifier, Webhook};
-use jiff::Timestamp;
+use ghl::webhook::{Forged, Installation, Signatures, Verifier, Webhook};
 use tracing::Instrument;
 
 use crate::app::oauth;
-use crate::context::Tools;
-use crate::hint::Hinted;
+use crate::context::Context;
+use crate::hint::Hint;
 
-pub(crate) fn routes(tools: Arc<Tools>) -> anyhow::Result<Router> {
-    let settings = &tools.config.webhooks;
+pub(crate) fn routes(context: Arc<Context>) -> anyhow::Result<Router> {
+    let settings = &context.config.webhooks;
     let body_bytes_max = settings.body_bytes_max;
-    let door = Door { verifier: settings.verifier()?, recent: Mutex::new(Recent::new(settings.recent_max)), tools };
-    Ok(Router::new().route("/webhooks/ghl", post(receive)).layer(DefaultBodyLimit::max(body_bytes_max)).with_state(Arc::new(door)))
+    let endpoint = Endpoint { verifier: settings.verifier()?, recent: Mutex::new(RecentIds::new(settings.recent_max)), context };
+    Ok(Router::new().route("/webhooks/ghl", post(receive)).layer(DefaultBodyLimit::max(body_bytes_max)).with_state(Arc::new(endpoint)))
 }
 
-struct Door {
-    tools: Arc<Tools>,
+struct Endpoint {
+    context: Arc<Context>,
     verifier: Verifier,
-    recent: Mutex<Recent>,
+    recent: Mutex<RecentIds>,
 }
 
-async fn receive(State(door): State<Arc<Door>>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> StatusCode {
+async fn receive(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> StatusCode {
     let span = tracing::info_span!("webhook", webhook.outcome = tracing::field::Empty, location.id = tracing::field::Empty);
     async {
         let (status, outcome) = match body {
-            Ok(body) => door.receive(&headers, &body).await,
+            Ok(body) => endpoint.receive(&headers, &body).await,
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Err(_) => (StatusCode::BAD_REQUEST, "broken_off"),
         };
         tracing::Span::current().record("webhook.outcome", outcome);
-        door.tools.metrics.webhook(outcome);
+        endpoint.context.metrics.webhook(outcome);
         status
     }
     .instrument(span)
     .await
 }
 
-impl Door {
+impl Endpoint {
     async fn receive(&self, headers: &HeaderMap, body: &[u8]) -> (StatusCode, &'static str) {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let signatures = Signatures { ghl: header("x-ghl-signature"), wh: header("x-wh-signature") };
@@ -59,12 +57,12 @@ impl Door {
         }
         let hint = match ghl::webhook::read(body) {
             Ok(Webhook::Hint(hint)) => hint,
-            Ok(Webhook::Installation(installation)) => return self.heed(installation).await,
+            Ok(Webhook::Installation(installation)) => return self.note_installation(installation).await,
             Ok(Webhook::Other) => return (StatusCode::OK, "other"),
             Err(ghl::webhook::NotJson) => return (StatusCode::BAD_REQUEST, "not_json"),
         };
         tracing::Span::current().record("location.id", hint.location_id.as_str());
-        match self.tools.knows(&hint.location_id) {
+        match self.context.candidates.contains(&hint.location_id) {
             Some(true) => {}
             Some(false) => return (StatusCode::OK, "unknown_location"),
             None => return (StatusCode::TOO_MANY_REQUESTS, "not_connected"),
@@ -81,71 +79,64 @@ impl Door {
                 (StatusCode::OK, "accepted")
             }
             Err(error) => {
-                tracing::warn!(%error, "webhook is turned away");
-                // Of all statuses the one that GHL is sure to try again after.
+                tracing::warn!(%error, "webhook is refused");
+                // The one status after which GHL is sure to send the webhook again.
                 (StatusCode::TOO_MANY_REQUESTS, "bus_unavailable")
             }
         }
     }
 
-    /// The app came or went. Doing so twice does no harm, so repeats need no memory.
-    async fn heed(&self, installation: Installation) -> (StatusCode, &'static str) {
-        match oauth::heed(&self.tools, installation).await {
+    /// The app was installed or uninstalled. Noting that twice does no harm, so repeated webhooks are not recognized here.
+    async fn note_installation(&self, installation: Installation) -> (StatusCode, &'static str) {
+        match oauth::note_installation(&self.context, installation).await {
             Ok(()) => (StatusCode::OK, "installation"),
             Err(error) => {
-                tracing::warn!(%error, "webhook about the app is turned away");
+                tracing::warn!(%error, "webhook about the app is refused");
                 (StatusCode::TOO_MANY_REQUESTS, "installation_unavailable")
             }
         }
     }
 
-    async fn publish(&self, hint: Hint) -> anyhow::Result<()> {
-        // Without an id two webhooks that read the same may still be two changes.
+    async fn publish(&self, hint: ghl::webhook::Hint) -> anyhow::Result<()> {
+        // Without an id, two equal webhooks may still be two changes.
         let id = hint.webhook_id.as_ref().map(|id| format!("hint:{id}"));
         let subject = Subject::hints(&hint.location_id);
-        let body = serde_json::to_vec(&Hinted::by_webhook(hint))?;
-        self.tools.bus.publish(Outgoing { subject, id, traceparent: chassis::trace::traceparent(), body }).await?;
+        let body = serde_json::to_vec(&Hint::from_webhook(hint))?;
+        self.context.bus.publish(Outgoing { subject, id, traceparent: chassis::trace::traceparent(), body }).await?;
         Ok(())
     }
 
-    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
+    fn recent(&self) -> std::sync::MutexGuard<'_, RecentIds> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Hinted {
-    fn by_webhook(hint: Hint) -> Self {
-        let Hint { location_id, contact_id, record, kind, webhook_id, deleted } = hint;
-        Self { location_id, contact_id, record, deleted, net: Net::Webhook { webhook_id, kind }, received_at: Some(Timestamp::now()) }
-    }
-}
-
-/// The ids of the last webhooks. The bus forgets after two minutes, GHL repeats for days.
-struct Recent {
-    known: HashSet<Arc<str>>,
+/// The ids of the last webhooks: the bus recognizes repeated messages for two minutes only, and GHL repeats webhooks for days.
+struct RecentIds {
+    ids: HashSet<Arc<str>>,
     order: VecDeque<Arc<str>>,
     max: usize,
 }
 
-impl Recent {
+impl RecentIds {
     fn new(max: usize) -> Self {
-        Self { known: HashSet::new(), order: VecDeque::new(), max }
+        Self { ids: HashSet::new(), order: VecDeque::new(), max }
     }
 
     fn contains(&self, id: &str) -> bool {
-        self.known.contains(id)
+        self.ids.contains(id)
     }
 
     fn insert(&mut self, id: String) {
         let id: Arc<str> = id.into();
-        if !self.known.insert(Arc::clone(&id)) {
+        if !self.ids.insert(Arc::clone(&id)) {
             return;
         }
         self.order.push_back(id);
         if self.order.len() > self.max
             && let Some(oldest) = self.order.pop_front()
         {
-            self.known.remove(&oldest);
+            self.ids.remove(&oldest);
         }
     }
 }
@@ -156,11 +147,11 @@ mod tests {
 
     #[test]
     fn only_the_last_webhook_ids_are_remembered() {
-        let mut recent = Recent::new(2);
+        let mut recent = RecentIds::new(2);
         for id in ["a", "b", "b", "c"] {
             recent.insert(id.to_owned());
         }
         assert!(!recent.contains("a") && recent.contains("b") && recent.contains("c"));
-        assert_eq!((recent.known.len(), recent.order.len()), (2, 2));
+        assert_eq!((recent.ids.len(), recent.order.len()), (2, 2));
     }
 }

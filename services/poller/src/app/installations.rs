@@ -1,4 +1,4 @@
-//! Which locations there are to look after: those of the settings, and those where the marketplace app is installed.
+//! Finds the locations to look after: those of the settings, and those where the marketplace app is installed.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,29 +9,29 @@ use eventlog::{Credential, CredentialOwner, CredentialState};
 use ghl::OAuthError;
 use jiff::Timestamp;
 
-use crate::app::candidate::{Access, Candidate, Candidates};
+use crate::app::candidate::{Access, Candidate, CandidateMap};
 use crate::app::marketplace::App;
 use crate::app::tokens::install;
-use crate::context::Tools;
+use crate::context::Context;
 
-/// Begins the log of each location that is new. One whose token is dead is there, too, so that people see what it lacks; the settings
-/// count before the app.
+/// Begins the log of each new location. A location whose token is dead is included, so that people see what it lacks. For a location of
+/// the settings, the app does not count.
 ///
 /// # Errors
 /// `eventlog::Error` when the database does not answer; a token file that cannot be read.
-pub(crate) async fn candidates(tools: &Tools) -> anyhow::Result<Candidates> {
-    let before = tools.candidates();
-    let mut candidates = Candidates::new();
-    for settings in &tools.config.locations {
+pub(crate) async fn candidates(context: &Context) -> anyhow::Result<CandidateMap> {
+    let before = context.candidates.all();
+    let mut candidates = CandidateMap::new();
+    for settings in &context.config.locations {
         let candidate = match before.get(&settings.id) {
             Some(candidate) => Arc::clone(candidate),
-            None => connected(tools, &settings.id, Access::Private(settings.read_token()?)).await?,
+            None => connected(context, &settings.id, Access::Private(settings.read_token()?)).await?,
         };
         candidates.insert(settings.id.clone(), candidate);
     }
-    let Some(app) = &tools.app else { return Ok(candidates) };
-    let credentials = tools.log.credentials().await?;
-    tools.show_installations(&credentials);
+    let Some(app) = &context.app else { return Ok(candidates) };
+    let credentials = context.log.credentials().await?;
+    context.problems.installations(&credentials);
     for credential in credentials.into_iter().filter(|credential| credential.state != CredentialState::Retired) {
         let CredentialOwner::Location(id) = credential.owner else { continue };
         if candidates.contains_key(&id) {
@@ -39,72 +39,72 @@ pub(crate) async fn candidates(tools: &Tools) -> anyhow::Result<Candidates> {
         }
         let candidate = match before.get(&id) {
             Some(candidate) => Arc::clone(candidate),
-            None => connected(tools, &id, Access::App(Arc::clone(app))).await?,
+            None => connected(context, &id, Access::App(Arc::clone(app))).await?,
         };
         candidates.insert(id, candidate);
     }
     Ok(candidates)
 }
 
-async fn connected(tools: &Tools, id: &LocationId, access: Access) -> eventlog::Result<Arc<Candidate>> {
-    let known = tools.log.connect_location(id, Timestamp::now()).await?;
+async fn connected(context: &Context, id: &LocationId, access: Access) -> eventlog::Result<Arc<Candidate>> {
+    let location = context.log.connect_location(id, Timestamp::now()).await?;
     tracing::info!(location.id = %id, "location is connected");
-    Ok(Arc::new(Candidate { known, access }))
+    Ok(Arc::new(Candidate { location, access }))
 }
 
-/// Looks where the app is installed, as soon as a webhook or a person tells of it and from time to time, until it is time to stop.
-/// Locations are looked after or let go accordingly, with the next turn of the leases.
-pub(crate) async fn run(tools: Arc<Tools>, app: Arc<App>, stop: Shutdown) -> anyhow::Result<()> {
+/// Finds out where the app is installed, when a webhook or a person has changed that and from time to time, until it is time to stop.
+/// Leases are taken and given back accordingly, when they are next renewed.
+pub(crate) async fn run(context: Arc<Context>, app: Arc<App>, stop: Shutdown) -> anyhow::Result<()> {
     let mut agencies_asked_at = Instant::now();
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = tools.installations_changed.notified() => {}
+            () = app.installations_changed.notified() => {}
             () = tokio::time::sleep(app.settings.check_interval) => {}
         }
         if agencies_asked_at.elapsed() >= app.settings.agency_interval {
             agencies_asked_at = Instant::now();
             if let Err(error) = ask_agencies(&app).await {
-                tracing::warn!(%error, "agencies are not asked where the app is installed");
+                tracing::warn!(%error, "agencies could not be asked where the app is installed");
             }
         }
-        match candidates(&tools).await {
-            Ok(candidates) => tools.set_candidates(candidates),
-            Err(error) => tracing::warn!(%error, "where the app is installed cannot be read"),
+        match candidates(&context).await {
+            Ok(candidates) => context.candidates.set(candidates),
+            Err(error) => tracing::warn!(%error, "the installations of the app cannot be read"),
         }
     }
 }
 
-/// Finds the locations of agencies whose installation no webhook told of. That one was uninstalled shows when its token is refused.
+/// Finds the locations of agencies whose installation webhook was lost. A lost uninstallation shows when the token is refused.
 async fn ask_agencies(app: &Arc<App>) -> eventlog::Result<()> {
     let credentials = app.log.credentials().await?;
     for agency in credentials.iter().filter(|credential| credential.state == CredentialState::Active) {
         if let CredentialOwner::Company(_) = &agency.owner {
-            add_all(app, &agency.owner, &credentials).await;
+            add_missing(app, &agency.owner, &credentials).await;
         }
     }
     Ok(())
 }
 
-/// Comes by the tokens of those locations of an agency that have the app and no tokens here.
-pub(crate) async fn add_all(app: &Arc<App>, agency: &CredentialOwner, known: &[Credential]) {
+/// Gets the tokens of those locations of an agency that have the app and no usable tokens here.
+pub(crate) async fn add_missing(app: &Arc<App>, agency: &CredentialOwner, stored: &[Credential]) {
     let locations = match app.tokens(agency.clone()).installed_locations().await {
         Ok(locations) => locations,
-        Err(error) => return tracing::error!(oauth.owner = %agency, %error, "the agency's locations are not known"),
+        Err(error) => return tracing::error!(oauth.owner = %agency, %error, "the agency's locations cannot be read"),
     };
     for location_id in locations {
         let owner = CredentialOwner::Location(location_id.clone());
         let usable = [CredentialState::Active, CredentialState::Inactive];
-        if known.iter().any(|credential| credential.owner == owner && usable.contains(&credential.state)) {
+        if stored.iter().any(|credential| credential.owner == owner && usable.contains(&credential.state)) {
             continue;
         }
         if let Err(error) = add(app, agency, &location_id).await {
-            tracing::error!(location.id = %location_id, %error, "location has the app and no token yet");
+            tracing::error!(location.id = %location_id, %error, "location has the app but no token yet");
         }
     }
 }
 
-/// Comes by the tokens of a location with those of its agency.
+/// Gets the tokens of a location with those of its agency.
 ///
 /// # Errors
 /// See [`OAuthError`].

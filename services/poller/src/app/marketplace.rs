@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eventlog::EventLog;
 use ghl::OAuth;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::config::OAuthSettings;
 
@@ -12,18 +12,20 @@ pub(crate) struct App {
     pub(crate) log: EventLog,
     pub(crate) oauth: OAuth,
     pub(crate) settings: OAuthSettings,
-    /// A renewal holds connections of the database while GHL is asked: only so many at once, so that some are left to store with.
+    /// A renewal holds database connections while it waits for GHL. The limit leaves some to store the new tokens with.
     pub(crate) renewals: Semaphore,
+    /// Notified when the app may have been installed or uninstalled somewhere.
+    pub(crate) installations_changed: Notify,
 }
 
 impl App {
     pub(crate) fn new(log: EventLog, transport: ghl::Transport, settings: OAuthSettings) -> Arc<Self> {
         let oauth = OAuth::new(transport, settings.app.clone());
         let renewals = Semaphore::new(settings.renewals_max.get());
-        Arc::new(Self { log, oauth, settings, renewals })
+        Arc::new(Self { log, oauth, settings, renewals, installations_changed: Notify::new() })
     }
 
-    /// Where a person installs the app, as the outside reaches it.
+    /// The address at which a person installs the app, as seen from outside.
     pub(crate) fn start_url(&self) -> String {
         let redirect = &self.settings.app.redirect_uri;
         redirect

@@ -66,19 +66,25 @@ pub struct AppointmentSettings {
     pub window: Duration,
 }
 
-/// Where appointments are looked for: windows are counted from a fixed instant, so that a pass that is resumed has the same ones.
+/// How far from its beginning a pass looks for appointments. It counts from a fixed instant, so that a resumed pass has the same windows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Span {
+pub(crate) struct AppointmentRange {
     pub(crate) past: SignedDuration,
     pub(crate) future: SignedDuration,
 }
 
+impl AppointmentRange {
+    fn new(past: Duration, future: Duration) -> Self {
+        Self { past: signed(past), future: signed(future) }
+    }
+}
+
 impl WatchSettings {
-    pub(crate) fn appointments_span(&self) -> Span {
-        span(self.appointments_past, self.appointments_future)
+    pub(crate) fn appointments_range(&self) -> AppointmentRange {
+        AppointmentRange::new(self.appointments_past, self.appointments_future)
     }
 
-    /// How far apart rounds of so many calls have to be to stay within what they may cost a day.
+    /// The shortest interval between rounds of so many calls that stays within `tasks_calls_per_day_max`.
     pub(crate) fn affordable_interval(&self, calls: u64) -> Duration {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         let calls = u32::try_from(calls).unwrap_or(u32::MAX);
@@ -87,16 +93,15 @@ impl WatchSettings {
 }
 
 impl AppointmentSettings {
-    pub(crate) fn span(&self) -> Span {
-        span(self.past, self.future)
+    pub(crate) fn range(&self) -> AppointmentRange {
+        AppointmentRange::new(self.past, self.future)
     }
 
     pub(crate) fn window(&self) -> SignedDuration {
-        SignedDuration::try_from(self.window).unwrap_or(SignedDuration::MAX)
+        signed(self.window)
     }
 }
 
-fn span(past: Duration, future: Duration) -> Span {
-    let signed = |duration: Duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
-    Span { past: signed(past), future: signed(future) }
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }

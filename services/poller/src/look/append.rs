@@ -1,4 +1,4 @@
-//! From looks to the log: what is ready together is appended together.
+//! From looks to the log: observations that are ready together are appended together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,17 +7,18 @@ use domain::{Listing, Observation, Recorded, Sighting};
 use eventlog::Lease;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::context::Tools;
-use crate::hint::{Hinted, Stuck};
+use crate::context::Context;
+use crate::parking::{Failure, park_look};
 
-/// Appends the observations of one location, in the order they come in.
+/// Appends the observations of one location, in the order in which they arrive.
 #[derive(Clone, Debug)]
 pub(crate) struct Appender {
-    looks: mpsc::Sender<Look>,
+    queue: mpsc::Sender<Entry>,
 }
 
+/// An observation, and who waits for it to be appended.
 #[derive(Debug)]
-struct Look {
+struct Entry {
     observation: Box<Observation>,
     appended: oneshot::Sender<Appended>,
 }
@@ -25,59 +26,59 @@ struct Look {
 /// What became of an observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Appended {
-    /// It is in the log, durably, with so many events; or it is parked.
+    /// It is durably in the log, with so many events; or it is parked.
     Done { events: usize },
-    /// The log cannot be reached now.
+    /// The log cannot be reached now: try again later.
     Later,
 }
 
 impl Appender {
     /// Starts the task that appends; it ends when the last clone of the appender is gone.
-    pub(crate) fn start(tools: Arc<Tools>, lease: Lease) -> Self {
-        let (looks, inbox) = mpsc::channel(tools.config.append.waiting_max);
-        tokio::spawn(append_what_comes(tools, lease, inbox));
-        Self { looks }
+    pub(crate) fn start(context: Arc<Context>, lease: Lease) -> Self {
+        let (queue, entries) = mpsc::channel(context.config.append.waiting_max);
+        tokio::spawn(append_all(context, lease, entries));
+        Self { queue }
     }
 
     /// Waits until the observation is durably appended.
     pub(crate) async fn append(&self, observation: Observation) -> Appended {
         let (appended, answer) = oneshot::channel();
-        let look = Look { observation: Box::new(observation), appended };
-        match self.looks.send(look).await {
+        let entry = Entry { observation: Box::new(observation), appended };
+        match self.queue.send(entry).await {
             Ok(()) => answer.await.unwrap_or(Appended::Later),
             Err(_) => Appended::Later,
         }
     }
 }
 
-async fn append_what_comes(tools: Arc<Tools>, lease: Lease, mut inbox: mpsc::Receiver<Look>) {
-    let batch_max = tools.config.append.batch_max;
-    let mut looks = Vec::with_capacity(batch_max);
-    while inbox.recv_many(&mut looks, batch_max).await > 0 {
-        let (observations, waiting): (Vec<_>, Vec<_>) = looks.drain(..).map(|look| (*look.observation, look.appended)).unzip();
-        let outcomes = append_batch(&tools, &lease, &observations).await;
+async fn append_all(context: Arc<Context>, lease: Lease, mut entries: mpsc::Receiver<Entry>) {
+    let batch_max = context.config.append.batch_max;
+    let mut batch = Vec::with_capacity(batch_max);
+    while entries.recv_many(&mut batch, batch_max).await > 0 {
+        let (observations, waiting): (Vec<_>, Vec<_>) = batch.drain(..).map(|entry| (*entry.observation, entry.appended)).unzip();
+        let outcomes = append_batch(&context, &lease, &observations).await;
         for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
-            // Whoever asked may have stopped waiting.
+            // The caller may have stopped waiting.
             waiting.send(outcome).ok();
         }
     }
 }
 
-/// Appends a batch; if the log refuses it for good, one by one, so that only what is refused is parked.
-async fn append_batch(tools: &Tools, lease: &Lease, observations: &[Observation]) -> Vec<Appended> {
-    match tools.log.observe_as(lease, observations).await {
-        Ok(recorded) => count(tools, observations, &recorded),
+/// Appends a batch. If the log refuses it for good, appends one by one, so that only what is refused is parked.
+async fn append_batch(context: &Context, lease: &Lease, observations: &[Observation]) -> Vec<Appended> {
+    match context.log.observe_as(lease, observations).await {
+        Ok(recorded) => count(context, observations, &recorded),
         Err(error) if error.is_transient() || matches!(error, eventlog::Error::Superseded { .. }) => {
-            tracing::warn!(location.id = %lease.location_id, %error, "not appended, again later");
+            tracing::warn!(location.id = %lease.location_id, %error, "not appended yet");
             vec![Appended::Later; observations.len()]
         }
         Err(error) => match observations {
             [] => Vec::new(),
-            [observation] => vec![park(tools, observation, &error).await],
+            [observation] => vec![park(context, observation, &error).await],
             several => {
                 let mut outcomes = Vec::with_capacity(several.len());
                 for observation in several {
-                    outcomes.extend(Box::pin(append_batch(tools, lease, std::slice::from_ref(observation))).await);
+                    outcomes.extend(Box::pin(append_batch(context, lease, std::slice::from_ref(observation))).await);
                 }
                 outcomes
             }
@@ -85,10 +86,9 @@ async fn append_batch(tools: &Tools, lease: &Lease, observations: &[Observation]
     }
 }
 
-async fn park(tools: &Tools, observation: &Observation, error: &eventlog::Error) -> Appended {
-    let stuck = Stuck { reason: error.to_string(), status: None, attempts: 1 };
-    let hinted = Hinted::redriven(&observation.location_id, &observation.contact_id);
-    match tools.park(&hinted, stuck, observation.traceparent.clone()).await {
+async fn park(context: &Context, observation: &Observation, error: &eventlog::Error) -> Appended {
+    let failure = Failure { reason: error.to_string(), status: None, attempts: 1 };
+    match park_look(context, &observation.location_id, &observation.contact_id, failure, observation.traceparent.clone()).await {
         Ok(()) => Appended::Done { events: 0 },
         Err(error) => {
             tracing::warn!(location.id = %observation.location_id, contact.id = %observation.contact_id, %error, "not parked yet");
@@ -97,10 +97,10 @@ async fn park(tools: &Tools, observation: &Observation, error: &eventlog::Error)
     }
 }
 
-fn count(tools: &Tools, observations: &[Observation], recorded: &[Recorded]) -> Vec<Appended> {
+fn count(context: &Context, observations: &[Observation], recorded: &[Recorded]) -> Vec<Appended> {
     for event in recorded {
         if let Some((kind, _)) = &event.record {
-            tools.metrics.found(&event.location_id, event.cause.net.as_str(), *kind);
+            context.metrics.found(&event.location_id, event.cause.net.as_str(), *kind);
         }
     }
     let mut events: BTreeMap<_, usize> = BTreeMap::new();
@@ -108,16 +108,16 @@ fn count(tools: &Tools, observations: &[Observation], recorded: &[Recorded]) -> 
         *events.entry(contact_id).or_default() += 1;
     }
     let appended = |observation: &Observation| {
-        // Of several looks at one contact in a batch the first takes the credit.
+        // Of several observations of one contact in a batch the first is counted as the one that changed.
         let events = events.remove(&observation.contact_id).unwrap_or_default();
-        tools.metrics.observed(observation.cause.net.as_str(), events, looked_at(observation).saturating_sub(events));
+        context.metrics.observed(observation.cause.net.as_str(), events, observed_records(observation).saturating_sub(events));
         Appended::Done { events }
     };
     observations.iter().map(appended).collect()
 }
 
-/// Records that an observation shows.
-pub(crate) fn looked_at(observation: &Observation) -> usize {
+/// How many records an observation shows.
+pub(crate) fn observed_records(observation: &Observation) -> usize {
     let listed = |listing: &Listing| match listing {
         Listing::NotAsked => 0,
         Listing::Partial(records) => records.len(),

@@ -1,9 +1,11 @@
-//! A location that is connected: how it is asked, whether its token works, and how far polling has come.
+//! A location while its lease is held here: how GHL is asked for it, whether its token works, and how far polling has come.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chassis::Shutdown;
+use chassis::tasks::sleep;
 use domain::{LocationId, Net};
 use eventlog::{EventLog, Lease, Progress};
 use ghl::{Client, Lane};
@@ -11,19 +13,19 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::look::append::Appender;
-use crate::look::names::NameBook;
+use crate::look::names::NameCache;
 
 pub(crate) struct Connection {
     pub(crate) location_id: LocationId,
     pub(crate) connected_at: Timestamp,
     pub(crate) client: Client,
-    pub(crate) names: NameBook,
+    pub(crate) names: NameCache,
     pub(crate) appender: Appender,
-    /// What gives the right to ask and to append.
+    /// The right to ask GHL and to append.
     pub(crate) lease: Lease,
     /// Cancelled when the lease is given back or lost.
     pub(crate) stop: Shutdown,
-    /// Rung when every contact is to be looked at again.
+    /// Notified when every contact is to be looked at again.
     pub(crate) backfill_wanted: Notify,
     refused_until: Mutex<Option<Instant>>,
     progress: tokio::sync::Mutex<()>,
@@ -33,7 +35,7 @@ impl Connection {
     pub(crate) fn new(
         location: &eventlog::Location,
         client: Client,
-        names: NameBook,
+        names: NameCache,
         appender: Appender,
         lease: Lease,
         stop: Shutdown,
@@ -52,7 +54,7 @@ impl Connection {
         }
     }
 
-    /// The client that asks on behalf of a net.
+    /// The client whose calls are counted in the net's lane.
     pub(crate) fn client_for(&self, net: &Net) -> Client {
         self.client.on(match net {
             Net::Webhook { .. } | Net::Operator { .. } => Lane::Hints,
@@ -68,33 +70,56 @@ impl Connection {
         until.checked_duration_since(Instant::now())
     }
 
-    /// Notes what an answer says about the token; true when that is news. Only this location pauses.
+    /// Pauses this location; true when it was not paused before.
     pub(crate) fn token_refused(&self, pause: Duration) -> bool {
         let mut until = self.refused_until.lock().unwrap_or_else(PoisonError::into_inner);
         until.replace(Instant::now() + pause).is_none()
     }
 
+    /// Ends the pause; true when there was one.
     pub(crate) fn token_accepted(&self) -> bool {
         self.refused_until.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
     }
 
     /// Waits until GHL may be asked; false when it is time to stop.
-    pub(crate) async fn wait_until_askable(&self, shutdown: &Shutdown) -> bool {
+    pub(crate) async fn wait_until_askable(&self, stop: &Shutdown) -> bool {
         while let Some(pause) = self.paused_for() {
-            if !crate::context::rest(shutdown, pause).await {
+            if !sleep(stop, pause).await {
                 return false;
             }
         }
-        !shutdown.is_cancelled()
+        !stop.is_cancelled()
     }
 
     /// Changes the saved progress. The watch and the backfill share it, so each reads before it writes, one at a time.
     pub(crate) async fn change_progress(&self, log: &EventLog, change: impl FnOnce(&mut Progress) + Send) -> eventlog::Result<Progress> {
-        let turn = self.progress.lock().await;
+        let locked = self.progress.lock().await;
         let mut progress = log.progress(&self.location_id).await?;
         change(&mut progress);
         log.save_progress(&self.location_id, &progress).await?;
-        drop(turn);
+        drop(locked);
         Ok(progress)
+    }
+}
+
+/// The locations whose leases this replica holds now.
+#[derive(Default)]
+pub(crate) struct Connections(RwLock<BTreeMap<LocationId, Arc<Connection>>>);
+
+impl Connections {
+    pub(crate) fn insert(&self, connection: Arc<Connection>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(connection.location_id.clone(), connection);
+    }
+
+    pub(crate) fn remove(&self, location_id: &LocationId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(location_id);
+    }
+
+    pub(crate) fn get(&self, location_id: &LocationId) -> Option<Arc<Connection>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(location_id).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Connection>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }

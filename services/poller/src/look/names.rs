@@ -1,4 +1,4 @@
-//! The names of what records refer to, and the zone of the location: kept for a while, refreshed when an id is met that has none.
+//! The names of what records refer to, and the location's time zone: cached for a while, refreshed when an id has no name yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,37 +10,37 @@ use ghl::{Client, Zone};
 use crate::config::NameSettings;
 
 /// The names of one location.
-pub(crate) struct NameBook {
+pub(crate) struct NameCache {
     settings: NameSettings,
-    page: RwLock<Option<Arc<Page>>>,
-    /// Held while GHL is asked, so that it is asked once.
+    snapshot: RwLock<Option<Arc<Snapshot>>>,
+    /// Locked while GHL is asked, so that it is asked once.
     asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
-struct Page {
+struct Snapshot {
     zone: Zone,
     company_id: Option<String>,
     names: Names,
     read_at: Instant,
-    /// Whether the location itself was told; without its zone the page is only good until GHL may be asked again.
+    /// Whether GHL gave the location itself. Without its zone the snapshot is only good until GHL may be asked again.
     complete: bool,
 }
 
-/// Ids that a look met.
+/// The ids that an observation refers to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Mentioned<'a> {
+pub(crate) struct ReferencedIds<'a> {
     users: BTreeSet<&'a str>,
     fields: BTreeSet<&'a str>,
     calendars: BTreeSet<&'a str>,
 }
 
-impl NameBook {
+impl NameCache {
     pub(crate) fn new(settings: NameSettings) -> Self {
-        Self { settings, page: RwLock::new(None), asking: tokio::sync::Mutex::new(()) }
+        Self { settings, snapshot: RwLock::new(None), asking: tokio::sync::Mutex::new(()) }
     }
 
-    /// The zone of the location; the unknown one when GHL does not tell or name a real one.
+    /// The zone of the location; the unknown one when GHL does not give one that exists.
     ///
     /// # Errors
     /// Only when nothing is known yet and GHL cannot be asked now.
@@ -48,7 +48,7 @@ impl NameBook {
         Ok(self.fresh(client, self.settings.lifetime).await?.zone.clone())
     }
 
-    /// The ids of the location's calendars, in order; none when GHL does not tell.
+    /// The ids of the location's calendars, in order; empty when GHL does not give them.
     ///
     /// # Errors
     /// As `zone`.
@@ -56,78 +56,81 @@ impl NameBook {
         Ok(self.fresh(client, self.settings.lifetime).await?.names.calendars.keys().cloned().collect())
     }
 
-    /// The names of what was mentioned, after another look at GHL's lists if one of them has none.
+    /// The names of these ids. When one has no name yet, GHL's lists are read again first.
     ///
     /// # Errors
     /// As `zone`.
-    pub(crate) async fn names(&self, client: &Client, mentioned: &Mentioned<'_>) -> Result<Names, ghl::Error> {
-        let mut page = self.fresh(client, self.settings.lifetime).await?;
-        if !mentioned.all_in(&page.names) {
-            page = self.fresh(client, self.settings.refresh_pause).await?;
+    pub(crate) async fn names(&self, client: &Client, ids: &ReferencedIds<'_>) -> Result<Names, ghl::Error> {
+        let mut snapshot = self.fresh(client, self.settings.lifetime).await?;
+        if !ids.all_in(&snapshot.names) {
+            snapshot = self.fresh(client, self.settings.refresh_pause).await?;
         }
-        Ok(mentioned.pick(&page.names))
+        Ok(ids.pick(&snapshot.names))
     }
 
-    /// What is known, if it is younger than `age_max`, or what GHL says now. Whoever finds GHL being asked goes on with what is old.
-    async fn fresh(&self, client: &Client, age_max: Duration) -> Result<Arc<Page>, ghl::Error> {
+    /// The snapshot, if it is younger than `age_max`, or a new one. While GHL is being asked, others go on with the old one.
+    async fn fresh(&self, client: &Client, age_max: Duration) -> Result<Arc<Snapshot>, ghl::Error> {
         let known = self.known();
-        if let Some(page) = known.as_ref().filter(|page| self.is_young(page, age_max)) {
-            return Ok(Arc::clone(page));
+        if let Some(snapshot) = known.as_ref().filter(|snapshot| self.is_young(snapshot, age_max)) {
+            return Ok(Arc::clone(snapshot));
         }
-        let turn = match (self.asking.try_lock(), &known) {
-            (Ok(turn), _) => turn,
-            (Err(_), Some(page)) => return Ok(Arc::clone(page)),
+        let locked = match (self.asking.try_lock(), &known) {
+            (Ok(locked), _) => locked,
+            (Err(_), Some(snapshot)) => return Ok(Arc::clone(snapshot)),
             (Err(_), None) => self.asking.lock().await,
         };
         // Another may have asked while this one waited.
-        if let Some(page) = self.known().filter(|page| self.is_young(page, age_max)) {
-            return Ok(page);
+        if let Some(snapshot) = self.known().filter(|snapshot| self.is_young(snapshot, age_max)) {
+            return Ok(snapshot);
         }
-        let page = Arc::new(ask(client, self.known().as_deref()).await?);
-        *self.page.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&page));
-        drop(turn);
-        Ok(page)
+        let snapshot = Arc::new(ask(client, self.known().as_deref()).await?);
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&snapshot));
+        drop(locked);
+        Ok(snapshot)
     }
 
-    fn is_young(&self, page: &Page, age_max: Duration) -> bool {
-        page.read_at.elapsed() < if page.complete { age_max } else { age_max.min(self.settings.refresh_pause) }
+    fn is_young(&self, snapshot: &Snapshot, age_max: Duration) -> bool {
+        snapshot.read_at.elapsed() < if snapshot.complete { age_max } else { age_max.min(self.settings.refresh_pause) }
     }
 
-    fn known(&self) -> Option<Arc<Page>> {
-        self.page.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn known(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// Asks for everything. A list that GHL will not give keeps what was known of it: without a scope for it, records still come, only with
-/// ids for names.
-async fn ask(client: &Client, known: Option<&Page>) -> Result<Page, ghl::Error> {
+/// Reads everything. A list that GHL refuses keeps its old content: without the scope for it, records are still read, only with ids for
+/// names.
+async fn ask(client: &Client, known: Option<&Snapshot>) -> Result<Snapshot, ghl::Error> {
     let first = known.is_none();
-    let location = unless_needed(client, "location", client.location().await, first)?;
+    let location = optional(client, "location", client.location().await, first)?;
     let complete = location.is_some();
-    let zone =
-        location.as_ref().map(|location| location.zone.clone()).or_else(|| known.map(|page| page.zone.clone())).unwrap_or(Zone::UNKNOWN);
+    let zone = location
+        .as_ref()
+        .map(|location| location.zone.clone())
+        .or_else(|| known.map(|snapshot| snapshot.zone.clone()))
+        .unwrap_or(Zone::UNKNOWN);
     if zone == Zone::UNKNOWN {
         tracing::warn!(location.id = %client.location_id(), "the time zone of the location is unknown: its local times stay text");
     }
-    let company_id = location.and_then(|location| location.company_id).or_else(|| known.and_then(|page| page.company_id.clone()));
+    let company_id = location.and_then(|location| location.company_id).or_else(|| known.and_then(|snapshot| snapshot.company_id.clone()));
     let users = async {
         match &company_id {
-            Some(company_id) => unless_needed(client, "users", client.users(company_id).await, first),
+            Some(company_id) => optional(client, "users", client.users(company_id).await, first),
             None => Ok(None),
         }
     };
     let (users, fields, calendars) = tokio::join!(users, client.custom_fields(), client.calendars());
-    let before = |of: fn(&Names) -> &BTreeMap<String, String>| known.map(|page| of(&page.names).clone()).unwrap_or_default();
+    let before = |of: fn(&Names) -> &BTreeMap<String, String>| known.map(|snapshot| of(&snapshot.names).clone()).unwrap_or_default();
     let names = Names {
         users: users?.unwrap_or_else(|| before(|names| &names.users)),
-        fields: unless_needed(client, "custom fields", fields, first)?.unwrap_or_else(|| before(|names| &names.fields)),
-        calendars: unless_needed(client, "calendars", calendars, first)?.unwrap_or_else(|| before(|names| &names.calendars)),
+        fields: optional(client, "custom fields", fields, first)?.unwrap_or_else(|| before(|names| &names.fields)),
+        calendars: optional(client, "calendars", calendars, first)?.unwrap_or_else(|| before(|names| &names.calendars)),
     };
-    Ok(Page { zone, company_id, names, read_at: Instant::now(), complete })
+    Ok(Snapshot { zone, company_id, names, read_at: Instant::now(), complete })
 }
 
-/// Does without an answer that GHL will not give; waits for one that it cannot give now, but only the first time.
-fn unless_needed<T>(client: &Client, list: &str, answer: Result<T, ghl::Error>, first: bool) -> Result<Option<T>, ghl::Error> {
+/// Does without an answer that GHL refuses; fails on one that it cannot give now, but only the first time.
+fn optional<T>(client: &Client, list: &str, answer: Result<T, ghl::Error>, first: bool) -> Result<Option<T>, ghl::Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if first && error.is_transient() => Err(error),
@@ -138,25 +141,25 @@ fn unless_needed<T>(client: &Client, list: &str, answer: Result<T, ghl::Error>, 
     }
 }
 
-impl<'a> Mentioned<'a> {
-    pub(crate) fn by(observation: &'a Observation) -> Self {
-        let mut mentioned = Self::default();
+impl<'a> ReferencedIds<'a> {
+    pub(crate) fn of(observation: &'a Observation) -> Self {
+        let mut ids = Self::default();
         if let Sighting::Present { contact, .. } = &observation.contact {
-            mentioned.users.extend(contact.assigned_to.as_deref());
-            mentioned.fields.extend(contact.custom_fields.keys().map(String::as_str));
+            ids.users.extend(contact.assigned_to.as_deref());
+            ids.fields.extend(contact.custom_fields.keys().map(String::as_str));
         }
         for record in listed(observation) {
             match record {
                 Record::Contact(_) => {}
-                Record::Task(task) => mentioned.users.extend(task.assigned_to.as_deref()),
-                Record::Note(note) => mentioned.users.extend(note.user_id.as_deref()),
+                Record::Task(task) => ids.users.extend(task.assigned_to.as_deref()),
+                Record::Note(note) => ids.users.extend(note.user_id.as_deref()),
                 Record::Appointment(appointment) => {
-                    mentioned.users.extend(appointment.assigned_to.as_deref());
-                    mentioned.calendars.extend(appointment.calendar_id.as_deref());
+                    ids.users.extend(appointment.assigned_to.as_deref());
+                    ids.calendars.extend(appointment.calendar_id.as_deref());
                 }
             }
         }
-        mentioned
+        ids
     }
 
     fn all_in(&self, names: &Names) -> bool {

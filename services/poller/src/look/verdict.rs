@@ -4,8 +4,8 @@ use domain::Verdict;
 
 use crate::config::RetrySettings;
 
-/// What becomes of a question that GHL did not answer.
-pub(crate) fn judge(error: &ghl::Error, attempt: u32, retry: &RetrySettings) -> Verdict {
+/// What becomes of a request that GHL did not answer as hoped.
+pub(crate) fn verdict(error: &ghl::Error, attempt: u32, retry: &RetrySettings) -> Verdict {
     match error {
         ghl::Error::Unavailable { retry_after, .. } => Verdict::Retry(retry.delay(attempt, *retry_after)),
         ghl::Error::Throttled { retry_after, .. } => Verdict::Retry(retry.delay(attempt, Some(*retry_after))),

@@ -1,50 +1,46 @@
 //! The first complete look at a location, page by page, resumed where it stopped; and again when hints may have been lost.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use chassis::Shutdown;
 use domain::Net;
+use eventlog::Backfill;
+use jiff::Timestamp;
 
-use crate::context::{Tools, rest};
+use crate::context::Context;
 use crate::look::connection::Connection;
-use crate::nets::compare::{Bulk, Errand};
-use crate::nets::error::Trouble;
-use crate::nets::pass::{Walked, conclude, finish, now, walk};
+use crate::nets::error::Result;
+use crate::nets::pass::{PassEnd, end, look_at_missing, now, walk};
+use crate::nets::scope::{ListKind, Rounds, Scope};
 
 /// Runs a backfill whenever one is wanted, until it is time to stop.
-pub(crate) async fn run(tools: Arc<Tools>, connection: Arc<Connection>, shutdown: Shutdown) -> anyhow::Result<()> {
-    let mut attempt = 0;
-    loop {
-        if !connection.wait_until_askable(&shutdown).await {
-            return Ok(());
-        }
-        let in_flight_max = tools.config.backfill.contacts_in_flight_max;
-        let errand = Errand { tools: &tools, connection: &connection, shutdown: &shutdown, net: &Net::Backfill, in_flight_max };
-        let pause = match fill(errand).await {
-            Ok(()) => {
-                attempt = 0;
-                tools.config.backfill.check_interval
-            }
-            Err(Trouble::Stopped) => return Ok(()),
-            Err(trouble) => {
-                attempt += 1;
-                let delay = trouble.delay(&tools, &connection, attempt);
-                tracing::warn!(location.id = %connection.location_id, %trouble, attempt, "backfill goes on later");
-                delay
-            }
-        };
-        tokio::select! {
-            () = connection.backfill_wanted.notified() => {}
-            going = rest(&shutdown, pause) => if !going { return Ok(()) },
-        }
+pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::Result<()> {
+    let settings = &context.config.backfill;
+    let scope = Scope { context, connection, net: &Net::Backfill, in_flight_max: settings.contacts_in_flight_max };
+    let mut rounds = Rounds::new(scope, "the backfill", Some(&connection.backfill_wanted));
+    while rounds.begin().await {
+        let round = fill(scope).await;
+        rounds.end(round.map(|()| settings.check_interval)).await;
     }
+    Ok(())
 }
 
-/// From where the last one stopped to the end; nothing when the last one came to its end.
-async fn fill(errand: Errand<'_>) -> Result<(), Trouble> {
-    let Errand { tools, connection, .. } = errand;
-    let backfill = tools.log.progress(&connection.location_id).await?.backfill;
-    tools.metrics.backfill(&connection.location_id, backfill.seen, backfill.total);
+/// When a backfill that is under way will have seen every contact, if it keeps its pace so far.
+pub(crate) fn done_at(backfill: &Backfill, now: Timestamp) -> Option<Timestamp> {
+    let (started_at, total) = (backfill.started_at?, backfill.total?);
+    if backfill.finished_at.is_some() || backfill.seen == 0 {
+        return None;
+    }
+    let small = |count: u64| u32::try_from(count).map_or(4_294_967_295.0, f64::from);
+    let elapsed = Duration::try_from(now.duration_since(started_at)).ok()?;
+    let left = elapsed.mul_f64(small(total.saturating_sub(backfill.seen)) / small(backfill.seen));
+    now.checked_add(left).ok()
+}
+
+/// Goes on from where the last backfill stopped; does nothing when it was completed.
+async fn fill(scope: Scope<'_>) -> Result<()> {
+    let Scope { context, connection, .. } = scope;
+    let backfill = context.log.progress(&connection.location_id).await?.backfill;
+    context.metrics.backfill(&connection.location_id, backfill.seen, backfill.total);
     if backfill.finished_at.is_some() {
         return Ok(());
     }
@@ -52,29 +48,28 @@ async fn fill(errand: Errand<'_>) -> Result<(), Trouble> {
         Some(since) => since,
         None => {
             let since = now();
-            connection.change_progress(&tools.log, |progress| progress.backfill.started_at = Some(since)).await?;
+            connection.change_progress(&context.log, |progress| progress.backfill.started_at = Some(since)).await?;
             since
         }
     };
     tracing::info!(location.id = %connection.location_id, seen = backfill.seen, "backfill begins");
-    // Contacts first: what belongs to them is taken in where they are known.
-    for bulk in Bulk::ALL {
-        let pass = tools.log.pass(&connection.location_id, errand.net.as_str(), bulk.kind()).await?;
+    for kind in ListKind::ALL {
+        let pass = context.log.pass(&connection.location_id, scope.net.as_str(), kind.record_kind()).await?;
         if pass.started_at.is_none() && pass.ended_at.is_some_and(|ended| ended >= since) {
             continue;
         }
-        let span = tools.config.appointments.span();
-        let walked = walk(errand, bulk, since, span).await?;
-        match &walked {
-            Walked::Complete(complete) => conclude(errand, bulk, complete, span).await?,
-            Walked::BrokenOff => {}
-            Walked::Superseded => return Ok(()),
+        let range = context.config.appointments.range();
+        let ended = walk(scope, kind, since, range).await?;
+        match &ended {
+            PassEnd::Complete(complete) => look_at_missing(scope, kind, complete, range).await?,
+            PassEnd::BrokenOff => {}
+            PassEnd::Superseded => return Ok(()),
         }
-        finish(errand, bulk, &walked).await?;
+        end(scope, kind, &ended).await?;
     }
     let finished_at = now();
     let progress = connection
-        .change_progress(&tools.log, |progress| {
+        .change_progress(&context.log, |progress| {
             if progress.backfill.started_at == Some(since) {
                 progress.backfill.finished_at = Some(finished_at);
             }
@@ -84,4 +79,19 @@ async fn fill(errand: Errand<'_>) -> Result<(), Trouble> {
         tracing::info!(location.id = %connection.location_id, seen = progress.backfill.seen, "backfill is complete");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backfill_is_forecast_by_how_it_went_so_far() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let backfill = Backfill { seen: 100, total: Some(400), started_at: Some(at(0)), ..Backfill::default() };
+        assert_eq!(done_at(&backfill, at(60)), Some(at(240)));
+        assert_eq!(done_at(&Backfill { seen: 0, ..backfill.clone() }, at(60)), None);
+        assert_eq!(done_at(&Backfill { total: None, ..backfill.clone() }, at(60)), None);
+        assert_eq!(done_at(&Backfill { finished_at: Some(at(50)), ..backfill }, at(60)), None);
+    }
 }

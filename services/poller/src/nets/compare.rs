@@ -1,149 +1,70 @@
-//! Rows of a bulk listing against what is known: what is the same costs no call, what differs is asked for by its id before it counts.
+//! Rows of a list against what the log knows: an unchanged row costs no call, a changed one is asked for by its id before it counts.
 //!
-//! GHL's searches lag behind by seconds, so that a row may show what was before. It may say that there is something to look at, and that
-//! nothing has changed; only of a record that was never seen it is taken at its word, and only in a backfill.
+//! GHL's searches lag by seconds, so a row may show what was before. It can say that there is something to look at, and that nothing has
+//! changed. Its content is appended only for a record that was never seen, and only in a backfill.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chassis::Shutdown;
-use domain::{Change, ContactId, KnownContact, Listing, Moment, Net, Observation, Record, RecordId, RecordKind, Sighting};
+use domain::{Change, ContactId, KnownContact, Listing, Moment, Observation, Record, RecordId, Sighting};
 use futures::StreamExt;
-use ghl::{Client, RecordRow, Row};
-use jiff::Timestamp;
+use ghl::{RecordRow, Row};
 
-use crate::context::Tools;
-use crate::look::append::Appended;
-use crate::look::connection::Connection;
-use crate::look::fetch::{Ask, FoundContact, Parts, Question, look_until_seen, unseen};
-use crate::look::names::Mentioned;
-use crate::nets::error::Trouble;
+use crate::look::append::{Appended, observed_records};
+use crate::look::names::ReferencedIds;
+use crate::look::request::{AnswerId, ContactPart, FoundContact, RecordParts, Request};
+use crate::look::retry::look_until_seen;
+use crate::nets::error::{Error, Result};
+use crate::nets::scope::{ListKind, Scope};
 
-/// Contacts of whom everything that is known is in memory at once: a list of appointments may be of thousands.
+/// Contacts whose known records are in memory at once: a list of appointments may name thousands of contacts.
 const CONTACTS_AT_ONCE: usize = 200;
 
-/// On whose behalf a location is gone through.
-#[derive(Clone, Copy)]
-pub(crate) struct Errand<'a> {
-    pub(crate) tools: &'a Tools,
-    pub(crate) connection: &'a Connection,
-    pub(crate) shutdown: &'a Shutdown,
-    pub(crate) net: &'a Net,
-    /// Looks at the same time.
-    pub(crate) in_flight_max: usize,
-}
-
-/// Of which answer rows are.
-#[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    pub(crate) at: Timestamp,
-    pub(crate) trace_id: Option<String>,
-}
-
-/// Records of which a whole location has a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bulk {
-    Contacts,
-    Tasks,
-    Appointments,
-}
-
-impl Bulk {
-    pub(crate) const ALL: [Self; 3] = [Self::Contacts, Self::Tasks, Self::Appointments];
-
-    pub(crate) fn kind(self) -> RecordKind {
-        match self {
-            Self::Contacts => RecordKind::Contact,
-            Self::Tasks => RecordKind::Task,
-            Self::Appointments => RecordKind::Appointment,
-        }
-    }
-
-    /// What of a contact is asked for to confirm what such a list says.
-    fn parts(self) -> Parts {
-        match self {
-            Self::Contacts => Parts::ALL,
-            Self::Tasks => Parts::TASKS,
-            Self::Appointments => Parts::APPOINTMENTS,
-        }
-    }
-}
-
-/// What becomes of what a row says.
-enum Next {
+/// What becomes of a row.
+enum Decision {
     /// It is as it is known.
-    Same(Observation),
-    /// It is taken at its word.
-    New(Observation),
-    Look(Question),
-}
-
-impl Errand<'_> {
-    pub(crate) fn client(&self) -> Client {
-        self.connection.client_for(self.net)
-    }
-
-    pub(crate) fn is_backfill(&self) -> bool {
-        matches!(self.net, Net::Backfill)
-    }
-
-    fn observation(&self, contact_id: ContactId, asked: &Asked) -> Observation {
-        let mut seen = unseen(self.connection, contact_id, asked.at, self.net.clone());
-        seen.cause.ghl_trace_id.clone_from(&asked.trace_id);
-        seen.traceparent = chassis::trace::traceparent();
-        seen
-    }
-
-    /// What confirms that a contact's records of a kind are as a list says.
-    pub(crate) fn confirm(&self, contact_id: ContactId, bulk: Bulk) -> Question {
-        let contact = if bulk == Bulk::Contacts { Ask::Fresh } else { Ask::Nothing };
-        Question { contact_id, contact, parts: bulk.parts(), net: self.net.clone(), traceparent: chassis::trace::traceparent() }
-    }
+    Confirm(Observation),
+    /// Its content is appended.
+    Append(Observation),
+    /// Its contact is looked at.
+    Look(Request),
 }
 
 /// Compares a page of contacts, and waits until what came of it is in the log.
-pub(crate) async fn contacts(errand: Errand<'_>, rows: Vec<Row>, asked: &Asked) -> Result<(), Trouble> {
+pub(crate) async fn contacts(scope: Scope<'_>, rows: Vec<Row>, answer: &AnswerId) -> Result<()> {
     let ids: Vec<ContactId> = rows.iter().map(|row| row.contact_id.clone()).collect();
-    let known = errand.tools.log.known(&errand.connection.location_id, &ids).await?;
-    let nexts = rows.into_iter().map(|row| next_of_contact(errand, row, &known, asked)).collect();
-    settle(errand, nexts).await
+    let known = scope.context.log.known(&scope.connection.location_id, &ids).await?;
+    let decisions = rows.into_iter().map(|row| decide_contact(scope, known.get(&row.contact_id), row, answer)).collect();
+    carry_out(scope, decisions).await
 }
 
-fn next_of_contact(errand: Errand<'_>, row: Row, known: &BTreeMap<ContactId, KnownContact>, asked: &Asked) -> Next {
-    let whole = |contact_id| Next::Look(Question::whole(contact_id, errand.net.clone(), chassis::trace::traceparent()));
-    let known = known.get(&row.contact_id);
-    let moved = known.is_none_or(|known| has_moved(row.updated_at(), known.looks.updated_at.as_ref()));
+fn decide_contact(scope: Scope<'_>, known: Option<&KnownContact>, row: Row, answer: &AnswerId) -> Decision {
+    let has_moved = known.is_none_or(|known| has_moved(row.updated_at(), known.looks.updated_at.as_ref()));
     let Row { contact_id, contact, mut silent } = row;
     let Some(known) = known else {
-        if !errand.is_backfill() || errand.tools.config.backfill.contact_by_id {
-            return whole(contact_id);
+        if !scope.is_backfill() || scope.context.config.backfill.contact_by_id {
+            return Decision::Look(scope.whole(contact_id));
         }
-        return Next::Look(with_notes(
-            errand,
-            contact_id,
-            FoundContact { contact, silent, asked_at: asked.at, trace_id: asked.trace_id.clone() },
-        ));
+        return Decision::Look(with_notes(scope, contact_id, FoundContact { contact, silent, answer: answer.clone() }));
     };
-    // The update time says when the contact was last looked at with everything that belongs to it; this row is no such look.
+    // The known update time is that of the last look at the contact with everything that belongs to it. This row is no such look.
     silent.insert("updated_at".to_owned());
-    let mut seen = errand.observation(contact_id.clone(), asked);
+    let mut seen = scope.observation(contact_id.clone(), answer);
     seen.contact = Sighting::Present { contact: Box::new(contact.clone()), silent: silent.clone() };
-    if moved || !domain::observe(known, &seen).drafts.is_empty() {
-        whole(contact_id)
-    } else if errand.is_backfill() {
-        let found = FoundContact { contact, silent, asked_at: asked.at, trace_id: asked.trace_id.clone() };
-        Next::Look(with_notes(errand, contact_id, found))
+    if has_moved || !domain::observe(known, &seen).drafts.is_empty() {
+        Decision::Look(scope.whole(contact_id))
+    } else if scope.is_backfill() {
+        Decision::Look(with_notes(scope, contact_id, FoundContact { contact, silent, answer: answer.clone() }))
     } else {
-        Next::Same(seen)
+        Decision::Confirm(seen)
     }
 }
 
-/// A backfill sees the notes with the contact: there is no list of them over a location.
-fn with_notes(errand: Errand<'_>, contact_id: ContactId, found: FoundContact) -> Question {
-    let contact = Ask::Found(Box::new(found));
-    Question { contact_id, contact, parts: Parts::NOTES, net: errand.net.clone(), traceparent: chassis::trace::traceparent() }
+/// A backfill asks for the notes of each contact it finds: GHL does not list the notes of a location.
+fn with_notes(scope: Scope<'_>, contact_id: ContactId, found: FoundContact) -> Request {
+    scope.request(contact_id, ContactPart::Found(Box::new(found)), RecordParts::NOTES)
 }
 
-/// Search lags behind: a row older than what was already seen is no news.
+/// The search lags: a row older than what was already seen is no news.
 pub(crate) fn has_moved(row: Option<&Moment>, known: Option<&Moment>) -> bool {
     match (row, known) {
         (Some(Moment::At(now)), Some(Moment::At(known))) => now > known,
@@ -151,12 +72,12 @@ pub(crate) fn has_moved(row: Option<&Moment>, known: Option<&Moment>) -> bool {
     }
 }
 
-/// Compares a page of tasks or appointments, and waits until what came of it is in the log. A task of several contacts is one of each.
-pub(crate) async fn records(errand: Errand<'_>, bulk: Bulk, rows: Vec<RecordRow>, asked: &Asked) -> Result<(), Trouble> {
+/// Compares a page of tasks or appointments, and waits until what came of it is in the log. A task of several contacts counts for each.
+pub(crate) async fn records(scope: Scope<'_>, kind: ListKind, rows: Vec<RecordRow>, answer: &AnswerId) -> Result<()> {
     let mut by_contact: BTreeMap<ContactId, Vec<Listed>> = BTreeMap::new();
     for RecordRow { record_id, contacts, record, silent } in rows {
         if contacts.is_empty() {
-            errand.tools.metrics.of_nobody(bulk.kind());
+            scope.context.metrics.of_nobody(kind.record_kind());
         }
         for contact_id in contacts {
             by_contact.entry(contact_id).or_default().push((record_id.clone(), record.clone(), silent.clone()));
@@ -168,90 +89,90 @@ pub(crate) async fn records(errand: Errand<'_>, bulk: Bulk, rows: Vec<RecordRow>
         if some.is_empty() {
             return Ok(());
         }
-        records_of(errand, bulk, some, asked).await?;
+        compare_records(scope, kind, some, answer).await?;
     }
 }
 
-async fn records_of(errand: Errand<'_>, bulk: Bulk, by_contact: Vec<(ContactId, Vec<Listed>)>, asked: &Asked) -> Result<(), Trouble> {
+async fn compare_records(scope: Scope<'_>, kind: ListKind, by_contact: Vec<(ContactId, Vec<Listed>)>, answer: &AnswerId) -> Result<()> {
     let ids: Vec<ContactId> = by_contact.iter().map(|(contact_id, _)| contact_id.clone()).collect();
-    let known = errand.tools.log.known(&errand.connection.location_id, &ids).await?;
-    let mut nexts = Vec::with_capacity(by_contact.len());
+    let known = scope.context.log.known(&scope.connection.location_id, &ids).await?;
+    let mut decisions = Vec::with_capacity(by_contact.len());
     for (contact_id, listed) in by_contact {
-        let mut next = next_of_records(errand, bulk, contact_id, listed, &known, asked);
-        if let Next::New(seen) = &mut next {
-            seen.names = errand.connection.names.names(&errand.client(), &Mentioned::by(seen)).await?;
+        let mut decision = decide_records(scope, kind, contact_id, listed, &known, answer);
+        if let Decision::Append(seen) = &mut decision {
+            seen.names = scope.connection.names.names(&scope.client(), &ReferencedIds::of(seen)).await?;
         }
-        nexts.push(next);
+        decisions.push(decision);
     }
-    settle(errand, nexts).await
+    carry_out(scope, decisions).await
 }
 
-/// A record, and the fields that its row does not mention.
+/// A record as a list shows it, and the fields that the row does not mention.
 type Listed = (RecordId, Record, BTreeSet<String>);
 
-fn next_of_records(
-    errand: Errand<'_>,
-    bulk: Bulk,
+fn decide_records(
+    scope: Scope<'_>,
+    kind: ListKind,
     contact_id: ContactId,
     listed: Vec<Listed>,
     known: &BTreeMap<ContactId, KnownContact>,
-    asked: &Asked,
-) -> Next {
+    answer: &AnswerId,
+) -> Decision {
     let Some(known) = known.get(&contact_id).filter(|known| known.is_present(&contact_id)) else {
-        return Next::Look(Question::whole(contact_id, errand.net.clone(), chassis::trace::traceparent()));
+        return Decision::Look(scope.whole(contact_id));
     };
     let filled = listed.into_iter().map(|(id, record, silent)| {
-        let last = known.records.get(&(bulk.kind(), id.clone())).map(|last| &last.record);
+        let last = known.records.get(&(kind.record_kind(), id.clone())).map(|last| &last.record);
         (id, Some(domain::fill_silent(last, record, &silent)))
     });
     let listing = Listing::Partial(filled.collect());
-    let mut seen = errand.observation(contact_id.clone(), asked);
-    match bulk {
-        Bulk::Contacts => {}
-        Bulk::Tasks => seen.tasks = listing,
-        Bulk::Appointments => seen.appointments = listing,
+    let mut seen = scope.observation(contact_id.clone(), answer);
+    match kind {
+        ListKind::Contacts => {}
+        ListKind::Tasks => seen.tasks = listing,
+        ListKind::Appointments => seen.appointments = listing,
     }
     let observed = domain::observe(known, &seen);
     if observed.drafts.is_empty() {
-        Next::Same(seen)
-    } else if errand.is_backfill() && observed.drafts.iter().all(|draft| draft.fact.change == Change::Appeared) {
-        Next::New(seen)
+        Decision::Confirm(seen)
+    } else if scope.is_backfill() && observed.drafts.iter().all(|draft| draft.fact.change == Change::Appeared) {
+        Decision::Append(seen)
     } else {
-        Next::Look(errand.confirm(contact_id, bulk))
+        Decision::Look(scope.confirmation(contact_id, kind))
     }
 }
 
-async fn settle(errand: Errand<'_>, nexts: Vec<Next>) -> Result<(), Trouble> {
-    let (mut same, mut new, mut questions) = (Vec::new(), Vec::new(), Vec::new());
-    for next in nexts {
-        match next {
-            Next::Same(seen) => same.push(seen),
-            Next::New(seen) => new.push(seen),
-            Next::Look(question) => questions.push(question),
+async fn carry_out(scope: Scope<'_>, decisions: Vec<Decision>) -> Result<()> {
+    let (mut unchanged, mut new, mut requests) = (Vec::new(), Vec::new(), Vec::new());
+    for decision in decisions {
+        match decision {
+            Decision::Confirm(seen) => unchanged.push(seen),
+            Decision::Append(seen) => new.push(seen),
+            Decision::Look(request) => requests.push(request),
         }
     }
-    if !same.is_empty() {
-        errand.tools.log.confirm(&errand.connection.lease, &same).await?;
-        errand.tools.metrics.unchanged(errand.net.as_str(), same.iter().map(crate::look::append::looked_at).sum());
+    if !unchanged.is_empty() {
+        scope.context.log.confirm(&scope.connection.lease, &unchanged).await?;
+        scope.context.metrics.unchanged(scope.net.as_str(), unchanged.iter().map(observed_records).sum());
     }
-    let appended = futures::future::join_all(new.into_iter().map(|seen| errand.connection.appender.append(seen))).await;
+    let appended = futures::future::join_all(new.into_iter().map(|seen| scope.connection.appender.append(seen))).await;
     if appended.contains(&Appended::Later) {
-        return Err(Trouble::NotAppended);
+        return Err(Error::NotAppended);
     }
-    look_at(errand, questions).await
+    look_at(scope, requests).await
 }
 
 /// Looks, and waits until what was seen is in the log.
-pub(crate) async fn look_at(errand: Errand<'_>, questions: Vec<Question>) -> Result<(), Trouble> {
-    let looks = questions.into_iter().map(|question| async move {
-        let looked = look_until_seen(errand.tools, errand.connection, question, errand.shutdown).await?;
+pub(crate) async fn look_at(scope: Scope<'_>, requests: Vec<Request>) -> Result<()> {
+    let looks = requests.into_iter().map(|request| async move {
+        let looked = look_until_seen(scope.context, scope.connection, request, scope.stop()).await?;
         let Some(observation) = looked else { return Ok(()) };
-        match errand.connection.appender.append(observation).await {
+        match scope.connection.appender.append(observation).await {
             Appended::Done { .. } => Ok(()),
-            Appended::Later => Err(Trouble::NotAppended),
+            Appended::Later => Err(Error::NotAppended),
         }
     });
-    let mut looks = futures::stream::iter(looks).buffer_unordered(errand.in_flight_max);
+    let mut looks = futures::stream::iter(looks).buffer_unordered(scope.in_flight_max);
     while let Some(looked) = looks.next().await {
         looked?;
     }

@@ -1,41 +1,44 @@
-//! What keeps a round or a pass from going on, and for how long.
+//! Why a round could not be completed, and when it is tried again.
 
 use std::time::Duration;
 
 use domain::Verdict;
 
-use crate::context::Tools;
+use crate::context::Context;
 use crate::look::connection::Connection;
-use crate::look::fetch::{Stopped, note_refusal};
-use crate::look::verdict::judge;
+use crate::look::fetch::note_refusal;
+use crate::look::retry::Stopped;
+use crate::look::verdict::verdict;
 
-/// Why a round did not come to its end. What it has noted of how far it came stays where it was.
+/// Why a round was not completed. The next one goes on from the progress that was saved.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum Error {
     #[error("{0}")]
     Ghl(#[from] ghl::Error),
     #[error("{0}")]
     Log(#[from] eventlog::Error),
-    #[error("the log does not take what was seen")]
+    #[error("what was seen could not be appended")]
     NotAppended,
     #[error("stopped")]
     Stopped,
 }
 
-impl From<Stopped> for Trouble {
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+impl From<Stopped> for Error {
     fn from(Stopped: Stopped) -> Self {
         Self::Stopped
     }
 }
 
-impl Trouble {
-    /// How long to wait before trying again. A search concerns everyone, so even a refusal is tried again, at the slowest pace.
-    pub(crate) fn delay(&self, tools: &Tools, connection: &Connection, attempt: u32) -> Duration {
-        let retry = &tools.config.retry;
+impl Error {
+    /// How long to wait before the next attempt. A search concerns every contact, so even a refusal is tried again, at the slowest pace.
+    pub(crate) fn delay(&self, context: &Context, connection: &Connection, attempt: u32) -> Duration {
+        let retry = &context.config.retry;
         match self {
             Self::Ghl(error) => {
-                note_refusal(tools, connection, error);
-                match judge(error, attempt, retry) {
+                note_refusal(context, connection, error);
+                match verdict(error, attempt, retry) {
                     Verdict::Retry(delay) => delay,
                     Verdict::Done | Verdict::Park(_) => retry.longest,
                 }

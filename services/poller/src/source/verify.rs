@@ -11,11 +11,12 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use crate::context::Tools;
+use crate::context::Context;
 use crate::look::connection::Connection;
-use crate::look::fetch::{Question, look};
-use crate::look::verdict::judge;
-use crate::source::refusal_of_log;
+use crate::look::fetch::look;
+use crate::look::request::Request;
+use crate::look::verdict::verdict;
+use crate::source::refusal::status_of_log;
 
 type Answer = Result<api::VerifySourceResponse, Status>;
 
@@ -24,7 +25,7 @@ const CONTACTS_PER_READ: u32 = 200;
 
 /// One comparison, and how far it is.
 struct Comparison {
-    tools: Arc<Tools>,
+    context: Arc<Context>,
     connection: Arc<Connection>,
     net: Net,
     answers: mpsc::Sender<Answer>,
@@ -33,21 +34,21 @@ struct Comparison {
     differing: u64,
 }
 
-/// Compares one contact or all. It ends when nobody listens any more, and with an error when the location changes hands.
-pub(crate) fn verify(tools: Arc<Tools>, connection: Arc<Connection>, contact: Option<ContactId>) -> ReceiverStream<Answer> {
+/// Compares one contact or all. Ends when nobody listens any more, and with an error when another replica takes the location over.
+pub(super) fn verify(context: Arc<Context>, connection: Arc<Connection>, contact: Option<ContactId>) -> ReceiverStream<Answer> {
     let (answers, receiver) = mpsc::channel(16);
-    // A person waits for one contact; all of them wait like a sweep.
+    // One contact is asked for at once, since a person waits for it; all of them at the pace of a sweep.
     let net = if contact.is_some() { Net::Operator { who: "verify".to_owned() } } else { Net::Sweep };
     tokio::spawn(async move {
         let (stop, listening) = (connection.stop.clone(), answers.clone());
-        let comparison = Comparison { tools, connection, net, answers, checked: 0, total: 0, differing: 0 };
+        let comparison = Comparison { context, connection, net, answers, checked: 0, total: 0, differing: 0 };
         let ended = tokio::select! {
             () = stop.cancelled() => Err(Status::unavailable("the poller stops or gives the location to another replica; verify again")),
             () = listening.closed() => Ok(()),
             ended = comparison.run(contact) => ended,
         };
         if let Err(status) = ended {
-            // Whoever asked may be gone.
+            // The caller may be gone.
             drop(listening.send(Err(status)).await);
         }
     });
@@ -62,38 +63,38 @@ impl Comparison {
                 self.compare_all(vec![contact_id]).await?;
             }
             None => {
-                self.total = self.tools.log.contacts_present(&self.connection.location_id).await.map_err(refusal_of_log)?;
+                self.total = self.context.log.contacts_present(&self.connection.location_id).await.map_err(status_of_log)?;
                 self.compare_known().await?;
                 self.compare_listed().await?;
             }
         }
-        self.tell(Vec::new(), true).await;
+        self.send(Vec::new(), true).await;
         Ok(())
     }
 
-    /// Everybody whom the log holds as present.
+    /// Every contact that the log holds as present.
     async fn compare_known(&mut self) -> Result<(), Status> {
         let mut after: Option<ContactId> = None;
         loop {
-            let (log, location_id) = (&self.tools.log, &self.connection.location_id);
-            // Nobody was asked for after the end of time: these are all.
+            let (log, location_id) = (&self.context.log, &self.connection.location_id);
+            // Nothing was asked for after the end of time, so these are all contacts.
             let contacts =
-                log.unseen_contacts(location_id, Timestamp::MAX, after.as_ref(), CONTACTS_PER_READ).await.map_err(refusal_of_log)?;
+                log.unseen_contacts(location_id, Timestamp::MAX, after.as_ref(), CONTACTS_PER_READ).await.map_err(status_of_log)?;
             let Some(last) = contacts.last() else { return Ok(()) };
             after = Some(last.clone());
             self.compare_all(contacts).await?;
         }
     }
 
-    /// Everybody whom GHL lists and the log does not hold as present.
+    /// Every contact that GHL lists and the log does not hold as present.
     async fn compare_listed(&mut self) -> Result<(), Status> {
         let client = self.connection.client_for(&self.net);
-        let mut search = Search { window: Window::Everyone, rows_max: self.tools.config.sweep.page_rows.get(), after: None };
-        for _ in 0..self.tools.config.sweep.pages_max {
-            let zone = self.connection.names.zone(&client).await.map_err(|error| refusal(&error))?;
-            let page = client.search(&search, &zone).await.map_err(|error| refusal(&error))?.value;
+        let mut search = Search { window: Window::Everyone, rows_max: self.context.config.sweep.page_rows.get(), after: None };
+        for _ in 0..self.context.config.sweep.pages_max {
+            let zone = self.connection.names.zone(&client).await.map_err(|error| status_of_ghl(&error))?;
+            let page = client.search(&search, &zone).await.map_err(|error| status_of_ghl(&error))?.value;
             let listed: Vec<ContactId> = page.rows.into_iter().map(|row| row.contact_id).collect();
-            let known = self.tools.log.known(&self.connection.location_id, &listed).await.map_err(refusal_of_log)?;
+            let known = self.context.log.known(&self.connection.location_id, &listed).await.map_err(status_of_log)?;
             let unknown: Vec<ContactId> =
                 listed.iter().filter(|id| !known.get(*id).is_some_and(|known| known.is_present(id))).cloned().collect();
             self.total += unknown.len() as u64;
@@ -107,58 +108,63 @@ impl Comparison {
     }
 
     async fn compare_all(&mut self, contacts: Vec<ContactId>) -> Result<(), Status> {
-        let in_flight_max = self.tools.config.sweep.contacts_in_flight_max;
-        let (tools, connection, net) = (Arc::clone(&self.tools), Arc::clone(&self.connection), self.net.clone());
-        let compared = contacts.into_iter().map(|contact_id| compare(&tools, &connection, &net, contact_id));
+        let in_flight_max = self.context.config.sweep.contacts_in_flight_max;
+        let (context, connection, net) = (Arc::clone(&self.context), Arc::clone(&self.connection), self.net.clone());
+        let compared = contacts.into_iter().map(|contact_id| compare(&context, &connection, &net, contact_id));
         let mut compared = futures::stream::iter(compared).buffer_unordered(in_flight_max);
         while let Some(differences) = compared.next().await {
             let differences = differences?;
             self.checked += 1;
             self.differing += differences.len() as u64;
             if !differences.is_empty() || self.checked.is_multiple_of(100) {
-                self.tell(differences, false).await;
+                self.send(differences, false).await;
             }
         }
         Ok(())
     }
 
-    async fn tell(&self, differences: Vec<api::RecordDifference>, done: bool) {
+    async fn send(&self, differences: Vec<api::RecordDifference>, done: bool) {
         let answer = api::VerifySourceResponse { checked: self.checked, total: self.total, differing: self.differing, differences, done };
-        // Whoever asked may be gone; then the comparison ends.
+        // The caller may be gone; then the comparison ends.
         drop(self.answers.send(Ok(answer)).await);
     }
 }
 
-/// What differs in one contact. A difference counts when it is still there after a while: a change may be on its way. Whoever was
-/// erased is not asked for: the log is meant to know nothing.
-async fn compare(tools: &Tools, connection: &Connection, net: &Net, contact_id: ContactId) -> Result<Vec<api::RecordDifference>, Status> {
-    let erasure = tools.log.erasure(&connection.location_id, &contact_id).await.map_err(refusal_of_log)?;
+/// What differs in one contact. A difference counts if it is still there after a while: a change may be on its way. An erased contact is
+/// not asked for: the log is meant to know nothing of it.
+async fn compare(
+    context: &Context,
+    connection: &Connection,
+    net: &Net,
+    contact_id: ContactId,
+) -> Result<Vec<api::RecordDifference>, Status> {
+    let erasure = context.log.erasure(&connection.location_id, &contact_id).await.map_err(status_of_log)?;
     if erasure.is_some_and(|erasure| erasure.lifted_at.is_none()) {
         return Ok(Vec::new());
     }
-    let mut found = differences(tools, connection, net, &contact_id).await?;
+    let mut found = differences(context, connection, net, &contact_id).await?;
     if !found.is_empty() {
-        tokio::time::sleep(tools.config.verify.recheck_pause).await;
-        found = differences(tools, connection, net, &contact_id).await?;
+        tokio::time::sleep(context.config.verify.recheck_pause).await;
+        found = differences(context, connection, net, &contact_id).await?;
     }
     Ok(found.into_iter().map(|draft| difference(&contact_id, draft)).collect())
 }
 
-async fn differences(tools: &Tools, connection: &Connection, net: &Net, contact_id: &ContactId) -> Result<Vec<Draft>, Status> {
+async fn differences(context: &Context, connection: &Connection, net: &Net, contact_id: &ContactId) -> Result<Vec<Draft>, Status> {
     let mut attempt = 1;
     let seen = loop {
-        let error = match look(tools, connection, Question::whole(contact_id.clone(), net.clone(), None)).await {
+        let error = match look(context, connection, Request::whole(contact_id.clone(), net.clone(), None)).await {
             Ok(seen) => break seen,
             Err(error) => error,
         };
-        match judge(&error, attempt, &tools.config.retry) {
+        match verdict(&error, attempt, &context.config.retry) {
             domain::Verdict::Retry(delay) if error.is_transient() => tokio::time::sleep(delay).await,
-            domain::Verdict::Retry(_) | domain::Verdict::Park(_) | domain::Verdict::Done => return Err(refusal(&error)),
+            domain::Verdict::Retry(_) | domain::Verdict::Park(_) | domain::Verdict::Done => return Err(status_of_ghl(&error)),
         }
         attempt += 1;
     };
     // The log is read after GHL, so that what was appended meanwhile is in it.
-    let known = tools.log.known(&connection.location_id, std::slice::from_ref(contact_id)).await.map_err(refusal_of_log)?;
+    let known = context.log.known(&connection.location_id, std::slice::from_ref(contact_id)).await.map_err(status_of_log)?;
     Ok(domain::observe(&known.get(contact_id).cloned().unwrap_or_default(), &seen).drafts)
 }
 
@@ -177,7 +183,7 @@ fn difference(contact_id: &ContactId, draft: Draft) -> api::RecordDifference {
     }
 }
 
-fn refusal(error: &ghl::Error) -> Status {
+fn status_of_ghl(error: &ghl::Error) -> Status {
     if matches!(error, ghl::Error::Unauthorized { .. }) {
         Status::failed_precondition(format!("{error}; give the poller a token that works"))
     } else if error.is_transient() {

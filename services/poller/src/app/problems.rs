@@ -1,0 +1,84 @@
+//! What a person must do so that every location can be read, as the service's status shows it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chassis::Chassis;
+use domain::LocationId;
+use eventlog::{Credential, CredentialOwner};
+
+use crate::app::marketplace::App;
+use crate::metrics::Metrics;
+
+pub(crate) struct Problems {
+    /// The locations of the settings, which have private integration tokens.
+    listed: BTreeSet<LocationId>,
+    app: Option<Arc<App>>,
+    chassis: Arc<Chassis>,
+    metrics: Metrics,
+    /// The locations whose token GHL refuses.
+    refused: Mutex<BTreeSet<LocationId>>,
+    /// What is wrong with installations of the app.
+    broken: Mutex<BTreeMap<CredentialOwner, String>>,
+}
+
+impl Problems {
+    pub(crate) fn new(listed: BTreeSet<LocationId>, app: Option<Arc<App>>, chassis: Arc<Chassis>, metrics: Metrics) -> Self {
+        Self { listed, app, chassis, metrics, refused: Mutex::default(), broken: Mutex::default() }
+    }
+
+    /// Shows that a location is paused because GHL refuses its token.
+    pub(crate) fn token_refused(&self, location_id: &LocationId) {
+        self.metrics.token_refused(location_id, true);
+        lock(&self.refused).insert(location_id.clone());
+        if let Some(app) = &self.app {
+            // The reason may just have been stored with the installation.
+            app.installations_changed.notify_one();
+        }
+        self.show();
+    }
+
+    /// Shows that GHL accepts a location's token, or that the location is not looked after here any more.
+    pub(crate) fn token_accepted(&self, location_id: &LocationId) {
+        self.metrics.token_refused(location_id, false);
+        lock(&self.refused).remove(location_id);
+        self.show();
+    }
+
+    /// Shows what is wrong with the installations of the app.
+    pub(crate) fn installations(&self, credentials: &[Credential]) {
+        let problems = credentials.iter().filter_map(|credential| Some((credential.owner.clone(), credential.problem.clone()?)));
+        *lock(&self.broken) = problems.collect();
+        self.show();
+    }
+
+    /// A line for each location and agency, with what a person must do.
+    fn show(&self) {
+        // Held to the end, so that what is shown last is what is newest.
+        let refused = lock(&self.refused);
+        let mut problems = lock(&self.broken).clone();
+        for id in &*refused {
+            problems.entry(CredentialOwner::Location(id.clone())).or_insert_with(|| self.new_token(id));
+        }
+        let ids: Vec<&str> = refused.iter().map(LocationId::as_str).collect();
+        let lines: Vec<_> = problems.into_iter().map(|(owner, problem)| format!("{owner}: {problem}")).collect();
+        let control = self.chassis.control();
+        control.set_figure("locations_with_refused_token", ids.join(" "));
+        control.set_figure("to_mend", lines.join("\n"));
+    }
+
+    fn new_token(&self, location_id: &LocationId) -> String {
+        match &self.app {
+            Some(app) if !self.listed.contains(location_id) => {
+                format!("GHL refuses its token; check oauth.app.scopes and install the app again: open {}", app.start_url())
+            }
+            Some(_) | None => "GHL refuses its private integration token; make another in its Settings, Private Integrations, with \
+                               every scope, and give it to the poller"
+                .to_owned(),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

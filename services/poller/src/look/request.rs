@@ -1,0 +1,63 @@
+//! Which contact to look at, which of its parts, and on whose behalf.
+
+use std::collections::BTreeSet;
+
+use domain::{Contact, ContactId, Net};
+use jiff::Timestamp;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) contact_id: ContactId,
+    pub(crate) contact: ContactPart,
+    pub(crate) records: RecordParts,
+    pub(crate) net: Net,
+    pub(crate) traceparent: Option<String>,
+}
+
+impl Request {
+    /// For the contact and everything that belongs to it.
+    pub(crate) fn whole(contact_id: ContactId, net: Net, traceparent: Option<String>) -> Self {
+        Self { contact_id, contact: ContactPart::Fetch, records: RecordParts::ALL, net, traceparent }
+    }
+}
+
+/// What is wanted of the contact itself.
+#[derive(Clone, Debug)]
+pub(crate) enum ContactPart {
+    /// GHL is asked for it by its id.
+    Fetch,
+    /// A search showed it: GHL is not asked again.
+    Found(Box<FoundContact>),
+    Skip,
+}
+
+/// A contact as a search showed it.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundContact {
+    pub(crate) contact: Contact,
+    /// The fields that the search does not mention.
+    pub(crate) silent: BTreeSet<String>,
+    pub(crate) answer: AnswerId,
+}
+
+/// When GHL was asked for an answer, and its id at GHL.
+#[derive(Clone, Debug)]
+pub(crate) struct AnswerId {
+    pub(crate) asked_at: Timestamp,
+    pub(crate) trace_id: Option<String>,
+}
+
+/// Which of the contact's records are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordParts {
+    pub(crate) tasks: bool,
+    pub(crate) notes: bool,
+    pub(crate) appointments: bool,
+}
+
+impl RecordParts {
+    pub(crate) const ALL: Self = Self { tasks: true, notes: true, appointments: true };
+    pub(crate) const NOTES: Self = Self { tasks: false, notes: true, appointments: false };
+    pub(crate) const TASKS: Self = Self { tasks: true, notes: false, appointments: false };
+    pub(crate) const APPOINTMENTS: Self = Self { tasks: false, notes: false, appointments: true };
+}

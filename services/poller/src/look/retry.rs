@@ -1,0 +1,54 @@
+//! Looks until there is something to append.
+
+use chassis::Shutdown;
+use chassis::tasks::sleep;
+use domain::{Observation, Verdict};
+
+use crate::context::Context;
+use crate::look::connection::Connection;
+use crate::look::fetch::look;
+use crate::look::request::Request;
+use crate::look::verdict::verdict;
+use crate::parking::{Failure, park_look};
+
+/// It was time to stop before the work was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stopped;
+
+/// Looks until GHL has answered. None when the look had to be parked.
+pub(crate) async fn look_until_seen(
+    context: &Context,
+    connection: &Connection,
+    request: Request,
+    stop: &Shutdown,
+) -> Result<Option<Observation>, Stopped> {
+    let mut attempt = 1;
+    while connection.wait_until_askable(stop).await {
+        let error = match look(context, connection, request.clone()).await {
+            Ok(observation) => return Ok(Some(observation)),
+            Err(error) => error,
+        };
+        let pause = match verdict(&error, attempt, &context.config.retry) {
+            Verdict::Done => return Ok(None),
+            Verdict::Retry(delay) => {
+                tracing::warn!(location.id = %connection.location_id, contact.id = %request.contact_id, %error, attempt, "looking again");
+                delay
+            }
+            Verdict::Park(reason) => {
+                let failure = Failure { reason, status: error.status(), attempts: attempt };
+                match park_look(context, &connection.location_id, &request.contact_id, failure, request.traceparent.clone()).await {
+                    Ok(()) => return Ok(None),
+                    Err(error) => {
+                        tracing::warn!(location.id = %connection.location_id, %error, "not parked yet");
+                        context.config.retry.reconnect
+                    }
+                }
+            }
+        };
+        if !sleep(stop, pause).await {
+            return Err(Stopped);
+        }
+        attempt = attempt.saturating_add(1);
+    }
+    Err(Stopped)
+}

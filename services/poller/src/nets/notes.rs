@@ -1,0 +1,67 @@
+//! The notes of every contact in turn: GHL lists them for one contact only.
+
+use std::time::Duration;
+
+use domain::Net;
+use eventlog::NotesDue;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::context::Context;
+use crate::look::connection::Connection;
+use crate::look::request::{ContactPart, RecordParts};
+use crate::nets::compare::look_at;
+use crate::nets::error::Result;
+use crate::nets::scope::{Rounds, Scope};
+
+/// Looks at the notes that were not looked at for longest, at the pace that sees all of them within the configured time.
+pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::Result<()> {
+    let settings = &context.config.sweep;
+    let scope = Scope { context, connection, net: &Net::Sweep, in_flight_max: settings.contacts_in_flight_max };
+    let mut after = None;
+    let mut rounds = Rounds::new(scope, "the rotation of notes", None);
+    while rounds.begin().await {
+        let round = look_at_notes(scope, &mut after).await;
+        rounds.end(round.map(|()| settings.notes_interval)).await;
+    }
+    Ok(())
+}
+
+/// Takes the next contacts after those of the round before, so that one whose notes cannot be read does not hold up the others.
+async fn look_at_notes(scope: Scope<'_>, after: &mut Option<NotesDue>) -> Result<()> {
+    let Scope { context, connection, .. } = scope;
+    let settings = &context.config.sweep;
+    if context.log.progress(&connection.location_id).await?.backfill.finished_at.is_none() {
+        return Ok(());
+    }
+    let contacts = context.log.contacts_present(&connection.location_id).await?;
+    let limit = batch_size(contacts, settings.notes_interval, settings.notes_within);
+    // Those seen within the last tenth of the time wait, even if no others are due.
+    let age_min = SignedDuration::try_from(settings.notes_within / 10).unwrap_or_default();
+    let before = Timestamp::now().checked_sub(age_min).unwrap_or(Timestamp::MIN);
+    let due = context.log.notes_due(&connection.location_id, before, after.as_ref(), limit).await?;
+    *after = if due.len() < limit as usize { None } else { due.last().cloned() };
+    let request = |due: NotesDue| scope.request(due.contact_id, ContactPart::Skip, RecordParts::NOTES);
+    look_at(scope, due.into_iter().map(request).collect()).await
+}
+
+/// How many contacts a round takes, so that all have been looked at within the given time.
+fn batch_size(contacts: u64, interval: Duration, within: Duration) -> u32 {
+    let part = interval.as_secs_f64() / within.as_secs_f64().max(f64::MIN_POSITIVE);
+    let size = (u32::try_from(contacts).map_or(4_294_967_295.0, f64::from) * part.min(1.0)).ceil();
+    // The cast saturates.
+    (size as u32).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_as_large_as_the_time_asks_for() {
+        let (minute, day) = (Duration::from_secs(60), Duration::from_secs(86_400));
+        assert_eq!(batch_size(0, minute, day), 1);
+        assert_eq!(batch_size(100, minute, day), 1);
+        assert_eq!(batch_size(1_000_000, minute, day), 695);
+        assert_eq!(batch_size(10, day, minute), 10, "never more than there are");
+    }
+}

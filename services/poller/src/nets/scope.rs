@@ -1,0 +1,138 @@
+//! What a net works with in one location, round after round.
+
+use std::time::Duration;
+
+use chassis::Shutdown;
+use domain::{ContactId, Net, Observation, RecordKind};
+use ghl::Client;
+use tokio::sync::Notify;
+
+use crate::context::Context;
+use crate::look::connection::Connection;
+use crate::look::fetch::nothing_seen;
+use crate::look::request::{AnswerId, ContactPart, RecordParts, Request};
+use crate::nets::error::{Error, Result};
+
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) connection: &'a Connection,
+    pub(crate) net: &'a Net,
+    /// Looks at the same time.
+    pub(crate) in_flight_max: usize,
+}
+
+/// Records of which GHL lists those of a whole location.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListKind {
+    Contacts,
+    Tasks,
+    Appointments,
+}
+
+impl ListKind {
+    /// Contacts first: records are compared with what is known of their contacts, and a contact that is gone takes its records along.
+    pub(crate) const ALL: [Self; 3] = [Self::Contacts, Self::Tasks, Self::Appointments];
+
+    pub(crate) fn record_kind(self) -> RecordKind {
+        match self {
+            Self::Contacts => RecordKind::Contact,
+            Self::Tasks => RecordKind::Task,
+            Self::Appointments => RecordKind::Appointment,
+        }
+    }
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn stop(&self) -> &'a Shutdown {
+        &self.connection.stop
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.connection.client_for(self.net)
+    }
+
+    pub(crate) fn is_backfill(&self) -> bool {
+        matches!(self.net, Net::Backfill)
+    }
+
+    pub(crate) fn observation(&self, contact_id: ContactId, answer: &AnswerId) -> Observation {
+        let mut seen = nothing_seen(self.connection, contact_id, answer.asked_at, self.net.clone());
+        seen.cause.ghl_trace_id.clone_from(&answer.trace_id);
+        seen.traceparent = chassis::trace::traceparent();
+        seen
+    }
+
+    pub(crate) fn request(&self, contact_id: ContactId, contact: ContactPart, records: RecordParts) -> Request {
+        Request { contact_id, contact, records, net: self.net.clone(), traceparent: chassis::trace::traceparent() }
+    }
+
+    /// Asks for a contact and everything that belongs to it.
+    pub(crate) fn whole(&self, contact_id: ContactId) -> Request {
+        self.request(contact_id, ContactPart::Fetch, RecordParts::ALL)
+    }
+
+    /// Asks whether a contact's records of a kind are as a list says.
+    pub(crate) fn confirmation(&self, contact_id: ContactId, kind: ListKind) -> Request {
+        match kind {
+            ListKind::Contacts => self.whole(contact_id),
+            ListKind::Tasks => self.request(contact_id, ContactPart::Skip, RecordParts::TASKS),
+            ListKind::Appointments => self.request(contact_id, ContactPart::Skip, RecordParts::APPOINTMENTS),
+        }
+    }
+}
+
+/// The rounds of a net, one after another.
+pub(crate) struct Rounds<'a> {
+    scope: Scope<'a>,
+    /// What a round does, for the log.
+    name: &'static str,
+    /// Ends a pause early.
+    wake: Option<&'a Notify>,
+    /// Rounds in a row that failed.
+    failed: u32,
+}
+
+impl<'a> Rounds<'a> {
+    pub(crate) fn new(scope: Scope<'a>, name: &'static str, wake: Option<&'a Notify>) -> Self {
+        Self { scope, name, wake, failed: 0 }
+    }
+
+    /// Waits until a round may begin; false when it is time to stop.
+    pub(crate) async fn begin(&self) -> bool {
+        let Scope { context, connection, .. } = self.scope;
+        context.chassis.control().wait_while_paused(self.scope.stop()).await;
+        connection.wait_until_askable(self.scope.stop()).await
+    }
+
+    /// Pauses for as long as the round says, or until it is to be tried again.
+    pub(crate) async fn end(&mut self, round: Result<Duration>) {
+        let Scope { context, connection, .. } = self.scope;
+        let pause = match round {
+            Ok(pause) => {
+                self.failed = 0;
+                pause
+            }
+            Err(Error::Stopped) => return,
+            Err(error) => {
+                self.failed += 1;
+                let pause = error.delay(context, connection, self.failed);
+                tracing::warn!(location.id = %connection.location_id, %error, attempt = self.failed, "{} is tried again later", self.name);
+                pause
+            }
+        };
+        tokio::select! {
+            () = self.scope.stop().cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+            () = notified(self.wake) => {}
+        }
+    }
+}
+
+/// Never, where there is nothing to be notified of.
+async fn notified(wake: Option<&Notify>) {
+    match wake {
+        Some(wake) => wake.notified().await,
+        None => std::future::pending().await,
+    }
+}
