@@ -2,12 +2,14 @@
 //!
 //! - `marketplace`: the app as this process has it
 //! - `oauth`: how it comes to be installed: a person's browser, and webhooks
-//! - `tokens`: what GHL gave for an installation, stored sealed and renewed by one process for all
+//! - `grants`: what GHL grants for an installation is stored sealed
+//! - `tokens`: the tokens of an installation, renewed by one process for all
 //! - `candidate`: the locations that may be looked after, and what opens each
 //! - `installations`: finds these locations
 //! - `problems`: what a person must do so that every location can be read
 
 pub(crate) mod candidate;
+mod grants;
 pub(crate) mod installations;
 pub(crate) mod marketplace;
 pub(crate) mod oauth;

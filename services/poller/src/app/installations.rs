@@ -10,8 +10,8 @@ use ghl::OAuthError;
 use jiff::Timestamp;
 
 use crate::app::candidate::{Access, Candidate, CandidateMap};
+use crate::app::grants::install;
 use crate::app::marketplace::App;
-use crate::app::tokens::install;
 use crate::context::Context;
 
 /// Begins the log of each new location. A location whose token is dead is included, so that people see what it lacks. For a location of

@@ -17,9 +17,9 @@ use ghl::{Holder, OAuthError};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::app::grants::install;
 use crate::app::installations::{add, add_missing};
 use crate::app::marketplace::App;
-use crate::app::tokens::install;
 use crate::context::Context;
 
 const COOKIE: &str = "mirror_oauth";

@@ -1,9 +1,8 @@
 //! The tokens of the marketplace app: kept sealed in the log's database, renewed by one process for all.
 //!
-//! A refresh token is spent by its use. So a renewal is noted before GHL is asked, and what GHL gives is stored before it is used. A
-//! process that dies in between leaves the note: whoever comes next tries the same refresh token once more, which GHL forgives for
-//! 30 s. After that a location gets its tokens by those of its agency, where the agency has the app; and otherwise it is said that the
-//! app has to be installed again.
+//! A refresh token can be used once. So a renewal is marked as begun before GHL is asked, and what GHL gives is stored before it is used.
+//! When a process dies in between, the next one tries the same refresh token again, which GHL allows for 30 s. After that a location gets
+//! its tokens with those of its agency, if the agency has the app; otherwise a person is told to install the app again.
 
 #[cfg(test)]
 mod tests;
@@ -12,48 +11,45 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use domain::LocationId;
-use eventlog::{Credential, CredentialOwner, CredentialState, EventLog, RenewalTurn};
-use ghl::{Awaited, Error, Grant, Holder, OAuthError, Token, TokenSource};
+use eventlog::{Credential, CredentialOwner, CredentialState, RenewalTurn};
+use ghl::{Awaited, Error, Grant, OAuthError, Token, TokenSource};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
+use crate::app::grants::{holder, retry_until_stored, tokens_of, unavailable, unavailable_log};
 use crate::app::marketplace::App;
-
-/// How often storing is tried before a grant is given up: what it was granted for is spent already.
-const STORE_ATTEMPTS: u32 = 20;
-const STORE_PAUSE: Duration = Duration::from_millis(250);
 
 /// The tokens of one installation. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct StoredTokens(Arc<Kept>);
+pub(crate) struct StoredTokens(Arc<Installation>);
 
-struct Kept {
+struct Installation {
     app: Arc<App>,
     owner: CredentialOwner,
-    known: RwLock<Option<Known>>,
-    /// Held while a renewal is under way, so that one of this process waits for the others, and one connection.
+    cached: RwLock<Option<CachedToken>>,
+    /// Locked while a renewal is under way, so that this process makes one at a time, on one database connection.
     renewing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone)]
-struct Known {
+struct CachedToken {
     token: Token,
     granted_at: Timestamp,
     expires_at: Timestamp,
-    /// After a renewal that failed: until then the token is used on while it lasts.
-    spared_until: Option<Instant>,
+    /// Set after a failed renewal: until then the token is used as long as it lasts.
+    not_renewed_before: Option<Instant>,
 }
 
-impl Known {
+impl CachedToken {
     fn new(access: SecretString, generation: u64, granted_at: Timestamp, expires_at: Timestamp) -> Self {
-        Self { token: Token { secret: access, generation }, granted_at, expires_at, spared_until: None }
+        Self { token: Token { secret: access, generation }, granted_at, expires_at, not_renewed_before: None }
     }
 
     fn is_alive(&self) -> bool {
         self.expires_at > Timestamp::now()
     }
 
-    /// Whether it ends so soon that another is due. A token that lives shortly is not renewed all the time.
+    /// Whether it ends so soon that it is to be renewed. A short-lived token is not renewed all the time.
     fn is_due(&self, margin: Duration) -> bool {
         let lifetime = self.expires_at.duration_since(self.granted_at);
         self.expires_at.duration_since(Timestamp::now()) <= signed(margin).min(lifetime / 4)
@@ -69,19 +65,19 @@ impl App {
 
 impl StoredTokens {
     pub(crate) fn new(app: Arc<App>, owner: CredentialOwner) -> Self {
-        Self(Arc::new(Kept { app, owner, known: RwLock::new(None), renewing: tokio::sync::Mutex::new(()) }))
+        Self(Arc::new(Installation { app, owner, cached: RwLock::new(None), renewing: tokio::sync::Mutex::new(()) }))
     }
 
-    /// Tokens of a location, with those of this agency.
+    /// Tokens of a location, obtained with those of this agency.
     ///
     /// # Errors
     /// See [`OAuthError`]; `InvalidGrant` also when the agency has no token that is accepted.
     pub(crate) async fn location_grant(&self, location_id: &LocationId) -> Result<Grant, OAuthError> {
         let CredentialOwner::Company(company_id) = &self.0.owner else { return Err(OAuthError::InvalidGrant { trace_id: None }) };
-        let token = self.0.good(None).await.map_err(of_agency)?.ok_or(OAuthError::InvalidGrant { trace_id: None })?;
+        let token = self.0.usable(None).await.map_err(refused_agency)?.ok_or(OAuthError::InvalidGrant { trace_id: None })?;
         let granted = self.0.app.oauth.location_token(&token.secret, company_id, location_id).await;
         let Err(OAuthError::Refused { status: 401, .. }) = &granted else { return granted };
-        let Some(token) = self.0.good(Some(token.generation)).await.map_err(of_agency)? else { return granted };
+        let Some(token) = self.0.usable(Some(token.generation)).await.map_err(refused_agency)? else { return granted };
         self.0.app.oauth.location_token(&token.secret, company_id, location_id).await
     }
 
@@ -91,91 +87,91 @@ impl StoredTokens {
     /// As `location_grant`.
     pub(crate) async fn installed_locations(&self) -> Result<Vec<LocationId>, OAuthError> {
         let CredentialOwner::Company(company_id) = &self.0.owner else { return Ok(Vec::new()) };
-        let token = self.0.good(None).await.map_err(of_agency)?.ok_or(OAuthError::InvalidGrant { trace_id: None })?;
+        let token = self.0.usable(None).await.map_err(refused_agency)?.ok_or(OAuthError::InvalidGrant { trace_id: None })?;
         self.0.app.oauth.installed_locations(&token.secret, company_id).await
     }
 }
 
-impl Kept {
-    fn known(&self) -> Option<Known> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+impl Installation {
+    fn cached(&self) -> Option<CachedToken> {
+        self.cached.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn remember(&self, known: Known) -> Token {
-        let token = known.token.clone();
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
+    fn remember(&self, cached: CachedToken) -> Token {
+        let token = cached.token.clone();
+        *self.cached.write().unwrap_or_else(PoisonError::into_inner) = Some(cached);
         token
     }
 
-    /// Whether a token is to be asked with: not the refused one, and not about to end.
-    fn is_good(&self, known: &Known, refused: Option<u64>) -> bool {
+    /// Whether GHL is to be asked with this token: it is not the refused one, and not about to end.
+    fn is_usable(&self, cached: &CachedToken, refused: Option<u64>) -> bool {
         match refused {
-            Some(refused) => known.token.generation > refused,
-            None if known.spared_until.is_some_and(|until| until > Instant::now()) => known.is_alive(),
-            None => !known.is_due(self.app.settings.refresh_margin),
+            Some(refused) => cached.token.generation > refused,
+            None if cached.not_renewed_before.is_some_and(|until| until > Instant::now()) => cached.is_alive(),
+            None => !cached.is_due(self.app.settings.refresh_margin),
         }
     }
 
-    /// A good token, renewed if there is none. Nothing when the refused one is too young to be worn out: then it is the right that lacks.
-    async fn good(self: &Arc<Self>, refused: Option<u64>) -> Result<Option<Token>, Error> {
-        if let Some(known) = self.known().filter(|known| self.is_good(known, refused)) {
-            return Ok(Some(known.token));
+    /// A usable token, renewed if there is none. None when the refused one is too young to have expired: then it lacks a scope.
+    async fn usable(self: &Arc<Self>, refused: Option<u64>) -> Result<Option<Token>, Error> {
+        if let Some(cached) = self.cached().filter(|cached| self.is_usable(cached, refused)) {
+            return Ok(Some(cached.token));
         }
-        let _alone_here = self.renewing.lock().await;
-        if let Some(known) = self.known().filter(|known| self.is_good(known, refused)) {
-            return Ok(Some(known.token));
+        let _locked = self.renewing.lock().await;
+        if let Some(cached) = self.cached().filter(|cached| self.is_usable(cached, refused)) {
+            return Ok(Some(cached.token));
         }
-        let (_, known) = self.read().await?;
-        if self.is_good(&known, refused) {
-            return Ok(Some(self.remember(known)));
+        let (_, stored) = self.read().await?;
+        if self.is_usable(&stored, refused) {
+            return Ok(Some(self.remember(stored)));
         }
-        let young = Timestamp::now().duration_since(known.granted_at) < signed(self.app.settings.least_age);
+        let young = Timestamp::now().duration_since(stored.granted_at) < signed(self.app.settings.least_age);
         if refused.is_some() && young {
             return Ok(None);
         }
         // A caller that gives up must not leave a spent refresh token behind.
         let this = Arc::clone(self);
-        let renewed = tokio::spawn(async move { this.turn(refused).await }).await;
+        let renewed = tokio::spawn(async move { this.renew_in_turn(refused).await }).await;
         match renewed.unwrap_or(Err(unavailable("the renewal ended unexpectedly"))) {
             Ok(renewed) => Ok(Some(self.remember(renewed))),
-            // The one there is lasts a while yet.
-            Err(Error::Unavailable { .. } | Error::Throttled { .. }) if refused.is_none() && known.is_alive() => {
-                Ok(Some(self.remember(Known { spared_until: Some(Instant::now() + self.app.settings.least_age), ..known })))
+            // The present token still lasts a while.
+            Err(Error::Unavailable { .. } | Error::Throttled { .. }) if refused.is_none() && stored.is_alive() => {
+                Ok(Some(self.remember(CachedToken { not_renewed_before: Some(Instant::now() + self.app.settings.least_age), ..stored })))
             }
             Err(error) => Err(error),
         }
     }
 
     /// Renews when it is this process's turn, unless another was faster.
-    async fn turn(&self, refused: Option<u64>) -> Result<Known, Error> {
+    async fn renew_in_turn(&self, refused: Option<u64>) -> Result<CachedToken, Error> {
         let log = &self.app.log;
-        // An agency's turn comes within that of one of its locations: it takes no place of its own.
-        let _place = match &self.owner {
+        // An agency's turn comes within that of one of its locations: it takes no permit of its own.
+        let _permit = match &self.owner {
             CredentialOwner::Location(_) => self.app.renewals.acquire().await.ok(),
             CredentialOwner::Company(_) => None,
         };
-        let turn = log.renewal_turn(&self.owner).await.map_err(of_log)?;
-        let (credential, known) = self.read().await?;
-        let renewed = if self.is_good(&known, refused) { Ok(known) } else { self.renew(&turn, &credential).await };
-        turn.end().await.unwrap_or_else(|error| tracing::debug!(oauth.owner = %self.owner, %error, "turn ended by itself"));
+        let turn = log.renewal_turn(&self.owner).await.map_err(unavailable_log)?;
+        let (credential, stored) = self.read().await?;
+        let renewed = if self.is_usable(&stored, refused) { Ok(stored) } else { self.renew(&turn, &credential).await };
+        turn.end().await.unwrap_or_else(|error| tracing::debug!(oauth.owner = %self.owner, %error, "the turn ended by itself"));
         renewed
     }
 
-    async fn read(&self) -> Result<(Credential, Known), Error> {
-        let (credential, tokens) = self.app.log.credential(&self.owner).await.map_err(of_log)?.ok_or(REINSTALL)?;
+    async fn read(&self) -> Result<(Credential, CachedToken), Error> {
+        let (credential, tokens) = self.app.log.credential(&self.owner).await.map_err(unavailable_log)?.ok_or(REINSTALL)?;
         if matches!(credential.state, CredentialState::Dead | CredentialState::Retired) {
             return Err(REINSTALL);
         }
         let access = tokens.ok_or(REINSTALL)?.access;
-        let known = Known::new(access, credential.generation, credential.granted_at, credential.expires_at);
-        Ok((credential, known))
+        let stored = CachedToken::new(access, credential.generation, credential.granted_at, credential.expires_at);
+        Ok((credential, stored))
     }
 
-    async fn renew(&self, turn: &RenewalTurn, credential: &Credential) -> Result<Known, Error> {
-        let (_, tokens) = self.app.log.credential(&self.owner).await.map_err(of_log)?.ok_or(REINSTALL)?;
+    async fn renew(&self, turn: &RenewalTurn, credential: &Credential) -> Result<CachedToken, Error> {
+        let (_, tokens) = self.app.log.credential(&self.owner).await.map_err(unavailable_log)?.ok_or(REINSTALL)?;
         let granted = match tokens.and_then(|tokens| tokens.refresh) {
             Some(refresh) => {
-                self.app.log.begin_refresh(turn, Timestamp::now()).await.map_err(of_log)?;
+                self.app.log.begin_refresh(turn, Timestamp::now()).await.map_err(unavailable_log)?;
                 match self.refresh(&refresh).await {
                     Err(refused @ OAuthError::InvalidGrant { .. }) => self.by_agency(credential).await.unwrap_or(Err(refused)),
                     granted => granted,
@@ -185,29 +181,29 @@ impl Kept {
         };
         match granted {
             Ok(grant) if holder(&self.owner) == grant.holder => self.store(&grant).await,
-            Ok(_) => Err(self.dead(credential, "GHL gave the tokens of somebody else", REINSTALL).await),
+            Ok(_) => Err(self.dead(credential, "GHL gave the tokens of another installation", REINSTALL).await),
             Err(error) => Err(self.failed(credential, error).await),
         }
     }
 
-    /// Asks once more when the answer was lost: GHL gives the same again for a while.
+    /// Asks once more when the answer was lost: GHL gives the same answer again for a while.
     async fn refresh(&self, refresh: &SecretString) -> Result<Grant, OAuthError> {
         let holder = holder(&self.owner);
         match self.app.oauth.refresh(refresh, &holder).await {
             Err(OAuthError::UnknownOutcome(error)) => {
-                tracing::warn!(oauth.owner = %self.owner, %error, "answer to a refresh is lost, asking once more");
+                tracing::warn!(oauth.owner = %self.owner, %error, "the answer to a refresh is lost, asking once more");
                 self.app.oauth.refresh(refresh, &holder).await
             }
             granted => granted,
         }
     }
 
-    /// With the tokens of the agency, where it has the app, too.
+    /// Gets tokens with those of the agency, if that has the app, too. None where it cannot give any.
     fn by_agency<'a>(&'a self, credential: &'a Credential) -> Awaited<'a, Option<Result<Grant, OAuthError>>> {
         Box::pin(async move {
             let CredentialOwner::Location(location_id) = &self.owner else { return None };
             let agency = CredentialOwner::Company(credential.company_id.clone()?);
-            // Two turns never wait for each other: an agency's asks for no other.
+            // No deadlock: an agency's turn never waits for another.
             let granted = self.app.tokens(agency).location_grant(location_id).await;
             if matches!(granted, Err(OAuthError::InvalidGrant { .. } | OAuthError::Refused { .. })) { None } else { Some(granted) }
         })
@@ -220,7 +216,7 @@ impl Kept {
                 self.note(credential, CredentialState::Active, None, false).await;
                 error
             }
-            // The note that a refresh was begun stays.
+            // The refresh stays marked as begun.
             OAuthError::UnknownOutcome(error) => {
                 Error::Unavailable { reason: "no token", status: error.status(), retry_after: None, trace_id: None, source: None }
             }
@@ -251,84 +247,33 @@ impl Kept {
 
     async fn note(&self, credential: &Credential, state: CredentialState, problem: Option<&str>, spent: bool) {
         if let Err(error) = self.app.log.refresh_failed(credential, state, problem, spent).await {
-            tracing::warn!(oauth.owner = %self.owner, %error, "what became of a refresh is not noted");
+            tracing::warn!(oauth.owner = %self.owner, %error, "the outcome of a refresh is not stored");
         }
     }
 
-    async fn store(&self, grant: &Grant) -> Result<Known, Error> {
-        let (tokens, granted_at, expires_at) = tokens(grant);
-        let stored = insistently(|| self.app.log.renew_credential(&self.owner, &tokens, granted_at, expires_at)).await;
-        let generation = stored.map_err(of_log)?.ok_or(REINSTALL)?;
+    async fn store(&self, grant: &Grant) -> Result<CachedToken, Error> {
+        let (tokens, granted_at, expires_at) = tokens_of(grant);
+        let stored = retry_until_stored(|| self.app.log.renew_credential(&self.owner, &tokens, granted_at, expires_at)).await;
+        let generation = stored.map_err(unavailable_log)?.ok_or(REINSTALL)?;
         tracing::info!(oauth.owner = %self.owner, generation, "tokens are renewed");
-        Ok(Known::new(tokens.access, generation, granted_at, expires_at))
+        Ok(CachedToken::new(tokens.access, generation, granted_at, expires_at))
     }
 }
 
 impl TokenSource for StoredTokens {
     fn current(&self) -> Awaited<'_, Result<Token, Error>> {
-        Box::pin(async { self.0.good(None).await?.ok_or(REINSTALL) })
+        Box::pin(async { self.0.usable(None).await?.ok_or(REINSTALL) })
     }
 
     fn renewed(&self, refused: Token) -> Awaited<'_, Result<Option<Token>, Error>> {
-        Box::pin(async move { self.0.good(Some(refused.generation)).await })
+        Box::pin(async move { self.0.usable(Some(refused.generation)).await })
     }
 }
 
 const REINSTALL: Error = Error::Unauthorized { status: 401, trace_id: None };
 
-pub(crate) fn holder(owner: &CredentialOwner) -> Holder {
-    match owner {
-        CredentialOwner::Location(id) => Holder::Location(id.clone()),
-        CredentialOwner::Company(id) => Holder::Company(id.clone()),
-    }
-}
-
-/// Stores what a person's code or an agency's token was exchanged for.
-pub(crate) async fn install(log: &EventLog, grant: &Grant) -> Result<(), Error> {
-    let owner = match &grant.holder {
-        Holder::Location(id) => CredentialOwner::Location(id.clone()),
-        Holder::Company(id) => CredentialOwner::Company(id.clone()),
-    };
-    let (tokens, granted_at, expires_at) = tokens(grant);
-    let company_id = grant.company_id.as_deref();
-    let generation = insistently(|| log.store_credential(&owner, company_id, &tokens, granted_at, expires_at)).await.map_err(of_log)?;
-    tracing::info!(oauth.owner = %owner, generation, "app is installed");
-    Ok(())
-}
-
-fn tokens(grant: &Grant) -> (eventlog::Tokens, Timestamp, Timestamp) {
-    let granted_at = Timestamp::now();
-    let tokens = eventlog::Tokens { access: grant.access.clone(), refresh: grant.refresh.clone() };
-    (tokens, granted_at, granted_at + grant.expires_in)
-}
-
-/// What tokens were granted for is spent, so a database that is away for a moment must not cost the installation.
-async fn insistently<T, F: Future<Output = eventlog::Result<T>>>(mut store: impl FnMut() -> F) -> eventlog::Result<T> {
-    let mut attempt = 1;
-    loop {
-        match store().await {
-            Err(error) if error.is_transient() && attempt < STORE_ATTEMPTS => {
-                tracing::warn!(%error, attempt, "tokens are not stored yet");
-                tokio::time::sleep(STORE_PAUSE).await;
-                attempt += 1;
-            }
-            stored => return stored,
-        }
-    }
-}
-
-/// Without the database there is no token: for the caller it is as if GHL were away.
-fn of_log(error: eventlog::Error) -> Error {
-    tracing::warn!(%error, "the stored tokens cannot be read");
-    unavailable("the stored tokens cannot be read")
-}
-
-fn unavailable(reason: &'static str) -> Error {
-    Error::Unavailable { reason, status: None, retry_after: None, trace_id: None, source: None }
-}
-
-/// An agency without a token cannot give any.
-fn of_agency(error: Error) -> OAuthError {
+/// An agency whose own token is refused cannot give any.
+fn refused_agency(error: Error) -> OAuthError {
     if let Error::Unauthorized { trace_id, .. } = error {
         return OAuthError::InvalidGrant { trace_id };
     }

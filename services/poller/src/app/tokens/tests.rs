@@ -3,15 +3,16 @@ use std::time::Duration;
 
 use domain::{ContactId, LocationId};
 use embedded::{Postgres, PostgresSettings};
-use eventlog::Settings;
+use eventlog::{EventLog, Settings};
 use ghl::{AppSettings, Client, OAuth, Rate, Transport, Versions, Zone};
 use sandbox::{Consent, Fault, FaultOrder, Limits, Sandbox, Webhook};
 use secrecy::SecretString;
 
 use super::*;
+use crate::app::grants::install;
 use crate::config::OAuthSettings;
 
-struct Stage {
+struct Fixture {
     sandbox: Sandbox,
     postgres: Postgres,
     settings: Settings,
@@ -19,8 +20,8 @@ struct Stage {
     contact: ContactId,
 }
 
-impl Stage {
-    async fn set(name: &str, grace: Duration) -> Self {
+impl Fixture {
+    async fn start(name: &str, grace: Duration) -> Self {
         Self::with_tokens_for(name, grace, sandbox::AppSettings::default().access_lifetime).await
     }
 
@@ -115,152 +116,152 @@ impl Stage {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_refusals_in_three_processes_spend_one_refresh() {
-    let stage = Stage::set("tokens-race", Duration::ZERO).await;
-    let (log, _, first) = stage.installed().await;
-    let (second, third) = (stage.replica().await.2, stage.replica().await.2);
+    let fixture = Fixture::start("tokens-race", Duration::ZERO).await;
+    let (log, _, first) = fixture.installed().await;
+    let (second, third) = (fixture.replica().await.2, fixture.replica().await.2);
     for client in [&first, &second, &third] {
-        client.contact(&stage.contact, &Zone::UNKNOWN).await.unwrap();
+        client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
     }
-    stage.sandbox.agency().expire_access_tokens();
+    fixture.sandbox.agency().expire_access_tokens();
     let clients = [first, second, third];
     let asked = (0..20).map(|n| {
-        let (client, contact) = (clients[n % 3].clone(), stage.contact.clone());
+        let (client, contact) = (clients[n % 3].clone(), fixture.contact.clone());
         tokio::spawn(async move { client.contact(&contact, &Zone::UNKNOWN).await.map(drop) })
     });
     for asked in asked.collect::<Vec<_>>() {
         asked.await.unwrap().unwrap();
     }
-    let stats = stage.sandbox.agency().oauth_stats();
+    let stats = fixture.sandbox.agency().oauth_stats();
     assert_eq!((stats.refreshed, stats.forgiven, stats.reused), (1, 0, 0));
-    let credential = stage.credential(&log).await;
+    let credential = fixture.credential(&log).await;
     assert_eq!((credential.generation, credential.refresh_begun_at), (2, None));
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_was_lost_is_asked_for_again_in_time() {
-    let stage = Stage::set("tokens-crash", Duration::from_secs(30)).await;
-    let (log, oauth, client) = stage.installed().await;
-    crash_after_the_answer(&stage, &log, &oauth).await;
-    client.contact(&stage.contact, &Zone::UNKNOWN).await.unwrap();
-    assert_eq!(stage.sandbox.agency().oauth_stats().forgiven, 1);
-    let credential = stage.credential(&log).await;
+    let fixture = Fixture::start("tokens-crash", Duration::from_secs(30)).await;
+    let (log, oauth, client) = fixture.installed().await;
+    crash_after_the_answer(&fixture, &log, &oauth).await;
+    client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
+    assert_eq!(fixture.sandbox.agency().oauth_stats().forgiven, 1);
+    let credential = fixture.credential(&log).await;
     assert_eq!((credential.state, credential.refresh_begun_at), (CredentialState::Active, None));
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_was_lost_for_good_says_what_to_do() {
-    let stage = Stage::set("tokens-lost", Duration::ZERO).await;
-    let (log, oauth, client) = stage.installed().await;
-    crash_after_the_answer(&stage, &log, &oauth).await;
+    let fixture = Fixture::start("tokens-lost", Duration::ZERO).await;
+    let (log, oauth, client) = fixture.installed().await;
+    crash_after_the_answer(&fixture, &log, &oauth).await;
     for _ in 0..3 {
-        let error = client.contact(&stage.contact, &Zone::UNKNOWN).await.unwrap_err();
+        let error = client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap_err();
         assert!(matches!(error, Error::Unauthorized { .. }), "{error}");
     }
-    let credential = stage.credential(&log).await;
+    let credential = fixture.credential(&log).await;
     assert_eq!(credential.state, CredentialState::Dead);
     assert!(credential.problem.unwrap().contains("/oauth/start"));
-    assert_eq!(stage.sandbox.agency().oauth_stats().reused, 1, "it was tried once");
-    stage.install(&log, &oauth).await;
-    client.contact(&stage.contact, &Zone::UNKNOWN).await.unwrap();
-    stage.end().await;
+    assert_eq!(fixture.sandbox.agency().oauth_stats().reused, 1, "it was tried once");
+    fixture.install(&log, &oauth).await;
+    client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
+    fixture.end().await;
 }
 
 /// A process spends the refresh token, and dies before it stored what it got.
-async fn crash_after_the_answer(stage: &Stage, log: &EventLog, oauth: &OAuth) {
-    let (_, tokens) = log.credential(&stage.owner()).await.unwrap().unwrap();
-    let turn = log.renewal_turn(&stage.owner()).await.unwrap();
+async fn crash_after_the_answer(fixture: &Fixture, log: &EventLog, oauth: &OAuth) {
+    let (_, tokens) = log.credential(&fixture.owner()).await.unwrap().unwrap();
+    let turn = log.renewal_turn(&fixture.owner()).await.unwrap();
     log.begin_refresh(&turn, Timestamp::now()).await.unwrap();
-    stage.sandbox.agency().expire_access_tokens();
-    drop(oauth.refresh(&tokens.unwrap().refresh.unwrap(), &holder(&stage.owner())).await.unwrap());
+    fixture.sandbox.agency().expire_access_tokens();
+    drop(oauth.refresh(&tokens.unwrap().refresh.unwrap(), &holder(&fixture.owner())).await.unwrap());
     drop(turn);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_location_that_is_not_active_keeps_its_token() {
-    let stage = Stage::set("tokens-inactive", Duration::ZERO).await;
-    let (log, _, client) = stage.installed().await;
-    stage.sandbox.agency().set_active(stage.location_id.as_str(), false);
-    stage.sandbox.agency().expire_access_tokens();
-    assert!(client.contact(&stage.contact, &Zone::UNKNOWN).await.is_err());
-    let (credential, tokens) = log.credential(&stage.owner()).await.unwrap().unwrap();
+    let fixture = Fixture::start("tokens-inactive", Duration::ZERO).await;
+    let (log, _, client) = fixture.installed().await;
+    fixture.sandbox.agency().set_active(fixture.location_id.as_str(), false);
+    fixture.sandbox.agency().expire_access_tokens();
+    assert!(client.contact(&fixture.contact, &Zone::UNKNOWN).await.is_err());
+    let (credential, tokens) = log.credential(&fixture.owner()).await.unwrap().unwrap();
     assert_eq!(credential.state, CredentialState::Inactive);
     assert!(tokens.is_some() && credential.problem.is_some());
-    stage.sandbox.agency().set_active(stage.location_id.as_str(), true);
-    client.contact(&stage.contact, &Zone::UNKNOWN).await.unwrap();
-    assert_eq!(stage.sandbox.agency().oauth_stats().refreshed, 1);
-    stage.end().await;
+    fixture.sandbox.agency().set_active(fixture.location_id.as_str(), true);
+    client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
+    assert_eq!(fixture.sandbox.agency().oauth_stats().refreshed, 1);
+    fixture.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_location_of_an_agency_comes_back_by_itself() {
-    let stage = Stage::set("tokens-agency", Duration::ZERO).await;
-    let (log, oauth, client) = stage.replica().await;
-    let consent = Consent::Agency { locations: vec![stage.location_id.to_string()], future: false };
-    let code = stage.sandbox.agency().authorize(&consent, Webhook::Lost).unwrap();
+    let fixture = Fixture::start("tokens-agency", Duration::ZERO).await;
+    let (log, oauth, client) = fixture.replica().await;
+    let consent = Consent::Agency { locations: vec![fixture.location_id.to_string()], future: false };
+    let code = fixture.sandbox.agency().authorize(&consent, Webhook::Lost).unwrap();
     let agency = oauth.exchange(&code.into()).await.unwrap();
     install(&log, &agency).await.unwrap();
-    let grant = oauth.location_token(&agency.access, stage.sandbox.company_id(), &stage.location_id).await.unwrap();
+    let grant = oauth.location_token(&agency.access, fixture.sandbox.company_id(), &fixture.location_id).await.unwrap();
     install(&log, &grant).await.unwrap();
-    client.contact(&stage.contact, &Zone::UNKNOWN).await.unwrap();
+    client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
     // The agency's own token is old by then, too.
-    crash_after_the_answer(&stage, &log, &oauth).await;
-    client.contact(&stage.contact, &Zone::UNKNOWN).await.unwrap();
-    let stats = stage.sandbox.agency().oauth_stats();
+    crash_after_the_answer(&fixture, &log, &oauth).await;
+    client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
+    let stats = fixture.sandbox.agency().oauth_stats();
     assert_eq!((stats.refreshed, stats.reused, stats.location_tokens), (2, 1, 2), "its own that was lost, and the agency's");
-    let credential = stage.credential(&log).await;
+    let credential = fixture.credential(&log).await;
     assert_eq!((credential.state, credential.problem), (CredentialState::Active, None));
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_breaks_off_is_asked_for_once_more() {
-    let stage = Stage::set("tokens-cut", Duration::from_secs(30)).await;
-    let (log, _, client) = stage.installed().await;
-    stage.sandbox.agency().expire_access_tokens();
-    stage.sandbox.agency().order_fault(FaultOrder::new(Fault::Cut, 1, "/oauth/token"));
-    client.contact(&stage.contact, &Zone::UNKNOWN).await.unwrap();
-    let stats = stage.sandbox.agency().oauth_stats();
+    let fixture = Fixture::start("tokens-cut", Duration::from_secs(30)).await;
+    let (log, _, client) = fixture.installed().await;
+    fixture.sandbox.agency().expire_access_tokens();
+    fixture.sandbox.agency().order_fault(FaultOrder::new(Fault::Cut, 1, "/oauth/token"));
+    client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
+    let stats = fixture.sandbox.agency().oauth_stats();
     assert_eq!((stats.refreshed, stats.forgiven), (1, 1));
-    assert_eq!(stage.credential(&log).await.refresh_begun_at, None);
-    stage.end().await;
+    assert_eq!(fixture.credential(&log).await.refresh_begun_at, None);
+    fixture.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_gives_up_leaves_no_spent_token_behind() {
-    let stage = Stage::set("tokens-given-up", Duration::ZERO).await;
-    let (log, _, client) = stage.installed().await;
-    stage.sandbox.agency().expire_access_tokens();
+    let fixture = Fixture::start("tokens-given-up", Duration::ZERO).await;
+    let (log, _, client) = fixture.installed().await;
+    fixture.sandbox.agency().expire_access_tokens();
     let slow = Fault::Slow { slow: Duration::from_millis(500) };
-    stage.sandbox.agency().order_fault(FaultOrder::new(slow, 1, "/oauth/token"));
-    let (asking, contact) = (client.clone(), stage.contact.clone());
+    fixture.sandbox.agency().order_fault(FaultOrder::new(slow, 1, "/oauth/token"));
+    let (asking, contact) = (client.clone(), fixture.contact.clone());
     let asked = tokio::spawn(async move { asking.contact(&contact, &Zone::UNKNOWN).await.map(drop) });
-    while stage.sandbox.agency().oauth_stats().refreshed == 0 {
+    while fixture.sandbox.agency().oauth_stats().refreshed == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     asked.abort();
-    client.contact(&stage.contact, &Zone::UNKNOWN).await.unwrap();
-    assert_eq!(stage.sandbox.agency().oauth_stats().refreshed, 1);
-    assert_eq!(stage.credential(&log).await.generation, 2);
-    stage.end().await;
+    client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
+    assert_eq!(fixture.sandbox.agency().oauth_stats().refreshed, 1);
+    assert_eq!(fixture.credential(&log).await.generation, 2);
+    fixture.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_renewed_before_it_ends_and_used_on_while_ghl_is_away() {
-    let stage = Stage::with_tokens_for("tokens-early", Duration::ZERO, Duration::from_secs(8)).await;
-    let (log, _, client) = stage.installed().await;
-    client.contact(&stage.contact, &Zone::UNKNOWN).await.unwrap();
-    assert_eq!(stage.credential(&log).await.generation, 1, "a token that lives shortly is not renewed all the time");
-    let due = stage.credential(&log).await.granted_at + Duration::from_secs(6);
+    let fixture = Fixture::with_tokens_for("tokens-early", Duration::ZERO, Duration::from_secs(8)).await;
+    let (log, _, client) = fixture.installed().await;
+    client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
+    assert_eq!(fixture.credential(&log).await.generation, 1, "a token that lives shortly is not renewed all the time");
+    let due = fixture.credential(&log).await.granted_at + Duration::from_secs(6);
     while Timestamp::now() <= due {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    stage.sandbox.agency().order_fault(FaultOrder::new(Fault::Status { status: 503 }, 2, "/oauth/token"));
-    client.contact(&stage.contact, &Zone::UNKNOWN).await.unwrap();
-    assert_eq!(stage.sandbox.agency().oauth_stats().refreshed, 0, "GHL was away, and the token lasts a while");
-    client.contact(&stage.contact, &Zone::UNKNOWN).await.unwrap();
-    let credential = stage.credential(&log).await;
-    assert_eq!((credential.generation, stage.sandbox.agency().oauth_stats().refreshed), (2, 1));
-    stage.end().await;
+    fixture.sandbox.agency().order_fault(FaultOrder::new(Fault::Status { status: 503 }, 2, "/oauth/token"));
+    client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
+    assert_eq!(fixture.sandbox.agency().oauth_stats().refreshed, 0, "GHL was away, and the token lasts a while");
+    client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
+    let credential = fixture.credential(&log).await;
+    assert_eq!((credential.generation, fixture.sandbox.agency().oauth_stats().refreshed), (2, 1));
+    fixture.end().await;
 }
