@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::message::nak_soon;
 use crate::puller::Puller;
-use crate::streams::Consumes;
+use crate::stream::Consumes;
 use crate::{Bus, Error, Message, Result, Stream};
 
 const RETRY_FIRST: Duration = Duration::from_millis(50);

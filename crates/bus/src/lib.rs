@@ -10,6 +10,7 @@ mod publish;
 mod puller;
 mod purge;
 mod settings;
+mod stream;
 mod streams;
 mod subject;
 
@@ -21,7 +22,8 @@ pub use inbox::Inbox;
 pub use message::{Message, ack_all};
 pub use publish::Outgoing;
 pub use settings::{Limits, Settings};
-pub use streams::{Stream, StreamSeen};
+pub use stream::Stream;
+pub use streams::StreamSeen;
 pub use subject::{Lane, Subject, decode_token, encode_token};
 
 /// A connection to the bus. Cheap to clone.

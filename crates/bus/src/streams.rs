@@ -6,114 +6,14 @@ use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
-use domain::LocationId;
 use jiff::Timestamp;
 
 use crate::error::refusal;
-use crate::{Bus, Error, Result, Settings, Subject, encode_token};
+use crate::stream::Consumes;
+use crate::{Bus, Error, Result, Settings, Stream};
 
 /// How long a message id is remembered.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stream {
-    /// From webhooks: which contact to look at.
-    Hints,
-    /// From the log: what happened in GHL.
-    Events,
-    /// From the mapper: what Pagico should hold.
-    Intents,
-    /// From a replay: what Pagico should hold, as far as it does not yet. Apart from what happens now, so that neither fills up the other.
-    Replays,
-    /// From the log: what happened to intents, for whoever wants to watch. Old ones are dropped.
-    Deliveries,
-}
-
-impl Stream {
-    pub const ALL: [Self; 5] = [Self::Hints, Self::Events, Self::Intents, Self::Replays, Self::Deliveries];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hints => "HINTS",
-            Self::Events => "EVENTS",
-            Self::Intents => "INTENTS",
-            Self::Replays => "REPLAYS",
-            Self::Deliveries => "DELIVERIES",
-        }
-    }
-
-    fn subjects(self) -> &'static str {
-        match self {
-            Self::Hints => "hints.v1.*",
-            Self::Events => "events.v1.*.*",
-            Self::Intents => "intents.v1.live.*.*",
-            Self::Replays => "intents.v1.replay.*.*",
-            Self::Deliveries => "deliveries.v1.*.*",
-        }
-    }
-
-    /// What all replicas of a service take from the stream together. Hints are taken location by location, by the one replica that looks
-    /// after it; nobody takes deliveries.
-    pub(crate) fn shared(self) -> Option<Consumes> {
-        let (name, filter) = match self {
-            Self::Events => ("mapper", "events.v1.*.*"),
-            Self::Intents => ("writer", "intents.v1.live.*.*"),
-            Self::Replays => ("writer", "intents.v1.replay.*.*"),
-            Self::Hints | Self::Deliveries => return None,
-        };
-        Some(Consumes { stream: self, name: name.to_owned(), filter: filter.to_owned() })
-    }
-
-    fn config(self, settings: &Settings) -> Config {
-        // A full stream refuses more, so that its publisher waits; only what is watched and not worked on may be dropped.
-        let (retention, discard) = match self {
-            Self::Hints | Self::Events | Self::Intents | Self::Replays => (RetentionPolicy::WorkQueue, DiscardPolicy::New),
-            Self::Deliveries => (RetentionPolicy::Limits, DiscardPolicy::Old),
-        };
-        let limits = settings.limits(self);
-        Config {
-            name: self.name().to_owned(),
-            subjects: vec![self.subjects().to_owned()],
-            retention,
-            discard,
-            storage: StorageType::File,
-            num_replicas: settings.replicas,
-            max_bytes: limits.bytes_max,
-            max_age: limits.age_max.unwrap_or_default(),
-            duplicate_window: DUPLICATE_WINDOW,
-            ..Config::default()
-        }
-    }
-}
-
-/// A durable consumer: who takes what from a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Consumes {
-    pub(crate) stream: Stream,
-    name: String,
-    filter: String,
-}
-
-impl Consumes {
-    /// The hints of one location, for whoever looks after it now.
-    pub(crate) fn hints_of(location_id: &LocationId) -> Self {
-        let name = format!("poller-{}", encode_token(location_id.as_str()));
-        Self { stream: Stream::Hints, name, filter: Subject::hints(location_id).to_string() }
-    }
-
-    fn config(&self, settings: &Settings) -> pull::Config {
-        pull::Config {
-            durable_name: Some(self.name.clone()),
-            filter_subject: self.filter.clone(),
-            deliver_policy: DeliverPolicy::All,
-            ack_policy: AckPolicy::Explicit,
-            ack_wait: settings.ack_wait,
-            max_deliver: settings.deliver_max,
-            max_ack_pending: settings.in_flight_max,
-            ..pull::Config::default()
-        }
-    }
-}
 
 /// A stream as it is now: one that is younger or shorter than it was has lost something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +45,7 @@ impl Bus {
 
     /// Creates or updates a stream, and compares what the server made of it: an older server drops in silence what it does not know.
     async fn ensure(&self, stream: Stream) -> Result<()> {
-        let wanted = stream.config(&self.settings);
+        let wanted = stream_config(stream, &self.settings);
         let info = self.jetstream.create_or_update_stream(wanted.clone()).await.map_err(|error| {
             let CreateStreamErrorKind::JetStream(refused) = error.kind() else {
                 return Error::unavailable("creating a stream", error);
@@ -161,7 +61,7 @@ impl Bus {
     pub(crate) async fn ensure_consumer(&self, consumes: &Consumes) -> Result<Consumer<pull::Config>> {
         let stream = consumes.stream;
         self.ensure(stream).await?;
-        let wanted = consumes.config(&self.settings);
+        let wanted = consumer_config(consumes, &self.settings);
         let created = self.jetstream.create_consumer_on_stream(wanted.clone(), stream.name()).await;
         let consumer = created.map_err(|error| match refusal(&error) {
             None | Some(ErrorCode::STREAM_NOT_FOUND) => Error::unavailable("creating a consumer", error),
@@ -235,6 +135,40 @@ impl Bus {
         let Some(consumes) = stream.shared() else { return Ok(None) };
         let found = self.jetstream.get_consumer_from_stream::<pull::Config, _, _>(&consumes.name, stream.name()).await;
         found.map(|consumer| Some(consumer.cached_info().clone())).map_err(|error| Error::unavailable(DOING, error))
+    }
+}
+
+fn stream_config(stream: Stream, settings: &Settings) -> Config {
+    // A full stream refuses more, so that its publisher waits; only what is watched and not worked on may be dropped.
+    let (retention, discard) = match stream {
+        Stream::Hints | Stream::Events | Stream::Intents | Stream::Replays => (RetentionPolicy::WorkQueue, DiscardPolicy::New),
+        Stream::Deliveries => (RetentionPolicy::Limits, DiscardPolicy::Old),
+    };
+    let limits = settings.limits(stream);
+    Config {
+        name: stream.name().to_owned(),
+        subjects: vec![stream.subjects().to_owned()],
+        retention,
+        discard,
+        storage: StorageType::File,
+        num_replicas: settings.replicas,
+        max_bytes: limits.bytes_max,
+        max_age: limits.age_max.unwrap_or_default(),
+        duplicate_window: DUPLICATE_WINDOW,
+        ..Config::default()
+    }
+}
+
+fn consumer_config(consumes: &Consumes, settings: &Settings) -> pull::Config {
+    pull::Config {
+        durable_name: Some(consumes.name.clone()),
+        filter_subject: consumes.filter.clone(),
+        deliver_policy: DeliverPolicy::All,
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: settings.ack_wait,
+        max_deliver: settings.deliver_max,
+        max_ack_pending: settings.in_flight_max,
+        ..pull::Config::default()
     }
 }
 
