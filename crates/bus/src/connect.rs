@@ -37,8 +37,8 @@ impl Bus {
         });
         let client = options.connect(addresses).await.map_err(|error| Error::unavailable("connecting", error))?;
         let jetstream = ContextBuilder::new()
-            .timeout(settings.publish_timeout)
-            .ack_timeout(settings.publish_timeout)
+            .timeout(*settings.publish_timeout)
+            .ack_timeout(*settings.publish_timeout)
             .max_ack_inflight(ACKS_IN_FLIGHT_MAX)
             .backpressure_on_inflight(true)
             .build(client.clone());

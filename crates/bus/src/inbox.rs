@@ -66,7 +66,7 @@ impl Inbox {
                 // A connection made anew may lead to a server that has forgotten the consumer.
                 _ = self.connections.changed() => Err(Error::unavailable("receiving", "the connection is a new one")),
             };
-            let timeout = self.bus.settings.publish_timeout;
+            let timeout = *self.bus.settings.publish_timeout;
             match first {
                 Ok(first) => {
                     let mut taken = vec![Message::new(first, timeout)];
@@ -124,7 +124,7 @@ impl Inbox {
         self.bus.require_connection(DOING)?;
         let consumer = self.bus.ensure_consumer(&self.consumes).await?;
         let Bus { client, jetstream, settings, .. } = &self.bus;
-        self.puller = Some(Puller::open(client, &consumer, jetstream, settings.prefetch).await?);
+        self.puller = Some(Puller::open(client, &consumer, jetstream, settings.prefetch.get()).await?);
         Ok(())
     }
 

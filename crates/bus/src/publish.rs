@@ -51,7 +51,7 @@ impl Bus {
         // Cheap to clone: bytes and headers are shared or small.
         let sends = futures::stream::iter(messages.to_vec())
             .map(|(subject, message)| async move { self.jetstream.send_publish(subject, message).await?.await.map(drop) });
-        sends.buffer_unordered(self.settings.publish_in_flight_max.max(1)).try_collect::<()>().await
+        sends.buffer_unordered(self.settings.publish_in_flight_max.get()).try_collect::<()>().await
     }
 }
 

@@ -52,7 +52,7 @@ impl Puller {
         let info = consumer.cached_info();
         let asking = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", info.stream_name, info.name);
         let (client, context) = (client.clone(), context.clone());
-        Ok(Self { client, context, asking, inbox, answers, ahead: ahead.max(1), pending: 0, heard_at: Instant::now() })
+        Ok(Self { client, context, asking, inbox, answers, ahead, pending: 0, heard_at: Instant::now() })
     }
 
     /// Waits for the next message. Cancellation safe.

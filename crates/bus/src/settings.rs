@@ -1,10 +1,12 @@
 //! Where the bus is and how much it may hold.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use async_nats::ServerAddr;
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use settings::{Check, Period, Problems, hidden};
 
 use crate::Stream;
 
@@ -34,12 +36,11 @@ pub struct Settings {
     /// How many messages all replicas of a consumer may hold unsettled at once.
     pub in_flight_max: i64,
     /// How long to wait for the acknowledgement of what was published.
-    #[serde(with = "humantime_serde")]
-    pub publish_timeout: Duration,
+    pub publish_timeout: Period,
     /// How many published messages may wait for their acknowledgement at once.
-    pub publish_in_flight_max: usize,
+    pub publish_in_flight_max: NonZeroUsize,
     /// How many messages an inbox asks for ahead of their use.
-    pub prefetch: usize,
+    pub prefetch: NonZeroUsize,
 }
 
 /// How much a stream may hold.
@@ -53,6 +54,8 @@ pub struct Limits {
 }
 
 const MIB: i64 = 1024 * 1024;
+/// A stream must remember messages for as long as the ids by which it drops duplicates.
+const AGE_SHORTEST: Duration = Duration::from_secs(120);
 
 impl Default for Settings {
     fn default() -> Self {
@@ -69,45 +72,36 @@ impl Default for Settings {
             ack_wait: Duration::from_secs(30),
             deliver_max: -1,
             in_flight_max: 10_000,
-            publish_timeout: Duration::from_secs(5),
-            publish_in_flight_max: 4_096,
-            prefetch: 1_000,
+            publish_timeout: Period::from_secs(5),
+            publish_in_flight_max: const { NonZeroUsize::new(4_096).unwrap() },
+            prefetch: const { NonZeroUsize::new(1_000).unwrap() },
+        }
+    }
+}
+
+impl Check for Settings {
+    fn check(&self, problems: &mut Problems) {
+        let addresses = self.addresses();
+        problems.check(addresses.is_some(), "url", "must be nats://host:port, or several with commas between");
+        let has_secret = addresses.is_some_and(|addresses| addresses.iter().any(|address| address.has_user_pass()));
+        problems.check(!has_secret, "url", "must hold no credentials: they go into token or credentials");
+        problems.check(self.token.is_none() || self.credentials.is_none(), "token", "must be left out where credentials are given");
+        problems.check(matches!(self.replicas, 1 | 3 | 5), "replicas", "must be 1, 3 or 5");
+        problems.check(self.ack_wait >= Duration::from_secs(1), "ack_wait", "must be at least 1s");
+        problems.check(self.deliver_max == -1 || self.deliver_max >= 1, "deliver_max", "must be -1 (no limit) or at least 1");
+        problems.check(self.in_flight_max >= 1, "in_flight_max", "must be at least 1");
+        for stream in Stream::ALL {
+            let Limits { bytes_max, age_max } = self.limits(stream);
+            let key = |limit: &str| format!("{}.{limit}", stream.name().to_lowercase());
+            problems.check(bytes_max >= MIB, key("bytes_max"), "must be at least 1 MiB");
+            let loses = matches!(stream, Stream::Events | Stream::Intents | Stream::Replays) && age_max.is_some();
+            problems.check(!loses, key("age_max"), "must be left out: what is too old would be lost");
+            problems.check(age_max.is_none_or(|age| age >= AGE_SHORTEST), key("age_max"), "must be at least 2m");
         }
     }
 }
 
 impl Settings {
-    /// Every mistake at once, each naming its key.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut wrong = |is: bool, what: &str| {
-            if is {
-                problems.push(what.to_owned());
-            }
-        };
-        let addresses = self.addresses();
-        wrong(addresses.is_none(), "url must be nats://host:port, or several with commas between");
-        let secret = addresses.is_some_and(|addresses| addresses.iter().any(|address| address.has_user_pass()));
-        wrong(secret, "url must hold no credentials: they go into token or credentials");
-        wrong(self.token.is_some() && self.credentials.is_some(), "token and credentials exclude each other");
-        wrong(!matches!(self.replicas, 1 | 3 | 5), "replicas must be 1, 3 or 5");
-        wrong(self.ack_wait < Duration::from_secs(1), "ack_wait must be at least 1s");
-        wrong(self.deliver_max == 0 || self.deliver_max < -1, "deliver_max must be -1 (no limit) or at least 1");
-        wrong(self.in_flight_max < 1, "in_flight_max must be at least 1");
-        wrong(self.publish_timeout.is_zero(), "publish_timeout must be longer than nothing");
-        wrong(self.publish_in_flight_max == 0, "publish_in_flight_max must be at least 1");
-        wrong(self.prefetch == 0, "prefetch must be at least 1");
-        for stream in Stream::ALL {
-            let limits = self.limits(stream);
-            let key = stream.name().to_lowercase();
-            wrong(limits.bytes_max < MIB, &format!("{key}.bytes_max must be at least 1 MiB"));
-            let loses = matches!(stream, Stream::Events | Stream::Intents | Stream::Replays) && limits.age_max.is_some();
-            wrong(loses, &format!("{key}.age_max must be left out: what is too old would be lost"));
-            wrong(limits.age_max.is_some_and(|age| age < Duration::from_secs(120)), &format!("{key}.age_max must be at least 2m"));
-        }
-        problems
-    }
-
     /// Every address in `url`; nothing when one of them is none.
     pub(crate) fn addresses(&self) -> Option<Vec<ServerAddr>> {
         self.url.split(',').map(|address| address.trim().parse().ok()).collect()
@@ -122,9 +116,4 @@ impl Settings {
             Stream::Deliveries => self.deliveries,
         }
     }
-}
-
-#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
-fn hidden<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(if secret.as_ref().is_some_and(|secret| !secret.expose_secret().is_empty()) { "hidden" } else { "" })
 }
