@@ -7,12 +7,11 @@ use std::time::Instant;
 
 use proto::control::v1 as api;
 use tokio::sync::watch;
-use tonic::{Request, Response, Status};
 
 use crate::Shutdown;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(crate) enum State {
     Running,
     Paused,
     Draining,
@@ -20,10 +19,10 @@ enum State {
 
 /// The switch of a service, and what it says of itself.
 pub struct Control {
-    service: &'static str,
+    pub(crate) service: &'static str,
     started: Instant,
-    state: watch::Sender<State>,
-    in_hand: watch::Sender<u64>,
+    pub(crate) state: watch::Sender<State>,
+    pub(crate) in_hand: watch::Sender<u64>,
     figures: Mutex<BTreeMap<&'static str, String>>,
     parts: Mutex<BTreeMap<&'static str, Result<(), String>>>,
     refusals: AtomicU64,
@@ -109,7 +108,7 @@ impl Control {
         }
     }
 
-    fn status(&self) -> api::StatusResponse {
+    pub(crate) fn status(&self) -> api::StatusResponse {
         let mut figures: BTreeMap<_, _> = self.figures.lock().unwrap_or_else(PoisonError::into_inner).clone();
         figures.insert("calls_without_token", self.refusals.load(Ordering::Relaxed).to_string());
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -124,50 +123,6 @@ impl Control {
                 .map(|(name, state)| api::Part { name: name.to_owned(), ready: state.is_ok(), problem: state.err().unwrap_or_default() })
                 .collect(),
             figures: figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        }
-    }
-}
-
-/// The gRPC side.
-pub(crate) struct ControlService(pub(crate) std::sync::Arc<crate::Chassis>);
-
-#[tonic::async_trait]
-impl api::control_server::Control for ControlService {
-    async fn status(&self, _: Request<api::StatusRequest>) -> Result<Response<api::StatusResponse>, Status> {
-        Ok(Response::new(self.0.control().status()))
-    }
-
-    async fn pause(&self, _: Request<api::PauseRequest>) -> Result<Response<api::PauseResponse>, Status> {
-        let control = self.0.control();
-        control.state.send_if_modified(|state| {
-            let running = *state == State::Running;
-            if running {
-                *state = State::Paused;
-            }
-            running
-        });
-        tracing::info!(service = control.service, "paused");
-        Ok(Response::new(api::PauseResponse { in_hand: *control.in_hand.borrow() }))
-    }
-
-    async fn resume(&self, _: Request<api::ResumeRequest>) -> Result<Response<api::ResumeResponse>, Status> {
-        let control = self.0.control();
-        if control.is_draining() {
-            return Err(Status::failed_precondition("the service is draining and takes up no work any more; start it again"));
-        }
-        control.state.send_if_modified(|state| std::mem::replace(state, State::Running) != State::Running);
-        tracing::info!(service = control.service, "resumed");
-        Ok(Response::new(api::ResumeResponse {}))
-    }
-
-    async fn drain(&self, _: Request<api::DrainRequest>) -> Result<Response<api::DrainResponse>, Status> {
-        let control = self.0.control();
-        control.state.send_replace(State::Draining);
-        tracing::info!(service = control.service, "draining");
-        let mut in_hand = control.in_hand.subscribe();
-        match in_hand.wait_for(|in_hand| *in_hand == 0).await {
-            Ok(_) => Ok(Response::new(api::DrainResponse {})),
-            Err(_) => Err(Status::unavailable("the service is stopping")),
         }
     }
 }

@@ -4,9 +4,9 @@
 //! services can live in one process.
 
 mod attribution;
+mod chassis;
 mod config;
 mod control;
-mod guard;
 mod program;
 mod server;
 pub mod tasks;
@@ -14,9 +14,10 @@ pub mod telemetry;
 pub mod trace;
 
 pub use attribution::in_service;
+pub use chassis::Chassis;
 pub use config::{ConfigError, Settings, load, load_table};
 pub use control::{Control, InHand};
 pub use program::{main, run_until_stopped};
-pub use server::{Chassis, ServerSettings};
+pub use server::ServerSettings;
 pub use telemetry::{LogFormat, TelemetrySettings};
 pub use tokio_util::sync::CancellationToken as Shutdown;

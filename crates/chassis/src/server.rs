@@ -1,8 +1,11 @@
 //! The two servers of a service: HTTP and gRPC.
 
+mod control;
+mod guard;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,7 +13,6 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use prometheus_client::registry::Registry;
 use proto::control::v1::control_server::ControlServer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -21,10 +23,9 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::attribution::Services;
-use crate::control::ControlService;
-use crate::guard::{Guard, with_token};
-use crate::{Control, Shutdown};
+use self::control::ControlService;
+use self::guard::{Guard, with_token};
+use crate::{Chassis, Shutdown};
 
 /// Where a service listens.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,44 +69,7 @@ impl Check for ServerSettings {
     }
 }
 
-/// What a service lives in: its switch, its health and its metrics.
-pub struct Chassis {
-    service: &'static str,
-    control: Control,
-    registry: Mutex<Registry>,
-}
-
 impl Chassis {
-    pub fn new(service: &'static str) -> Arc<Self> {
-        Services::announce(service);
-        let registry = Registry::with_prefix_and_labels("mirror", [("service".into(), service.into())].into_iter());
-        Arc::new(Self { service, control: Control::new(service), registry: Mutex::new(registry) })
-    }
-
-    pub(crate) fn service(&self) -> &'static str {
-        self.service
-    }
-
-    pub fn control(&self) -> &Control {
-        &self.control
-    }
-
-    /// Says whether something that the service needs is there. The service is ready when all of it is.
-    pub fn ready(&self, part: &'static str, state: Result<(), String>) {
-        let problem = state.as_ref().err().cloned();
-        if self.control.set_part(part, state) {
-            match problem {
-                Some(problem) => tracing::warn!(service = self.service, part, problem, "not ready"),
-                None => tracing::info!(service = self.service, part, "ready"),
-            }
-        }
-    }
-
-    /// Adds metrics to what `/metrics` shows.
-    pub fn register(&self, add: impl FnOnce(&mut Registry)) {
-        add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
     /// Serves until `shutdown`: over HTTP the given router with `/livez`, `/readyz` and `/metrics`; over gRPC health, reflection
     /// (v1 and v1alpha), control and the given services. Calls in hand are finished, for no longer than the settings allow.
     ///
@@ -121,7 +85,7 @@ impl Chassis {
     ) -> anyhow::Result<()> {
         let http_listener = self.bind("http", settings.http).await?;
         let grpc_listener = self.bind("grpc", settings.grpc).await?;
-        tracing::info!(service = self.service, http = %settings.http, grpc = %settings.grpc, "listening");
+        tracing::info!(service = self.service(), http = %settings.http, grpc = %settings.grpc, "listening");
         let (reporter, health) = tonic_health::server::health_reporter();
         let routes = self.routes(grpc.unwrap_or_default(), file_descriptor_sets)?.add_service(health);
         let guard = Arc::new(Guard { chassis: Arc::clone(self), token: settings.token.clone(), longest: *settings.request_timeout });
@@ -145,7 +109,7 @@ impl Chassis {
         };
         tokio::select! {
             served = serving => { served?; }
-            () = overdue => tracing::debug!(service = self.service, "connections that did not end in time are cut"),
+            () = overdue => tracing::debug!(service = self.service(), "connections that did not end in time are cut"),
         }
         Ok(())
     }
@@ -153,9 +117,9 @@ impl Chassis {
     async fn bind(&self, what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
         TcpListener::bind(address).await.map_err(|error| {
             if error.kind() == std::io::ErrorKind::AddrInUse {
-                anyhow::anyhow!("{}: {what} address {address} is taken", self.service)
+                anyhow::anyhow!("{}: {what} address {address} is taken", self.service())
             } else {
-                anyhow::anyhow!("{}: cannot listen on {what} address {address}: {error}", self.service)
+                anyhow::anyhow!("{}: cannot listen on {what} address {address}: {error}", self.service())
             }
         })
     }
@@ -177,11 +141,11 @@ impl Chassis {
         Router::new()
             .route("/livez", get(async || "alive\n"))
             .route("/readyz", get(async move || ready.readiness()))
-            .route("/metrics", get(async move || metrics.metrics()))
+            .route("/metrics", get(async move || shown(metrics.metrics())))
     }
 
     fn readiness(&self) -> (StatusCode, String) {
-        let problems = self.control.problems();
+        let problems = self.control().problems();
         if problems.is_empty() {
             (StatusCode::OK, "ready\n".to_owned())
         } else {
@@ -189,19 +153,11 @@ impl Chassis {
         }
     }
 
-    fn metrics(&self) -> axum::response::Response {
-        let mut text = String::new();
-        match prometheus_client::encoding::text::encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner)) {
-            Ok(()) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response(),
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        }
-    }
-
     /// Keeps what the gRPC health service says true.
     async fn report_health(&self, reporter: HealthReporter, shutdown: &Shutdown) {
         const INTERVAL: Duration = Duration::from_millis(500);
         loop {
-            let serving = self.control.problems().is_empty();
+            let serving = self.control().problems().is_empty();
             let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
             reporter.set_service_status("", status).await;
             reporter.set_service_status("mirror.control.v1.Control", status).await;
@@ -210,6 +166,13 @@ impl Chassis {
                 () = tokio::time::sleep(INTERVAL) => {}
             }
         }
+    }
+}
+
+fn shown(metrics: Option<String>) -> axum::response::Response {
+    match metrics {
+        Some(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response(),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
