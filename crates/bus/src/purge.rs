@@ -7,9 +7,8 @@ use crate::subject::{Lane, Subject};
 use crate::{Bus, Error, Result, Stream};
 
 impl Bus {
-    /// Purges the messages about a contact, worked on or not, and gives how many there were. Hints and deliveries stay: they hold ids and
-    /// words of ours alone. A stream that
-    /// is missing has nothing to purge. Repeating it is harmless.
+    /// Purges the messages about a contact, worked on or not, and returns how many there were. Hints and deliveries stay: they hold ids and
+    /// our own words alone. A stream that is missing has nothing to purge. Repeating it is harmless.
     ///
     /// # Errors
     /// `Unavailable` when the server does not answer; some streams may be purged then.
@@ -18,7 +17,7 @@ impl Bus {
         let subjects = [
             (Stream::Events, Subject::events(location_id, Some(contact_id))),
             (Stream::Intents, Subject::intents(Lane::Live, location_id, contact_id)),
-            (Stream::Intents, Subject::intents(Lane::Replay, location_id, contact_id)),
+            (Stream::Replays, Subject::intents(Lane::Replay, location_id, contact_id)),
         ];
         let mut purged = 0;
         for (stream, subject) in subjects {

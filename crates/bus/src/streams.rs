@@ -104,15 +104,6 @@ impl Bus {
         Ok(consumer.map_or(0, |consumer| consumer.num_pending + consumer.num_ack_pending as u64))
     }
 
-    /// Drops every message of a stream that is not settled.
-    pub async fn purge(&self, stream: Stream) -> Result<()> {
-        const DOING: &str = "purging a stream";
-        self.require_connection(DOING)?;
-        let found = self.jetstream.get_stream(stream.name()).await.map_err(|error| Error::unavailable(DOING, error))?;
-        found.purge().await.map_err(|error| Error::unavailable(DOING, error))?;
-        Ok(())
-    }
-
     async fn info(&self, stream: Stream) -> Result<Info> {
         const DOING: &str = "asking about a stream";
         self.require_connection(DOING)?;

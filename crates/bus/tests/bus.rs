@@ -321,6 +321,27 @@ async fn the_replay_lane_does_not_reach_the_live_writer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_about_one_contact_is_purged_from_every_lane() {
+    let server = server("bus-purge").await;
+    let bus = bus(&server).await;
+    let [ann, bob] = ["ann", "bob"].map(|id| ContactId::new(id).expect("id"));
+    for contact_id in [&ann, &bob] {
+        let subjects = [
+            Subject::events(&location(), Some(contact_id)),
+            Subject::intents(Lane::Live, &location(), contact_id),
+            Subject::intents(Lane::Replay, &location(), contact_id),
+        ];
+        let message = |subject| Outgoing { subject, id: None, traceparent: None, body: contact_id.as_str().into() };
+        bus.publish_all(subjects.map(message).into()).await.expect("publish");
+    }
+    assert_eq!(bus.purge_contact(&location(), &ann).await.expect("purge"), 3);
+    for stream in [Stream::Events, Stream::Intents, Stream::Replays] {
+        assert_eq!(bus.backlog(stream).await.expect("backlog"), 1, "{stream:?} holds what is about the other contact alone");
+    }
+    assert_eq!(bus.purge_contact(&location(), &ann).await.expect("purge"), 0, "repeating it is harmless");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_cannot_be_made_as_it_should_be_is_named() {
     let server = server("bus-misfit").await;
     let client = async_nats::connect(server.url()).await.expect("connect");
