@@ -1,6 +1,7 @@
 //! Logs and traces of a process.
 
 use std::fmt;
+use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -100,6 +101,7 @@ pub fn start(service: &'static str, settings: &TelemetrySettings) -> anyhow::Res
     let text = (settings.log == LogFormat::Text).then(|| {
         tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
             .event_format(WithTraceId(Format::default()))
             .with_filter(filter.clone())
     });

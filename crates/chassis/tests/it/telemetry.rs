@@ -79,3 +79,25 @@ async fn services_of_one_process_are_told_apart_in_one_trace() {
     }
     drop(services);
 }
+
+/// Runs itself as a program whose standard error is a file.
+#[test]
+fn log_lines_in_a_file_carry_no_colour_codes() {
+    const PROGRAM: &str = "MIRROR_TEST_LOGS";
+    if std::env::var_os(PROGRAM).is_some() {
+        let settings = TelemetrySettings { trace_ids: false, ..TelemetrySettings::default() };
+        let _telemetry = telemetry::start("test", &settings).unwrap();
+        tracing::info_span!("outer", location.id = "loc").in_scope(|| tracing::info!(count = 3, "a line"));
+        return;
+    }
+    let file = std::env::temp_dir().join(format!("telemetry-{}.log", std::process::id()));
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "telemetry::log_lines_in_a_file_carry_no_colour_codes", "--nocapture"])
+        .env(PROGRAM, "1")
+        .stderr(std::fs::File::create(&file).unwrap())
+        .status();
+    let lines = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(status.unwrap().success() && lines.contains("a line"), "{lines}");
+    assert!(!lines.contains('\u{1b}'), "{lines:?}");
+}
