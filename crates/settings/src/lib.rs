@@ -6,6 +6,6 @@ mod period;
 mod problems;
 mod secret;
 
-pub use period::Period;
+pub use period::{Interval, Period};
 pub use problems::{Check, Problems};
 pub use secret::{Secret, hidden};

@@ -1,12 +1,14 @@
 //! The settings, explained in `config.default.toml`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chassis::{ServerSettings, TelemetrySettings};
-use domain::{Backoff, Rules};
+use domain::Rules;
 use serde::{Deserialize, Serialize};
-use settings::{Check, Problems};
+use settings::{Check, Interval, Problems};
+use stage::RetrySettings;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,38 +23,15 @@ pub struct Config {
     pub bus: bus::Settings,
     pub batches: BatchSettings,
     pub retry: RetrySettings,
-    pub health: IntervalSettings,
+    pub health: Interval,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchSettings {
-    pub messages_max: usize,
-    pub in_flight_max: usize,
-    pub intent_bytes_max: usize,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RetrySettings {
-    #[serde(with = "humantime_serde")]
-    pub first: Duration,
-    #[serde(with = "humantime_serde")]
-    pub longest: Duration,
-    pub deliveries_max: u32,
-}
-
-impl RetrySettings {
-    pub(crate) fn backoff(&self) -> Backoff {
-        Backoff { first: self.first, longest: self.longest }
-    }
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IntervalSettings {
-    #[serde(with = "humantime_serde")]
-    pub interval: Duration,
+    pub messages_max: NonZeroUsize,
+    pub in_flight_max: NonZeroUsize,
+    pub intent_bytes_max: NonZeroUsize,
 }
 
 impl Config {
@@ -68,32 +47,13 @@ impl Config {
 impl Check for Config {
     fn check(&self, problems: &mut Problems) {
         problems.nest("server", &self.server);
-        problems.extend(self.other_problems());
-    }
-}
-
-impl Config {
-    fn other_problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
+        problems.nest("telemetry", &self.telemetry);
         problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
-        problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
+        problems.nest("bus", &self.bus);
+        problems.nest("retry", &self.retry);
         if let Err(error) = self.rules() {
-            problems.push(format!("rules_file: {error:#}"));
+            problems.refuse("rules_file", format_args!("{error:#}"));
         }
-        if self.retry.first > self.retry.longest {
-            problems.push("retry.first must not be longer than retry.longest".to_owned());
-        }
-        let counts = [
-            ("batches.messages_max", self.batches.messages_max),
-            ("batches.in_flight_max", self.batches.in_flight_max),
-            ("batches.intent_bytes_max", self.batches.intent_bytes_max),
-            ("retry.deliveries_max", usize::try_from(self.retry.deliveries_max).unwrap_or(usize::MAX)),
-        ];
-        problems.extend(counts.iter().filter(|(_, value)| *value == 0).map(|(key, _)| format!("{key} must be at least 1")));
-        let durations = [("retry.first", self.retry.first), ("health.interval", self.health.interval)];
-        let none = durations.iter().filter(|(_, value)| value.is_zero());
-        problems.extend(none.map(|(key, _)| format!("{key} must be longer than nothing")));
-        problems
     }
 }
 

@@ -5,10 +5,9 @@ use std::sync::{Arc, PoisonError};
 
 use bus::Message;
 use chassis::Shutdown;
-use chassis::tasks::sleep;
 use domain::{LocationId, Rules, RulesRevision, Workspace};
 
-use crate::tools::Tools;
+use crate::context::Context;
 
 /// A workspace that receives changes.
 #[derive(Clone, Debug)]
@@ -37,52 +36,21 @@ impl Destinations {
     }
 }
 
-/// Makes the rules that the mapper was started with known to the log, as long as it takes. False when it is time to stop first.
-///
-/// # Errors
-/// When the log refuses them.
-pub(crate) async fn announce(tools: &Tools, stop: &Shutdown) -> anyhow::Result<bool> {
-    let mut failures = 0;
-    loop {
-        match tools.log.configure_rules(tools.rules.revision(), &tools.rules_text).await {
-            Ok(()) => return Ok(true),
-            Err(error) => {
-                failures += 1;
-                tracing::warn!(%error, failures, "the rules are not known to the log yet");
-            }
-        }
-        if !sleep(stop, tools.delay(failures)).await {
-            return Ok(false);
-        }
-    }
-}
-
-/// Loads the workspaces of the locations of these messages, as long as it takes. Nothing when it is time to stop first.
-pub(crate) async fn load(tools: &Tools, messages: &[Message], stop: &Shutdown) -> Option<Destinations> {
+/// Loads the workspaces of the locations of these messages, as long as it takes. None when it is time to stop first.
+pub(crate) async fn load(context: &Context, messages: &[Message], stop: &Shutdown) -> Option<Destinations> {
     let mut locations: Vec<LocationId> = messages.iter().filter_map(Message::location_id).collect();
     locations.sort();
     locations.dedup();
-    let mut failures = 0;
-    loop {
-        match try_load(tools, &locations).await {
-            Ok(known) => return Some(Destinations::new(Arc::clone(&tools.rules), known)),
-            Err(error) => {
-                failures += 1;
-                tracing::warn!(%error, failures, "the workspaces are not known yet");
-            }
-        }
-        if !sleep(stop, tools.delay(failures)).await {
-            return None;
-        }
-    }
+    let known = context.ask("reading workspaces", stop, || try_load(context, &locations)).await?;
+    Some(Destinations::new(Arc::clone(&context.rules), known))
 }
 
-async fn try_load(tools: &Tools, locations: &[LocationId]) -> anyhow::Result<BTreeMap<LocationId, Vec<Destination>>> {
+async fn try_load(context: &Context, locations: &[LocationId]) -> anyhow::Result<BTreeMap<LocationId, Vec<Destination>>> {
     let mut known: BTreeMap<LocationId, Vec<Destination>> = BTreeMap::new();
-    for generation in tools.log.receiving(locations).await? {
+    for generation in context.links.log.receiving(locations).await? {
         let rules = match &generation.rules {
-            None => Arc::clone(&tools.rules),
-            Some(revision) => own_rules(tools, revision).await?,
+            None => Arc::clone(&context.rules),
+            Some(revision) => own_rules(context, revision).await?,
         };
         let destination = Destination { workspace: generation.workspace, edition: generation.edition, rules };
         known.entry(generation.location_id).or_default().push(destination);
@@ -90,12 +58,12 @@ async fn try_load(tools: &Tools, locations: &[LocationId]) -> anyhow::Result<BTr
     Ok(known)
 }
 
-async fn own_rules(tools: &Tools, revision: &RulesRevision) -> anyhow::Result<Arc<Rules>> {
-    let kept = || tools.known_rules.lock().unwrap_or_else(PoisonError::into_inner);
+async fn own_rules(context: &Context, revision: &RulesRevision) -> anyhow::Result<Arc<Rules>> {
+    let kept = || context.known_rules.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(rules) = kept().get(revision) {
         return Ok(Arc::clone(rules));
     }
-    let texts = tools.log.rules_texts().await?;
+    let texts = context.links.log.rules_texts().await?;
     let text = texts.into_iter().find_map(|(known, text)| (known == *revision).then_some(text));
     let text = text.ok_or_else(|| anyhow::anyhow!("rules {revision} are not kept in the log"))?;
     let rules = Arc::new(Rules::parse(&text)?);

@@ -4,25 +4,24 @@
 
 mod batch;
 mod config;
+mod context;
 mod destinations;
-mod health;
-mod lane;
 mod mapping;
 mod metrics;
-mod tools;
 
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
-use bus::Bus;
+use bus::{Bus, Stream};
 use chassis::{Chassis, Shutdown, tasks};
 use eventlog::EventLog;
-use tokio::task::JoinSet;
+use stage::Links;
 
-pub use config::{BatchSettings, Config, IntervalSettings, RetrySettings};
+pub use config::{BatchSettings, Config};
 
+use crate::batch::Mapping;
+use crate::context::Context;
 use crate::metrics::Metrics;
-use crate::tools::Tools;
 
 /// Runs the service until it is told to stop. A database or bus that is away only delays it.
 ///
@@ -30,26 +29,42 @@ use crate::tools::Tools;
 /// Only what a person has to put right: an address that is taken, rules that cannot be read, a bus of the wrong kind.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let stop = shutdown.child_token();
-    let tools = Arc::new(tools(config).await?);
-    let mut tasks = JoinSet::new();
-    let (chassis, server, serving) = (Arc::clone(&tools.chassis), tools.config.server.clone(), stop.clone());
-    tasks.spawn(async move { chassis.serve(&server, Default::default(), None, &[], serving).await.context("server") });
-    let (checked, checking) = (Arc::clone(&tools), stop.clone());
-    tasks.spawn(async move { health::run(checked, checking).await.context("health") });
-    let (mapper, mapping) = (Arc::clone(&tools), stop.clone());
-    tasks.spawn(async move { lane::run(mapper, mapping).await.context("events") });
+    let context = Arc::new(context(config).await?);
+    let Config { server, health, .. } = context.config.clone();
+    let metrics = context.metrics.clone();
+    let lag = (Stream::Events, "lag_events");
+    let mut tasks = context.links.serve(server, health.interval, lag, move || metrics.figures(), &stop);
+    let mapping = stop.clone();
+    tasks.spawn(async move { map(context, mapping).await.context("events") });
     tasks::join_all(tasks, &stop).await
 }
 
-async fn tools(config: Config) -> anyhow::Result<Tools> {
+async fn context(config: Config) -> anyhow::Result<Context> {
     let chassis = Chassis::new("mapper");
-    let metrics = Metrics::new();
-    chassis.register(|registry| metrics.register(registry));
+    let (metrics, common) = (Metrics::new(), stage::Metrics::default());
+    chassis.register(|registry| {
+        let registry = registry.sub_registry_with_prefix("mapper");
+        metrics.register(registry);
+        common.register(registry, ("lag_events", "Events on the bus that are not settled"));
+    });
     let (rules, rules_text) = config.rules()?;
     tracing::info!(rules = %rules.revision(), "mapping by these rules");
     chassis.control().set_figure("rules", rules.revision());
     let log = EventLog::connect(&config.log).await?;
     let bus = Bus::connect(&config.bus).await?;
-    let rules = Arc::new(rules);
-    Ok(Tools { config, rules, rules_text, known_rules: Mutex::default(), log, bus, chassis, metrics })
+    let links = Links { stage: eventlog::Stage::Mapper, chassis, log, bus, retry: config.retry.clone(), metrics: common };
+    let (rules, links) = (Arc::new(rules), Arc::new(links));
+    Ok(Context { config, rules, rules_text, known_rules: Mutex::default(), links, metrics })
+}
+
+/// Maps events, once the log knows the rules that the mapper was started with.
+async fn map(context: Arc<Context>, stop: Shutdown) -> anyhow::Result<()> {
+    let Context { config, rules, rules_text, links, .. } = &*context;
+    let announced = context.ask("making the rules known", &stop, || links.log.configure_rules(rules.revision(), rules_text)).await;
+    if announced.is_none() {
+        return Ok(());
+    }
+    let limits = (config.batches.messages_max, config.batches.in_flight_max);
+    let work = Mapping(Arc::clone(&context));
+    links.run(Stream::Events, limits, config.bus.ack_wait, None, work, stop).await
 }

@@ -5,9 +5,9 @@ use domain::{Decode, Intent, Recorded, map};
 
 use crate::destinations::{Destination, Destinations};
 
-/// Why an event waits for a person; the words hold nothing personal.
+/// Why an event parks; the words hold nothing personal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stuck(pub(crate) String);
+pub(crate) struct Reason(pub(crate) String);
 
 /// An event that was understood, with what it asks for.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ pub(crate) fn mapped(recorded: Recorded, destinations: &Destinations) -> Mapped 
 }
 
 /// Why an event that cannot be read waits: it is broken, of an unknown type, or of a newer version.
-pub(crate) fn unread(error: &Decode) -> Stuck {
-    Stuck(format!("not an event that this mapper understands: {error}"))
+pub(crate) fn unread(error: &Decode) -> Reason {
+    Reason(format!("not an event that this mapper understands: {error}"))
 }
 
 /// The messages that carry an event's intents. Their ids name the fact, the object and where it is to be, so that mapping an event twice is no
@@ -35,11 +35,11 @@ pub(crate) fn unread(error: &Decode) -> Stuck {
 ///
 /// # Errors
 /// An intent that is longer than the bus takes.
-pub(crate) fn outgoing(mapped: &Mapped, traceparent: Option<&str>, intent_bytes_max: usize) -> Result<Vec<Outgoing>, Stuck> {
+pub(crate) fn outgoing(mapped: &Mapped, traceparent: Option<&str>, intent_bytes_max: usize) -> Result<Vec<Outgoing>, Reason> {
     let one = |intent: &Intent| {
-        let body = intent.encode().map_err(|_| Stuck(format!("the intent for {} does not become JSON", intent.object)))?;
+        let body = intent.encode().map_err(|_| Reason(format!("the intent for {} does not become JSON", intent.object)))?;
         if body.len() > intent_bytes_max {
-            return Err(Stuck(format!("the intent for {} has {} bytes, at most {intent_bytes_max} travel", intent.object, body.len())));
+            return Err(Reason(format!("the intent for {} has {} bytes, at most {intent_bytes_max} travel", intent.object, body.len())));
         }
         Ok(Outgoing {
             subject: Subject::intents(Lane::Live, &intent.location_id, &intent.contact_id),
@@ -94,7 +94,7 @@ mod tests {
         stored(Record::Contact(Box::new(contact)), true).carry().unwrap()
     }
 
-    fn read(body: &[u8], destinations: &Destinations) -> Result<Mapped, Stuck> {
+    fn read(body: &[u8], destinations: &Destinations) -> Result<Mapped, Reason> {
         let stored = Stored::received(body).map_err(|error| unread(&error))?;
         let body = stored.read().map_err(|error| unread(&error))?;
         Ok(mapped(stored.with(body), destinations))
@@ -141,8 +141,8 @@ mod tests {
         let rules = destinations();
         assert!(read(b"{\"Ann\":", &rules).unwrap_err().0.starts_with("not an event that this mapper understands: "));
         let newer = Stored { body: br#"{"v":2,"name":"Ann"}"#.to_vec(), ..stored(Record::Contact(Box::default()), false) };
-        let stuck = read(&newer.carry().unwrap(), &rules).unwrap_err().0;
-        assert!(stuck.contains("newer") && !stuck.contains("Ann"), "{stuck}");
+        let reason = read(&newer.carry().unwrap(), &rules).unwrap_err().0;
+        assert!(reason.contains("newer") && !reason.contains("Ann"), "{reason}");
         let long = read(&new_contact(&"Ann".repeat(1_000)), &rules).unwrap();
         assert!(outgoing(&long, None, 2_000).unwrap_err().0.contains("at most 2000 travel"));
     }

@@ -1,24 +1,48 @@
 //! One batch of messages on its way: ledger, gate, bridge, log.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bus::Message;
 use chassis::Shutdown;
 use chassis::tasks::sleep;
 use domain::{Decode, Intent, LocationId, ObjectKey, Workspace};
-use eventlog::{Letter, Opened, Parking, Settlement, Stage};
+use eventlog::{Letter, Opened, Settlement};
 use futures::StreamExt;
 use pagico::{Answer, Error};
+use stage::{Fate, Links, NotAnswered, Work};
 use tracing::Span;
 
-use crate::fate::{Carrier, Ended, Fate, Remedy, settlement};
+use crate::context::Context;
+use crate::fate::{Carrier, Ended, Remedy, settlement};
 use crate::plan::{Item, Read, gated, halves, pieces, plan};
-use crate::tools::{Tools, Unheard};
 
-/// A batch while it is worked on. Messages are named by their place in it.
+/// Writes what comes from the bus.
+pub(crate) struct Writing(pub(crate) Arc<Context>);
+
+impl Work<Message> for Writing {
+    fn span(&self, messages: usize) -> Span {
+        tracing::info_span!(
+            parent: None,
+            "write batch",
+            otel.kind = "consumer",
+            messaging.system = "nats",
+            messaging.operation.name = "process",
+            messaging.destination.template = "intents.v1.{lane}.{location}.{contact}",
+            messaging.batch.message_count = messages,
+        )
+    }
+
+    async fn work(&self, messages: &[Message], stop: &Shutdown) -> Vec<Fate> {
+        self.0.metrics.received(messages.len());
+        Batch { context: &self.0, messages, stop }.work().await
+    }
+}
+
+/// A batch while it is worked on. Messages are named by their index in it.
 #[derive(Clone, Copy)]
 pub(crate) struct Batch<'a> {
-    pub(crate) tools: &'a Tools,
+    pub(crate) context: &'a Context,
     pub(crate) messages: &'a [Message],
     pub(crate) stop: &'a Shutdown,
 }
@@ -33,18 +57,19 @@ struct Outgoing {
 
 type Fates = Vec<(usize, Fate)>;
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
     /// Works until every message has a fate. Nothing is lost when this is dropped: what was written is written again, to no effect.
     pub(crate) async fn work(self) -> Vec<Fate> {
         let read = match self.read().await {
             Ok(read) => read,
-            Err(unheard) => return vec![self.tools.fate(&unheard); self.messages.len()],
+            Err(not_answered) => return vec![self.links().retry.fate(&not_answered); self.messages.len()],
         };
         let plan = plan(read);
-        self.tools.metrics.intents("coalesced", plan.displaced);
-        self.tools.metrics.intents("erased", plan.erased.len());
-        let groups: Vec<_> = plan.work.into_iter().map(|(place, items)| self.workspace(place, items)).collect();
-        let decided: Vec<Fates> = futures::stream::iter(groups).buffer_unordered(self.tools.config.batches.locations_max).collect().await;
+        self.context.metrics.intents("coalesced", plan.displaced);
+        self.context.metrics.intents("erased", plan.erased.len());
+        let groups: Vec<_> = plan.work.into_iter().map(|(destination, items)| self.workspace(destination, items)).collect();
+        let decided: Vec<Fates> =
+            futures::stream::iter(groups).buffer_unordered(self.context.config.batches.locations_max.get()).collect().await;
         let mut fates = vec![Fate::Left; self.messages.len()];
         let mut decide = |message: usize, fate: Fate| {
             if let Some(slot) = fates.get_mut(message) {
@@ -60,7 +85,7 @@ impl Batch<'_> {
     }
 
     /// Opens what is sealed and reads all.
-    async fn read(self) -> Result<Vec<Read>, Unheard> {
+    async fn read(self) -> Result<Vec<Read>, NotAnswered<eventlog::Error>> {
         let letter = |message: &Message| {
             let sealed = Letter::is_sealed(message.body());
             let (location_id, contact_id) = (message.location_id().filter(|_| sealed)?, message.contact_id()?);
@@ -70,7 +95,7 @@ impl Batch<'_> {
         let sealed: Vec<Letter> = letters.iter().flatten().cloned().collect();
         let opened = match sealed.is_empty() {
             true => Vec::new(),
-            false => self.tools.insist("opening intents", self.stop, || self.tools.log.unseal(sealed.clone())).await?,
+            false => self.links().ask_log("opening intents", self.stop, || self.links().log.unseal(sealed.clone())).await?,
         };
         let mut opened = opened.into_iter();
         let read = |(message, letter): (&Message, Option<Letter>)| match letter.and_then(|_| opened.next()) {
@@ -86,20 +111,20 @@ impl Batch<'_> {
     async fn workspace(self, (location_id, workspace): (LocationId, Workspace), items: Vec<Item>) -> Fates {
         let objects: Vec<ObjectKey> = items.iter().map(|item| item.intent.object.clone()).collect();
         let applied =
-            self.tools.insist("reading the ledger", self.stop, || self.tools.log.applied(&location_id, &workspace, &objects)).await;
+            self.links().ask_log("reading the ledger", self.stop, || self.links().log.applied(&location_id, &workspace, &objects)).await;
         let applied = match applied {
             Ok(applied) => applied,
-            Err(unheard) => return all(&items, self.tools.fate(&unheard)),
+            Err(not_answered) => return all(&items, self.links().retry.fate(&not_answered)),
         };
         let (apply, skip) = gated(items, &applied);
-        self.tools.metrics.intents("skipped", skip.len());
+        self.context.metrics.intents("skipped", skip.len());
         let mut fates = all(&skip, Fate::Done);
-        let deliveries_max = self.tools.config.retry.deliveries_max;
+        let deliveries_max = self.links().retry.deliveries_max.get();
         let (worn_out, apply): (Vec<Item>, Vec<Item>) = apply.into_iter().partition(|item| self.attempt(item) > deliveries_max);
         let (worn_out, apply) = (self.outgoing(worn_out), self.outgoing(apply));
         let ended = worn_out.into_iter().map(|out| (Some(Ended::worn_out(deliveries_max)), out)).collect();
         fates.extend(self.settle(&location_id, ended).await);
-        let limits = &self.tools.config.bridge;
+        let limits = &self.context.config.bridge;
         for piece in pieces(apply, |out| out.wire.len() + 1, limits.items_max, limits.body_bytes_max) {
             fates.extend(self.deliver(&location_id, &workspace, piece).await);
         }
@@ -123,13 +148,13 @@ impl Batch<'_> {
             match self.overcome(location_id, workspace, error, &mut trouble).await {
                 Overcome::Again => parts.push(part),
                 Overcome::Retired => {
-                    self.tools.metrics.intents("retired", part.len());
+                    self.context.metrics.intents("retired", part.len());
                     fates.extend(part.iter().flat_map(|out| all_of(&out.item, Fate::Done)));
                 }
                 Overcome::Stopped => fates.extend(part.iter().flat_map(|out| all_of(&out.item, Fate::Left))),
                 Overcome::Split(answer) => match halves(part) {
                     Ok((first, second)) => {
-                        self.tools.metrics.split();
+                        self.context.metrics.split();
                         parts.extend([second, first]);
                     }
                     Err(blamed) => {
@@ -145,18 +170,18 @@ impl Batch<'_> {
     async fn write(self, workspace: &Workspace, part: &[Outgoing]) -> Result<Vec<Answer>, Error> {
         let started = Instant::now();
         let items: Vec<&[u8]> = part.iter().map(|out| out.wire.as_slice()).collect();
-        let answered = self.tools.bridge.write(workspace, &items).await;
+        let answered = self.context.bridge.write(workspace, &items).await;
         let status = match &answered {
             Ok(_) => Some(200),
             Err(error) => error.status(),
         };
-        self.tools.metrics.request(status, started.elapsed());
+        self.context.metrics.request(status, started.elapsed());
         let answers = answered?;
         let fits = |(answer, out): (&Answer, &Outgoing)| answer.key.as_deref().is_none_or(|key| key == out.item.intent.object.as_str());
         if !answers.iter().zip(part).all(fits) {
             return Err(Error::Foreign { status: 200 });
         }
-        self.tools.chassis.ready("bridge", Ok(()));
+        self.links().chassis.ready("bridge", Ok(()));
         Ok(answers)
     }
 
@@ -164,27 +189,27 @@ impl Batch<'_> {
         let failures = trouble.failures;
         if error == Error::WorkspaceUnknown && !std::mem::replace(&mut trouble.created, true) {
             // What was on its way when a workspace was retired must not bring it back.
-            match self.tools.insist("reading workspaces", self.stop, || self.tools.log.is_retired(location_id, workspace)).await {
+            match self.links().ask_log("reading workspaces", self.stop, || self.links().log.is_retired(location_id, workspace)).await {
                 Ok(true) => return Overcome::Retired,
-                Ok(false) | Err(Unheard::Refused(_)) => {}
-                Err(Unheard::Stopped) => return Overcome::Stopped,
+                Ok(false) | Err(NotAnswered::Refused(_)) => {}
+                Err(NotAnswered::Stopped) => return Overcome::Stopped,
             }
             tracing::info!(workspace = %workspace, "creating the workspace");
-            match self.tools.bridge.create(workspace).await {
+            match self.context.bridge.create(workspace).await {
                 Ok(()) => return Overcome::Again,
                 Err(instead) => (error, trouble.created) = (instead, false),
             }
         }
-        let delay = match Remedy::of(&error, failures, self.tools.config.retry.backoff(), rand::random()) {
+        let delay = match Remedy::of(&error, failures, self.links().retry.backoff(), rand::random()) {
             Remedy::Split(answer) => {
                 tracing::warn!(workspace = %workspace, %error, "a request was refused as a whole");
                 return Overcome::Split(answer);
             }
             Remedy::Wait(delay) => delay,
-            Remedy::CreateWorkspace => self.tools.delay(failures),
+            Remedy::CreateWorkspace => self.links().retry.delay(failures),
         };
         tracing::warn!(workspace = %workspace, %error, failures, delay_ms = delay.as_millis(), "waiting for the bridge");
-        self.tools.chassis.ready("bridge", Err(error.to_string()));
+        self.links().chassis.ready("bridge", Err(error.to_string()));
         if sleep(self.stop, delay).await { Overcome::Again } else { Overcome::Stopped }
     }
 
@@ -194,8 +219,8 @@ impl Batch<'_> {
         let mut fates = Vec::new();
         for (ended, out) in &ended {
             let Some(ended) = ended else {
-                self.tools.metrics.intents("failed", 1);
-                fates.extend(all_of(&out.item, Fate::Again(self.tools.delay(self.attempt(&out.item)))));
+                self.context.metrics.intents("failed", 1);
+                fates.extend(all_of(&out.item, Fate::Retry(self.links().retry.delay(self.attempt(&out.item)))));
                 continue;
             };
             out.span.record("outcome", ended.counted());
@@ -209,7 +234,7 @@ impl Batch<'_> {
         }
         let settled = match settlements.is_empty() {
             true => Ok(()),
-            false => self.tools.insist("settling", self.stop, || self.tools.log.settle(location_id, &settlements)).await,
+            false => self.links().ask_log("settling", self.stop, || self.links().log.settle(location_id, &settlements)).await,
         };
         for (ended, out) in ended.iter().filter_map(|(ended, out)| Some((ended.as_ref()?, out))) {
             let fate = match &settled {
@@ -218,10 +243,10 @@ impl Batch<'_> {
                     Fate::Done
                 }
                 // Not a location of this log: nothing of it can ever be settled here.
-                Err(Unheard::Refused(eventlog::Error::NotFound)) => {
+                Err(NotAnswered::Refused(eventlog::Error::NotFound)) => {
                     self.park(out.item.message, format!("the location is not connected; the bridge answered {}", ended.answer)).await
                 }
-                Err(unheard) => self.tools.fate(unheard),
+                Err(not_answered) => self.links().retry.fate(not_answered),
             };
             fates.extend(all_of(&out.item, fate));
         }
@@ -230,13 +255,13 @@ impl Batch<'_> {
 
     fn count(self, ended: &Ended, item: &Item) {
         match ended.outcome {
-            domain::DeliveryOutcome::Delivered => self.tools.metrics.delivered(ended.counted()),
-            domain::DeliveryOutcome::Refused => self.tools.metrics.intents("refused", 1),
+            domain::DeliveryOutcome::Delivered => self.context.metrics.delivered(ended.counted()),
+            domain::DeliveryOutcome::Refused => self.context.metrics.intents("refused", 1),
             domain::DeliveryOutcome::Parked | domain::DeliveryOutcome::Redriven => {
                 let intent = &item.intent;
                 let (location, contact) = (&intent.location_id, &intent.contact_id);
                 tracing::warn!(location.id = %location, contact.id = %contact, intent.key = %intent.object, reason = ended.answer, "parked");
-                self.tools.metrics.parked();
+                self.context.metrics.parked();
             }
         }
     }
@@ -244,28 +269,15 @@ impl Batch<'_> {
     /// A message that cannot go on waits for a person, and does not hold up the others.
     async fn park(self, message: usize, reason: String) -> Fate {
         let Some(message) = self.messages.get(message) else { return Fate::Left };
-        let Some(location_id) = message.location_id().or_else(|| LocationId::new("unknown").ok()) else { return Fate::Left };
-        tracing::warn!(location.id = %location_id, sequence = message.stream_sequence(), reason, "parked");
-        let parking = Parking {
-            stage: Stage::Writer,
-            location_id,
-            contact_id: message.contact_id(),
-            object: None,
-            revision: None,
-            subject: message.subject().to_owned(),
-            message: message.body().to_vec(),
-            reason,
-            status: None,
-            attempts: message.attempt(),
-            traceparent: message.traceparent().map(str::to_owned),
-        };
-        match self.tools.insist("parking", self.stop, || self.tools.log.park(parking.clone())).await {
-            Ok(_) => {
-                self.tools.metrics.parked();
-                Fate::Done
-            }
-            Err(unheard) => self.tools.fate(&unheard),
+        let fate = self.links().park(message, reason, self.stop).await;
+        if fate == Fate::Done {
+            self.context.metrics.parked();
         }
+        fate
+    }
+
+    fn links(self) -> &'a Links {
+        &self.context.links
     }
 
     fn outgoing(self, items: Vec<Item>) -> Vec<Outgoing> {

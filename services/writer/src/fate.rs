@@ -6,17 +6,6 @@ use domain::{Action, Backoff, DeliveryOutcome, Intent};
 use eventlog::{ParkedMessage, Settlement};
 use pagico::{Answer, Error, Fault};
 
-/// What becomes of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// Its intent is settled.
-    Done,
-    /// Again after this delay.
-    Again(Duration),
-    /// Left as it is: there was no time to finish.
-    Left,
-}
-
 /// How a delivery ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {

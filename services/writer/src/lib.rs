@@ -4,27 +4,26 @@
 
 mod apply;
 mod config;
+mod context;
 mod fate;
-mod health;
-mod lane;
 mod metrics;
 mod plan;
-mod tools;
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bus::{Bus, Lane};
+use bus::{Bus, Stream};
 use chassis::{Chassis, Shutdown, tasks};
 use eventlog::EventLog;
 use pagico::Bridge;
+use stage::{Links, Priority};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
-pub use config::{BatchSettings, Config, IntervalSettings, ReplaySettings, RetrySettings};
+pub use config::{BatchSettings, Config, ReplaySettings};
 
+use crate::apply::Writing;
+use crate::context::Context;
 use crate::metrics::Metrics;
-use crate::tools::Tools;
 
 /// Runs the service until it is told to stop. A database, bus or bridge that is away only delays it.
 ///
@@ -32,26 +31,37 @@ use crate::tools::Tools;
 /// Only what a person has to put right: an address that is taken, a key file that cannot be read, a bus of the wrong kind.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let stop = shutdown.child_token();
-    let tools = Arc::new(tools(config).await?);
-    let mut tasks = JoinSet::new();
-    let (chassis, server, serving) = (Arc::clone(&tools.chassis), tools.config.server.clone(), stop.clone());
-    tasks.spawn(async move { chassis.serve(&server, Default::default(), None, &[], serving).await.context("server") });
-    let (checked, checking) = (Arc::clone(&tools), stop.clone());
-    tasks.spawn(async move { health::run(checked, checking).await.context("health") });
-    for lane in [Lane::Live, Lane::Replay] {
-        let (writing, writer) = (stop.clone(), Arc::clone(&tools));
-        tasks.spawn(async move { lane::run(writer, lane, writing).await.context("intents") });
+    let context = Arc::new(context(config).await?);
+    let Config { server, health, batches, replays, bus, .. } = context.config.clone();
+    let metrics = context.metrics.clone();
+    let lag = (Stream::Intents, "lag_intents");
+    // Whether the bridge can be used shows when it is used.
+    let mut tasks = context.links.serve(server, health.interval, lag, move || metrics.figures(), &stop);
+    let live = watch::Sender::new(0);
+    let lanes = [
+        (Stream::Intents, (batches.messages_max, batches.in_flight_max), Priority::First(live.clone())),
+        (Stream::Replays, (replays.messages_max, replays.in_flight_max), Priority::GivesWayTo(live, replays.give_way_max)),
+    ];
+    for (stream, limits, priority) in lanes {
+        let (work, stop) = (Writing(Arc::clone(&context)), stop.clone());
+        let links = Arc::clone(&context.links);
+        tasks.spawn(async move { links.run(stream, limits, bus.ack_wait, Some(priority), work, stop).await.context("intents") });
     }
     tasks::join_all(tasks, &stop).await
 }
 
-async fn tools(config: Config) -> anyhow::Result<Tools> {
+async fn context(config: Config) -> anyhow::Result<Context> {
     let chassis = Chassis::new("writer");
-    let metrics = Metrics::new();
-    chassis.register(|registry| metrics.register(registry));
+    let (metrics, common) = (Metrics::new(), stage::Metrics::default());
+    chassis.register(|registry| {
+        let registry = registry.sub_registry_with_prefix("writer");
+        metrics.register(registry);
+        common.register(registry, ("lag_intents", "Intents on the bus that are not settled"));
+    });
     chassis.ready("bridge", Ok(()));
     let log = EventLog::connect(&config.log).await?;
     let bus = Bus::connect(&config.bus).await?;
     let bridge = Bridge::new(config.bridge.clone())?;
-    Ok(Tools { config, log, bus, bridge, chassis, metrics, live_batches: watch::Sender::new(0) })
+    let links = Links { stage: eventlog::Stage::Writer, chassis, log, bus, retry: config.retry.clone(), metrics: common };
+    Ok(Context { config, links: Arc::new(links), bridge, metrics })
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
@@ -26,33 +25,25 @@ pub(crate) struct Metrics {
     intents: Family<Outcome, Counter>,
     delivered: Counter,
     parked: Counter,
-    batch_messages: Histogram,
     requests: Family<Status, Counter>,
     request_seconds: Histogram,
-    batch_seconds: Histogram,
     splits: Counter,
-    backlog: Gauge,
 }
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let latency = || Histogram::new(exponential_buckets(0.001, 2.0, 16));
         Self {
             messages: Counter::default(),
             intents: Family::default(),
             delivered: Counter::default(),
             parked: Counter::default(),
-            batch_messages: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             requests: Family::default(),
-            request_seconds: latency(),
-            batch_seconds: latency(),
+            request_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 16)),
             splits: Counter::default(),
-            backlog: Gauge::default(),
         }
     }
 
-    pub(crate) fn register(&self, all: &mut Registry) {
-        let registry = all.sub_registry_with_prefix("writer");
+    pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register("messages", "Messages received", self.messages.clone());
         registry.register(
             "intents",
@@ -61,21 +52,13 @@ impl Metrics {
         );
         registry.register("delivered", "Intents that the workspace now holds", self.delivered.clone());
         registry.register("parked", "Intents that were parked for a person", self.parked.clone());
-        registry.register("batch_messages", "Messages in a batch", self.batch_messages.clone());
         registry.register("bridge_requests", "Requests to the bridge by status", self.requests.clone());
         registry.register("bridge_request_seconds", "How long requests to the bridge took", self.request_seconds.clone());
-        registry.register("batch_seconds", "From taking a batch to having settled it", self.batch_seconds.clone());
         registry.register("bridge_splits", "Requests that were refused as a whole and halved", self.splits.clone());
-        registry.register("lag_intents", "Intents on the bus that are not settled", self.backlog.clone());
     }
 
-    pub(crate) fn batch(&self, messages: usize) {
+    pub(crate) fn received(&self, messages: usize) {
         self.messages.inc_by(messages as u64);
-        self.batch_messages.observe(messages as f64);
-    }
-
-    pub(crate) fn batch_took(&self, took: Duration) {
-        self.batch_seconds.observe(took.as_secs_f64());
     }
 
     pub(crate) fn intents(&self, outcome: &'static str, count: usize) {
@@ -104,19 +87,8 @@ impl Metrics {
         self.splits.inc();
     }
 
-    pub(crate) fn backlog(&self, messages: u64) {
-        self.backlog.set(i64::try_from(messages).unwrap_or(i64::MAX));
-    }
-
-    pub(crate) fn messages_received(&self) -> u64 {
-        self.messages.get()
-    }
-
-    pub(crate) fn intents_delivered(&self) -> u64 {
-        self.delivered.get()
-    }
-
-    pub(crate) fn intents_parked(&self) -> u64 {
-        self.parked.get()
+    /// What people see in the service's status.
+    pub(crate) fn figures(&self) -> Vec<(&'static str, u64)> {
+        vec![("messages", self.messages.get()), ("delivered", self.delivered.get()), ("parked", self.parked.get())]
     }
 }
