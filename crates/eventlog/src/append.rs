@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{Body, Cause, ContactId, LocationId, Moment, Net, Observation, OperatorFact, Recorded, observe};
 use jiff::Timestamp;
 use sqlx::Row;
-use tokio::sync::watch;
 
 use crate::chain::{Entry, Head, Prepared};
 use crate::keys::is_erased;
@@ -13,25 +12,7 @@ use crate::known::{Known, batches, coverage};
 use crate::ledger::parked;
 use crate::{Error, EventLog, Lease, Result, leases};
 
-/// Wakes whoever waits for new events of this process.
-pub struct Appends(watch::Receiver<u64>);
-
-impl Appends {
-    /// Returns at once when something was appended, by this `EventLog` or a clone, since the last call; otherwise waits for it.
-    /// Appends of other processes are not noticed: also look from time to time. Cancellation safe.
-    pub async fn wait_for_append(&mut self) {
-        if self.0.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
 impl EventLog {
-    /// Notices of appends from now on.
-    pub fn appends(&self) -> Appends {
-        Appends(self.appended.subscribe())
-    }
-
     /// Appends what the observations say has changed; what is unchanged appends nothing. Gives the new events in order.
     ///
     /// A long slice becomes several transactions: after an error some may have been appended, and observing the same again
@@ -100,7 +81,7 @@ impl EventLog {
         }
         transaction.commit().await?;
         self.keep_fresh(location_id, &keys);
-        self.notify(recorded.len());
+        self.appended.notify(recorded.len());
         Ok(recorded)
     }
 
@@ -119,7 +100,7 @@ impl EventLog {
         head.save(&mut transaction, location_id).await?;
         transaction.commit().await?;
         self.keep_fresh(location_id, &keys);
-        self.notify(recorded.len());
+        self.appended.notify(recorded.len());
         Ok(recorded)
     }
 
@@ -162,11 +143,5 @@ impl EventLog {
             }
         }
         Ok(updated_at)
-    }
-
-    pub(crate) fn notify(&self, events: usize) {
-        if events > 0 {
-            self.appended.send_modify(|appends| *appends = appends.wrapping_add(1));
-        }
     }
 }

@@ -102,7 +102,7 @@ impl EventLog {
             resolve(&mut transaction, location_id, &delivered).await?;
         }
         transaction.commit().await?;
-        self.notify(appended);
+        self.appended.notify(appended);
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 
 mod answers;
 mod append;
+mod appends;
 mod chain;
 mod columns;
 mod error;
@@ -22,15 +23,15 @@ mod settings;
 use std::sync::Arc;
 
 use sqlx::PgPool;
-use tokio::sync::watch;
 
+use crate::appends::Appended;
 use crate::keys::Keys;
 
 pub use answers::access::{Access, AccessFilter, Accessed};
 pub use answers::contacts::{Contacts, Unread};
 pub use answers::history::{Selection, Span, Stretch};
 pub use answers::overview::{ContactFilter, ContactState, ContactSummary, LocationOverview, ObjectState, SyncState};
-pub use append::Appends;
+pub use appends::Appends;
 pub use chain::Entry;
 pub use error::{Error, Result};
 pub use keys::kek::{Kek, Wrapped};
@@ -58,7 +59,7 @@ pub struct EventLog {
     pool: PgPool,
     keys: Arc<Keys>,
     transaction_records_max: usize,
-    appended: Arc<watch::Sender<u64>>,
+    appended: Appended,
 }
 
 impl EventLog {
@@ -71,8 +72,13 @@ impl EventLog {
             pool: settings.pool()?,
             keys: Arc::new(Keys::new(settings.kek()?, settings.contact_keys_max, settings.erasures_checked_every)),
             transaction_records_max: settings.transaction_records_max.max(1),
-            appended: Arc::new(watch::Sender::new(0)),
+            appended: Appended::new(),
         })
+    }
+
+    /// Notices of appends from now on.
+    pub fn appends(&self) -> Appends {
+        self.appended.listen()
     }
 
     /// The key-encryption keys that this log was connected with.

@@ -133,7 +133,7 @@ impl EventLog {
     /// Sends the relay of every location back to its settled mark, because the bus has lost something. Waits for batches in hand.
     pub async fn rewind_relay(&self) -> Result<()> {
         sqlx::query("UPDATE relay SET published = settled, round = round + 1 WHERE published > settled").execute(&self.pool).await?;
-        self.notify(1);
+        self.appended.notify(1);
         Ok(())
     }
 

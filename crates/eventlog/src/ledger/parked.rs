@@ -96,7 +96,7 @@ impl EventLog {
             Err(error) => return Err(error),
         };
         transaction.commit().await?;
-        self.notify(events);
+        self.appended.notify(events);
         Ok(id)
     }
 
@@ -153,7 +153,7 @@ impl EventLog {
             head.save(&mut transaction, location_id).await?;
         }
         transaction.commit().await?;
-        self.notify(1);
+        self.appended.notify(1);
         Ok(parked)
     }
 

@@ -222,7 +222,7 @@ impl EventLog {
         let detail = json!({ "replay_id": replay_id, "plan": hex::encode(plan.hash), "workspace": plan.workspace, "rules": plan.rules });
         head.append_operator(&mut transaction, &plan.location_id, fact("replay_started", detail), who).await?;
         transaction.commit().await?;
-        self.notify(1);
+        self.appended.notify(1);
         self.replay(Some(replay_id)).await
     }
 
@@ -291,7 +291,7 @@ impl EventLog {
         let detail = json!({ "replay_id": replay.replay_id, "workspace": replay.plan.workspace, "reason": reason });
         head.append_operator(&mut transaction, location_id, fact(phase.verb(), detail), who).await?;
         transaction.commit().await?;
-        self.notify(1);
+        self.appended.notify(1);
         self.replay(Some(replay.replay_id)).await
     }
 

@@ -144,7 +144,7 @@ impl EventLog {
         let detail = json!({ "workspace": workspace, "rules": rules });
         head.append_operator(&mut transaction, location_id, fact("workspace_created", detail), who).await?;
         transaction.commit().await?;
-        self.notify(1);
+        self.appended.notify(1);
         Ok(created)
     }
 
@@ -178,7 +178,7 @@ impl EventLog {
         let detail = json!({ "workspace": workspace, "instead_of": live.workspace });
         head.append_operator(&mut transaction, location_id, fact(verb, detail), who).await?;
         transaction.commit().await?;
-        self.notify(1);
+        self.appended.notify(1);
         Ok((Generation { role: Role::Live, ..chosen }, Generation { role: then, ..live }))
     }
 
@@ -215,7 +215,7 @@ impl EventLog {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        self.notify(1);
+        self.appended.notify(1);
         Ok(Generation { role: Role::Retired, ..chosen })
     }
 }

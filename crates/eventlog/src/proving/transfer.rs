@@ -183,7 +183,7 @@ impl Import {
             .await?;
         rebuild::from_log(&self.log, &mut self.transaction, location_id, *head).await?;
         self.transaction.commit().await?;
-        self.log.notify(1);
+        self.log.appended.notify(1);
         Ok(*head)
     }
 }

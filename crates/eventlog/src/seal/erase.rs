@@ -120,7 +120,7 @@ impl EventLog {
         save(&mut transaction, &erasure).await?;
         transaction.commit().await?;
         self.keys.forget(location_id);
-        self.notify(1);
+        self.appended.notify(1);
         Ok(erasure)
     }
 
@@ -143,7 +143,7 @@ impl EventLog {
             .await?;
         transaction.commit().await?;
         self.keys.forget(location_id);
-        self.notify(1);
+        self.appended.notify(1);
         Ok(erasure)
     }
 
