@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sqlx::Row;
 
 use crate::chain::{Entry, Head, Prepared};
-use crate::keys::is_erased;
+use crate::keys::ring::is_erased;
 use crate::known::{Known, batches, coverage};
 use crate::ledger::parked;
 use crate::{Error, EventLog, Lease, Result, leases};

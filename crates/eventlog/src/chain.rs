@@ -11,7 +11,7 @@ use sqlx::{PgConnection, PgExecutor, Postgres, Row, Transaction};
 
 use crate::chain::copy::Rows;
 use crate::columns::{At, STATEMENT_ROWS_MAX, as_stored, epoch, epoch_column, signed, traceparent, unsigned};
-use crate::keys::ContactKey;
+use crate::keys::ring::ContactKey;
 use crate::{Error, Result};
 
 /// How many bytes of payload one statement carries at most.

@@ -16,7 +16,7 @@ use sqlx::{PgConnection, PgExecutor, Row};
 
 use crate::chain::{Entry, Head, Prepared};
 use crate::columns::{At, epoch, epoch_column, signed, text, unsigned};
-use crate::keys::is_erased;
+use crate::keys::ring::is_erased;
 use crate::ledger::parked::{Parking, Stage, upsert};
 use crate::{EventLog, Result};
 

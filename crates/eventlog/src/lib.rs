@@ -25,7 +25,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 use crate::appends::Appended;
-use crate::keys::Keys;
+use crate::keys::ring::Keys;
 
 pub use answers::access::{Access, AccessFilter, Accessed};
 pub use answers::contacts::{Contacts, Unread};

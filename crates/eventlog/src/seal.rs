@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use crate::chain::{Head, Prepared};
 use crate::columns::STATEMENT_ROWS_MAX;
 use crate::keys::cipher::parts;
-use crate::keys::{ContactKey, ContactKeys, ErasedContacts, is_erased};
+use crate::keys::ring::{ContactKey, ContactKeys, ErasedContacts, is_erased};
 use crate::{EventLog, Result};
 
 /// Something that is sent about a contact.

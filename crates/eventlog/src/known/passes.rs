@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 
 use crate::chain::Head;
 use crate::columns::{At, as_stored, signed, unsigned};
-use crate::keys::is_erased;
+use crate::keys::ring::is_erased;
 use crate::known::{Known, batches};
 use crate::{EventLog, Lease, Result, leases};
 

@@ -9,7 +9,7 @@ use sqlx::{Postgres, Row, Transaction};
 
 use crate::chain::{Entry, Head, Prepared};
 use crate::columns::{At, as_stored, epoch, epoch_column, signed, text, unsigned};
-use crate::keys::about;
+use crate::keys::ring::about;
 use crate::{Error, EventLog, Kek, Result, locations};
 
 /// The columns of an erasure in the order that `read` expects.
