@@ -41,10 +41,10 @@ pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
     postgres.create_database("log").await?;
     let nats = Nats::start(NatsSettings { data: scratch("bench-audit-nats"), ..NatsSettings::default() }).await?;
     let settings = eventlog::Settings { url: postgres.url("log").into(), ..eventlog::Settings::default() };
-    EventLog::migrate(&settings).await?;
+    eventlog::migrate(&settings).await?;
     let log = EventLog::connect(&settings).await?;
     let location_id = LocationId::new("bench")?;
-    log.connect_location(&location_id, Timestamp::now()).await?;
+    log.locations().connect(&location_id, Timestamp::now()).await?;
     for number in 0..OTHERS / BATCH {
         live(&log, &location_id, &ContactId::new(format!("other-{number}"))?, BATCH).await?;
     }

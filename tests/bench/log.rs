@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use bus::{Bus, Outgoing, Stream, Subject};
 use domain::{
     Body, Cause, Change, ContactId, FieldChange, KnownContact, Listing, LocationId, Names, Net, Observation, Record, RecordFact, RecordId,
     RecordKind, Rules, Sighting, Stored, map, observe,
 };
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings, scratch};
-use eventlog::{Entry, EventLog, RelayTurn};
+use eventlog::{Entry, EventLog, RelayTurn, Verification};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use sqlx::Connection as _;
@@ -60,10 +61,10 @@ pub(crate) async fn measure(report: &mut Report, size: usize) -> anyhow::Result<
     postgres.create_database("log").await?;
     let nats = Nats::start(NatsSettings { data: scratch("bench-log-nats"), ..NatsSettings::default() }).await?;
     let settings = eventlog::Settings { url: postgres.url("log").into(), ..eventlog::Settings::default() };
-    EventLog::migrate(&settings).await?;
+    eventlog::migrate(&settings).await?;
     let log = EventLog::connect(&settings).await?;
     let location_id = LocationId::new("bench")?;
-    log.connect_location(&location_id, Timestamp::now()).await?;
+    log.locations().connect(&location_id, Timestamp::now()).await?;
     let conditions = format!("{size} contact changes in batches of {BATCH}, one connection, fsync on");
 
     let appended = append(&log, &location_id, size).await?;
@@ -78,7 +79,7 @@ pub(crate) async fn measure(report: &mut Report, size: usize) -> anyhow::Result<
     report.add(Figure::new("verify", "exported and packed", exported, "events/s", format!("{size} events, zstd")).against(bare))?;
 
     let observing = LocationId::new("bench-observe")?;
-    log.connect_location(&observing, Timestamp::now()).await?;
+    log.locations().connect(&observing, Timestamp::now()).await?;
     let appeared = observe_all(&log, &observing, size, "Oslo").await?;
     report.add(Figure::new("append", "observed, compared and appended", appeared, "events/s", &conditions).against(plain))?;
     let unchanged = observe_all(&log, &observing, size, "Oslo").await?;
@@ -175,16 +176,16 @@ pub(crate) async fn select(url: &str, size: usize) -> anyhow::Result<f64> {
 
 pub(crate) async fn verify(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow::Result<f64> {
     let begin = Instant::now();
-    let verified = log.verify(location_id).await?;
+    let verified = log.chain().verify(location_id, &Verification::default(), |_, _| ()).await?;
     anyhow::ensure!(verified.head == u64::try_from(size)?, "not all events were verified");
     Ok(rate(size, begin.elapsed()))
 }
 
 async fn export(log: &EventLog, location_id: &LocationId, size: usize) -> anyhow::Result<f64> {
-    let header = log.export_header(location_id).await?;
+    let header = log.chain().header(location_id).await?;
     let begin = Instant::now();
     let mut writer = proof::Writer::begin(std::io::sink(), &header)?;
-    log.export(location_id, (0, header.head), |link, hash| writer.event(link, hash).map_err(anyhow::Error::from)).await?;
+    log.chain().export(location_id, (0, header.head), |link, hash| writer.event(link, hash).map_err(anyhow::Error::from)).await?;
     writer.finish()?;
     Ok(rate(size, begin.elapsed()))
 }
@@ -197,9 +198,10 @@ pub(crate) async fn observe_all(log: &EventLog, location_id: &LocationId, size: 
     for start in (0..size).step_by(BATCH) {
         batches.push((start..size.min(start + BATCH)).map(|number| seen(location_id, number, city)).collect::<anyhow::Result<Vec<_>>>()?);
     }
+    let lease = log.leases().acquire(location_id, "bench", Duration::ZERO).await?.context("somebody else holds the lease")?;
     let begin = Instant::now();
     for batch in batches {
-        log.observe(location_id, &batch).await?;
+        log.observe(&lease, &batch).await?;
     }
     Ok(rate(size, begin.elapsed()))
 }
@@ -210,7 +212,7 @@ async fn relay(log: &EventLog, nats: &Nats, location_id: &LocationId, size: usiz
     let begin = Instant::now();
     let mut relayed = 0;
     while relayed < size {
-        let RelayTurn::Batch(batch) = log.relay(location_id, 500).await? else { continue };
+        let RelayTurn::Batch(batch) = log.relay().next(location_id, 500).await? else { continue };
         let outgoing = batch.events.iter().map(|event| {
             let subject = Subject::events(location_id, event.contact_id.as_ref());
             let id = Some(format!("{}:{}.{}", event.location_id, event.epoch, event.seq));

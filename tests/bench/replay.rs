@@ -36,10 +36,10 @@ async fn of_log(report: &mut Report, postgres: &Postgres, how: &'static str, kek
     postgres.create_database(how).await?;
     let url = postgres.url(how);
     let settings = eventlog::Settings { url: url.clone().into(), kek: kek.into(), ..eventlog::Settings::default() };
-    EventLog::migrate(&settings).await?;
+    eventlog::migrate(&settings).await?;
     let log = EventLog::connect(&settings).await?;
     let location_id = LocationId::new("bench")?;
-    log.connect_location(&location_id, Timestamp::now()).await?;
+    log.locations().connect(&location_id, Timestamp::now()).await?;
 
     let contacts = size / lives::EVENTS;
     let appended = append(&log, &location_id, size).await?;

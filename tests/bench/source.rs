@@ -34,14 +34,14 @@ pub(crate) async fn unchanged(report: &mut Report, size: usize) -> anyhow::Resul
     let postgres = Postgres::start(PostgresSettings { data: scratch("bench-unchanged-postgres"), ..PostgresSettings::default() }).await?;
     postgres.create_database("log").await?;
     let settings = eventlog::Settings { url: postgres.url("log").into(), ..eventlog::Settings::default() };
-    EventLog::migrate(&settings).await?;
+    eventlog::migrate(&settings).await?;
     let log = EventLog::connect(&settings).await?;
     let location_id = LocationId::new("bench")?;
-    log.connect_location(&location_id, Timestamp::now()).await?;
+    log.locations().connect(&location_id, Timestamp::now()).await?;
     let appeared = observe_all(&log, &location_id, size, "Oslo").await?;
-    let before = log.locations().await?;
+    let before = log.locations().list().await?;
     let unchanged = observe_all(&log, &location_id, size, "Oslo").await?;
-    anyhow::ensure!(log.locations().await? == before, "events were appended");
+    anyhow::ensure!(log.locations().list().await? == before, "events were appended");
     let conditions = format!("{size} contacts, one connection, no event appended; reference: the same contacts when they appeared");
     report.add(Figure::new("source", "unchanged contacts compared", unchanged, "records/s", conditions).against(appeared))?;
     postgres.stop().await?;
@@ -59,8 +59,8 @@ pub(crate) async fn backfill(report: &mut Report, contacts: usize) -> anyhow::Re
     let location_id = pollers.location()?;
     let wanted = u64::try_from(contacts * 7)?;
     loop {
-        let progress = pollers.log.progress(&location_id).await?;
-        let head = pollers.log.locations().await?.iter().find(|known| known.location_id == location_id).map(|known| known.head);
+        let progress = pollers.log.passes().progress(&location_id).await?;
+        let head = pollers.log.locations().list().await?.iter().find(|known| known.location_id == location_id).map(|known| known.head);
         if progress.backfill.finished_at.is_some() && head.is_some_and(|head| head >= wanted) {
             break;
         }

@@ -124,7 +124,7 @@ async fn first_look(pollers: &Pollers, process: &str, contacts: usize, records: 
     let (location_id, begin) = (pollers.location()?, Instant::now());
     let mut way = Way::new(contacts);
     loop {
-        let backfill = pollers.log.progress(&location_id).await?.backfill;
+        let backfill = pollers.log.passes().progress(&location_id).await?.backfill;
         way.came_to(backfill.seen, process)?;
         way.goes_on(work(pollers, &location_id, "backfill").await?)?;
         if backfill.finished_at.is_some() {
@@ -151,9 +151,9 @@ async fn sweep(pollers: &Pollers, process: &str, contacts: usize, records: usize
     std::fs::write(format!("/proc/{process}/clear_refs"), "5")?;
     let mut way = Way::new(contacts - gone.len());
     let took = loop {
-        let pass = pollers.log.pass(&location_id, "sweep", RecordKind::Contact).await?;
+        let pass = pollers.log.passes().get(&location_id, "sweep", RecordKind::Contact).await?;
         // Appointments are gone through last.
-        let last = pollers.log.pass(&location_id, "sweep", RecordKind::Appointment).await?;
+        let last = pollers.log.passes().get(&location_id, "sweep", RecordKind::Appointment).await?;
         if let (Some(since), Some(at)) = (pass.complete_since, last.complete_at)
             && since >= gone_at
             && last.complete_since >= pass.complete_since
@@ -169,7 +169,7 @@ async fn sweep(pollers: &Pollers, process: &str, contacts: usize, records: usize
     let told = u64::try_from((contacts + gone.len()) * records)?;
     anyhow::ensure!(head == told, "{head} events where {told} should be");
     loop {
-        let relayed = pollers.log.relay_positions().await?.get(&location_id).copied().unwrap_or_default();
+        let relayed = pollers.log.relay().positions().await?.get(&location_id).copied().unwrap_or_default();
         if relayed == told {
             break;
         }
@@ -213,12 +213,12 @@ impl Way {
 async fn work(pollers: &Pollers, location_id: &LocationId, net: &str) -> anyhow::Result<u64> {
     let mut work = head(pollers, location_id).await?;
     for kind in RecordKind::ALL {
-        work += pollers.log.pass(location_id, net, kind).await?.seen;
+        work += pollers.log.passes().get(location_id, net, kind).await?.seen;
     }
     Ok(work)
 }
 
 async fn head(pollers: &Pollers, location_id: &LocationId) -> anyhow::Result<u64> {
-    let locations = pollers.log.locations().await?;
+    let locations = pollers.log.locations().list().await?;
     Ok(locations.iter().find(|known| known.location_id == *location_id).map_or(0, |known| known.head))
 }

@@ -53,7 +53,7 @@ async fn a_watch_resumes_without_gap_or_double() -> anyhow::Result<()> {
     system.in_sync().await?;
     system.quiet().await?;
     let mut admin = system.admin().await?;
-    let head = system.log.locations().await?.first().map_or(0, |location| location.head);
+    let head = system.log.locations().list().await?.first().map_or(0, |location| location.head);
     let mut seqs = Vec::new();
     while seqs.len() < usize::try_from(head)? {
         let after = Some(seqs.last().copied().unwrap_or(0));

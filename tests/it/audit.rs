@@ -126,7 +126,7 @@ async fn a_filtered_watch_resumes_without_gap_or_double() -> anyhow::Result<()> 
     let little = toml! { limits = { read_rows = 2, watch_rows = 2, scan_rows = 3 } };
     let (system, contact_id) = moved_with("audit-watch", little).await?;
     let mut admin = system.admin().await?;
-    let head = system.log.locations().await?.first().map_or(0, |location| location.head);
+    let head = system.log.locations().list().await?.first().map_or(0, |location| location.head);
     let filter = admin::EventFilter { types: vec!["contact.changed".to_owned()], ..Default::default() };
     let (mut after, mut seen) = (0, Vec::new());
     while after < head {

@@ -149,7 +149,7 @@ async fn no_byte_of_an_erased_person_is_left() -> anyhow::Result<()> {
     assert!(logged.len() > 10_000 && marks_in(&logged).is_empty(), "{:?} in {} logged bytes", marks_in(&logged), logged.len());
 
     let location = system.location()?;
-    system.log.verify(&location).await?;
+    system.log.chain().verify(&location, &eventlog::Verification::default(), |_, _| ()).await?;
     let history = admin_api::GetHistoryRequest { contact_id: id.clone(), page_size: 100, ..Default::default() };
     let history = system.admin().await?.get_history(history).await?.into_inner().events;
     let erased: Vec<_> = history.iter().filter(|event| event.erased).collect();
@@ -160,8 +160,8 @@ async fn no_byte_of_an_erased_person_is_left() -> anyhow::Result<()> {
     assert!(then.erased && then.records.is_empty(), "{then:?}");
     let changed = audit_api::DiffRequest { contact_id: id.clone(), ..Default::default() };
     assert!(audit.diff(changed).await?.into_inner().contact.unwrap_or_default().erased);
-    let events = system.log.history(&location, &ContactId::new(other.clone())?, &Selection::default(), None, 100).await?;
-    for event in system.log.open(events).await? {
+    let events = system.log.answers().history(&location, &ContactId::new(other.clone())?, &Selection::default(), None, 100).await?;
+    for event in system.log.keys().open(events).await? {
         assert!(!matches!(event.body?, Body::Erased), "another contact's history is whole");
     }
     system.stop().await
@@ -183,7 +183,7 @@ async fn an_erasure_goes_on_when_the_bridge_and_the_bus_were_away() -> anyhow::R
     system.start_service("admin")?;
     let contact = ContactId::new(id.clone())?;
     eventually("the erasure is finished", async || {
-        let erasure = system.log.erasure(&system.location().map_err(|error| error.to_string())?, &contact).await;
+        let erasure = system.log.erasures().find(&system.location().map_err(|error| error.to_string())?, &contact).await;
         let erasure = erasure.map_err(|error| error.to_string())?.ok_or("none")?;
         erasure.finished_at.map(drop).ok_or_else(|| format!("{erasure:?}"))
     })

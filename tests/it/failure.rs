@@ -18,7 +18,7 @@ async fn a_bridge_that_is_down_is_waited_for() -> anyhow::Result<()> {
     system.world().webhooks_settled().await;
     system.start_service("bridge")?;
     system.in_sync().await?;
-    assert!(system.log.parked(None, None, 10).await?.is_empty(), "an outage parks nothing");
+    assert!(system.log.parked().list(None, None, 10).await?.is_empty(), "an outage parks nothing");
     system.stop().await
 }
 
@@ -32,7 +32,7 @@ async fn one_refused_object_parks_alone_and_can_be_sent_again() -> anyhow::Resul
     let long = world.create_note(&id, &json!({"body": "x".repeat(5_000)}), Sent)?;
     world.create_note(&id, &json!({"body": "short"}), Sent)?;
     let parked = eventually("the long note parks", async || {
-        let parked = system.log.parked(None, None, 10).await.map_err(|error| error.to_string())?;
+        let parked = system.log.parked().list(None, None, 10).await.map_err(|error| error.to_string())?;
         parked
             .into_iter()
             .find(|parked| parked.parking.object.as_ref().is_some_and(|object| object.as_str().ends_with(&long)))
@@ -49,13 +49,13 @@ async fn one_refused_object_parks_alone_and_can_be_sent_again() -> anyhow::Resul
     system.change_settings("bridge", toml! { limits = { content_bytes_max = 1000000 } });
     system.stop_service("bridge").await?;
     system.start_service("bridge")?;
-    for parked in system.log.parked(None, None, 100).await? {
+    for parked in system.log.parked().list(None, None, 100).await? {
         let request = proto::admin::v1::RedriveRequest { parked_id: parked.id.to_string(), ..Default::default() };
         system.admin().await?.redrive(request).await?;
     }
     system.in_sync().await?;
     system.quiet().await?;
-    assert!(system.log.parked(None, None, 10).await?.is_empty(), "what was delivered no longer waits");
+    assert!(system.log.parked().list(None, None, 10).await?.is_empty(), "what was delivered no longer waits");
     system.stop().await
 }
 
@@ -73,7 +73,7 @@ async fn a_ghl_that_fails_throttles_and_breaks_off_is_asked_again() -> anyhow::R
     system.world().webhooks_settled().await;
     system.world().set_answer_chaos(AnswerChaos::default());
     system.in_sync().await?;
-    assert!(system.log.parked(None, None, 10).await?.is_empty(), "what passes parks nothing");
+    assert!(system.log.parked().list(None, None, 10).await?.is_empty(), "what passes parks nothing");
     system.stop().await
 }
 
@@ -94,7 +94,8 @@ async fn what_cannot_be_read_on_the_bus_parks_and_the_rest_flows() -> anyhow::Re
     eventually("all three park", async || {
         let mut stages: Vec<&str> = system
             .log
-            .parked(None, None, 10)
+            .parked()
+            .list(None, None, 10)
             .await
             .map_err(|error| error.to_string())?
             .iter()

@@ -15,7 +15,7 @@ async fn what_was_there_before_appears_and_starts_nothing() -> anyhow::Result<()
     system.quiet().await?;
     let held = system.workspace().await?;
     assert_eq!(held.iter().filter(|object| object.kind == "project").count(), 0, "a backfill starts no onboarding");
-    assert!(system.log.parked(None, None, 10).await?.is_empty());
+    assert!(system.log.parked().list(None, None, 10).await?.is_empty());
     system.stop().await
 }
 
@@ -79,10 +79,10 @@ async fn a_lived_story_ends_in_the_same_workspace() -> anyhow::Result<()> {
     system.world().webhooks_settled().await;
     system.in_sync().await?;
     system.quiet().await?;
-    for location in system.log.locations().await? {
-        system.log.verify(&location.location_id).await?;
+    for location in system.log.locations().list().await? {
+        system.log.chain().verify(&location.location_id, &eventlog::Verification::default(), |_, _| ()).await?;
     }
-    assert!(system.log.parked(None, None, 10).await?.is_empty());
+    assert!(system.log.parked().list(None, None, 10).await?.is_empty());
     system.stop().await
 }
 

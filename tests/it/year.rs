@@ -101,7 +101,7 @@ async fn after_a_year_of_losses_and_deaths_the_log_holds_and_tells_what_was() ->
     let equal = began.elapsed();
     let told = truth::of_the_log(&pollers.log, &location_id).await?;
     truth::told_in_order(&world, &told)?;
-    pollers.log.verify(&location_id).await?;
+    pollers.log.chain().verify(&location_id, &eventlog::Verification::default(), |_, _| ()).await?;
     assert_eq!(world.limits_violated(), []);
     let stats = world.stats();
     writeln!(

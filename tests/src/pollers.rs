@@ -59,7 +59,7 @@ impl Pollers {
         let data = scratch(&format!("{name}-nats"));
         let nats = Nats::start(NatsSettings { data, ..NatsSettings::default() }).await?;
         let log = eventlog::Settings { url: postgres.url("log").into(), ..eventlog::Settings::default() };
-        EventLog::migrate(&log).await?;
+        eventlog::migrate(&log).await?;
         let log = EventLog::connect(&log).await?;
         let sandbox = Sandbox::start(settings).await?;
         sandbox.world().populate_with(7, contacts, load);
@@ -161,7 +161,7 @@ impl Pollers {
     pub async fn backfilled(&self) -> anyhow::Result<()> {
         let location_id = self.location()?;
         eventually("the backfill ends", async || {
-            let progress = self.log.progress(&location_id).await.map_err(|error| error.to_string())?;
+            let progress = self.log.passes().progress(&location_id).await.map_err(|error| error.to_string())?;
             progress.backfill.finished_at.map(drop).ok_or_else(|| format!("{} seen", progress.backfill.seen))
         })
         .await

@@ -59,8 +59,8 @@ impl System {
         let nats_data = scratch(&format!("{name}-nats"));
         let nats = Nats::start(NatsSettings { data: nats_data.clone(), ..NatsSettings::default() }).await?;
         let owner = eventlog::Settings { url: postgres.url("log").into(), ..eventlog::Settings::default() };
-        EventLog::migrate(&owner).await?;
-        EventLog::ensure_service_role(&owner, "app", &SecretString::from("app")).await?;
+        eventlog::migrate(&owner).await?;
+        eventlog::ensure_service_role(&owner, "app", &SecretString::from("app")).await?;
         let service_url = as_app(&postgres.url("log"))?;
         let log = EventLog::connect(&eventlog::Settings {
             url: service_url.clone().into(),

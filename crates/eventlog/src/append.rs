@@ -1,54 +1,43 @@
 //! Appending: what was observed and what was done becomes events.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use domain::{Body, Cause, ContactId, LocationId, Moment, Net, Observation, OperatorFact, Recorded, observe};
-use jiff::Timestamp;
-use sqlx::Row;
+use domain::{Body, ContactId, LocationId, Observation, Recorded, observe};
 
 use crate::chain::{Entry, Head, Prepared};
 use crate::keys::ring::is_erased;
+use crate::known::remained::append_remained;
 use crate::known::{Known, batches, coverage};
 use crate::ledger::parked;
-use crate::{Error, EventLog, Lease, Result, leases};
+use crate::{EventLog, Lease, Result, leases};
 
 impl EventLog {
-    /// Appends what the observations say has changed; what is unchanged appends nothing. Gives the new events in order.
+    /// Appends what the observations say has changed; what is unchanged appends nothing. Gives the new events in order. Only the holder
+    /// of a location's lease observes it.
     ///
     /// A long slice becomes several transactions: after an error some may have been appended, and observing the same again
     /// appends only the rest. A contact whose known records can be read neither in the projection nor in the log is parked, the
     /// others are observed.
     ///
     /// # Errors
-    /// `NotFound` when the location was never connected.
-    pub async fn observe(&self, location_id: &LocationId, observations: &[Observation]) -> Result<Vec<Recorded>> {
+    /// `NotFound` when the location was never connected, `Superseded` when the lease is not held any more.
+    pub async fn observe(&self, lease: &Lease, observations: &[Observation]) -> Result<Vec<Recorded>> {
         let mut recorded = Vec::new();
         for batch in batches(observations, self.transaction_records_max) {
-            recorded.append(&mut self.observe_batch(location_id, batch, None).await?);
+            recorded.append(&mut self.observe_batch(lease, batch).await?);
         }
         Ok(recorded)
     }
 
-    /// As `observe`, by the holder of a lease.
-    ///
-    /// # Errors
-    /// `Superseded` when the lease is not held any more.
-    pub async fn observe_as(&self, lease: &Lease, observations: &[Observation]) -> Result<Vec<Recorded>> {
-        let mut recorded = Vec::new();
-        for batch in batches(observations, self.transaction_records_max) {
-            recorded.append(&mut self.observe_batch(&lease.location_id, batch, Some(lease)).await?);
-        }
-        Ok(recorded)
-    }
-
-    async fn observe_batch(&self, location_id: &LocationId, observations: &[Observation], lease: Option<&Lease>) -> Result<Vec<Recorded>> {
+    async fn observe_batch(&self, lease: &Lease, observations: &[Observation]) -> Result<Vec<Recorded>> {
+        let location_id = &lease.location_id;
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, location_id).await?;
         leases::check(&mut transaction, lease).await?;
-        let erased = self.keys.locked_erased(&mut transaction, location_id, head.erasures).await?;
+        let erased = self.keys().ring.locked_erased(&mut transaction, location_id, head.erasures).await?;
         let observations = observations.iter().filter(|seen| seen.location_id == *location_id && !is_erased(&erased, &seen.contact_id));
         let contacts: BTreeSet<&ContactId> = observations.clone().map(|seen| &seen.contact_id).collect();
-        let mut known = Known::load(self, &mut transaction, location_id, &contacts).await?;
+        let mut known = Known::load(self.keys(), &mut transaction, location_id, &contacts).await?;
         let mut fresh = Vec::new();
         for seen in observations {
             if known.unreadable.contains_key(&seen.contact_id) {
@@ -67,7 +56,7 @@ impl EventLog {
                 })?);
             }
         }
-        let keys = self.seal_fresh(&mut transaction, location_id, &head, &mut fresh).await?;
+        let keys = self.keys().seal_fresh(&mut transaction, location_id, &head, &mut fresh).await?;
         let (mut transaction, mut recorded) = head.insert_all(transaction, location_id, fresh).await?;
         coverage::count(&mut transaction, location_id, &recorded).await?;
         known.save(&mut transaction, location_id).await?;
@@ -75,12 +64,12 @@ impl EventLog {
             let parking = parked::unreadable_contact(location_id, contact_id, *revision);
             recorded.extend(parked::park(&mut transaction, &mut head, &parking).await?.1);
         }
-        recorded.extend(self.say_what_remained(&mut transaction, location_id, &mut head, &recorded).await?);
+        recorded.extend(append_remained(self.keys(), &mut transaction, location_id, &mut head, &recorded).await?);
         if !recorded.is_empty() {
             head.save(&mut transaction, location_id).await?;
         }
         transaction.commit().await?;
-        self.keep_fresh(location_id, &keys);
+        self.keys().keep_fresh(location_id, &keys);
         self.appended.notify(recorded.len());
         Ok(recorded)
     }
@@ -95,53 +84,12 @@ impl EventLog {
         let mut fresh = entries.into_iter().map(Prepared::new).collect::<Result<Vec<_>>>()?;
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, location_id).await?;
-        let keys = self.seal_fresh(&mut transaction, location_id, &head, &mut fresh).await?;
+        let keys = self.keys().seal_fresh(&mut transaction, location_id, &head, &mut fresh).await?;
         let (mut transaction, recorded) = head.insert_all(transaction, location_id, fresh).await?;
         head.save(&mut transaction, location_id).await?;
         transaction.commit().await?;
-        self.keep_fresh(location_id, &keys);
+        self.keys().keep_fresh(location_id, &keys);
         self.appended.notify(recorded.len());
         Ok(recorded)
-    }
-
-    /// Appends what a person did.
-    ///
-    /// # Errors
-    /// `NotFound` when the location was never connected.
-    pub async fn append_operator(
-        &self,
-        location_id: &LocationId,
-        contact_id: Option<&ContactId>,
-        fact: OperatorFact,
-        who: &str,
-    ) -> Result<Recorded> {
-        let entry = Entry {
-            contact_id: contact_id.cloned(),
-            record: None,
-            occurred_at: Timestamp::now(),
-            cause: Cause::from(Net::Operator { who: who.to_owned() }),
-            traceparent: None,
-            body: Body::Operator(fact),
-        };
-        self.append(location_id, vec![entry]).await?.pop().ok_or(Error::NotFound)
-    }
-
-    /// `dateUpdated` of each contact when it was last looked at, where it had one.
-    pub async fn known_updated_at(&self, location_id: &LocationId, contacts: &[ContactId]) -> Result<BTreeMap<ContactId, Moment>> {
-        let rows = sqlx::query(
-            "SELECT contact_id, updated_at FROM known_contacts \
-             WHERE location_id = $1 AND contact_id = ANY($2) AND updated_at IS NOT NULL",
-        )
-        .bind(location_id.as_str())
-        .bind(contacts.iter().map(ContactId::as_str).collect::<Vec<_>>())
-        .fetch_all(&self.pool)
-        .await?;
-        let mut updated_at = BTreeMap::new();
-        for row in rows {
-            if let Ok(contact_id) = ContactId::new(row.try_get::<String, _>(0)?) {
-                updated_at.insert(contact_id, Moment::read(row.try_get::<String, _>(1)?));
-            }
-        }
-        Ok(updated_at)
     }
 }

@@ -6,6 +6,7 @@
 pub(crate) mod coverage;
 pub(crate) mod passes;
 pub(crate) mod progress;
+pub(crate) mod records;
 pub(crate) mod remained;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use crate::columns::{At, STATEMENT_ROWS_MAX, as_stored, epoch_column, signed, text, unsigned};
-use crate::{Error, EventLog, Result};
+use crate::keys::Keys;
+use crate::{Error, Result};
 
 /// The known state of the contacts of one transaction, and which of it has changed.
 #[derive(Default)]
@@ -38,7 +40,7 @@ type RecordPlace = (ContactId, RecordKind, RecordId);
 impl Known {
     /// Loads what is known of these contacts and of nobody else.
     pub(crate) async fn load(
-        log: &EventLog,
+        keys: &Keys,
         connection: &mut PgConnection,
         location_id: &LocationId,
         contacts: &BTreeSet<&ContactId>,
@@ -70,7 +72,7 @@ impl Known {
         .fetch_all(&mut *connection)
         .await?;
         for row in &records {
-            known.take_record(log, connection, location_id, row).await?;
+            known.take_record(keys, connection, location_id, row).await?;
         }
         Ok(known)
     }
@@ -87,14 +89,14 @@ impl Known {
         Ok(())
     }
 
-    async fn take_record(&mut self, log: &EventLog, connection: &mut PgConnection, location_id: &LocationId, row: &PgRow) -> Result<()> {
+    async fn take_record(&mut self, keys: &Keys, connection: &mut PgConnection, location_id: &LocationId, row: &PgRow) -> Result<()> {
         let Ok(contact_id) = ContactId::new(row.try_get::<String, _>(0)?) else { return Ok(()) };
         let revision = Revision { epoch: crate::columns::epoch(row.try_get(5)?), seq: unsigned(row.try_get(6)?) };
         let kind = RecordKind::parse(row.try_get(1)?);
         let record_id = RecordId::new(row.try_get::<String, _>(2)?).ok();
         let record = match serde_json::from_slice::<Record>(row.try_get(7)?) {
             Ok(record) => Some(record),
-            Err(_) => record_in_log(log, connection, location_id, revision.seq).await?,
+            Err(_) => record_in_log(keys, connection, location_id, revision.seq).await?,
         };
         let (Some(kind), Some(record_id), Some(record)) = (kind, record_id, record) else {
             self.unreadable.insert(contact_id, revision);
@@ -250,9 +252,9 @@ fn encoded(record: &Record) -> Result<Vec<u8>> {
 }
 
 /// The log holds the whole content too: what cannot be read in the projection is taken from there, if it can be read there.
-async fn record_in_log(log: &EventLog, connection: &mut PgConnection, location_id: &LocationId, seq: u64) -> Result<Option<Record>> {
+async fn record_in_log(keys: &Keys, connection: &mut PgConnection, location_id: &LocationId, seq: u64) -> Result<Option<Record>> {
     match crate::read::one(connection, location_id, seq).await {
-        Ok(Some(stored)) => match log.open_over(connection, &stored).await? {
+        Ok(Some(stored)) => match keys.open_over(connection, &stored).await? {
             Ok(Body::Record(fact)) => Ok(Some(fact.record)),
             Ok(Body::Delivery(_) | Body::Operator(_) | Body::Erased) | Err(_) => Ok(None),
         },

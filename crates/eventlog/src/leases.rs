@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use domain::LocationId;
 use jiff::Timestamp;
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, PgPool, Row};
 
 use crate::columns::{At, signed, unsigned};
-use crate::{Error, EventLog, Result, locations};
+use crate::{Error, Result, locations};
 
 /// The right to look after a location, until it expires or another holder has a higher token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +27,16 @@ pub struct Holding {
     pub expires_at: Timestamp,
 }
 
-impl EventLog {
+/// Who looks after which location. Cheap to clone.
+#[derive(Clone)]
+pub struct Leases {
+    pub(crate) pool: PgPool,
+}
+
+impl Leases {
     /// Says that a replica is alive for so much longer and where the others reach it, and gives how many are. Those that died are
     /// forgotten.
-    pub async fn attend(&self, instance: &str, address: &str, ttl: Duration) -> Result<u64> {
+    pub async fn heartbeat(&self, instance: &str, address: &str, ttl: Duration) -> Result<u64> {
         sqlx::query(
             "INSERT INTO pollers (instance, address, alive_until) VALUES ($1, $2, now() + $3 * interval '1 millisecond') \
              ON CONFLICT (instance) DO UPDATE SET address = excluded.address, alive_until = excluded.alive_until",
@@ -52,7 +58,7 @@ impl EventLog {
     }
 
     /// Takes the lease of a location that nobody holds; nothing while somebody does.
-    pub async fn lease(&self, location_id: &LocationId, instance: &str, ttl: Duration) -> Result<Option<Lease>> {
+    pub async fn acquire(&self, location_id: &LocationId, instance: &str, ttl: Duration) -> Result<Option<Lease>> {
         let row = sqlx::query(
             "INSERT INTO location_leases AS held (location_id, holder, token, expires_at) \
              VALUES ($1, $2, 1, now() + $3 * interval '1 millisecond') ON CONFLICT (location_id) DO UPDATE SET \
@@ -93,7 +99,7 @@ impl EventLog {
     }
 
     /// Where the replica is reached that looks after a location now; nothing while none does.
-    pub async fn address_of_holder(&self, location_id: &LocationId) -> Result<Option<String>> {
+    pub async fn holder_address(&self, location_id: &LocationId) -> Result<Option<String>> {
         let row = sqlx::query(
             "SELECT address FROM location_leases JOIN pollers ON instance = holder WHERE location_id = $1 AND expires_at >= now()",
         )
@@ -125,8 +131,7 @@ impl EventLog {
 ///
 /// # Errors
 /// `Superseded`.
-pub(crate) async fn check(connection: &mut PgConnection, lease: Option<&Lease>) -> Result<()> {
-    let Some(lease) = lease else { return Ok(()) };
+pub(crate) async fn check(connection: &mut PgConnection, lease: &Lease) -> Result<()> {
     let row = sqlx::query("SELECT token FROM location_leases WHERE location_id = $1")
         .bind(lease.location_id.as_str())
         .fetch_optional(connection)

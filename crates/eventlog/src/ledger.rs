@@ -1,24 +1,27 @@
 //! What was brought to Pagico.
 
+pub(crate) mod held;
 pub(crate) mod parked;
 pub(crate) mod replays;
 pub(crate) mod retention;
 pub(crate) mod workspaces;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use domain::{
     Applied, Body, Cause, ContactId, Delivery, DeliveryFact, DeliveryOutcome, LocationId, Net, ObjectKey, ObjectKind, Policy, Revision,
     RulesRevision, Workspace,
 };
 use jiff::Timestamp;
-use sqlx::{PgConnection, PgExecutor, Row};
+use sqlx::{PgConnection, PgExecutor, PgPool, Row};
 
+use crate::Result;
+use crate::appends::Appended;
 use crate::chain::{Entry, Head, Prepared};
 use crate::columns::{At, epoch, epoch_column, signed, text, unsigned};
-use crate::keys::ring::is_erased;
+use crate::keys::ring::{KeyRing, is_erased};
 use crate::ledger::parked::{Parking, Stage, upsert};
-use crate::{EventLog, Result};
 
 /// How the delivery of one object ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +65,16 @@ fn age(settlement: &Settlement) -> Age {
     (settlement.revision, settlement.edition)
 }
 
-impl EventLog {
+/// What the writer knows it has applied. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    pub(crate) pool: PgPool,
+    pub(crate) ring: Arc<KeyRing>,
+    pub(crate) appended: Appended,
+    pub(crate) transaction_records_max: usize,
+}
+
+impl Ledger {
     /// Records how deliveries ended: appends `delivery.*`, moves the ledger (never back), parks what must wait, and resolves what
     /// waited for an object that has now been delivered. What was refused or parked leaves the ledger where it is. Repeating a
     /// delivered or parked settlement changes nothing. What is about an erased contact is left out.
@@ -81,7 +93,7 @@ impl EventLog {
     async fn settle_batch(&self, location_id: &LocationId, settlements: &[Settlement]) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, location_id).await?;
-        let erased = self.keys.locked_erased(&mut transaction, location_id, head.erasures).await?;
+        let erased = self.ring.locked_erased(&mut transaction, location_id, head.erasures).await?;
         let settlements: Vec<&Settlement> = settlements.iter().filter(|settlement| !is_erased(&erased, &settlement.contact_id)).collect();
         let ledger = positions(&mut transaction, location_id, &settlements).await?;
         let mut news = Vec::with_capacity(settlements.len());
@@ -104,6 +116,13 @@ impl EventLog {
         transaction.commit().await?;
         self.appended.notify(appended);
         Ok(())
+    }
+
+    /// How many objects the ledger holds of a workspace.
+    pub async fn count(&self, location_id: &LocationId, workspace: &Workspace) -> Result<u64> {
+        let count = sqlx::query("SELECT count(*) FROM ledger WHERE location_id = $1 AND workspace = $2 AND NOT removed");
+        let row = count.bind(location_id.as_str()).bind(workspace.as_str()).fetch_one(&self.pool).await?;
+        Ok(unsigned(row.try_get(0)?))
     }
 
     /// What the ledger holds of these objects.

@@ -25,8 +25,9 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 use crate::appends::Appended;
-use crate::keys::ring::Keys;
+use crate::keys::ring::KeyRing;
 
+pub use answers::Answers;
 pub use answers::access::{Access, AccessFilter, Accessed};
 pub use answers::contacts::{Contacts, Unread};
 pub use answers::history::{Selection, Span, Stretch};
@@ -35,31 +36,53 @@ pub use appends::Appends;
 pub use chain::Entry;
 pub use error::{Error, Result};
 pub use keys::kek::{Kek, Wrapped};
+pub use keys::{Keys, Rewrapped};
 pub use known::coverage::{Coverage, Found};
-pub use known::passes::{NotesDue, Pass};
+pub use known::passes::{Pass, Passes};
 pub use known::progress::{Backfill, Progress};
+pub use known::records::{KnownRecords, NotesDue};
 pub use known::remained::Shared;
-pub use leases::{Holding, Lease};
-pub use ledger::parked::{Parked, Parking, Stage};
-pub use ledger::replays::{Phase, Plan, Progressed, Replay, Totals};
-pub use ledger::workspaces::{Generation, Role};
-pub use ledger::{ParkedMessage, Settlement};
-pub use locations::Location;
+pub use leases::{Holding, Lease, Leases};
+pub use ledger::parked::{Parked, Parking, Parkings, Stage};
+pub use ledger::replays::{Phase, Plan, Progressed, Replay, Replays, Totals};
+pub use ledger::workspaces::{Generation, Role, Workspaces};
+pub use ledger::{Ledger, ParkedMessage, Settlement};
+pub use locations::{Location, Locations};
+pub use migrate::{ensure_service_role, migrate};
+pub use proving::Chain;
 pub use proving::transfer::{Arrivals, Arrived, Import};
 pub use proving::verify::{Verification, Verified};
-pub use relay::{RelayBatch, RelayTurn, StreamSeen};
-pub use seal::credentials::{Credential, CredentialOwner, CredentialState, RenewalTurn, Tokens};
-pub use seal::erase::{Erase, Erasure, Purged, Rewrapped};
+pub use relay::{Relay, RelayBatch, RelayTurn, StreamSeen};
+pub use seal::credentials::{Credential, CredentialOwner, CredentialState, Credentials, RenewalTurn, Tokens};
+pub use seal::erase::{Erase, Erasure, Erasures, Purged};
 pub use seal::{Letter, Opened};
 pub use settings::Settings;
 
-/// The event log and everything that is kept beside it. Cheap to clone; clones share their connections and their wake-ups.
+/// The event log, and the doors to everything that is kept beside it. Cheap to clone; clones, and what stands behind the doors, share
+/// their connections and their wake-ups.
 #[derive(Clone)]
 pub struct EventLog {
     pool: PgPool,
-    keys: Arc<Keys>,
-    transaction_records_max: usize,
     appended: Appended,
+    transaction_records_max: usize,
+    doors: Arc<Doors>,
+}
+
+struct Doors {
+    locations: Locations,
+    leases: Leases,
+    known: KnownRecords,
+    passes: Passes,
+    keys: Keys,
+    credentials: Credentials,
+    erasures: Erasures,
+    relay: Relay,
+    ledger: Ledger,
+    parked: Parkings,
+    workspaces: Workspaces,
+    replays: Replays,
+    chain: Chain,
+    answers: Answers,
 }
 
 impl EventLog {
@@ -68,22 +91,28 @@ impl EventLog {
     /// # Errors
     /// `Misconfigured` when the address is not one of a PostgreSQL database or the key-encryption keys cannot be read.
     pub async fn connect(settings: &Settings) -> Result<Self> {
-        Ok(Self {
-            pool: settings.pool()?,
-            keys: Arc::new(Keys::new(settings.kek()?, settings.contact_keys_max, settings.erasures_checked_every)),
-            transaction_records_max: settings.transaction_records_max.max(1),
-            appended: Appended::new(),
-        })
-    }
-
-    /// Notices of appends from now on.
-    pub fn appends(&self) -> Appends {
-        self.appended.listen()
-    }
-
-    /// The key-encryption keys that this log was connected with.
-    pub fn kek(&self) -> Option<&Kek> {
-        self.keys.kek()
+        let pool = settings.pool()?;
+        let ring = Arc::new(KeyRing::new(settings.kek()?, settings.contact_keys_max, settings.erasures_checked_every));
+        let keys = Keys { pool: pool.clone(), ring: Arc::clone(&ring) };
+        let appended = Appended::new();
+        let transaction_records_max = settings.transaction_records_max.max(1);
+        let doors = Doors {
+            locations: Locations { pool: pool.clone() },
+            leases: Leases { pool: pool.clone() },
+            known: KnownRecords { pool: pool.clone(), keys: keys.clone(), transaction_records_max },
+            passes: Passes { pool: pool.clone() },
+            credentials: Credentials { pool: pool.clone(), ring: Arc::clone(&ring) },
+            erasures: Erasures { pool: pool.clone(), ring: Arc::clone(&ring), appended: appended.clone() },
+            relay: Relay { pool: pool.clone(), appended: appended.clone() },
+            ledger: Ledger { pool: pool.clone(), ring, appended: appended.clone(), transaction_records_max },
+            parked: Parkings { pool: pool.clone(), appended: appended.clone() },
+            workspaces: Workspaces { pool: pool.clone(), appended: appended.clone() },
+            replays: Replays { pool: pool.clone(), appended: appended.clone(), transaction_records_max },
+            chain: Chain { pool: pool.clone(), keys: keys.clone(), appended: appended.clone() },
+            answers: Answers { pool: pool.clone() },
+            keys,
+        };
+        Ok(Self { pool, appended, transaction_records_max, doors: Arc::new(doors) })
     }
 
     /// # Errors
@@ -91,5 +120,66 @@ impl EventLog {
     pub async fn ping(&self) -> Result<()> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// Notices of appends from now on.
+    pub fn appends(&self) -> Appends {
+        self.appended.listen()
+    }
+
+    pub fn locations(&self) -> &Locations {
+        &self.doors.locations
+    }
+
+    pub fn leases(&self) -> &Leases {
+        &self.doors.leases
+    }
+
+    pub fn known(&self) -> &KnownRecords {
+        &self.doors.known
+    }
+
+    pub fn passes(&self) -> &Passes {
+        &self.doors.passes
+    }
+
+    pub fn keys(&self) -> &Keys {
+        &self.doors.keys
+    }
+
+    pub fn credentials(&self) -> &Credentials {
+        &self.doors.credentials
+    }
+
+    pub fn erasures(&self) -> &Erasures {
+        &self.doors.erasures
+    }
+
+    pub fn relay(&self) -> &Relay {
+        &self.doors.relay
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.doors.ledger
+    }
+
+    pub fn parked(&self) -> &Parkings {
+        &self.doors.parked
+    }
+
+    pub fn workspaces(&self) -> &Workspaces {
+        &self.doors.workspaces
+    }
+
+    pub fn replays(&self) -> &Replays {
+        &self.doors.replays
+    }
+
+    pub fn chain(&self) -> &Chain {
+        &self.doors.chain
+    }
+
+    pub fn answers(&self) -> &Answers {
+        &self.doors.answers
     }
 }

@@ -4,10 +4,11 @@ use domain::LocationId;
 use jiff::Timestamp;
 use proof::BEGINNING;
 use sqlx::postgres::PgRow;
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::{PgPool, Postgres, Row, Transaction};
 
+use crate::chain::Head;
 use crate::columns::{At, as_stored, epoch, unsigned};
-use crate::{Error, EventLog, Result};
+use crate::{Error, Result};
 
 /// A connected location and where its log stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,19 +21,26 @@ pub struct Location {
     pub head: u64,
 }
 
-impl EventLog {
+/// The connected locations. Cheap to clone.
+#[derive(Clone)]
+pub struct Locations {
+    pub(crate) pool: PgPool,
+}
+
+impl Locations {
     /// Begins the log of a location; does nothing but answer when it was begun before.
-    pub async fn connect_location(&self, location_id: &LocationId, now: Timestamp) -> Result<Location> {
-        if let Some(known) = self.location(location_id).await? {
+    pub async fn connect(&self, location_id: &LocationId, now: Timestamp) -> Result<Location> {
+        if let Some(known) = self.find(location_id).await? {
             return Ok(known);
         }
         let mut transaction = self.pool.begin().await?;
         begin(&mut transaction, location_id, now).await?;
         transaction.commit().await?;
-        self.location(location_id).await?.ok_or(Error::NotFound)
+        self.find(location_id).await?.ok_or(Error::NotFound)
     }
 
-    pub async fn locations(&self) -> Result<Vec<Location>> {
+    /// Every location that was connected.
+    pub async fn list(&self) -> Result<Vec<Location>> {
         let rows = sqlx::query(
             "SELECT location_id, connected_at, epoch, seq FROM locations JOIN log_head USING (location_id) ORDER BY location_id",
         )
@@ -41,7 +49,15 @@ impl EventLog {
         rows.iter().map(location).collect()
     }
 
-    pub(crate) async fn location(&self, location_id: &LocationId) -> Result<Option<Location>> {
+    /// The last position of a location's log.
+    ///
+    /// # Errors
+    /// `NotFound` when the location was never connected.
+    pub async fn head(&self, location_id: &LocationId) -> Result<u64> {
+        Ok(Head::look(&self.pool, location_id).await?.seq)
+    }
+
+    pub(crate) async fn find(&self, location_id: &LocationId) -> Result<Option<Location>> {
         let row = sqlx::query(
             "SELECT location_id, connected_at, epoch, seq FROM locations JOIN log_head USING (location_id) WHERE location_id = $1",
         )

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use domain::{Decode, LocationId, Revision, Stored};
 use jiff::Timestamp;
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::{PgPool, Postgres, Row, Transaction};
 
+use crate::appends::Appended;
 use crate::columns::{At, signed, unsigned};
-use crate::ledger::parked::{Parking, Stage};
+use crate::ledger::parked::{self, Parking, Stage};
 use crate::read::{event, link, select_events};
-use crate::{EventLog, Result, ledger::parked, locations};
+use crate::{Result, locations};
 
 /// One attempt to relay.
 pub enum RelayTurn {
@@ -61,7 +62,14 @@ pub struct StreamSeen {
     pub last_sequence: u64,
 }
 
-impl EventLog {
+/// How far each location is published. Cheap to clone.
+#[derive(Clone)]
+pub struct Relay {
+    pub(crate) pool: PgPool,
+    pub(crate) appended: Appended,
+}
+
+impl Relay {
     /// The locations with events that are not yet published.
     pub async fn behind(&self) -> Result<Vec<LocationId>> {
         let rows =
@@ -73,7 +81,7 @@ impl EventLog {
 
     /// Takes the next events to publish, and with them the lease on the location. An event that cannot even be read as a row of the
     /// log is left out of the batch and parked when the batch is done.
-    pub async fn relay(&self, location_id: &LocationId, limit: u32) -> Result<RelayTurn> {
+    pub async fn next(&self, location_id: &LocationId, limit: u32) -> Result<RelayTurn> {
         let mut transaction = self.pool.begin().await?;
         // A cursor that falls back after a crash publishes twice, which is harmless: no need to wait for the disk.
         let row = sqlx::query(
@@ -112,7 +120,7 @@ impl EventLog {
     }
 
     /// How far each location is published.
-    pub async fn relay_positions(&self) -> Result<BTreeMap<LocationId, u64>> {
+    pub async fn positions(&self) -> Result<BTreeMap<LocationId, u64>> {
         let rows = sqlx::query("SELECT location_id, published FROM relay").fetch_all(&self.pool).await?;
         rows.iter().map(|row| Ok((locations::id(row.try_get(0)?)?, unsigned(row.try_get(1)?)))).collect()
     }
@@ -131,19 +139,20 @@ impl EventLog {
     }
 
     /// Sends the relay of every location back to its settled mark, because the bus has lost something. Waits for batches in hand.
-    pub async fn rewind_relay(&self) -> Result<()> {
+    pub async fn rewind(&self) -> Result<()> {
         sqlx::query("UPDATE relay SET published = settled, round = round + 1 WHERE published > settled").execute(&self.pool).await?;
         self.appended.notify(1);
         Ok(())
     }
 
-    pub async fn remembered_stream(&self, name: &str) -> Result<Option<StreamSeen>> {
+    /// What was last seen of a stream; nothing of one that was never seen.
+    pub async fn stream(&self, name: &str) -> Result<Option<StreamSeen>> {
         let row =
             sqlx::query("SELECT created_at, last_sequence FROM streams WHERE name = $1").bind(name).fetch_optional(&self.pool).await?;
         row.map(|row| Ok(StreamSeen { created_at: row.try_get::<At, _>(0)?.0, last_sequence: unsigned(row.try_get(1)?) })).transpose()
     }
 
-    /// Instants are kept in whole microseconds: compare with what `remembered_stream` gives, not with what was passed here.
+    /// Remembers what was seen of a stream. Instants are kept in whole microseconds: compare with what `stream` gives, not with what was passed here.
     pub async fn remember_stream(&self, name: &str, seen: &StreamSeen) -> Result<()> {
         sqlx::query(
             "INSERT INTO streams (name, created_at, last_sequence) VALUES ($1, $2, $3) \

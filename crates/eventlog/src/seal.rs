@@ -9,11 +9,12 @@ use std::sync::Arc;
 use domain::{Body, ContactId, Decode, LocationId, Stored};
 use sqlx::PgConnection;
 
+use crate::Result;
 use crate::chain::{Head, Prepared};
 use crate::columns::STATEMENT_ROWS_MAX;
+use crate::keys::Keys;
 use crate::keys::cipher::parts;
 use crate::keys::ring::{ContactKey, ContactKeys, ErasedContacts, is_erased};
-use crate::{EventLog, Result};
 
 /// Something that is sent about a contact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub enum Opened {
 /// What a sealed letter begins with: no JSON text begins so.
 const SEALED: u8 = 1;
 
-impl EventLog {
+impl Keys {
     /// Reads stored events: the only door from what is stored to what happened. Plain ones are read as they are, sealed ones are opened
     /// with their contacts' keys, and those of contacts that were erased become `Body::Erased`. Gives one outcome for each event, in
     /// order.
@@ -76,7 +77,7 @@ impl EventLog {
     /// # Errors
     /// `Locked` when the key-encryption key is not here.
     pub async fn seal(&self, letters: Vec<Letter>) -> Result<Vec<Option<Vec<u8>>>> {
-        if self.keys.kek().is_none() {
+        if self.ring.kek().is_none() {
             return Ok(letters.into_iter().map(|letter| Some(letter.bytes)).collect());
         }
         let mut doors = BTreeMap::new();
@@ -123,8 +124,8 @@ impl EventLog {
     /// What is needed to open things about these contacts. When something does not open because a key is not there, the contact may
     /// have been erased a moment ago: that is then looked at anew.
     async fn door(&self, location_id: &LocationId, contacts: &BTreeSet<&ContactId>, complete: impl Fn(&Door) -> bool) -> Result<Door> {
-        if let Some(erased) = self.keys.fresh(location_id) {
-            let keys = self.keys.known(location_id, contacts.iter().copied());
+        if let Some(erased) = self.ring.fresh(location_id) {
+            let keys = self.ring.known(location_id, contacts.iter().copied());
             let wanted = contacts.iter().filter(|id| erased.get(**id).is_none_or(|erased| erased.lifted));
             if wanted.into_iter().all(|id| keys.contains_key(*id)) {
                 let door = Door { location_id: location_id.clone(), erased, keys };
@@ -148,8 +149,8 @@ impl EventLog {
         contacts: &BTreeSet<&ContactId>,
         now: bool,
     ) -> Result<Door> {
-        let erased = self.keys.erased(connection, location_id, now).await?;
-        let keys = self.keys.alive(connection, location_id, contacts).await?;
+        let erased = self.ring.erased(connection, location_id, now).await?;
+        let keys = self.ring.alive(connection, location_id, contacts).await?;
         Ok(Door { location_id: location_id.clone(), erased, keys })
     }
 
@@ -169,21 +170,21 @@ impl EventLog {
         head: &Head,
         fresh: &mut Vec<Prepared>,
     ) -> Result<Fresh> {
-        let erased = self.keys.locked_erased(connection, location_id, head.erasures).await?;
+        let erased = self.ring.locked_erased(connection, location_id, head.erasures).await?;
         fresh.retain(|prepared| {
             !prepared.entry.contact_id.as_ref().is_some_and(|id| is_erased(&erased, id) && has_content(&prepared.entry.body))
         });
         let mut made = Fresh { erasures: head.erasures, keys: Vec::new() };
-        if self.keys.kek().is_none() {
+        if self.ring.kek().is_none() {
             return Ok(made);
         }
         let sealed = fresh.iter().filter(|prepared| has_content(&prepared.entry.body));
         let contacts: BTreeSet<ContactId> = sealed.filter_map(|prepared| prepared.entry.contact_id.clone()).collect();
         let contacts: BTreeSet<&ContactId> = contacts.iter().collect();
-        let mut keys = self.keys.alive(&mut *connection, location_id, &contacts).await?;
+        let mut keys = self.ring.alive(&mut *connection, location_id, &contacts).await?;
         let without: Vec<&ContactId> = contacts.into_iter().filter(|id| !keys.contains_key(*id)).collect();
         for without in without.chunks(STATEMENT_ROWS_MAX) {
-            made.keys.extend(self.keys.make(&mut *connection, location_id, without).await?);
+            made.keys.extend(self.ring.make(&mut *connection, location_id, without).await?);
         }
         keys.extend(made.keys.iter().cloned());
         for prepared in fresh.iter_mut().filter(|prepared| has_content(&prepared.entry.body)) {
@@ -193,7 +194,7 @@ impl EventLog {
     }
 
     pub(crate) fn keep_fresh(&self, location_id: &LocationId, fresh: &Fresh) {
-        self.keys.keep(location_id, Some(fresh.erasures), &fresh.keys);
+        self.ring.keep(location_id, Some(fresh.erasures), &fresh.keys);
     }
 }
 

@@ -88,7 +88,7 @@ impl Links {
             attempts: message.attempt(),
             traceparent: message.traceparent().map(str::to_owned),
         };
-        match self.ask_log("parking", stop, || self.log.park(parking.clone())).await {
+        match self.ask_log("parking", stop, || self.log.parked().park(parking.clone())).await {
             Ok(_) => Fate::Done,
             Err(not_answered) => self.retry.fate(&not_answered),
         }

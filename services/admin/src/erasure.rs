@@ -20,7 +20,7 @@ pub(crate) struct Eraser {
 /// Goes on with erasures that were interrupted or could not reach somebody, until it is time to stop.
 pub(crate) async fn run(eraser: Eraser, stop: Shutdown) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
-        match eraser.log.unfinished_erasures(eraser.settings.batch).await {
+        match eraser.log.erasures().unfinished(eraser.settings.batch).await {
             Ok(unfinished) => {
                 for erasure in unfinished {
                     eraser.purge(&erasure).await;
@@ -46,10 +46,10 @@ impl Eraser {
             let noted = match erased {
                 Ok(objects) => {
                     tracing::info!(location.id = %location, contact.id = %contact, %workspace, objects, "erased in the workspace");
-                    self.log.purged(erasure, Purged::Workspace(workspace)).await
+                    self.log.erasures().purged(erasure, Purged::Workspace(workspace)).await
                 }
                 // A workspace that is not there holds nothing.
-                Err(pagico::Error::WorkspaceUnknown) => self.log.purged(erasure, Purged::Workspace(workspace)).await,
+                Err(pagico::Error::WorkspaceUnknown) => self.log.erasures().purged(erasure, Purged::Workspace(workspace)).await,
                 Err(error) => {
                     tracing::warn!(location.id = %location, contact.id = %contact, %workspace, %error, "not erased in the workspace yet");
                     Ok(())
@@ -63,7 +63,7 @@ impl Eraser {
         match self.bus.purge_contact(location, contact).await {
             Ok(messages) => {
                 tracing::info!(location.id = %location, contact.id = %contact, messages, "erased on the bus");
-                warn(erasure, self.log.purged(erasure, Purged::Bus).await);
+                warn(erasure, self.log.erasures().purged(erasure, Purged::Bus).await);
             }
             Err(error) => tracing::warn!(location.id = %location, contact.id = %contact, %error, "not erased on the bus yet"),
         }

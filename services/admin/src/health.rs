@@ -28,7 +28,7 @@ pub(crate) fn summary(log: EventLog) -> Router {
     Router::new().route(
         "/",
         get(async move || {
-            let locations = log.overview().await.map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+            let locations = log.answers().overview().await.map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
             let locations: Vec<_> = locations
                 .into_iter()
                 .map(|location| {

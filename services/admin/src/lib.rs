@@ -102,13 +102,13 @@ fn forget_in_time(tasks: &mut JoinSet<anyhow::Result<()>>, log: &EventLog, confi
     let (trimmed, keep, every, stopping) = (log.clone(), config.access.retention, config.access.interval, stop.clone());
     let accesses = move || {
         let log = trimmed.clone();
-        async move { log.forget_accesses(keep).await }
+        async move { log.answers().forget_accesses(keep).await }
     };
     tasks.spawn(async move { retention::run("accesses", every, accesses, stopping).await.context("access log") });
     let (trimmed, keep, every, stopping) = (log.clone(), config.replay.retention, config.replay.retention_interval, stop.clone());
     let replays = move || {
         let log = trimmed.clone();
-        async move { log.forget_replays(keep).await }
+        async move { log.replays().forget(keep).await }
     };
     tasks.spawn(async move { retention::run("replays", every, replays, stopping).await.context("old replays") });
 }

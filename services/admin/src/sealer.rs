@@ -65,7 +65,7 @@ pub(crate) async fn run(log: EventLog, seal: Seal, how: Verification, interval: 
 }
 
 async fn seal_all(log: &EventLog, seal: &Seal, how: &Verification) {
-    let locations = match log.locations().await {
+    let locations = match log.locations().list().await {
         Ok(locations) => locations,
         Err(error) => return tracing::warn!(%error, "the locations to seal are not known"),
     };
@@ -91,7 +91,7 @@ async fn seal_one(log: &EventLog, seal: &Seal, how: &Verification, location_id: 
             (last.seq, last.hash)
         }
     };
-    let verified = log.verify_after(location_id, beginning, how, |_, _| ()).await?;
+    let verified = log.chain().verify(location_id, &Verification { after: beginning, ..how.clone() }, |_, _| ()).await?;
     let checkpoint = Checkpoint::sign(&seal.key, location_id.clone(), verified.head, verified.hash, Timestamp::now());
     let checkpoints = seal.checkpoints.clone();
     if tokio::task::spawn_blocking(move || checkpoints.append(&checkpoint)).await?.context("the file of checkpoints")? {

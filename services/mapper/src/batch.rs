@@ -81,7 +81,7 @@ impl Batch<'_> {
         let received: Vec<Result<Stored, Reason>> = self.messages.iter().map(|message| self.received(message)).collect();
         let stored: Vec<Stored> = received.iter().filter_map(|received| received.as_ref().ok()).cloned().collect();
         let mut opened =
-            self.context.ask_keys("opening events", self.stop, || self.context.links.log.open(stored.clone())).await?.into_iter();
+            self.context.ask_keys("opening events", self.stop, || self.context.links.log.keys().open(stored.clone())).await?.into_iter();
         let read = |(message, received): (&Message, Result<Stored, Reason>)| {
             received?;
             let opened = opened.next().ok_or(Decode::Unopened).and_then(Event::transpose);
@@ -122,7 +122,7 @@ impl Batch<'_> {
     /// Seals the intents with their contacts' own keys. Those of a contact that was erased meanwhile are left out. Nothing when it is
     /// time to stop first.
     async fn seal(self, read: &mut [Result<Ready, Reason>]) -> Option<()> {
-        if self.context.links.log.kek().is_none() {
+        if self.context.links.log.keys().kek().is_none() {
             return Some(());
         }
         let ready = || read.iter().filter_map(|read| read.as_ref().ok());
@@ -132,7 +132,7 @@ impl Batch<'_> {
             bytes: outgoing.body.clone(),
         };
         let letters: Vec<Letter> = ready().flat_map(|ready| ready.mapped.intents.iter().zip(&ready.outgoing)).map(letter).collect();
-        let sealed = self.context.ask_keys("sealing intents", self.stop, || self.context.links.log.seal(letters.clone())).await?;
+        let sealed = self.context.ask_keys("sealing intents", self.stop, || self.context.links.log.keys().seal(letters.clone())).await?;
         let mut sealed = sealed.into_iter();
         for ready in read.iter_mut().filter_map(|read| read.as_mut().ok()) {
             let outgoing = std::mem::take(&mut ready.outgoing).into_iter();

@@ -47,7 +47,7 @@ pub(crate) async fn load(context: &Context, messages: &[Message], stop: &Shutdow
 
 async fn try_load(context: &Context, locations: &[LocationId]) -> anyhow::Result<BTreeMap<LocationId, Vec<Destination>>> {
     let mut known: BTreeMap<LocationId, Vec<Destination>> = BTreeMap::new();
-    for generation in context.links.log.receiving(locations).await? {
+    for generation in context.links.log.workspaces().receiving(locations).await? {
         let rules = match &generation.rules {
             None => Arc::clone(&context.rules),
             Some(revision) => own_rules(context, revision).await?,
@@ -63,7 +63,7 @@ async fn own_rules(context: &Context, revision: &RulesRevision) -> anyhow::Resul
     if let Some(rules) = kept().get(revision) {
         return Ok(Arc::clone(rules));
     }
-    let texts = context.links.log.rules_texts().await?;
+    let texts = context.links.log.workspaces().rules_texts().await?;
     let text = texts.into_iter().find_map(|(known, text)| (known == *revision).then_some(text));
     let text = text.ok_or_else(|| anyhow::anyhow!("rules {revision} are not kept in the log"))?;
     let rules = Arc::new(Rules::parse(&text)?);

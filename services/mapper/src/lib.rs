@@ -60,7 +60,8 @@ async fn context(config: Config) -> anyhow::Result<Context> {
 /// Maps events, once the log knows the rules that the mapper was started with.
 async fn map(context: Arc<Context>, stop: Shutdown) -> anyhow::Result<()> {
     let Context { config, rules, rules_text, links, .. } = &*context;
-    let announced = context.ask("making the rules known", &stop, || links.log.configure_rules(rules.revision(), rules_text)).await;
+    let announced =
+        context.ask("making the rules known", &stop, || links.log.workspaces().configure_rules(rules.revision(), rules_text)).await;
     if announced.is_none() {
         return Ok(());
     }

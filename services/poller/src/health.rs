@@ -26,9 +26,9 @@ pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result
 }
 
 async fn show(context: &Context) -> eventlog::Result<()> {
-    let relayed = context.log.relay_positions().await?;
+    let relayed = context.log.relay().positions().await?;
     let mut lag_of_all = 0;
-    for location in context.log.locations().await? {
+    for location in context.log.locations().list().await? {
         let lag = location.head.saturating_sub(relayed.get(&location.location_id).copied().unwrap_or_default());
         context.metrics.lag(&location.location_id, lag);
         lag_of_all += lag;

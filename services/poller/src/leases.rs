@@ -65,7 +65,7 @@ pub(crate) async fn run(
         }
     }
     join_all(held.into_values().map(|location| replica.release(location))).await;
-    if let Err(error) = replica.context.log.leave(&replica.instance).await {
+    if let Err(error) = replica.context.log.leases().leave(&replica.instance).await {
         tracing::debug!(%error, "the other replicas notice later that this one is gone");
     }
     ended
@@ -74,9 +74,9 @@ pub(crate) async fn run(
 impl Replica {
     async fn renew_and_share(&self, held: &mut BTreeMap<LocationId, HeldLocation>, stop: &Shutdown) -> eventlog::Result<()> {
         let (log, ttl) = (&self.context.log, self.context.config.lease.ttl);
-        let replicas = log.attend(&self.instance, &self.context.config.address(), ttl).await?;
+        let replicas = log.leases().heartbeat(&self.instance, &self.context.config.address(), ttl).await?;
         let leases: Vec<Lease> = held.values().map(|location| location.connection.lease.clone()).collect();
-        let renewed = log.renew(&leases, ttl).await?;
+        let renewed = log.leases().renew(&leases, ttl).await?;
         for (_, lost) in held.extract_if(.., |location_id, _| !renewed.contains(location_id)).collect::<Vec<_>>() {
             self.abandon(lost).await;
         }
@@ -93,7 +93,7 @@ impl Replica {
             if held.contains_key(location_id) {
                 continue;
             }
-            if let Some(lease) = log.lease(location_id, &self.instance, ttl).await? {
+            if let Some(lease) = log.leases().acquire(location_id, &self.instance, ttl).await? {
                 tracing::info!(location.id = %location_id, lease.token = lease.token, "location is looked after here");
                 held.insert(location_id.clone(), self.start(candidate, lease, stop));
             }
@@ -107,7 +107,7 @@ impl Replica {
         let mut done = None;
         for (location_id, location) in held {
             context.metrics.budget(location_id, &location.connection.client.spending());
-            done = done.max(backfill::done_at(&context.log.progress(location_id).await?.backfill, now));
+            done = done.max(backfill::done_at(&context.log.passes().progress(location_id).await?.backfill, now));
         }
         let control = context.chassis.control();
         control.set_figure("locations_held", held.len());
@@ -141,7 +141,7 @@ impl Replica {
         if in_time.is_err() {
             location.tasks.shutdown().await;
         }
-        if let Err(error) = self.context.log.release(&location.connection.lease).await.context("releasing a lease") {
+        if let Err(error) = self.context.log.leases().release(&location.connection.lease).await.context("releasing a lease") {
             tracing::debug!(location.id = %location_id, %error, "another replica takes over once the lease has expired");
         }
     }

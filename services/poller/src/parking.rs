@@ -54,7 +54,7 @@ pub(crate) async fn park_message(context: &Context, undeliverable: Undeliverable
     tracing::warn!(location.id = %location_id, contact.id = contact, reason, "parked");
     let (stage, object, revision) = (Stage::Poller, None, None);
     let parking = Parking { stage, location_id, contact_id, object, revision, subject, message, reason, status, attempts, traceparent };
-    context.log.park(parking).await?;
+    context.log.parked().park(parking).await?;
     context.metrics.parked();
     Ok(())
 }

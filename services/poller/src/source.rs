@@ -91,14 +91,14 @@ impl api::source_server::Source for Source {
             Holder::This(connection) => connection,
             Holder::Other(mut holder) => return Ok(Response::new(holder.get_budget(forwarded(metadata, request)).await?.into_inner())),
         };
-        let progress = self.context.log.progress(&connection.location_id).await.map_err(status_of_log)?;
+        let progress = self.context.log.passes().progress(&connection.location_id).await.map_err(status_of_log)?;
         let spending = connection.client.spending();
         Ok(Response::new(answers::budget(connection.location_id.to_string(), spending, &progress.backfill, Timestamp::now())))
     }
 
     async fn get_coverage(&self, request: Request<api::GetCoverageRequest>) -> Result<Response<api::GetCoverageResponse>, Status> {
         let location_id = self.location(&request.into_inner().location_id)?;
-        let kinds = self.context.log.coverage(&location_id).await.map_err(status_of_log)?;
+        let kinds = self.context.log.known().coverage(&location_id).await.map_err(status_of_log)?;
         Ok(Response::new(answers::coverage(location_id.to_string(), kinds)))
     }
 
@@ -119,7 +119,7 @@ impl api::source_server::Source for Source {
 
     async fn list_credentials(&self, _: Request<api::ListCredentialsRequest>) -> Result<Response<api::ListCredentialsResponse>, Status> {
         self.candidates()?;
-        let credentials = self.context.log.credentials().await.map_err(status_of_log)?;
+        let credentials = self.context.log.credentials().list().await.map_err(status_of_log)?;
         Ok(Response::new(api::ListCredentialsResponse { credentials: credentials.into_iter().map(answers::credential).collect() }))
     }
 

@@ -95,7 +95,7 @@ impl<'a> Batch<'a> {
         let sealed: Vec<Letter> = letters.iter().flatten().cloned().collect();
         let opened = match sealed.is_empty() {
             true => Vec::new(),
-            false => self.links().ask_log("opening intents", self.stop, || self.links().log.unseal(sealed.clone())).await?,
+            false => self.links().ask_log("opening intents", self.stop, || self.links().log.keys().unseal(sealed.clone())).await?,
         };
         let mut opened = opened.into_iter();
         let read = |(message, letter): (&Message, Option<Letter>)| match letter.and_then(|_| opened.next()) {
@@ -110,8 +110,10 @@ impl<'a> Batch<'a> {
     /// The items of one workspace, through ledger and gate.
     async fn workspace(self, (location_id, workspace): (LocationId, Workspace), items: Vec<Item>) -> Fates {
         let objects: Vec<ObjectKey> = items.iter().map(|item| item.intent.object.clone()).collect();
-        let applied =
-            self.links().ask_log("reading the ledger", self.stop, || self.links().log.applied(&location_id, &workspace, &objects)).await;
+        let applied = self
+            .links()
+            .ask_log("reading the ledger", self.stop, || self.links().log.ledger().applied(&location_id, &workspace, &objects))
+            .await;
         let applied = match applied {
             Ok(applied) => applied,
             Err(not_answered) => return all(&items, self.links().retry.fate(&not_answered)),
@@ -189,7 +191,11 @@ impl<'a> Batch<'a> {
         let failures = trouble.failures;
         if error == Error::WorkspaceUnknown && !std::mem::replace(&mut trouble.created, true) {
             // What was on its way when a workspace was retired must not bring it back.
-            match self.links().ask_log("reading workspaces", self.stop, || self.links().log.is_retired(location_id, workspace)).await {
+            match self
+                .links()
+                .ask_log("reading workspaces", self.stop, || self.links().log.workspaces().is_retired(location_id, workspace))
+                .await
+            {
                 Ok(true) => return Overcome::Retired,
                 Ok(false) | Err(NotAnswered::Refused(_)) => {}
                 Err(NotAnswered::Stopped) => return Overcome::Stopped,
@@ -234,7 +240,7 @@ impl<'a> Batch<'a> {
         }
         let settled = match settlements.is_empty() {
             true => Ok(()),
-            false => self.links().ask_log("settling", self.stop, || self.links().log.settle(location_id, &settlements)).await,
+            false => self.links().ask_log("settling", self.stop, || self.links().log.ledger().settle(location_id, &settlements)).await,
         };
         for (ended, out) in ended.iter().filter_map(|(ended, out)| Some((ended.as_ref()?, out))) {
             let fate = match &settled {

@@ -132,7 +132,7 @@ async fn rebuild(system: &System, client: &mut Client) -> anyhow::Result<u64> {
 /// How fast the bridge takes the same objects from a client that does nothing else.
 async fn bare(system: &System) -> anyhow::Result<f64> {
     let (location_id, workspace) = (system.location()?, Workspace::new("bare")?);
-    let head = system.log.locations().await?.iter().map(|location| location.head).max().unwrap_or_default();
+    let head = system.log.locations().list().await?.iter().map(|location| location.head).max().unwrap_or_default();
     let mut planning = Planning::start(&system.log, request(&location_id, workspace.clone(), usize::try_from(head)?)?);
     let mut items = Vec::new();
     while let Some(page) = planning.next().await {

@@ -103,7 +103,7 @@ pub(crate) async fn silent(report: &mut Report) -> anyhow::Result<()> {
 
 async fn head(pollers: &Pollers) -> anyhow::Result<u64> {
     let location_id = pollers.location()?;
-    let locations = pollers.log.locations().await?;
+    let locations = pollers.log.locations().list().await?;
     Ok(locations.iter().find(|known| known.location_id == location_id).map_or(0, |known| known.head))
 }
 

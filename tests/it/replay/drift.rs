@@ -94,7 +94,7 @@ async fn wanted_since(system: &System, position: u64, events: usize) -> anyhow::
     let (location, rules) = (system.location()?, Rules::builtin()?);
     eventually("the changes are in the log", async || {
         let stored = system.log.read(&location, position, 1000).await.map_err(|error| error.to_string())?;
-        let opened = system.log.open(stored).await.map_err(|error| error.to_string())?;
+        let opened = system.log.keys().open(stored).await.map_err(|error| error.to_string())?;
         let recorded: Vec<_> =
             opened.into_iter().flat_map(Event::transpose).filter(|event| matches!(event.body, Body::Record(_))).collect();
         if recorded.len() < events {
@@ -170,7 +170,7 @@ async fn a_live_change_that_is_written_but_not_yet_settled_is_not_taken_for_drif
         if events.iter().any(|event| event.type_name == "delivery.refused") { Ok(()) } else { Err(format!("{} events", events.len())) }
     })
     .await?;
-    system.log.settle(&system.location()?, &wanted.iter().map(delivered).collect::<Vec<_>>()).await?;
+    system.log.ledger().settle(&system.location()?, &wanted.iter().map(delivered).collect::<Vec<_>>()).await?;
     let ended = typed(&system, "replay status --watch").await?.is(0)?;
     assert_eq!(ended.lines("replay").last().map(|replay| replay["phase"].clone()), Some(json!("done")));
     let after = system.workspace().await?;

@@ -129,9 +129,9 @@ async fn what_was_lost_with_the_workspace_is_started_again_though_the_user_had_t
 
 async fn forget(system: &System, location_id: &LocationId, workspace: &Workspace, keys: &[&String]) -> anyhow::Result<()> {
     let objects: Vec<ObjectKey> = keys.iter().map(|key| ObjectKey::from((*key).clone())).collect();
-    let applied = system.log.applied(location_id, workspace, &objects).await?;
+    let applied = system.log.ledger().applied(location_id, workspace, &objects).await?;
     let known: Vec<_> = applied.into_iter().map(|(object, applied)| (object, applied.revision)).collect();
     anyhow::ensure!(known.len() == keys.len(), "the ledger knows {} of them", known.len());
-    system.log.forget(location_id, workspace, u64::MAX, &known).await?;
+    system.log.ledger().forget(location_id, workspace, u64::MAX, &known).await?;
     Ok(())
 }

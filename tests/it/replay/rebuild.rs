@@ -143,7 +143,7 @@ async fn a_dropped_workspace_is_rebuilt_from_the_log_and_then_there_is_nothing_t
     assert_eq!(plan(&mut client, against_workspace()).await?.acts(), 0);
     assert_eq!(plan(&mut client, api::Selection::default()).await?.acts(), 0);
     system.in_sync().await?;
-    assert!(system.log.parked(None, None, 10).await?.is_empty());
+    assert!(system.log.parked().list(None, None, 10).await?.is_empty());
     system.stop().await
 }
 

@@ -97,7 +97,7 @@ impl System {
 
     async fn connected_at(&self) -> anyhow::Result<jiff::Timestamp> {
         let location_id = self.location()?;
-        let locations = self.log.locations().await?;
+        let locations = self.log.locations().list().await?;
         let location = locations.into_iter().find(|location| location.location_id == location_id).context("not connected")?;
         Ok(location.connected_at)
     }
@@ -109,7 +109,7 @@ impl System {
     pub async fn backfilled(&self) -> anyhow::Result<()> {
         let location_id = self.location()?;
         eventually("the backfill ends", async || {
-            let progress = self.log.progress(&location_id).await.map_err(|error| error.to_string())?;
+            let progress = self.log.passes().progress(&location_id).await.map_err(|error| error.to_string())?;
             progress.backfill.finished_at.map(drop).ok_or_else(|| format!("{} seen", progress.backfill.seen))
         })
         .await
@@ -122,7 +122,7 @@ impl System {
     pub async fn quiet(&self) -> anyhow::Result<()> {
         let bus = bus::Bus::connect(&bus::Settings { url: self.nats.url(), ..bus::Settings::default() }).await?;
         eventually("all is quiet", async || {
-            let behind = self.log.behind().await.map_err(|error| error.to_string())?;
+            let behind = self.log.relay().behind().await.map_err(|error| error.to_string())?;
             let mut waiting = 0;
             for stream in [bus::Stream::Hints, bus::Stream::Events, bus::Stream::Intents, bus::Stream::Replays] {
                 waiting += bus.backlog(stream).await.map_err(|error| error.to_string())?;

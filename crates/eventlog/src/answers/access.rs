@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
+use crate::Result;
+use crate::answers::Answers;
 use crate::answers::history::{Span, contact_id};
 use crate::columns::{At, signed, text, traceparent, unsigned};
-use crate::{EventLog, Result};
 
 /// A question that is about to be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub struct AccessFilter {
     pub at: Span,
 }
 
-impl EventLog {
+impl Answers {
     /// Writes down that something is about to be shown.
     pub async fn record_access(&self, location_id: &LocationId, access: &Access) -> Result<()> {
         sqlx::query(

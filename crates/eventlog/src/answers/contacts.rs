@@ -1,17 +1,16 @@
-//! Reading a location contact by contact: what a replay folds, and what the ledger holds of it.
+//! Reading a location contact by contact: what a replay folds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use domain::replay::Held;
-use domain::{Applied, Change, ContactId, Hash, LocationId, ObjectKey, RecordId, RecordKind, Revision, RulesRevision, Stored, Workspace};
+use domain::{Change, ContactId, LocationId, ObjectKey, RecordId, RecordKind, Revision, Stored};
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use crate::columns::{At, epoch, epoch_column, signed, unsigned};
-use crate::ledger::policy;
+use crate::Result;
+use crate::answers::Answers;
+use crate::columns::{At, epoch, signed, unsigned};
 use crate::read::{select_events, stored};
-use crate::{Error, EventLog, Result};
 
 /// How many places of the log are looked at to cut it into parts of about the same length.
 const SAMPLES: u64 = 256;
@@ -57,7 +56,7 @@ impl Unread {
     }
 }
 
-impl EventLog {
+impl Answers {
     /// Cuts the contacts of a location into about this many parts with about the same number of events each.
     pub async fn parts_of_contacts(&self, location_id: &LocationId, through: u64, parts: usize) -> Result<Vec<Contacts>> {
         let samples = SAMPLES.min(through);
@@ -161,97 +160,4 @@ impl EventLog {
         }
         Ok(records)
     }
-
-    /// What the ledger holds of these contacts' objects in a workspace, by contact.
-    pub async fn held(
-        &self,
-        location_id: &LocationId,
-        workspace: &Workspace,
-        contacts: &[&str],
-    ) -> Result<BTreeMap<String, BTreeMap<ObjectKey, Held>>> {
-        // Contact by contact, or a table that was never analyzed is read whole.
-        let rows = sqlx::query(
-            "SELECT l.* FROM unnest($3::text[]) AS wanted (contact_id) CROSS JOIN LATERAL (SELECT contact_id, object, epoch, seq, edition, policy, \
-             rules, removed FROM ledger WHERE location_id = $1 AND workspace = $2 AND contact_id = wanted.contact_id OFFSET 0) l",
-        )
-        .bind(location_id.as_str())
-        .bind(workspace.as_str())
-        .bind(contacts)
-        .fetch_all(&self.pool)
-        .await?;
-        let mut held: BTreeMap<String, BTreeMap<ObjectKey, Held>> = BTreeMap::new();
-        for row in &rows {
-            let (object, one) = read_held(row)?;
-            held.entry(row.try_get(0)?).or_default().insert(object, one);
-        }
-        Ok(held)
-    }
-
-    /// What the ledger holds of these objects in a workspace, whosever they are.
-    pub async fn held_objects(
-        &self,
-        location_id: &LocationId,
-        workspace: &Workspace,
-        objects: &[&ObjectKey],
-    ) -> Result<BTreeMap<ObjectKey, Held>> {
-        let rows = sqlx::query(
-            "SELECT contact_id, object, epoch, seq, edition, policy, rules, removed FROM ledger \
-             WHERE location_id = $1 AND workspace = $2 AND object = ANY($3)",
-        )
-        .bind(location_id.as_str())
-        .bind(workspace.as_str())
-        .bind(objects.iter().map(|object| object.as_str()).collect::<Vec<_>>())
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(read_held).collect()
-    }
-
-    /// Forgets what the ledger says of these objects, because the workspace contradicts it: where it still says this revision, and that
-    /// is not past the position.
-    pub async fn forget(
-        &self,
-        location_id: &LocationId,
-        workspace: &Workspace,
-        through: u64,
-        objects: &[(ObjectKey, Revision)],
-    ) -> Result<()> {
-        sqlx::query(
-            "DELETE FROM ledger l USING unnest($4::text[], $5::int[], $6::bigint[]) AS wrong (object, epoch, seq) \
-             WHERE l.location_id = $1 AND l.workspace = $2 AND l.seq <= $3 \
-             AND l.object = wrong.object AND l.epoch = wrong.epoch AND l.seq = wrong.seq",
-        )
-        .bind(location_id.as_str())
-        .bind(workspace.as_str())
-        .bind(signed(through))
-        .bind(objects.iter().map(|(object, _)| object.as_str()).collect::<Vec<_>>())
-        .bind(objects.iter().map(|(_, revision)| epoch_column(revision.epoch)).collect::<Vec<_>>())
-        .bind(objects.iter().map(|(_, revision)| signed(revision.seq)).collect::<Vec<_>>())
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
-    /// The hash of the event at a place; before the first, that of nothing.
-    ///
-    /// # Errors
-    /// `NotFound` when there is no event at the place.
-    pub async fn hash_at(&self, location_id: &LocationId, place: u64) -> Result<Hash> {
-        if place == 0 {
-            return Ok(proof::BEGINNING);
-        }
-        let row = sqlx::query("SELECT hash FROM events WHERE location_id = $1 AND seq = $2");
-        let row = row.bind(location_id.as_str()).bind(signed(place)).fetch_optional(&self.pool).await?.ok_or(Error::NotFound)?;
-        let corrupt = |_| Error::Corrupt { location_id: location_id.clone(), seq: place, problem: "its hash is none" };
-        row.try_get::<&[u8], _>(0)?.try_into().map_err(corrupt)
-    }
-}
-
-fn read_held(row: &PgRow) -> Result<(ObjectKey, Held)> {
-    let revision = Revision { epoch: epoch(row.try_get(2)?), seq: unsigned(row.try_get(3)?) };
-    let held = Held {
-        applied: Applied { revision, edition: epoch(row.try_get(4)?), policy: policy(row.try_get(5)?) },
-        rules: RulesRevision::from(row.try_get::<String, _>(6)?),
-        removed: row.try_get(7)?,
-    };
-    Ok((ObjectKey::from(row.try_get::<String, _>(1)?), held))
 }

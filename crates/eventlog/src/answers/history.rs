@@ -4,10 +4,11 @@ use domain::{ContactId, LocationId, Point, RecordKind, Stored};
 use jiff::Timestamp;
 use sqlx::Row;
 
+use crate::answers::Answers;
 use crate::chain::Head;
 use crate::columns::{At, signed};
 use crate::read::{select_events, stored};
-use crate::{Error, EventLog, Result};
+use crate::{Error, Result};
 
 /// Which events are meant. What is empty or absent asks for nothing in particular.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,7 +64,7 @@ macro_rules! selecting {
     };
 }
 
-impl EventLog {
+impl Answers {
     /// Events of a location that match, or only those of one contact, after a position, oldest first. Looks at no more than `scan`
     /// positions and gives no more than `limit` events.
     ///
@@ -162,14 +163,6 @@ impl EventLog {
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(|row| contact_id(row.try_get(0)?)).collect()
-    }
-
-    /// The last position of a location's log.
-    ///
-    /// # Errors
-    /// `NotFound` when the location was never connected.
-    pub async fn head(&self, location_id: &LocationId) -> Result<u64> {
-        Ok(Head::look(&self.pool, location_id).await?.seq)
     }
 }
 

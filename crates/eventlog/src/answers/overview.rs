@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Transaction};
 
+use crate::answers::Answers;
 use crate::columns::{At, epoch, unsigned};
-use crate::{Error, EventLog, Progress, Result, known::progress, locations};
+use crate::{Error, Progress, Result, known::progress, locations};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct LocationOverview {
@@ -128,7 +129,7 @@ macro_rules! select_contacts {
     };
 }
 
-impl EventLog {
+impl Answers {
     /// Every location at a glance, all from one moment.
     pub async fn overview(&self) -> Result<Vec<LocationOverview>> {
         let mut moment = self.moment().await?;

@@ -54,7 +54,7 @@ pub(crate) fn is_erased(erased: &ErasedContacts, contact_id: &ContactId) -> bool
 }
 
 /// What is remembered, of each location.
-pub(crate) struct Keys {
+pub(crate) struct KeyRing {
     kek: Option<Kek>,
     remembered_max: NonZeroUsize,
     checked_every: Duration,
@@ -70,7 +70,7 @@ struct Remembered {
     keys: LruCache<ContactId, Arc<ContactKey>>,
 }
 
-impl Keys {
+impl KeyRing {
     pub(crate) fn new(kek: Option<Kek>, remembered_max: NonZeroUsize, checked_every: Duration) -> Self {
         Self { kek, remembered_max, checked_every, locations: Mutex::default() }
     }

@@ -6,8 +6,10 @@ use domain::{LocationId, RecordKind, Recorded};
 use jiff::Timestamp;
 use sqlx::{PgConnection, Row};
 
+use crate::Result;
 use crate::columns::{At, as_stored, signed, unsigned};
-use crate::{EventLog, Result};
+use crate::known::passes::Passes;
+use crate::known::records::KnownRecords;
 
 /// How well one kind of record of a location is covered.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,7 +76,7 @@ pub(crate) async fn count(connection: &mut PgConnection, location_id: &LocationI
     Ok(())
 }
 
-impl EventLog {
+impl KnownRecords {
     /// Notes that webhooks about records of these kinds led to a look.
     pub async fn note_webhooks(&self, location_id: &LocationId, kinds: &BTreeSet<RecordKind>, at: Timestamp) -> Result<()> {
         sqlx::query(
@@ -91,15 +93,16 @@ impl EventLog {
 
     /// How well each kind of record of a location is covered. Reads what is known of every record: for people, not for every second.
     pub async fn coverage(&self, location_id: &LocationId) -> Result<Vec<Coverage>> {
+        let passes = Passes { pool: self.pool.clone() };
         let mut coverage = Vec::with_capacity(RecordKind::ALL.len());
         for kind in RecordKind::ALL {
             let (present, unverified_since) = self.verified(location_id, kind).await?;
             let (webhook_at, found) = self.found(location_id, kind).await?;
-            let swept = self.pass(location_id, "sweep", kind).await?.complete_since;
+            let swept = passes.get(location_id, "sweep", kind).await?.complete_since;
             coverage.push(Coverage {
                 kind,
                 webhook_at,
-                watched_since: self.pass(location_id, "poll", kind).await?.complete_since,
+                watched_since: passes.get(location_id, "poll", kind).await?.complete_since,
                 swept_since: if kind == RecordKind::Note { self.notes_seen_since(location_id).await? } else { swept },
                 found,
                 present,

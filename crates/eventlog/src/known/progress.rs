@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
+use crate::Result;
 use crate::columns::{At, signed, unsigned};
-use crate::{EventLog, Result};
+use crate::known::passes::Passes;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
@@ -28,7 +29,7 @@ pub struct Backfill {
     pub finished_at: Option<Timestamp>,
 }
 
-impl EventLog {
+impl Passes {
     /// How far polling of a location has come; nothing yet for one that was never polled.
     pub async fn progress(&self, location_id: &LocationId) -> Result<Progress> {
         let row = sqlx::query("SELECT watermark, cursor::text, seen, total, started_at, finished_at FROM progress WHERE location_id = $1")

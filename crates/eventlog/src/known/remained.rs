@@ -8,7 +8,9 @@ use sqlx::{PgConnection, Row};
 
 use crate::chain::{Entry, Head, Prepared};
 use crate::columns::{epoch_column, signed, unsigned};
-use crate::{EventLog, Result, read};
+use crate::keys::Keys;
+use crate::known::records::KnownRecords;
+use crate::{Result, read};
 
 /// Where a record was last seen.
 type Places = BTreeMap<(RecordKind, RecordId), Place>;
@@ -58,7 +60,7 @@ const PLACES: &str = "WITH places AS MATERIALIZED (SELECT s.kind, s.record_id, k
     SELECT kind, record_id, CASE WHEN count(*) FILTER (WHERE present) > 1 \
     THEN (array_agg(contact_id ORDER BY seq DESC) FILTER (WHERE present))[1] END FROM at_moment GROUP BY kind, record_id";
 
-impl EventLog {
+impl KnownRecords {
     /// The records of a location that are or have been on several contacts, and where they were by the log up to a position.
     pub async fn shared_records(&self, location_id: &LocationId, through: u64) -> Result<Shared> {
         let several = sqlx::query(ON_SEVERAL).bind(location_id.as_str()).fetch_all(&self.pool).await?;
@@ -79,41 +81,41 @@ impl EventLog {
         }
         Ok(shared)
     }
+}
 
-    /// Appends what remained of what has vanished, and gives it in order. The head is to be saved afterwards.
-    pub(crate) async fn say_what_remained(
-        &self,
-        connection: &mut PgConnection,
-        location_id: &LocationId,
-        head: &mut Head,
-        recorded: &[Recorded],
-    ) -> Result<Vec<Recorded>> {
-        let places = still_there(connection, location_id, recorded).await?;
-        let mut fresh = Vec::with_capacity(places.len());
-        for ((kind, record_id), place) in places {
-            // What cannot be read is put right by the next change of the record.
-            let Some(stored) = read::one(connection, location_id, place.seq).await? else { continue };
-            let Ok(Body::Record(fact)) = self.open_over(connection, &stored).await? else { continue };
-            let Some(gone) = recorded.get(place.gone) else { continue };
-            fresh.push(Entry {
-                contact_id: Some(place.contact_id),
-                record: Some((kind, record_id)),
-                occurred_at: gone.occurred_at,
-                cause: gone.cause.clone(),
-                traceparent: gone.traceparent.clone(),
-                body: Body::Record(Box::new(RecordFact { change: Change::Remained, changes: Vec::new(), new_in_ghl: false, ..*fact })),
-            });
-        }
-        if fresh.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut fresh = fresh.into_iter().map(Prepared::new).collect::<Result<Vec<_>>>()?;
-        // A key is made only where the content is from before there were keys, and is loaded when it is needed next.
-        self.seal_fresh(connection, location_id, head, &mut fresh).await?;
-        let remained = head.insert(connection, location_id, fresh).await?;
-        move_known(connection, location_id, &remained).await?;
-        Ok(remained)
+/// Appends what remained of what has vanished, and gives it in order. The head is to be saved afterwards.
+pub(crate) async fn append_remained(
+    keys: &Keys,
+    connection: &mut PgConnection,
+    location_id: &LocationId,
+    head: &mut Head,
+    recorded: &[Recorded],
+) -> Result<Vec<Recorded>> {
+    let places = still_there(connection, location_id, recorded).await?;
+    let mut fresh = Vec::with_capacity(places.len());
+    for ((kind, record_id), place) in places {
+        // What cannot be read is put right by the next change of the record.
+        let Some(stored) = read::one(connection, location_id, place.seq).await? else { continue };
+        let Ok(Body::Record(fact)) = keys.open_over(connection, &stored).await? else { continue };
+        let Some(gone) = recorded.get(place.gone) else { continue };
+        fresh.push(Entry {
+            contact_id: Some(place.contact_id),
+            record: Some((kind, record_id)),
+            occurred_at: gone.occurred_at,
+            cause: gone.cause.clone(),
+            traceparent: gone.traceparent.clone(),
+            body: Body::Record(Box::new(RecordFact { change: Change::Remained, changes: Vec::new(), new_in_ghl: false, ..*fact })),
+        });
     }
+    if fresh.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut fresh = fresh.into_iter().map(Prepared::new).collect::<Result<Vec<_>>>()?;
+    // A key is made only where the content is from before there were keys, and is loaded when it is needed next.
+    keys.seal_fresh(connection, location_id, head, &mut fresh).await?;
+    let remained = head.insert(connection, location_id, fresh).await?;
+    move_known(connection, location_id, &remained).await?;
+    Ok(remained)
 }
 
 /// Of what vanished, where it still is and has not been seen again since.

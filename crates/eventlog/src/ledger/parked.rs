@@ -7,12 +7,13 @@ use domain::{
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
+use crate::appends::Appended;
 use crate::chain::{Entry, Head, Prepared};
 use crate::columns::{At, as_stored, epoch, epoch_column, signed, text, traceparent, unsigned};
-use crate::{Error, EventLog, Result, locations};
+use crate::{Error, Result, locations};
 
 /// The columns of a parked row in the order that `read` expects.
 macro_rules! select_parked {
@@ -79,7 +80,14 @@ pub struct Parked {
     pub resolved_at: Option<Timestamp>,
 }
 
-impl EventLog {
+/// What is parked. Cheap to clone.
+#[derive(Clone)]
+pub struct Parkings {
+    pub(crate) pool: PgPool,
+    pub(crate) appended: Appended,
+}
+
+impl Parkings {
     /// Parks what never became a settlement. Parking the same again while it waits is one row. Appends `delivery.parked` when the
     /// location has a log.
     pub async fn park(&self, parking: Parking) -> Result<Uuid> {
@@ -101,7 +109,7 @@ impl EventLog {
     }
 
     /// What waits, oldest first, after the row `after`; of one location or of all.
-    pub async fn parked(&self, location_id: Option<&LocationId>, after: Option<Uuid>, limit: u32) -> Result<Vec<Parked>> {
+    pub async fn list(&self, location_id: Option<&LocationId>, after: Option<Uuid>, limit: u32) -> Result<Vec<Parked>> {
         let rows = sqlx::query(select_parked!(
             "WHERE resolved_at IS NULL AND ($1::text IS NULL OR location_id = $1) \
              AND ($2::uuid IS NULL OR (parked_at, id) > (SELECT parked_at, id FROM parked WHERE id = $2)) \
@@ -116,7 +124,7 @@ impl EventLog {
     }
 
     /// Notes that a person sends it again and appends `delivery.redriven`; the caller publishes the message (unless it is empty,
-    /// when there is nothing to send) and then calls `redrive_published`. The row of an object waits on until the delivery is
+    /// when there is nothing to send) and then calls `resolve_redriven`. The row of an object waits on until the delivery is
     /// settled, so that a crash before publishing loses nothing: it can be redriven again.
     ///
     /// # Errors
@@ -158,7 +166,7 @@ impl EventLog {
     }
 
     /// Resolves a redriven row that no settlement will ever resolve, because it is about no object. Does nothing to others.
-    pub async fn redrive_published(&self, location_id: &LocationId, parked_id: Uuid) -> Result<()> {
+    pub async fn resolve_redriven(&self, location_id: &LocationId, parked_id: Uuid) -> Result<()> {
         sqlx::query(
             "UPDATE parked SET resolved_at = now() WHERE location_id = $1 AND id = $2 \
              AND redriven_at IS NOT NULL AND resolved_at IS NULL AND object IS NULL",

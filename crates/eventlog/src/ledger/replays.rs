@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::postgres::PgRow;
-use sqlx::{PgExecutor, Row};
+use sqlx::{PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
+use crate::appends::Appended;
 use crate::chain::Head;
 use crate::columns::{At, as_stored, epoch, epoch_column, signed, text, unsigned};
 use crate::ledger::workspaces::{Role, fact, find};
-use crate::{Error, EventLog, Result, locations};
+use crate::{Error, Result, locations};
 
 /// What a plan would do, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,7 +144,15 @@ macro_rules! select_replays {
     };
 }
 
-impl EventLog {
+/// Plans and the replays that apply them. Cheap to clone.
+#[derive(Clone)]
+pub struct Replays {
+    pub(crate) pool: PgPool,
+    pub(crate) appended: Appended,
+    pub(crate) transaction_records_max: usize,
+}
+
+impl Replays {
     /// Keeps a plan, so that it can be approved by its hash.
     pub async fn keep_plan(&self, plan: &Plan) -> Result<()> {
         sqlx::query(
@@ -184,7 +193,7 @@ impl EventLog {
     /// # Errors
     /// `NotFound` when the plan is not kept (any more); `AlreadyResolved` when the workspace is not as it was when it was planned;
     /// `Refused` while another replay of the location goes on.
-    pub async fn start_replay(&self, plan: &Plan, who: &str) -> Result<Replay> {
+    pub async fn start(&self, plan: &Plan, who: &str) -> Result<Replay> {
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, &plan.location_id).await?;
         // It may have been purged since it was found.
@@ -223,21 +232,21 @@ impl EventLog {
         head.append_operator(&mut transaction, &plan.location_id, fact("replay_started", detail), who).await?;
         transaction.commit().await?;
         self.appended.notify(1);
-        self.replay(Some(replay_id)).await
+        self.get(Some(replay_id)).await
     }
 
     /// A replay; the last one that was started for none.
     ///
     /// # Errors
     /// `NotFound` when there is none.
-    pub async fn replay(&self, replay_id: Option<Uuid>) -> Result<Replay> {
+    pub async fn get(&self, replay_id: Option<Uuid>) -> Result<Replay> {
         let row = sqlx::query(select_replays!("WHERE $1::uuid IS NULL OR replay_id = $1 ORDER BY started_at DESC, replay_id DESC LIMIT 1"));
         let row = row.bind(replay_id).fetch_optional(&self.pool).await?.ok_or(Error::NotFound)?;
         self.with_plan(&row).await
     }
 
     /// Replays, newest first, after the one given; of one location or of all.
-    pub async fn replays(&self, location_id: Option<&LocationId>, after: Option<Uuid>, limit: u32) -> Result<Vec<Replay>> {
+    pub async fn list(&self, location_id: Option<&LocationId>, after: Option<Uuid>, limit: u32) -> Result<Vec<Replay>> {
         let rows = sqlx::query(select_replays!(
             "WHERE ($1::text IS NULL OR location_id = $1) AND ($2::uuid IS NULL OR (started_at, replay_id) < \
              (SELECT started_at, replay_id FROM replays WHERE replay_id = $2)) ORDER BY started_at DESC, replay_id DESC LIMIT $3"
@@ -255,7 +264,7 @@ impl EventLog {
     }
 
     /// The replay that is to be worked on, if any: the oldest, but for the one given, which comes last.
-    pub async fn next_replay(&self, last: Option<Uuid>) -> Result<Option<Replay>> {
+    pub async fn next(&self, last: Option<Uuid>) -> Result<Option<Replay>> {
         let next = sqlx::query(select_replays!("WHERE phase = 'running' ORDER BY replay_id IS NOT DISTINCT FROM $1, started_at LIMIT 1"));
         match next.bind(last).fetch_optional(&self.pool).await? {
             Some(row) => Ok(Some(self.with_plan(&row).await?)),
@@ -275,7 +284,7 @@ impl EventLog {
         let row = row.bind(location_id.as_str()).bind(replay.replay_id).fetch_optional(&mut *transaction).await?.ok_or(Error::NotFound)?;
         let now = read_phase(row.try_get(0)?)?;
         if now == phase {
-            return self.replay(Some(replay.replay_id)).await;
+            return self.get(Some(replay.replay_id)).await;
         }
         if now.has_ended() {
             return Err(Error::AlreadyResolved);
@@ -292,11 +301,11 @@ impl EventLog {
         head.append_operator(&mut transaction, location_id, fact(phase.verb(), detail), who).await?;
         transaction.commit().await?;
         self.appended.notify(1);
-        self.replay(Some(replay.replay_id)).await
+        self.get(Some(replay.replay_id)).await
     }
 
     /// Notes how far a replay has come, and gives what it is doing.
-    pub async fn progress_replay(&self, replay: &Replay, progressed: &Progressed) -> Result<Phase> {
+    pub async fn record_progress(&self, replay: &Replay, progressed: &Progressed) -> Result<Phase> {
         let row = sqlx::query(
             "UPDATE replays SET done = $3, rounds = $4, forgets = $5, reason = CASE WHEN phase = 'running' THEN $6 ELSE reason END, \
              worked = worked + $7 WHERE location_id = $1 AND replay_id = $2 RETURNING phase",
@@ -314,7 +323,7 @@ impl EventLog {
     }
 
     /// Takes or renews the lease on working on replays. False while somebody else holds it.
-    pub async fn lease_replays(&self, holder: Uuid, lasts: Duration) -> Result<bool> {
+    pub async fn lease(&self, holder: Uuid, lasts: Duration) -> Result<bool> {
         let row = sqlx::query(
             "INSERT INTO replay_lease AS l (holder, until) VALUES ($1, now() + $2 * interval '1 millisecond') \
              ON CONFLICT (only_one) DO UPDATE SET holder = excluded.holder, until = excluded.until \

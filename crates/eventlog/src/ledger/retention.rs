@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use domain::LocationId;
 
+use crate::Result;
 use crate::chain::Head;
 use crate::columns::signed;
-use crate::{EventLog, Result};
+use crate::ledger::replays::Replays;
+use crate::locations::Locations;
 
 /// Of what has ended, all but the last of each workspace. What is running or paused has not ended.
 const FORGET_REPLAYS: &str = "DELETE FROM replays WHERE location_id = $1 AND replay_id IN (\
@@ -21,12 +23,13 @@ const FORGET_PLANS: &str = "DELETE FROM plans WHERE location_id = $1 AND hash IN
     SELECT p.hash FROM plans p WHERE p.location_id = $1 AND p.made_at < now() - make_interval(secs => $2) \
     AND NOT EXISTS (SELECT FROM replays r WHERE r.location_id = $1 AND r.plan_hash = p.hash) LIMIT $3)";
 
-impl EventLog {
+impl Replays {
     /// Forgets replays that ended longer than `keep` ago, but for the last of each workspace, and then plans that were made longer than
     /// `keep` ago and that no replay refers to. Says how many rows that were.
-    pub async fn forget_replays(&self, keep: Duration) -> Result<u64> {
+    pub async fn forget(&self, keep: Duration) -> Result<u64> {
+        let locations = Locations { pool: self.pool.clone() };
         let mut forgotten = 0;
-        for location in self.locations().await? {
+        for location in locations.list().await? {
             for statement in [FORGET_REPLAYS, FORGET_PLANS] {
                 forgotten += self.forget_rows(&location.location_id, statement, keep).await?;
             }

@@ -4,11 +4,12 @@ use domain::{LocationId, OperatorFact, RulesRevision, Workspace};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, PgExecutor, Row};
+use sqlx::{PgConnection, PgExecutor, PgPool, Row};
 
+use crate::appends::Appended;
 use crate::chain::Head;
 use crate::columns::{At, as_stored, epoch, signed, unsigned};
-use crate::{Error, EventLog, Result, locations};
+use crate::{Error, Result, locations};
 
 /// What a workspace is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,7 +63,14 @@ macro_rules! select_workspaces {
     };
 }
 
-impl EventLog {
+/// The workspaces of every location, and the texts of the rules that they follow. Cheap to clone.
+#[derive(Clone)]
+pub struct Workspaces {
+    pub(crate) pool: PgPool,
+    pub(crate) appended: Appended,
+}
+
+impl Workspaces {
     /// The workspaces of these locations that receive changes.
     pub async fn receiving(&self, locations: &[LocationId]) -> Result<Vec<Generation>> {
         let ids: Vec<&str> = locations.iter().map(LocationId::as_str).collect();
@@ -71,7 +79,7 @@ impl EventLog {
     }
 
     /// Every workspace that the location ever had, oldest first.
-    pub async fn workspaces(&self, location_id: &LocationId) -> Result<Vec<Generation>> {
+    pub async fn list(&self, location_id: &LocationId) -> Result<Vec<Generation>> {
         let query = sqlx::query(select_workspaces!("WHERE location_id = $1 ORDER BY created_at, workspace"));
         query.bind(location_id.as_str()).fetch_all(&self.pool).await?.iter().map(read).collect()
     }
@@ -81,13 +89,6 @@ impl EventLog {
         let query = sqlx::query("SELECT EXISTS (SELECT FROM workspaces WHERE location_id = $1 AND workspace = $2 AND role = 'retired')");
         let row = query.bind(location_id.as_str()).bind(workspace.as_str()).fetch_one(&self.pool).await?;
         Ok(row.try_get(0)?)
-    }
-
-    /// How many objects the ledger holds of a workspace.
-    pub async fn objects_in(&self, location_id: &LocationId, workspace: &Workspace) -> Result<u64> {
-        let count = sqlx::query("SELECT count(*) FROM ledger WHERE location_id = $1 AND workspace = $2 AND NOT removed");
-        let row = count.bind(location_id.as_str()).bind(workspace.as_str()).fetch_one(&self.pool).await?;
-        Ok(unsigned(row.try_get(0)?))
     }
 
     /// Keeps a text of rules under its revision.
@@ -121,7 +122,7 @@ impl EventLog {
     ///
     /// # Errors
     /// `NotFound` when the location was never connected, `Refused` when the name is taken or the rules are not kept.
-    pub async fn create_workspace(
+    pub async fn create(
         &self,
         location_id: &LocationId,
         workspace: &Workspace,

@@ -7,35 +7,36 @@ use domain::{Body, ContactId, Delivery, DeliveryOutcome, Event, LocationId, Obje
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
+use crate::Result;
 use crate::columns::{At, epoch_column, signed};
+use crate::keys::Keys;
 use crate::known::Known;
 use crate::read;
-use crate::{EventLog, Result};
 
 /// How many events are folded at once.
 const PAGE_EVENTS: u32 = 2_000;
 
 /// An event that cannot be read is left out: what it was about is seen again at the next look.
-pub(crate) async fn from_log(log: &EventLog, connection: &mut PgConnection, location_id: &LocationId, head: u64) -> Result<()> {
+pub(crate) async fn from_log(keys: &Keys, connection: &mut PgConnection, location_id: &LocationId, head: u64) -> Result<()> {
     let mut after = 0;
     while after < head {
         let events = read::after(connection, location_id, after, PAGE_EVENTS).await?;
         let Some(last) = events.last() else { break };
         after = last.seq;
-        let events: Vec<Recorded> = log.open(events).await?.into_iter().flat_map(Event::transpose).collect();
-        recall(log, connection, location_id, &events).await?;
+        let events: Vec<Recorded> = keys.open(events).await?.into_iter().flat_map(Event::transpose).collect();
+        recall(keys, connection, location_id, &events).await?;
         redeliver(connection, location_id, &events).await?;
     }
     Ok(())
 }
 
-async fn recall(log: &EventLog, connection: &mut PgConnection, location_id: &LocationId, events: &[Recorded]) -> Result<()> {
+async fn recall(keys: &Keys, connection: &mut PgConnection, location_id: &LocationId, events: &[Recorded]) -> Result<()> {
     let about_records = events.iter().filter(|event| matches!(event.body, Body::Record(_)));
     let contacts: BTreeSet<&ContactId> = about_records.filter_map(|event| event.contact_id.as_ref()).collect();
     if contacts.is_empty() {
         return Ok(());
     }
-    let mut known = Known::load(log, connection, location_id, &contacts).await?;
+    let mut known = Known::load(keys, connection, location_id, &contacts).await?;
     for event in events {
         if let (Body::Record(fact), Some(contact_id), Some((_, record_id))) = (&event.body, &event.contact_id, &event.record) {
             let asked_at = event.cause.asked_at.unwrap_or(event.recorded_at);

@@ -9,17 +9,19 @@ use sqlx::{Postgres, Transaction};
 use crate::chain::Head;
 use crate::chain::copy::Rows;
 use crate::columns::signed;
+use crate::locations::{self, Locations};
 use crate::proving::verify::stored_hash;
+use crate::proving::{Chain, rebuild};
 use crate::read::{link, select_events};
-use crate::{Error, EventLog, Result, locations, proving::rebuild};
+use crate::{Error, Result};
 
-impl EventLog {
+impl Chain {
     /// What there is to export of a location now. What is appended later is not part of it.
     ///
     /// # Errors
     /// `NotFound` when the location was never connected.
-    pub async fn export_header(&self, location_id: &LocationId) -> Result<Header> {
-        let location = self.location(location_id).await?.ok_or(Error::NotFound)?;
+    pub async fn header(&self, location_id: &LocationId) -> Result<Header> {
+        let location = Locations { pool: self.pool.clone() }.find(location_id).await?.ok_or(Error::NotFound)?;
         let head = Head::look(&self.pool, location_id).await?;
         Ok(Header {
             location_id: location_id.clone(),
@@ -79,7 +81,7 @@ impl EventLog {
             return Err(Error::NotEmpty);
         }
         (head.epoch, head.hash) = (header.epoch, BEGINNING);
-        Ok(Import { log: self.clone(), header: header.clone(), head, transaction })
+        Ok(Import { chain: self.clone(), header: header.clone(), head, transaction })
     }
 }
 
@@ -142,7 +144,7 @@ impl Arrivals {
 
 /// A log that is coming in. Dropping it before `finish` leaves nothing.
 pub struct Import {
-    log: EventLog,
+    chain: Chain,
     header: Header,
     head: Head,
     transaction: Transaction<'static, Postgres>,
@@ -181,9 +183,9 @@ impl Import {
             .bind(crate::columns::epoch_column(*epoch))
             .execute(&mut *self.transaction)
             .await?;
-        rebuild::from_log(&self.log, &mut self.transaction, location_id, *head).await?;
+        rebuild::from_log(&self.chain.keys, &mut self.transaction, location_id, *head).await?;
         self.transaction.commit().await?;
-        self.log.appended.notify(1);
+        self.chain.appended.notify(1);
         Ok(*head)
     }
 }

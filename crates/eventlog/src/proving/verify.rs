@@ -11,12 +11,15 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::chain::Head;
 use crate::columns::{signed, unsigned};
+use crate::proving::Chain;
 use crate::read::{link, select_events};
-use crate::{Error, EventLog, Result};
+use crate::{Error, Result};
 
 /// How a log is gone through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verification {
+    /// A position whose hash is known, and that hash: the walk begins after it.
+    pub after: (u64, Hash),
     /// How many events one statement reads; progress is told after each.
     pub range_events: u64,
     /// How many ranges are read and hashed at once, each over a connection of the pool.
@@ -27,7 +30,7 @@ pub struct Verification {
 
 impl Default for Verification {
     fn default() -> Self {
-        Self { range_events: 20_000, workers: 2, wanted: BTreeSet::new() }
+        Self { after: (0, BEGINNING), range_events: 20_000, workers: 2, wanted: BTreeSet::new() }
     }
 }
 
@@ -42,28 +45,15 @@ pub struct Verified {
     pub hashes: BTreeMap<u64, Hash>,
 }
 
-impl EventLog {
-    /// Walks the chain of a location from its first event to the head as it is now.
-    ///
-    /// # Errors
-    /// `Corrupt` names the first place that does not fit, `NotFound` a location that was never connected.
-    pub async fn verify(&self, location_id: &LocationId) -> Result<Verified> {
-        self.verify_after(location_id, (0, BEGINNING), &Verification::default(), |_, _| ()).await
-    }
-
+impl Chain {
     /// Walks the chain from a place whose hash is known to the head as it is now, several ranges at once. Each range begins with the hash that
     /// is stored before it, which is the one that the range before it ends with, or that range is found to be broken. `progress` is told the
     /// position that is reached and the head. Takes no more memory than one row for each worker.
     ///
     /// # Errors
     /// `Corrupt` names the first place that does not fit, `NotFound` a location that was never connected.
-    pub async fn verify_after(
-        &self,
-        location_id: &LocationId,
-        (after, hash): (u64, Hash),
-        how: &Verification,
-        mut progress: impl FnMut(u64, u64),
-    ) -> Result<Verified> {
+    pub async fn verify(&self, location_id: &LocationId, how: &Verification, mut progress: impl FnMut(u64, u64)) -> Result<Verified> {
+        let (after, hash) = how.after;
         let head = self.head_and_end(location_id).await?;
         let corrupt = |seq, problem| Error::Corrupt { location_id: location_id.clone(), seq, problem };
         if head.seq < after {

@@ -1,16 +1,19 @@
 //! The tokens of the marketplace app: sealed, counted, and renewed by one at a time.
 
 use std::fmt;
+use std::sync::Arc;
 
 use domain::LocationId;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sqlx::postgres::PgRow;
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::{PgPool, Postgres, Row, Transaction};
 
 use crate::columns::{At, signed, unsigned};
-use crate::{Error, EventLog, Kek, Result, Wrapped};
+use crate::keys::kek::{Kek, Wrapped};
+use crate::keys::ring::KeyRing;
+use crate::{Error, Result};
 
 /// Whose tokens they are: of a location, or of an agency.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,12 +125,19 @@ impl RenewalTurn {
 
 const COLUMNS: &str = "kind, id, company_id, generation, granted_at, expires_at, refresh_begun_at, state, problem, kek_id, sealed";
 
-impl EventLog {
+/// The installations of the marketplace app. Cheap to clone.
+#[derive(Clone)]
+pub struct Credentials {
+    pub(crate) pool: PgPool,
+    pub(crate) ring: Arc<KeyRing>,
+}
+
+impl Credentials {
     /// Stores the tokens of an installation that somebody just made, and makes it active, whatever it was before. Gives its generation.
     ///
     /// # Errors
     /// `Misconfigured` without a key-encryption key: tokens are never stored open.
-    pub async fn store_credential(
+    pub async fn store(
         &self,
         owner: &CredentialOwner,
         company_id: Option<&str>,
@@ -160,7 +170,7 @@ impl EventLog {
     ///
     /// # Errors
     /// `Misconfigured` without a key-encryption key: tokens are never stored open.
-    pub async fn renew_credential(
+    pub async fn renew(
         &self,
         owner: &CredentialOwner,
         tokens: &Tokens,
@@ -188,7 +198,7 @@ impl EventLog {
     ///
     /// # Errors
     /// `Locked` when this process does not have the key that they are sealed under.
-    pub async fn credential(&self, owner: &CredentialOwner) -> Result<Option<(Credential, Option<Tokens>)>> {
+    pub async fn find(&self, owner: &CredentialOwner) -> Result<Option<(Credential, Option<Tokens>)>> {
         let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM credentials WHERE kind = $1 AND id = $2")))
             .bind(owner.kind())
             .bind(owner.id())
@@ -207,7 +217,7 @@ impl EventLog {
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer.
-    pub async fn credentials(&self) -> Result<Vec<Credential>> {
+    pub async fn list(&self) -> Result<Vec<Credential>> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM credentials ORDER BY kind, id"))).fetch_all(&self.pool);
         rows.await?.iter().map(credential).collect()
     }
@@ -266,7 +276,7 @@ impl EventLog {
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer.
-    pub async fn retire_credential(&self, owner: &CredentialOwner, gone_at: Option<Timestamp>) -> Result<bool> {
+    pub async fn retire(&self, owner: &CredentialOwner, gone_at: Option<Timestamp>) -> Result<bool> {
         let done = sqlx::query(
             "UPDATE credentials SET state = 'retired', sealed = NULL, kek_id = NULL, refresh_begun_at = NULL, problem = NULL \
              WHERE kind = $1 AND id = $2 AND state <> 'retired' AND ($3::timestamptz IS NULL OR granted_at <= $3)",
@@ -284,10 +294,10 @@ impl EventLog {
     ///
     /// # Errors
     /// `Locked` when a key is missing; what was done until then stays done.
-    pub async fn reseal_credentials(&self) -> Result<u64> {
+    pub async fn reseal(&self) -> Result<u64> {
         let keys = self.sealing()?;
         let mut resealed = 0;
-        for Credential { owner, kek_id, .. } in self.credentials().await? {
+        for Credential { owner, kek_id, .. } in self.list().await? {
             if kek_id.is_none_or(|kek_id| kek_id == keys.current()) {
                 continue;
             }
@@ -318,7 +328,7 @@ impl EventLog {
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer.
-    pub async fn spend_oauth_state(&self, state: &str, until: Timestamp) -> Result<bool> {
+    pub async fn spend_state(&self, state: &str, until: Timestamp) -> Result<bool> {
         sqlx::query("DELETE FROM oauth_states_spent WHERE until < now()").execute(&self.pool).await?;
         let done = sqlx::query("INSERT INTO oauth_states_spent (state, until) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(state)
@@ -330,7 +340,7 @@ impl EventLog {
 
     fn sealing(&self) -> Result<&Kek> {
         let missing = || Error::Misconfigured("tokens are only stored sealed: give log.kek or log.kek_file".to_owned());
-        self.kek().ok_or_else(missing)
+        self.ring.kek().ok_or_else(missing)
     }
 }
 

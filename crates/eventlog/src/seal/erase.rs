@@ -1,16 +1,19 @@
 //! Erasing a person: the key is destroyed and what the log keeps beside its events is purged, in one transaction; what others hold is
 //! listed, so that it can be removed however often that is interrupted.
 
+use std::sync::Arc;
+
 use domain::{Body, Cause, ContactId, LocationId, Net, OperatorFact, Revision, Workspace};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::postgres::PgRow;
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::{PgPool, Postgres, Row, Transaction};
 
+use crate::appends::Appended;
 use crate::chain::{Entry, Head, Prepared};
 use crate::columns::{At, as_stored, epoch, epoch_column, signed, text, unsigned};
-use crate::keys::ring::about;
-use crate::{Error, EventLog, Kek, Result, locations};
+use crate::keys::ring::KeyRing;
+use crate::{Error, Result, locations};
 
 /// The columns of an erasure in the order that `read` expects.
 macro_rules! select_erasures {
@@ -61,28 +64,26 @@ pub enum Purged<'a> {
     Bus,
 }
 
-/// How far wrapping keys anew has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rewrapped {
-    /// Keys looked at, and those among them that had another key-encryption key.
-    pub seen: u64,
-    pub rewrapped: u64,
-    /// Where to go on; none when that was all.
-    pub next: Option<(String, String)>,
+/// Who was erased, and what of it is still to be done. Cheap to clone.
+#[derive(Clone)]
+pub struct Erasures {
+    pub(crate) pool: PgPool,
+    pub(crate) ring: Arc<KeyRing>,
+    pub(crate) appended: Appended,
 }
 
-impl EventLog {
+impl Erasures {
     /// Destroys the contact's key, purges what is known of it, its ledger, what of it is parked and what was
     /// planned for it alone, appends `operator.subject_erased`,
     /// and notes what is left to do outside the log. Doing it again answers with the first erasure. From then on the contact is not
-    /// observed any more, until `lift_erasure`.
+    /// observed any more, until `lift`.
     ///
     /// # Errors
     /// `NotFound` when the contact was never seen, `PlainEvents` when payloads of it would stay readable and that was not asked for.
     pub async fn erase(&self, location_id: &LocationId, contact_id: &ContactId, erase: &Erase) -> Result<Erasure> {
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, location_id).await?;
-        if let Some(earlier) = find(&mut transaction, location_id, contact_id).await?.filter(|earlier| earlier.lifted_at.is_none()) {
+        if let Some(earlier) = of_contact(&mut transaction, location_id, contact_id).await?.filter(|earlier| earlier.lifted_at.is_none()) {
             return Ok(earlier);
         }
         let plain_events = plain_events(&mut transaction, location_id, contact_id).await?;
@@ -119,7 +120,7 @@ impl EventLog {
         };
         save(&mut transaction, &erasure).await?;
         transaction.commit().await?;
-        self.keys.forget(location_id);
+        self.ring.forget(location_id);
         self.appended.notify(1);
         Ok(erasure)
     }
@@ -128,10 +129,10 @@ impl EventLog {
     ///
     /// # Errors
     /// `NotFound` when the contact is not erased.
-    pub async fn lift_erasure(&self, location_id: &LocationId, contact_id: &ContactId, who: &str) -> Result<Erasure> {
+    pub async fn lift(&self, location_id: &LocationId, contact_id: &ContactId, who: &str) -> Result<Erasure> {
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, location_id).await?;
-        let erasure = find(&mut transaction, location_id, contact_id).await?.filter(|erasure| erasure.lifted_at.is_none());
+        let erasure = of_contact(&mut transaction, location_id, contact_id).await?.filter(|erasure| erasure.lifted_at.is_none());
         let mut erasure = erasure.ok_or(Error::NotFound)?;
         act(&mut transaction, &mut head, location_id, contact_id, "erasure_lifted", serde_json::Value::Null, who).await?;
         erasure.lifted_at = Some(as_stored(Timestamp::now()));
@@ -142,19 +143,19 @@ impl EventLog {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        self.keys.forget(location_id);
+        self.ring.forget(location_id);
         self.appended.notify(1);
         Ok(erasure)
     }
 
     /// The erasure of a contact, the last one.
-    pub async fn erasure(&self, location_id: &LocationId, contact_id: &ContactId) -> Result<Option<Erasure>> {
+    pub async fn find(&self, location_id: &LocationId, contact_id: &ContactId) -> Result<Option<Erasure>> {
         let mut connection = self.pool.begin().await?;
-        find(&mut connection, location_id, contact_id).await
+        of_contact(&mut connection, location_id, contact_id).await
     }
 
     /// Erasures that are not finished, oldest first.
-    pub async fn unfinished_erasures(&self, limit: u32) -> Result<Vec<Erasure>> {
+    pub async fn unfinished(&self, limit: u32) -> Result<Vec<Erasure>> {
         let rows = sqlx::query(select_erasures!("WHERE finished_at IS NULL ORDER BY erased_at LIMIT $1"))
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
@@ -182,80 +183,11 @@ impl EventLog {
         .await?;
         Ok(())
     }
-
-    /// How many keys of contacts there are, and how many of them the current key-encryption key does not wrap.
-    ///
-    /// # Errors
-    /// `Misconfigured` when there is no key-encryption key.
-    pub async fn wrapped_keys(&self) -> Result<(u64, u64)> {
-        let row = sqlx::query("SELECT count(*), count(*) FILTER (WHERE kek_id <> $1) FROM contact_keys WHERE destroyed_at IS NULL")
-            .bind(self.current_kek()?.current())
-            .fetch_one(&self.pool)
-            .await?;
-        Ok((unsigned(row.try_get(0)?), unsigned(row.try_get(1)?)))
-    }
-
-    /// Wraps the keys of contacts after a place with the current key-encryption key, `limit` of them in one transaction. Events are not
-    /// touched. Doing it again does nothing.
-    ///
-    /// # Errors
-    /// `Misconfigured` when there is no key-encryption key, `Locked` when one that wrapped a key is not here.
-    pub async fn rewrap_keys(&self, after: Option<&(String, String)>, limit: u32) -> Result<Rewrapped> {
-        let kek = self.current_kek()?;
-        let mut transaction = self.pool.begin().await?;
-        let rows = sqlx::query(
-            "SELECT location_id, key_id, contact_id, kek_id, wrapped FROM contact_keys \
-             WHERE (location_id, key_id) > ($1, $2) AND destroyed_at IS NULL ORDER BY location_id, key_id LIMIT $3 FOR UPDATE",
-        )
-        .bind(after.map_or("", |(location_id, _)| location_id))
-        .bind(after.map_or("", |(_, key_id)| key_id))
-        .bind(i64::from(limit))
-        .fetch_all(&mut *transaction)
-        .await?;
-        let (mut locations, mut ids, mut wrapped) = (Vec::new(), Vec::new(), Vec::new());
-        let mut done = Rewrapped { seen: rows.len() as u64, ..Rewrapped::default() };
-        for row in &rows {
-            let (location_id, key_id): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-            if row.try_get::<&str, _>(3)? != kek.current() {
-                wrapped.push(rewrapped(kek, row, &location_id, &key_id)?);
-                locations.push(location_id.clone());
-                ids.push(key_id.clone());
-            }
-            done.next = Some((location_id, key_id)).filter(|_| rows.len() as u64 >= u64::from(limit));
-        }
-        done.rewrapped = ids.len() as u64;
-        sqlx::query(
-            "UPDATE contact_keys k SET kek_id = $1, wrapped = u.wrapped FROM unnest($2::text[], $3::text[], $4::bytea[]) \
-             AS u (location_id, key_id, wrapped) WHERE k.location_id = u.location_id AND k.key_id = u.key_id",
-        )
-        .bind(kek.current())
-        .bind(locations)
-        .bind(ids)
-        .bind(wrapped)
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(done)
-    }
-
-    fn current_kek(&self) -> Result<&Kek> {
-        self.kek().ok_or_else(|| Error::Misconfigured("there is no key-encryption key".to_owned()))
-    }
-}
-
-fn rewrapped(kek: &Kek, row: &PgRow, location_id: &str, key_id: &str) -> Result<Vec<u8>> {
-    let location_id = locations::id(location_id.to_owned())?;
-    let contact_id = ContactId::new(row.try_get::<String, _>(2)?).map_err(|_| Error::Damaged)?;
-    let about = about(&location_id, &contact_id, key_id);
-    let mut key = kek.open(row.try_get(3)?, row.try_get(4)?, &about)?;
-    let wrapped = kek.wrap(&key, &about);
-    zeroize::Zeroize::zeroize(&mut key);
-    Ok(wrapped?.bytes)
 }
 
 type Tx = Transaction<'static, Postgres>;
 
-async fn find(transaction: &mut Tx, location_id: &LocationId, contact_id: &ContactId) -> Result<Option<Erasure>> {
+async fn of_contact(transaction: &mut Tx, location_id: &LocationId, contact_id: &ContactId) -> Result<Option<Erasure>> {
     let row = sqlx::query(select_erasures!("WHERE location_id = $1 AND contact_id = $2"))
         .bind(location_id.as_str())
         .bind(contact_id.as_str())

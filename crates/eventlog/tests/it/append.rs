@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::support::{at, contact_id, database, readable, seen, seen_with_notes, types};
+use crate::support::{at, contact_id, database, observe, readable, seen, seen_with_notes, types, verify};
 
 fn opened(stored: Vec<Stored>) -> Vec<domain::Recorded> {
     stored.into_iter().map(readable).collect()
@@ -39,12 +39,15 @@ async fn what_is_appended_is_what_is_read() {
     assert_eq!(opened(db.log.read(&db.location, 2, 2).await.unwrap()), all[2..4]);
     let mut newest_first = all;
     newest_first.reverse();
-    assert_eq!(opened(db.log.history(&db.location, &contact_id("c1"), &Selection::default(), None, 100).await.unwrap()), newest_first);
     assert_eq!(
-        opened(db.log.history(&db.location, &contact_id("c1"), &Selection::default(), Some(4), 2).await.unwrap()),
+        opened(db.log.answers().history(&db.location, &contact_id("c1"), &Selection::default(), None, 100).await.unwrap()),
+        newest_first
+    );
+    assert_eq!(
+        opened(db.log.answers().history(&db.location, &contact_id("c1"), &Selection::default(), Some(4), 2).await.unwrap()),
         newest_first[2..4]
     );
-    assert_eq!(db.log.verify(&db.location).await.unwrap().head, 5);
+    assert_eq!(verify(&db.log, &db.location).await.unwrap().head, 5);
 }
 
 #[tokio::test]
@@ -54,10 +57,11 @@ async fn an_unchanged_observation_appends_nothing() {
     assert_eq!(db.observe(seen_with_notes("c1", "Ann", 2, &[("n1", "hello")])).await, []);
     // The same contact three times in one batch: the second and third see what the first has left.
     let twice = [seen("c2", "Bob", 3), seen("c2", "Bob", 4), seen("c2", "Bo", 5)];
-    assert_eq!(types(&db.log.observe(&db.location, &twice).await.unwrap()), ["contact.appeared", "contact.changed"]);
+    assert_eq!(types(&observe(&db.log, &db.location, &twice).await.unwrap()), ["contact.appeared", "contact.changed"]);
     assert_eq!(db.head().await, 4);
-    let known = db.log.known_updated_at(&db.location, &[contact_id("c1"), contact_id("c2"), contact_id("c3")]).await.unwrap();
-    assert_eq!(known.into_iter().collect::<Vec<_>>(), [(contact_id("c1"), Moment::At(at(2))), (contact_id("c2"), Moment::At(at(5)))]);
+    let known = db.log.known().of(&db.location, &[contact_id("c1"), contact_id("c2"), contact_id("c3")]).await.unwrap();
+    let updated_at: Vec<_> = known.into_iter().map(|(id, known)| (id, known.looks.updated_at)).collect();
+    assert_eq!(updated_at, [(contact_id("c1"), Some(Moment::At(at(2)))), (contact_id("c2"), Some(Moment::At(at(5))))]);
 }
 
 #[tokio::test]
@@ -89,7 +93,7 @@ async fn two_observers_of_one_contact_conclude_one_change() {
     let mut observers = JoinSet::new();
     for _ in 0..16 {
         let (log, location) = (db.log.clone(), db.location.clone());
-        observers.spawn(async move { log.observe(&location, &[seen("c1", "Ann", 1)]).await.expect("observe").len() });
+        observers.spawn(async move { observe(&log, &location, &[seen("c1", "Ann", 1)]).await.expect("observe").len() });
     }
     assert_eq!(observers.join_all().await.into_iter().sum::<usize>(), 1);
     assert_eq!(db.head().await, 1);
@@ -135,7 +139,7 @@ async fn places_have_no_gap_however_many_append_at_once_and_fail() {
     let events = log.read(&db.location, 0, 1_000).await.unwrap();
     let places: Vec<u64> = events.iter().map(|event| event.seq).collect();
     assert_eq!(places, (1..=events.len() as u64).collect::<Vec<_>>());
-    assert_eq!(log.verify(&db.location).await.unwrap().head, events.len() as u64);
+    assert_eq!(verify(&log, &db.location).await.unwrap().head, events.len() as u64);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,7 +154,7 @@ async fn a_long_append_that_is_given_up_leaves_its_connection_as_it_was() {
     }
     assert_eq!(log.append(&db.location, many()).await.unwrap().len(), 200);
     let events = log.read(&db.location, 0, 10_000).await.unwrap();
-    assert_eq!(log.verify(&db.location).await.unwrap().head, events.len() as u64);
+    assert_eq!(verify(&log, &db.location).await.unwrap().head, events.len() as u64);
     assert_eq!(opened(events).iter().filter(|event| matches!(&event.body, Body::Operator(fact) if fact.verb == "after")).count(), 25);
 }
 
@@ -158,17 +162,17 @@ async fn a_long_append_that_is_given_up_leaves_its_connection_as_it_was() {
 async fn locations_have_logs_of_their_own() {
     let db = database("append_locations").await;
     let hostile = LocationId::new("a'; DROP TABLE events; -- * > é").unwrap();
-    assert!(matches!(db.log.observe(&hostile, &[]).await, Ok(none) if none.is_empty()));
+    assert!(matches!(observe(&db.log, &hostile, &[]).await, Ok(none) if none.is_empty()));
     let observation = Observation { location_id: hostile.clone(), ..seen("c\"1", "Ann", 1) };
-    assert!(matches!(db.log.observe(&hostile, std::slice::from_ref(&observation)).await, Err(Error::NotFound)));
-    let connected = db.log.connect_location(&hostile, at(5)).await.unwrap();
+    assert!(matches!(observe(&db.log, &hostile, std::slice::from_ref(&observation)).await, Err(Error::NotFound)));
+    let connected = db.log.locations().connect(&hostile, at(5)).await.unwrap();
     assert_eq!((connected.connected_at, connected.epoch, connected.head), (at(5), 1, 0));
-    assert_eq!(db.log.connect_location(&hostile, at(9)).await.unwrap().connected_at, at(5));
-    assert_eq!(db.log.observe(&hostile, std::slice::from_ref(&observation)).await.unwrap()[0].seq, 1);
+    assert_eq!(db.log.locations().connect(&hostile, at(9)).await.unwrap().connected_at, at(5));
+    assert_eq!(observe(&db.log, &hostile, std::slice::from_ref(&observation)).await.unwrap()[0].seq, 1);
     // An observation of another location is not taken for one of this.
-    assert_eq!(db.log.observe(&db.location, &[observation]).await.unwrap(), []);
-    assert_eq!(db.log.history(&hostile, &contact_id("c\"1"), &Selection::default(), None, 10).await.unwrap().len(), 1);
-    assert_eq!(db.log.verify(&hostile).await.unwrap().head, 1);
+    assert_eq!(observe(&db.log, &db.location, &[observation]).await.unwrap(), []);
+    assert_eq!(db.log.answers().history(&hostile, &contact_id("c\"1"), &Selection::default(), None, 10).await.unwrap().len(), 1);
+    assert_eq!(verify(&db.log, &hostile).await.unwrap().head, 1);
     assert_eq!(db.head().await, 1);
 }
 
@@ -178,10 +182,10 @@ async fn a_batch_larger_than_a_transaction_becomes_several() {
     let settings = Settings { transaction_records_max: 7, ..db.service.clone() };
     let log = EventLog::connect(&settings).await.unwrap();
     let observations: Vec<_> = (0..50).map(|number| seen_with_notes(&format!("c{number}"), "Ann", 1, &[("n1", "a")])).collect();
-    let recorded = log.observe(&db.location, &observations).await.unwrap();
+    let recorded = observe(&log, &db.location, &observations).await.unwrap();
     assert_eq!(recorded.iter().map(|recorded| recorded.seq).collect::<Vec<_>>(), (1..=100).collect::<Vec<_>>());
-    assert_eq!(log.observe(&db.location, &observations).await.unwrap(), []);
-    db.log.verify(&db.location).await.unwrap();
+    assert_eq!(observe(&log, &db.location, &observations).await.unwrap(), []);
+    verify(&db.log, &db.location).await.unwrap();
 }
 
 #[tokio::test]
@@ -193,7 +197,7 @@ async fn a_contact_with_thousands_of_notes_and_notes_of_100_kib_are_appended() {
         ids.iter().enumerate().map(|(number, id)| (id.as_str(), if number < 200 { long.as_str() } else { "short" })).collect();
     assert_eq!(db.observe(seen_with_notes("c1", "Ann", 1, &notes)).await.len(), 5_001);
     assert_eq!(db.observe(seen_with_notes("c1", "Ann", 2, &notes)).await, []);
-    assert_eq!(db.log.verify(&db.location).await.unwrap().head, 5_001);
+    assert_eq!(verify(&db.log, &db.location).await.unwrap().head, 5_001);
 }
 
 #[tokio::test]
@@ -204,10 +208,10 @@ async fn instants_beyond_every_calendar_do_not_stop_the_others() {
         contact.added_at = Some(Moment::At(Timestamp::MIN));
         contact.updated_at = Some(Moment::Text("\u{0} never".to_owned()));
     }
-    let recorded = db.log.observe(&db.location, &[hostile, seen("c2", "Bob", 1)]).await.unwrap();
+    let recorded = observe(&db.log, &db.location, &[hostile, seen("c2", "Bob", 1)]).await.unwrap();
     assert_eq!(recorded.len(), 2);
     assert_eq!(opened(db.log.read(&db.location, 0, 10).await.unwrap()), recorded);
-    db.log.verify(&db.location).await.unwrap();
+    verify(&db.log, &db.location).await.unwrap();
 }
 
 #[tokio::test]
@@ -218,19 +222,19 @@ async fn a_damaged_projection_is_healed_from_the_log() {
     assert_eq!(db.observe(seen("c1", "Ann", 2)).await, []);
     let changed = db.observe(seen("c1", "Ann B.", 3)).await;
     assert_eq!(types(&changed), ["contact.changed"]);
-    assert_eq!(db.log.parked(None, None, 10).await.unwrap(), []);
+    assert_eq!(db.log.parked().list(None, None, 10).await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn a_contact_that_cannot_be_read_at_all_is_parked_alone() {
     let db = database("append_poison").await;
-    db.log.observe(&db.location, &[seen("c1", "Ann", 1), seen("c2", "Bob", 1)]).await.unwrap();
+    observe(&db.log, &db.location, &[seen("c1", "Ann", 1), seen("c2", "Bob", 1)]).await.unwrap();
     db.tamper("UPDATE known_records SET content = '{}' WHERE contact_id = 'c1'").await;
     db.tamper("UPDATE events SET payload = '{\"v\":99}' WHERE contact_id = 'c1'").await;
     let both = [seen("c1", "Ann B.", 2), seen("c2", "Bob B.", 2)];
-    assert_eq!(types(&db.log.observe(&db.location, &both).await.unwrap()), ["contact.changed", "delivery.parked"]);
-    assert_eq!(types(&db.log.observe(&db.location, &both).await.unwrap()), [] as [&str; 0]);
-    let parked = db.log.parked(Some(&db.location), None, 10).await.unwrap();
+    assert_eq!(types(&observe(&db.log, &db.location, &both).await.unwrap()), ["contact.changed", "delivery.parked"]);
+    assert_eq!(types(&observe(&db.log, &db.location, &both).await.unwrap()), [] as [&str; 0]);
+    let parked = db.log.parked().list(Some(&db.location), None, 10).await.unwrap();
     assert_eq!(parked.len(), 1);
     assert_eq!(parked[0].parking.contact_id, Some(contact_id("c1")));
     assert!(parked[0].parking.reason.contains("event 1.1"), "{}", parked[0].parking.reason);
@@ -250,10 +254,7 @@ async fn whoever_waits_for_an_append_is_woken_and_misses_none() {
 #[tokio::test]
 async fn what_a_person_did_is_appended() {
     let db = database("append_operator").await;
-    let fact = OperatorFact { verb: "paused".to_owned(), detail: json!({"service": "writer"}) };
-    let recorded = db.log.append_operator(&db.location, Some(&contact_id("c1")), fact, "ann").await.unwrap();
-    assert_eq!((recorded.seq, recorded.body.type_name().as_str()), (1, "operator.paused"));
-    assert_eq!(recorded.cause.net, Net::Operator { who: "ann".to_owned() });
+    assert_eq!(db.log.append(&db.location, vec![act("paused")]).await.unwrap()[0].seq, 1);
     let empty = DeliveryFact { outcome: DeliveryOutcome::Delivered, deliveries: Vec::new() };
     let entries = vec![act("a"), Entry { body: Body::Delivery(empty), traceparent: Some("bad\r\n".to_owned()), ..act("b") }];
     let appended = db.log.append(&db.location, entries).await.unwrap();

@@ -8,7 +8,7 @@ use eventlog::{Coverage, Pass};
 use crate::support::{Database, at, database, seen, seen_with_notes};
 
 async fn of(db: &Database, kind: RecordKind) -> Coverage {
-    let all = db.log.coverage(&db.location).await.unwrap();
+    let all = db.log.known().coverage(&db.location).await.unwrap();
     all.into_iter().find(|coverage| coverage.kind == kind).unwrap()
 }
 
@@ -41,10 +41,10 @@ async fn it_tells_when_each_net_last_looked_and_who_waits_longest() {
         db.observe(seen_with_notes(contact, "Ann", asked, &[("n", "hello")])).await;
     }
     let kinds = BTreeSet::from([RecordKind::Contact, RecordKind::Note]);
-    db.log.note_webhooks(&db.location, &kinds, at(50)).await.unwrap();
-    db.log.note_webhooks(&db.location, &kinds, at(40)).await.unwrap();
+    db.log.known().note_webhooks(&db.location, &kinds, at(50)).await.unwrap();
+    db.log.known().note_webhooks(&db.location, &kinds, at(40)).await.unwrap();
     let pass = Pass { complete_since: Some(at(60)), ..Pass::default() };
-    db.log.save_pass(&db.location, "sweep", RecordKind::Contact, &pass).await.unwrap();
+    db.log.passes().save(&db.location, "sweep", RecordKind::Contact, &pass).await.unwrap();
     let (contacts, notes) = (of(&db, RecordKind::Contact).await, of(&db, RecordKind::Note).await);
     assert_eq!((contacts.webhook_at, contacts.swept_since, contacts.present), (Some(at(50)), Some(at(60)), 3));
     assert_eq!(contacts.unverified_since, Some(at(10)));

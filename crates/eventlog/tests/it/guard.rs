@@ -3,7 +3,7 @@
 use eventlog::Error;
 use sqlx::PgConnection;
 
-use crate::support::{Database, database, seen};
+use crate::support::{Database, database, seen, verify};
 
 const CHANGES: [&str; 5] = [
     "UPDATE events SET payload = ''",
@@ -36,7 +36,7 @@ async fn the_service_role_may_not_change_events() {
     assert_eq!(refusal(&mut service, "ALTER TABLE events DISABLE TRIGGER USER").await, "42501");
     assert_eq!(refusal(&mut service, "DROP TABLE events").await, "42501");
     assert_eq!(refusal(&mut service, "DELETE FROM log_head").await, "42501");
-    assert_eq!(db.log.verify(&db.location).await.unwrap().head, 3);
+    assert_eq!(verify(&db.log, &db.location).await.unwrap().head, 3);
 }
 
 #[tokio::test]
@@ -46,11 +46,11 @@ async fn not_even_the_owner_changes_events() {
     for statement in CHANGES {
         assert_eq!(refusal(&mut owner, statement).await, "23001", "{statement}");
     }
-    assert_eq!(db.log.verify(&db.location).await.unwrap().head, 3);
+    assert_eq!(verify(&db.log, &db.location).await.unwrap().head, 3);
 }
 
 async fn found(db: &Database) -> (u64, &'static str) {
-    match db.log.verify(&db.location).await {
+    match verify(&db.log, &db.location).await {
         Err(Error::Corrupt { seq, problem, .. }) => (seq, problem),
         other => panic!("{other:?}"),
     }

@@ -6,12 +6,12 @@ use domain::{Applied, DeliveryOutcome, ObjectKey, Policy, Revision, Workspace};
 use eventlog::{Error, EventLog, Settings, Settlement};
 use sqlx::PgConnection;
 
-use crate::support::{Database, contact_id, database, delivered, note_key, parked, readable, settlement};
+use crate::support::{Database, contact_id, database, delivered, note_key, parked, readable, settlement, verify};
 
 async fn applied(db: &Database, object: &ObjectKey) -> Option<Applied> {
     let workspace = Workspace::live_of(&db.location);
     let hostile = ObjectKey::from("\u{0}".to_owned());
-    db.log.applied(&db.location, &workspace, &[object.clone(), hostile]).await.unwrap().remove(object)
+    db.log.ledger().applied(&db.location, &workspace, &[object.clone(), hostile]).await.unwrap().remove(object)
 }
 
 fn mirror(seq: u64) -> Option<Applied> {
@@ -19,7 +19,7 @@ fn mirror(seq: u64) -> Option<Applied> {
 }
 
 async fn settle(db: &Database, settlements: &[Settlement]) {
-    db.log.settle(&db.location, settlements).await.unwrap();
+    db.log.ledger().settle(&db.location, settlements).await.unwrap();
 }
 
 #[tokio::test]
@@ -47,8 +47,8 @@ async fn a_repeated_settlement_appends_nothing() {
     assert_eq!(events.iter().map(|event| event.type_name.as_str()).collect::<Vec<_>>(), ["delivery.delivered", "delivery.parked"]);
     settle(&db, &batch).await;
     assert_eq!(db.head().await, 2);
-    assert_eq!(db.log.parked(None, None, 10).await.unwrap().len(), 1);
-    db.log.verify(&db.location).await.unwrap();
+    assert_eq!(db.log.parked().list(None, None, 10).await.unwrap().len(), 1);
+    verify(&db.log, &db.location).await.unwrap();
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn many_settlements_become_several_transactions() {
     let db = database("ledger_many").await;
     let log = EventLog::connect(&Settings { transaction_records_max: 10, ..db.service.clone() }).await.unwrap();
     let settlements: Vec<_> = (1..=95).map(|seq| delivered(&format!("c{seq}"), seq)).collect();
-    log.settle(&db.location, &settlements).await.unwrap();
+    log.ledger().settle(&db.location, &settlements).await.unwrap();
     assert_eq!(db.head().await, 95);
     assert_eq!(applied(&db, &ObjectKey::of_contact(&contact_id("c95"))).await, mirror(95));
 }
@@ -106,14 +106,14 @@ async fn hostile_keys_and_answers_are_kept_as_far_as_they_can_be() {
     settle(&db, &[hostile("a'\u{0}"), hostile("a'\u{fffd}"), hostile("\"; *>🙂")]).await;
     settle(&db, &[Settlement { object: ObjectKey::from("b\u{0}".to_owned()), ..parked("c1", 2) }]).await;
     assert_eq!(applied(&db, &ObjectKey::from("\"; *>🙂".to_owned())).await, mirror(1));
-    db.log.verify(&db.location).await.unwrap();
+    verify(&db.log, &db.location).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_location_that_was_never_connected_has_no_ledger() {
     let db = database("ledger_unknown").await;
     let unknown = domain::LocationId::new("elsewhere").unwrap();
-    assert!(matches!(db.log.settle(&unknown, &[delivered("c1", 1)]).await, Err(Error::NotFound)));
+    assert!(matches!(db.log.ledger().settle(&unknown, &[delivered("c1", 1)]).await, Err(Error::NotFound)));
 }
 
 /// Rows read of the ledger so far, and how often its contacts were looked up, as far as the server has counted it.
@@ -139,7 +139,7 @@ async fn looking_up_an_object_reads_its_row_alone_though_nobody_analyzed_the_tab
     let asked: Vec<&str> = all.iter().map(|one| one.contact_id.as_str()).collect();
     let workspace = Workspace::live_of(&db.location);
     for some in asked.chunks(200) {
-        assert_eq!(db.log.held(&db.location, &workspace, some).await.unwrap().len(), some.len());
+        assert_eq!(db.log.ledger().held(&db.location, &workspace, some).await.unwrap().len(), some.len());
     }
     // A connection that ends tells the server what it read.
     drop(db);

@@ -14,13 +14,13 @@ async fn many_migrators_at_once_migrate_once() {
     let mut migrators = JoinSet::new();
     for _ in 0..6 {
         let owner = owner.clone();
-        migrators.spawn(async move { EventLog::migrate(&owner).await });
+        migrators.spawn(async move { eventlog::migrate(&owner).await });
     }
     for migrated in migrators.join_all().await {
         migrated.expect("migrated");
     }
     let log = EventLog::connect(&owner).await.unwrap();
-    assert_eq!(log.locations().await.unwrap(), []);
+    assert_eq!(log.locations().list().await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn a_database_that_is_not_migrated_is_named_so() {
     let log = EventLog::connect(&owner).await.unwrap();
     log.ping().await.unwrap();
     let location = domain::LocationId::new("loc").unwrap();
-    let error = log.connect_location(&location, at(0)).await.expect_err("no schema");
+    let error = log.locations().connect(&location, at(0)).await.expect_err("no schema");
     assert!(matches!(&error, Error::Misconfigured(problem) if problem.contains("not migrated")), "{error}");
 }
 
@@ -45,7 +45,7 @@ async fn a_database_that_is_away_may_come_back() {
 #[tokio::test]
 async fn a_wrong_password_is_no_reason_to_try_again() {
     let db = database("migrate_password").await;
-    EventLog::ensure_service_role(&db.owner, "service_migrate_password", &SecretString::from("another")).await.unwrap();
+    eventlog::ensure_service_role(&db.owner, "service_migrate_password", &SecretString::from("another")).await.unwrap();
     let log = EventLog::connect(&db.service).await.unwrap();
     let error = log.ping().await.expect_err("refused");
     assert!(matches!(error, Error::Misconfigured(_)), "{error:?}");

@@ -9,7 +9,7 @@ use crate::support::{at, contact_id, database, seen, seen_with_notes, types};
 #[tokio::test]
 async fn a_pass_is_read_back_as_it_was_saved() {
     let db = database("passes_saved").await;
-    assert_eq!(db.log.pass(&db.location, "sweep", RecordKind::Task).await.unwrap(), Pass::default());
+    assert_eq!(db.log.passes().get(&db.location, "sweep", RecordKind::Task).await.unwrap(), Pass::default());
     let pass = Pass {
         started_at: Some(at(1)),
         cursor: Some(json!([1, "c"])),
@@ -19,24 +19,28 @@ async fn a_pass_is_read_back_as_it_was_saved() {
         complete_since: Some(at(0)),
         complete_at: Some(at(2)),
     };
-    db.log.save_pass(&db.location, "sweep", RecordKind::Task, &pass).await.unwrap();
-    assert_eq!(db.log.pass(&db.location, "sweep", RecordKind::Task).await.unwrap(), pass);
-    assert_eq!(db.log.pass(&db.location, "poll", RecordKind::Task).await.unwrap(), Pass::default());
+    db.log.passes().save(&db.location, "sweep", RecordKind::Task, &pass).await.unwrap();
+    assert_eq!(db.log.passes().get(&db.location, "sweep", RecordKind::Task).await.unwrap(), pass);
+    assert_eq!(db.log.passes().get(&db.location, "poll", RecordKind::Task).await.unwrap(), Pass::default());
     let next = Pass { cursor: None, seen: 0, ..pass };
-    db.log.save_pass(&db.location, "sweep", RecordKind::Task, &next).await.unwrap();
-    assert_eq!(db.log.pass(&db.location, "sweep", RecordKind::Task).await.unwrap(), next);
+    db.log.passes().save(&db.location, "sweep", RecordKind::Task, &next).await.unwrap();
+    assert_eq!(db.log.passes().get(&db.location, "sweep", RecordKind::Task).await.unwrap(), next);
 }
 
 #[tokio::test]
 async fn confirming_what_is_known_appends_nothing_and_a_change_is_left_for_a_look() {
     let db = database("passes_confirm").await;
     db.observe(seen_with_notes("c1", "Ann", 1, &[("n1", "hello")])).await;
-    let lease = db.log.lease(&db.location, "a", std::time::Duration::from_secs(600)).await.unwrap().unwrap();
-    db.log.confirm(&lease, &[seen("c1", "Ann", 10)]).await.unwrap();
-    assert!(db.log.unseen_contacts(&db.location, at(10), None, 10).await.unwrap().is_empty());
-    db.log.confirm(&lease, &[seen("c1", "Bob", 20)]).await.unwrap();
+    let lease = db.log.leases().acquire(&db.location, "a", std::time::Duration::from_secs(600)).await.unwrap().unwrap();
+    db.log.known().confirm(&lease, &[seen("c1", "Ann", 10)]).await.unwrap();
+    assert!(db.log.known().unseen_contacts(&db.location, at(10), None, 10).await.unwrap().is_empty());
+    db.log.known().confirm(&lease, &[seen("c1", "Bob", 20)]).await.unwrap();
     assert_eq!(db.head().await, 2, "nothing is appended");
-    assert_eq!(db.log.unseen_contacts(&db.location, at(20), None, 10).await.unwrap(), [contact_id("c1")], "it does not count as seen");
+    assert_eq!(
+        db.log.known().unseen_contacts(&db.location, at(20), None, 10).await.unwrap(),
+        [contact_id("c1")],
+        "it does not count as seen"
+    );
     assert_eq!(types(&db.observe(seen("c1", "Bob", 15)).await), ["contact.changed"], "nor does it hold off a look");
 }
 
@@ -49,14 +53,14 @@ async fn contacts_that_nobody_has_asked_for_since_are_told_unless_they_are_gone(
     db.observe(domain::Observation { contact: Sighting::Gone, ..seen("c3", "", 2) }).await;
     let unseen = async |after: Option<&str>, limit| {
         let after = after.map(contact_id);
-        db.log.unseen_contacts(&db.location, at(5), after.as_ref(), limit).await.unwrap()
+        db.log.known().unseen_contacts(&db.location, at(5), after.as_ref(), limit).await.unwrap()
     };
     assert_eq!(unseen(None, 10).await, [contact_id("c1"), contact_id("c4")]);
     assert_eq!(unseen(None, 1).await, [contact_id("c1")]);
     assert_eq!(unseen(Some("c1"), 10).await, [contact_id("c4")]);
-    assert_eq!(db.log.contacts_present(&db.location).await.unwrap(), 3);
+    assert_eq!(db.log.known().contacts_present(&db.location).await.unwrap(), 3);
     db.observe(seen("c3", "Ann", 6)).await;
-    assert_eq!(db.log.contacts_present(&db.location).await.unwrap(), 4, "who came back is present again");
+    assert_eq!(db.log.known().contacts_present(&db.location).await.unwrap(), 4, "who came back is present again");
 }
 
 #[tokio::test]
@@ -71,15 +75,15 @@ async fn a_record_counts_as_seen_singly_or_in_a_listing() {
     }
     let singly = Listing::Partial(vec![(id("c1-a"), Some(task("Call")))]);
     let singly = domain::Observation { contact: Sighting::NotAsked, ..tasks("c1", 5, singly) };
-    let lease = db.log.lease(&db.location, "a", std::time::Duration::from_secs(600)).await.unwrap().unwrap();
-    db.log.confirm(&lease, &[singly]).await.unwrap();
+    let lease = db.log.leases().acquire(&db.location, "a", std::time::Duration::from_secs(600)).await.unwrap().unwrap();
+    db.log.known().confirm(&lease, &[singly]).await.unwrap();
     db.observe(tasks("c2", 5, whole(&["c2-a", "c2-b"]))).await;
-    let unseen = db.log.unseen_records(&db.location, RecordKind::Task, at(5), None, 10).await.unwrap();
+    let unseen = db.log.known().unseen_records(&db.location, RecordKind::Task, at(5), None, 10).await.unwrap();
     let ids: Vec<&str> = unseen.iter().map(|(_, record_id, _)| record_id.as_str()).collect();
     assert_eq!(ids, ["c1-b", "c3-a", "c3-b"]);
     assert_eq!(unseen[0].2, Some(task("Call")));
     let after = (&contact_id("c3"), &id("c3-a"));
-    let rest = db.log.unseen_records(&db.location, RecordKind::Task, at(5), Some(after), 10).await.unwrap();
+    let rest = db.log.known().unseen_records(&db.location, RecordKind::Task, at(5), Some(after), 10).await.unwrap();
     assert_eq!(rest.len(), 1);
 }
 
@@ -90,8 +94,9 @@ async fn notes_are_due_in_the_order_in_which_they_were_last_seen() {
         db.observe(seen_with_notes(contact, "Ann", asked, &[])).await;
     }
     db.observe(seen("c4", "never", 5)).await;
-    let due =
-        async |before, after: Option<&eventlog::NotesDue>, limit| db.log.notes_due(&db.location, at(before), after, limit).await.unwrap();
+    let due = async |before, after: Option<&eventlog::NotesDue>, limit| {
+        db.log.known().notes_due(&db.location, at(before), after, limit).await.unwrap()
+    };
     let ids = |due: &[eventlog::NotesDue]| due.iter().map(|due| due.contact_id.to_string()).collect::<Vec<_>>();
     let first = due(25, None, 2).await;
     assert_eq!(ids(&first), ["c4", "c2"]);

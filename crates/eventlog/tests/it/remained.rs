@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{Body, Change, Observation, RecordFact, RecordKind, Recorded, Rules, Sighting, map};
 
-use crate::support::{contact_id, database, readable, seen, seen_with_notes, types};
+use crate::support::{contact_id, database, observe, readable, seen, seen_with_notes, types, verify};
 
 fn gone(id: &str, asked: i64) -> Observation {
     Observation { contact: Sighting::Gone, ..seen(id, "", asked) }
@@ -32,11 +32,12 @@ async fn what_came_to_another_contact_before_it_vanished_from_the_first_remained
     let [removed, put] = [vanished, remained].map(|event| map(event, &rules).pop().expect("an intent"));
     assert_eq!(removed.object, put.object);
     assert!(removed.revision < put.revision);
-    let of_winner = &db.log.history(&db.location, &contact_id("winner"), &eventlog::Selection::default(), None, 10).await.expect("history");
+    let of_winner =
+        &db.log.answers().history(&db.location, &contact_id("winner"), &eventlog::Selection::default(), None, 10).await.expect("history");
     let appeared = readable(of_winner.iter().find(|event| event.type_name == "note.appeared").expect("the note appeared").clone());
     assert_eq!(fact(remained).record, fact(&appeared).record);
     assert_eq!((fact(remained).change, fact(remained).changes.len()), (Change::Remained, 0));
-    db.log.verify(&db.location).await.expect("the chain holds");
+    verify(&db.log, &db.location).await.expect("the chain holds");
     // It is known from there on as before.
     assert_eq!(db.observe(seen_with_notes("winner", "Ann", 4, &[("n1", "hello, edited")])).await, []);
     assert_eq!(types(&db.observe(seen_with_notes("winner", "Ann", 5, &[])).await), ["note.vanished"]);
@@ -47,7 +48,7 @@ async fn what_is_on_another_contact_later_than_it_vanished_needs_no_word() {
     let db = database("remained_not").await;
     db.observe(seen_with_notes("loser", "Ann", 1, &[("n1", "hello")])).await;
     let both = [gone("loser", 2), seen_with_notes("winner", "Ann", 2, &[("n1", "hello")])];
-    let last = db.log.observe(&db.location, &both).await.expect("observed");
+    let last = observe(&db.log, &db.location, &both).await.expect("observed");
     assert_eq!(types(&last), ["contact.vanished", "note.vanished", "contact.appeared", "note.appeared"]);
 }
 
@@ -71,7 +72,7 @@ async fn what_is_on_several_contacts_is_told_for_any_moment_whatever_came_afterw
     let events = db.log.read(&db.location, 0, 1_000).await.expect("read");
     let mut shared_at = 0;
     for through in 0..=db.head().await {
-        let shared = db.log.shared_records(&db.location, through).await.expect("shared");
+        let shared = db.log.known().shared_records(&db.location, through).await.expect("shared");
         for note in ["n1", "n2", "n3"] {
             // Where it was then: of each contact the last event counts, and where it was seen last is where it is mirrored.
             let mut places = BTreeMap::new();
@@ -101,7 +102,7 @@ async fn what_is_on_several_contacts_goes_with_the_last_of_them() {
     }
     let without = |id: &str, asked| seen_with_notes(id, id, asked, &[]);
     // In one batch from two of them: one word is enough.
-    let two = db.log.observe(&db.location, &[without("b", 4), without("c", 4)]).await.expect("observed");
+    let two = observe(&db.log, &db.location, &[without("b", 4), without("c", 4)]).await.expect("observed");
     assert_eq!(types(&two), ["note.vanished", "note.vanished", "note.remained"]);
     assert_eq!(two.last().and_then(|event| event.contact_id.clone()), Some(contact_id("a")));
     assert_eq!(types(&db.observe(without("a", 5)).await), ["note.vanished"]);

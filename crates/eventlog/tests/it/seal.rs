@@ -7,7 +7,7 @@ use eventlog::{Erase, Error, EventLog, Letter, Opened, Purged, Selection, Settin
 use secrecy::SecretString;
 use sqlx::Row;
 
-use crate::support::{Database, contact_id, database, delivered, parked, seen, seen_with_notes, types};
+use crate::support::{self, Database, contact_id, database, delivered, parked, seen, seen_with_notes, types, verify};
 
 const OLD: &str = "old:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const NEW: &str = "new:ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -19,7 +19,7 @@ async fn sealed_log(db: &Database, kek: &str) -> EventLog {
 }
 
 async fn observe(db: &Database, log: &EventLog, observation: Observation) -> Vec<Recorded> {
-    log.observe(&db.location, &[observation]).await.unwrap()
+    support::observe(log, &db.location, &[observation]).await.unwrap()
 }
 
 async fn all(db: &Database, log: &EventLog) -> Vec<Stored> {
@@ -27,7 +27,7 @@ async fn all(db: &Database, log: &EventLog) -> Vec<Stored> {
 }
 
 async fn opened(db: &Database, log: &EventLog) -> Vec<Recorded> {
-    log.open(all(db, log).await).await.unwrap().into_iter().map(|event| event.transpose().expect("opens")).collect()
+    log.keys().open(all(db, log).await).await.unwrap().into_iter().map(|event| event.transpose().expect("opens")).collect()
 }
 
 fn erase(leave_plain_events: bool) -> Erase {
@@ -54,12 +54,12 @@ async fn what_is_sealed_is_read_as_it_was_seen_and_by_nobody_without_the_key() {
     }
     assert_eq!(opened(&db, &log).await, seen_first);
     assert_eq!(opened(&db, &sealed_log(&db, OLD).await).await, seen_first, "another process reads the same");
-    assert_eq!(log.verify(&db.location).await.unwrap().head, 4);
+    assert_eq!(verify(&log, &db.location).await.unwrap().head, 4);
     assert_eq!(rows(&db, "SELECT count(*) FROM contact_keys").await, 1);
     let locked = |outcome: Error| matches!(outcome, Error::Locked { kek_id } if kek_id == "old");
-    assert!(locked(db.log.open(all(&db, &log).await).await.unwrap_err()));
-    assert!(locked(sealed_log(&db, NEW).await.open(all(&db, &log).await).await.unwrap_err()));
-    assert!(locked(db.log.observe(&db.location, &[seen("c2", "Bob", 3)]).await.unwrap_err()), "nothing goes on in plain");
+    assert!(locked(db.log.keys().open(all(&db, &log).await).await.unwrap_err()));
+    assert!(locked(sealed_log(&db, NEW).await.keys().open(all(&db, &log).await).await.unwrap_err()));
+    assert!(locked(support::observe(&db.log, &db.location, &[seen("c2", "Bob", 3)]).await.unwrap_err()), "nothing goes on in plain");
 }
 
 #[tokio::test]
@@ -68,12 +68,12 @@ async fn a_large_batch_makes_one_key_for_each_contact() {
     let log = sealed_log(&db, OLD).await;
     let look =
         |second: i64| (0..300).map(move |number| seen(&format!("c{}", number % 150), &format!("Name {number} {second}"), second + number));
-    let first = log.observe(&db.location, &look(1).collect::<Vec<_>>()).await.unwrap();
-    let second = sealed_log(&db, OLD).await.observe(&db.location, &look(1_000).collect::<Vec<_>>()).await.unwrap();
+    let first = support::observe(&log, &db.location, &look(1).collect::<Vec<_>>()).await.unwrap();
+    let second = support::observe(&sealed_log(&db, OLD).await, &db.location, &look(1_000).collect::<Vec<_>>()).await.unwrap();
     assert_eq!((first.len(), second.len()), (300, 300));
     assert_eq!(rows(&db, "SELECT count(*) FROM contact_keys").await, 150);
     assert_eq!(opened(&db, &log).await, first.into_iter().chain(second).collect::<Vec<_>>());
-    assert_eq!(log.verify(&db.location).await.unwrap().head, 600);
+    assert_eq!(verify(&log, &db.location).await.unwrap().head, 600);
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn a_payload_that_was_changed_or_moved_does_not_open() {
     let moved = std::mem::take(&mut events[1].body);
     events[1].body = std::mem::replace(&mut events[2].body, moved);
     events[3].body[20] ^= 1;
-    let outcomes = log.open(events).await.unwrap();
+    let outcomes = log.keys().open(events).await.unwrap();
     assert!(outcomes[0].body.is_ok());
     assert!(outcomes[1..].iter().all(|outcome| matches!(outcome.body, Err(Decode::Unopened))), "{outcomes:?}");
 }
@@ -97,10 +97,10 @@ async fn an_erased_contact_leaves_its_places_and_nothing_else() {
     let (log, other) = (sealed_log(&db, OLD).await, sealed_log(&db, OLD).await);
     observe(&db, &log, seen_with_notes("c1", "Ann", 1, &[("n1", "one")])).await;
     observe(&db, &log, seen_with_notes("c2", "Bob", 1, &[("n3", "three")])).await;
-    log.settle(&db.location, &[delivered("c1", 1), delivered("c2", 3), parked("c1", 9)]).await.unwrap();
+    log.ledger().settle(&db.location, &[delivered("c1", 1), delivered("c2", 3), parked("c1", 9)]).await.unwrap();
     let before = opened(&db, &other).await;
-    let erasure = log.erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap();
-    assert_eq!(log.erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap(), erasure, "erasing twice is once");
+    let erasure = log.erasures().erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap();
+    assert_eq!(log.erasures().erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap(), erasure, "erasing twice is once");
     assert_eq!((erasure.plain_events, erasure.workspaces.len()), (0, 1));
 
     let after = opened(&db, &log).await;
@@ -120,7 +120,7 @@ async fn an_erased_contact_leaves_its_places_and_nothing_else() {
     .await
     .expect("another process notices");
     assert_eq!(opened(&db, &sealed_log(&db, OLD).await).await, after);
-    log.verify(&db.location).await.unwrap();
+    verify(&log, &db.location).await.unwrap();
     for table in ["known_contacts", "known_records", "ledger", "parked"] {
         let query = format!("SELECT count(*) FROM {table} WHERE contact_id = 'c1'");
         assert_eq!(rows(&db, Box::leak(query.into_boxed_str())).await, 0, "{table}");
@@ -135,11 +135,11 @@ async fn an_erased_contact_is_not_observed_again_until_that_is_lifted() {
     let (log, other) = (sealed_log(&db, OLD).await, sealed_log(&db, OLD).await);
     observe(&db, &log, seen("c1", "Ann", 1)).await;
     observe(&db, &other, seen("c1", "Ann B.", 2)).await;
-    log.erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap();
+    log.erasures().erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap();
     let head = db.head().await;
     for log in [&log, &other] {
         assert_eq!(
-            log.observe(&db.location, &[seen("c1", "Ann", 5), seen("c2", "Bob", 5)])
+            support::observe(log, &db.location, &[seen("c1", "Ann", 5), seen("c2", "Bob", 5)])
                 .await
                 .unwrap()
                 .iter()
@@ -147,17 +147,17 @@ async fn an_erased_contact_is_not_observed_again_until_that_is_lifted() {
                 .count(),
             0
         );
-        log.settle(&db.location, &[delivered("c1", 1)]).await.unwrap();
+        log.ledger().settle(&db.location, &[delivered("c1", 1)]).await.unwrap();
     }
     assert_eq!(db.head().await, head + 1, "only the other contact");
     assert_eq!(rows(&db, "SELECT count(*) FROM ledger").await, 0);
-    log.lift_erasure(&db.location, &contact_id("c1"), "ann").await.unwrap();
-    assert!(matches!(log.lift_erasure(&db.location, &contact_id("c1"), "ann").await, Err(Error::NotFound)));
+    log.erasures().lift(&db.location, &contact_id("c1"), "ann").await.unwrap();
+    assert!(matches!(log.erasures().lift(&db.location, &contact_id("c1"), "ann").await, Err(Error::NotFound)));
     assert_eq!(types(&observe(&db, &other, seen("c1", "Ann", 9)).await), ["contact.appeared"]);
     let events = opened(&db, &log).await;
     assert_eq!(types(&events).iter().filter(|name| *name == "contact.appeared").count(), 3);
     assert_eq!(events.iter().filter(|event| matches!(event.body, Body::Erased)).count(), 2);
-    let again = log.erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap();
+    let again = log.erasures().erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap();
     assert!(again.lifted_at.is_none());
     // Another process notices when it next checks.
     tokio::time::timeout(Duration::from_secs(5), async {
@@ -175,10 +175,10 @@ async fn what_would_stay_readable_is_not_called_erased() {
     db.observe(seen_with_notes("c1", "Ann", 1, &[("n1", "one")])).await;
     let log = sealed_log(&db, OLD).await;
     observe(&db, &log, seen("c1", "Ann B.", 2)).await;
-    assert!(matches!(log.erase(&db.location, &contact_id("c1"), &erase(false)).await, Err(Error::PlainEvents { count: 2 })));
-    assert!(matches!(log.erase(&db.location, &contact_id("nobody"), &erase(false)).await, Err(Error::NotFound)));
+    assert!(matches!(log.erasures().erase(&db.location, &contact_id("c1"), &erase(false)).await, Err(Error::PlainEvents { count: 2 })));
+    assert!(matches!(log.erasures().erase(&db.location, &contact_id("nobody"), &erase(false)).await, Err(Error::NotFound)));
     assert_eq!(opened(&db, &log).await.iter().filter(|event| matches!(event.body, Body::Erased)).count(), 0);
-    assert_eq!(log.erase(&db.location, &contact_id("c1"), &erase(true)).await.unwrap().plain_events, 2);
+    assert_eq!(log.erasures().erase(&db.location, &contact_id("c1"), &erase(true)).await.unwrap().plain_events, 2);
     assert_eq!(opened(&db, &log).await.iter().filter(|event| matches!(event.body, Body::Erased)).count(), 3);
 }
 
@@ -187,15 +187,15 @@ async fn an_erasure_is_finished_when_every_part_is() {
     let db = database("seal_parts").await;
     let log = sealed_log(&db, OLD).await;
     observe(&db, &log, seen("c1", "Ann", 1)).await;
-    let erasure = log.erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap();
-    assert_eq!(log.unfinished_erasures(10).await.unwrap(), std::slice::from_ref(&erasure));
-    log.purged(&erasure, Purged::Bus).await.unwrap();
-    assert_eq!(log.unfinished_erasures(10).await.unwrap().len(), 1);
+    let erasure = log.erasures().erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap();
+    assert_eq!(log.erasures().unfinished(10).await.unwrap(), std::slice::from_ref(&erasure));
+    log.erasures().purged(&erasure, Purged::Bus).await.unwrap();
+    assert_eq!(log.erasures().unfinished(10).await.unwrap().len(), 1);
     for workspace in &erasure.workspaces {
-        log.purged(&erasure, Purged::Workspace(workspace)).await.unwrap();
+        log.erasures().purged(&erasure, Purged::Workspace(workspace)).await.unwrap();
     }
-    assert_eq!(log.unfinished_erasures(10).await.unwrap(), []);
-    let finished = log.erasure(&db.location, &contact_id("c1")).await.unwrap().unwrap();
+    assert_eq!(log.erasures().unfinished(10).await.unwrap(), []);
+    let finished = log.erasures().find(&db.location, &contact_id("c1")).await.unwrap().unwrap();
     assert!(finished.finished_at.is_some() && finished.workspaces.is_empty());
 }
 
@@ -204,27 +204,27 @@ async fn a_new_key_encryption_key_takes_over_without_touching_events() {
     let db = database("seal_rotate").await;
     let old = sealed_log(&db, OLD).await;
     let looks: Vec<_> = (0..25).map(|number| seen(&format!("c{number}"), "Ann", number)).collect();
-    let seen = old.observe(&db.location, &looks).await.unwrap();
-    old.erase(&db.location, &contact_id("c0"), &erase(false)).await.unwrap();
-    let hash = old.verify(&db.location).await.unwrap().hash;
+    let seen = support::observe(&old, &db.location, &looks).await.unwrap();
+    old.erasures().erase(&db.location, &contact_id("c0"), &erase(false)).await.unwrap();
+    let hash = verify(&old, &db.location).await.unwrap().hash;
     let both = sealed_log(&db, &format!("{NEW}\n{OLD}")).await;
-    assert_eq!(both.wrapped_keys().await.unwrap(), (24, 24));
+    assert_eq!(both.keys().count().await.unwrap(), (24, 24));
     let (mut after, mut rewrapped) = (None, 0);
     loop {
-        let done = both.rewrap_keys(after.as_ref(), 10).await.unwrap();
+        let done = both.keys().rewrap(after.as_ref(), 10).await.unwrap();
         rewrapped += done.rewrapped;
         after = done.next;
         if after.is_none() {
             break;
         }
     }
-    assert_eq!((rewrapped, both.wrapped_keys().await.unwrap()), (24, (24, 0)));
-    assert_eq!(both.rewrap_keys(None, 100).await.unwrap().rewrapped, 0);
+    assert_eq!((rewrapped, both.keys().count().await.unwrap()), (24, (24, 0)));
+    assert_eq!(both.keys().rewrap(None, 100).await.unwrap().rewrapped, 0);
     let new = sealed_log(&db, NEW).await;
     assert_eq!(opened(&db, &new).await[1..25], seen[1..]);
-    assert_eq!(new.verify(&db.location).await.unwrap().hash, hash);
-    assert!(matches!(sealed_log(&db, OLD).await.open(all(&db, &new).await).await, Err(Error::Locked { kek_id }) if kek_id == "new"));
-    assert!(matches!(db.log.rewrap_keys(None, 10).await, Err(Error::Misconfigured(_))));
+    assert_eq!(verify(&new, &db.location).await.unwrap().hash, hash);
+    assert!(matches!(sealed_log(&db, OLD).await.keys().open(all(&db, &new).await).await, Err(Error::Locked { kek_id }) if kek_id == "new"));
+    assert!(matches!(db.log.keys().rewrap(None, 10).await, Err(Error::Misconfigured(_))));
 }
 
 #[tokio::test]
@@ -235,21 +235,21 @@ async fn letters_open_for_their_contact_alone_and_not_after_it_is_erased() {
     observe(&db, &log, seen("c1", "Ann", 1)).await;
     observe(&db, &log, seen("c2", "Bob", 1)).await;
     let letters = ["c1", "c2", "plain"].map(|contact| letter(&db, contact, b"{\"secret\":1}"));
-    let sent: Vec<Vec<u8>> = log.seal(letters.to_vec()).await.unwrap().into_iter().flatten().collect();
+    let sent: Vec<Vec<u8>> = log.keys().seal(letters.to_vec()).await.unwrap().into_iter().flatten().collect();
     assert!(!sent[0].windows(6).any(|window| window == b"secret"));
     assert_eq!(sent[2], b"{\"secret\":1}", "a contact without a key has nothing that is sealed");
     let received = |bytes: &[Vec<u8>]| vec![letter(&db, "c1", &bytes[0]), letter(&db, "c2", &bytes[1]), letter(&db, "plain", &bytes[2])];
     let content = || Opened::Content(b"{\"secret\":1}".to_vec());
-    assert_eq!(other.unseal(received(&sent)).await.unwrap(), [content(), content(), content()]);
-    assert_eq!(other.unseal(vec![letter(&db, "c2", &sent[0])]).await.unwrap(), [Opened::Unopened]);
+    assert_eq!(other.keys().unseal(received(&sent)).await.unwrap(), [content(), content(), content()]);
+    assert_eq!(other.keys().unseal(vec![letter(&db, "c2", &sent[0])]).await.unwrap(), [Opened::Unopened]);
     let mut changed = sent.clone();
     changed[0][40] ^= 1;
     changed[1].truncate(10);
-    assert_eq!(other.unseal(received(&changed)).await.unwrap(), [Opened::Unopened, Opened::Unopened, content()]);
-    log.erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap();
-    assert_eq!(log.seal(vec![letters[0].clone()]).await.unwrap(), [None]);
+    assert_eq!(other.keys().unseal(received(&changed)).await.unwrap(), [Opened::Unopened, Opened::Unopened, content()]);
+    log.erasures().erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap();
+    assert_eq!(log.keys().seal(vec![letters[0].clone()]).await.unwrap(), [None]);
     tokio::time::timeout(Duration::from_secs(5), async {
-        while other.unseal(received(&sent)).await.unwrap() != [Opened::Erased, content(), content()] {
+        while other.keys().unseal(received(&sent)).await.unwrap() != [Opened::Erased, content(), content()] {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
@@ -266,8 +266,8 @@ async fn whatever_is_observed_while_contacts_are_erased_opens_or_is_erased() {
         for second in 0..40 {
             let looks: Vec<_> =
                 (0..8).map(|number| seen(&format!("c{number}"), &format!("Ann {turn} {second}"), second * 2 + turn as i64)).collect();
-            log.observe(location, &looks).await.unwrap();
-            for event in log.open(log.read(location, 0, 10_000).await.unwrap()).await.unwrap() {
+            support::observe(log, location, &looks).await.unwrap();
+            for event in log.keys().open(log.read(location, 0, 10_000).await.unwrap()).await.unwrap() {
                 event.body.unwrap();
             }
         }
@@ -275,19 +275,20 @@ async fn whatever_is_observed_while_contacts_are_erased_opens_or_is_erased() {
     let erasing = async {
         for number in 0..8 {
             let contact = contact_id(&format!("c{number}"));
-            while matches!(logs[0].erase(location, &contact, &erase(false)).await, Err(Error::NotFound)) {
+            while matches!(logs[0].erasures().erase(location, &contact, &erase(false)).await, Err(Error::NotFound)) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
             if number % 2 == 0 {
-                logs[1].lift_erasure(location, &contact, "ann").await.unwrap();
+                logs[1].erasures().lift(location, &contact, "ann").await.unwrap();
             }
         }
     };
     futures::future::join(futures::future::join_all(observing), erasing).await;
     for number in (1..8).step_by(2) {
-        let events = logs[1].history(location, &contact_id(&format!("c{number}")), &Selection::default(), None, 1_000).await.unwrap();
+        let events =
+            logs[1].answers().history(location, &contact_id(&format!("c{number}")), &Selection::default(), None, 1_000).await.unwrap();
         assert_eq!(events[0].type_name, "operator.subject_erased", "nothing comes after it");
     }
-    logs[0].verify(location).await.unwrap();
+    verify(&logs[0], location).await.unwrap();
 }

@@ -8,7 +8,7 @@ use domain::{
     Record, RecordId, RecordKind, Recorded, Revision, Rules, Sighting, Stored, Workspace,
 };
 use embedded::{Postgres, PostgresSettings, scratch};
-use eventlog::{EventLog, ParkedMessage, Settings, Settlement};
+use eventlog::{Error, EventLog, Lease, ParkedMessage, Result, Settings, Settlement, Verification, Verified};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, PgConnection};
@@ -41,16 +41,16 @@ pub(crate) async fn empty_database(name: &str) -> Settings {
 /// A migrated database with one connected location, seen through the role of a service.
 pub(crate) async fn database(name: &str) -> Database {
     let owner = empty_database(name).await;
-    EventLog::migrate(&owner).await.expect("migrations");
+    eventlog::migrate(&owner).await.expect("migrations");
     let (user, password) = (format!("service_{name}"), "p'w \"x\"");
-    EventLog::ensure_service_role(&owner, &user, &SecretString::from(password)).await.expect("role");
+    eventlog::ensure_service_role(&owner, &user, &SecretString::from(password)).await.expect("role");
     let mut url = url::Url::parse(owner.url.expose_secret()).expect("url");
     url.set_username(&user).expect("user");
     url.set_password(Some(password)).expect("password");
     let service = settings(url.to_string());
     let log = EventLog::connect(&service).await.expect("connect");
     let location = LocationId::new("loc").expect("id");
-    log.connect_location(&location, at(0)).await.expect("location");
+    log.locations().connect(&location, at(0)).await.expect("location");
     Database { log, owner, service, location }
 }
 
@@ -77,12 +77,29 @@ impl Database {
     }
 
     pub(crate) async fn observe(&self, observation: Observation) -> Vec<Recorded> {
-        self.log.observe(&self.location, &[observation]).await.expect("observe")
+        observe(&self.log, &self.location, &[observation]).await.expect("observe")
     }
 
     pub(crate) async fn head(&self) -> u64 {
-        self.log.locations().await.expect("locations").first().expect("location").head
+        self.log.locations().list().await.expect("locations").first().expect("location").head
     }
+}
+
+/// Observes under the location's lease, whoever holds it.
+pub(crate) async fn observe(log: &EventLog, location_id: &LocationId, observations: &[Observation]) -> Result<Vec<Recorded>> {
+    let acquired = log.leases().acquire(location_id, "tests", Duration::ZERO).await?;
+    let mut lease = acquired.unwrap_or_else(|| Lease { location_id: location_id.clone(), token: 1 });
+    loop {
+        match log.observe(&lease, observations).await {
+            Err(Error::Superseded { .. }) => lease.token += 1,
+            other => return other,
+        }
+    }
+}
+
+/// Walks the whole chain of a location.
+pub(crate) async fn verify(log: &EventLog, location_id: &LocationId) -> Result<Verified> {
+    log.chain().verify(location_id, &Verification::default(), |_, _| ()).await
 }
 
 /// A day in the life of the tests.

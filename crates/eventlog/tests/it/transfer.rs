@@ -8,19 +8,19 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sqlx::AssertSqlSafe;
 
-use crate::support::{Database, at, contact_id, database, delivered, note_key, seen, seen_with_notes, settlement};
+use crate::support::{Database, at, contact_id, database, delivered, note_key, observe, seen, seen_with_notes, settlement, verify};
 
 /// How many logs go through, each of another location.
 const LOGS: usize = 24;
 
 async fn exported(log: &EventLog, location: &LocationId) -> Vec<u8> {
-    let header = log.export_header(location).await.unwrap();
+    let header = log.chain().header(location).await.unwrap();
     let mut writer = Writer::begin(Vec::new(), &header).unwrap();
     let pack = |link: &Link<'_>, hash: &[u8; 32]| {
         writer.event(link, hash).unwrap();
         Ok::<_, Error>(())
     };
-    log.export(location, (0, header.head), pack).await.unwrap();
+    log.chain().export(location, (0, header.head), pack).await.unwrap();
     writer.finish().unwrap()
 }
 
@@ -28,7 +28,7 @@ async fn exported(log: &EventLog, location: &LocationId) -> Vec<u8> {
 async fn imported(log: &EventLog, file: &[u8], at_once: usize, events: usize) -> Result<u64, Error> {
     let mut reader = Reader::open(file, Limits::default()).unwrap();
     let mut arrivals = Arrivals::of(reader.header().location_id.clone());
-    let mut import = log.import(reader.header()).await?;
+    let mut import = log.chain().import(reader.header()).await?;
     let mut arrived = 0;
     while let Some(record) = reader.record().unwrap() {
         let Record::Event(link, hash) = record else { continue };
@@ -71,7 +71,7 @@ async fn live(db: &Database, location: &LocationId, acts: &[Act]) -> Vec<Observa
                 let notes: Vec<(&str, &str)> = notes.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
                 let look = seen_with_notes(&format!("c{contact}"), &format!("Ann {name}"), second, &notes);
                 let look = Observation { location_id: location.clone(), ..look };
-                db.log.observe(location, std::slice::from_ref(&look)).await.unwrap();
+                observe(&db.log, location, std::slice::from_ref(&look)).await.unwrap();
                 looks.retain(|earlier: &Observation| earlier.contact_id != look.contact_id);
                 looks.push(look);
             }
@@ -81,7 +81,7 @@ async fn live(db: &Database, location: &LocationId, acts: &[Act]) -> Vec<Observa
                 let answer = if *removed { "removed" } else { "updated" }.to_owned();
                 let seq = u64::try_from(second).unwrap();
                 let delivered = Settlement { removed: *removed, answer, ..settlement(&contact, object, seq, DeliveryOutcome::Delivered) };
-                db.log.settle(location, &[delivered]).await.unwrap();
+                db.log.ledger().settle(location, &[delivered]).await.unwrap();
             }
         }
     }
@@ -95,7 +95,7 @@ async fn importing_what_was_exported_gives_the_same_log_and_the_same_knowledge()
     for number in 0..LOGS {
         let acts = acts().new_tree(&mut runner).unwrap().current();
         let location = LocationId::new(format!("loc-{number}")).unwrap();
-        from.log.connect_location(&location, at(0)).await.unwrap();
+        from.log.locations().connect(&location, at(0)).await.unwrap();
         let looks = live(&from, &location, &acts).await;
         let file = exported(&from.log, &location).await;
         let Proved { header, .. } = prove(&mut Reader::open(file.as_slice(), Limits::default()).unwrap(), &[], None, |_| ()).unwrap();
@@ -112,9 +112,9 @@ async fn importing_what_was_exported_gives_the_same_log_and_the_same_knowledge()
             let (left, right) = (rows(&from, columns, table, &location).await, rows(&to, columns, table, &location).await);
             assert_eq!(left, right, "{table} after {acts:?}");
         }
-        assert_eq!(to.log.verify(&location).await.unwrap(), from.log.verify(&location).await.unwrap());
+        assert_eq!(verify(&to.log, &location).await.unwrap(), verify(&from.log, &location).await.unwrap());
         // Both go on alike: what is known is no news.
-        assert_eq!(to.log.observe(&location, &looks).await.unwrap(), []);
+        assert_eq!(observe(&to.log, &location, &looks).await.unwrap(), []);
     }
 }
 
@@ -124,7 +124,7 @@ async fn an_import_is_refused_where_there_is_a_log_and_leaves_nothing_when_it_is
     for second in 1..=5 {
         from.observe(seen("c1", &format!("Ann {second}"), second)).await;
     }
-    from.log.settle(&from.location, &[delivered("c1", 5)]).await.unwrap();
+    from.log.ledger().settle(&from.location, &[delivered("c1", 5)]).await.unwrap();
     let file = exported(&from.log, &from.location).await;
     assert!(matches!(imported(&from.log, &file, 2, usize::MAX).await, Err(Error::NotEmpty)));
     assert!(matches!(imported(&to.log, &file, 2, 4).await, Err(Error::Corrupt { seq: 5, .. })));
@@ -132,7 +132,7 @@ async fn an_import_is_refused_where_there_is_a_log_and_leaves_nothing_when_it_is
     assert_eq!(rows(&to, "t", "events t", &to.location).await, Vec::<String>::new());
     assert_eq!(imported(&to.log, &file, 2, usize::MAX).await.unwrap(), 6);
     assert!(matches!(imported(&to.log, &file, 2, usize::MAX).await, Err(Error::NotEmpty)));
-    let observed = to.log.observe(&to.location, &[seen("c1", "Ann 6", 6)]).await.unwrap();
+    let observed = observe(&to.log, &to.location, &[seen("c1", "Ann 6", 6)]).await.unwrap();
     assert_eq!(observed.iter().map(|recorded| recorded.seq).collect::<Vec<_>>(), [7]);
-    to.log.verify(&to.location).await.unwrap();
+    verify(&to.log, &to.location).await.unwrap();
 }

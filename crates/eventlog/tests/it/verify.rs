@@ -1,21 +1,19 @@
 //! Whoever is above the guards may change the log, and is found out: by the chain, or by what was signed before.
 
-use std::collections::BTreeSet;
-
 use domain::Hash;
 use eventlog::{Error, Verification, Verified};
 use jiff::Timestamp;
 use proof::{BEGINNING, Checkpoint, Flaw, Link, SigningKey, Why, extends};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use crate::support::{Database, database, seen};
+use crate::support::{Database, database, observe, seen, verify};
 
 const EVENTS: u64 = 12;
 
 async fn twelve_events(name: &str) -> Database {
     let db = database(name).await;
     let looks: Vec<_> = (0..EVENTS).map(|number| seen(&format!("c{number}"), "Ann", 1)).collect();
-    assert_eq!(db.log.observe(&db.location, &looks).await.unwrap().len() as u64, EVENTS);
+    assert_eq!(observe(&db.log, &db.location, &looks).await.unwrap().len() as u64, EVENTS);
     db
 }
 
@@ -32,11 +30,11 @@ async fn change(db: &Database, statements: &str) {
 }
 
 fn ranges_of(range_events: u64) -> Verification {
-    Verification { range_events, workers: 3, wanted: BTreeSet::new() }
+    Verification { range_events, workers: 3, ..Verification::default() }
 }
 
 async fn verified(db: &Database, how: &Verification) -> Result<Verified, (u64, &'static str)> {
-    match db.log.verify_after(&db.location, (0, BEGINNING), how, |_, _| ()).await {
+    match db.log.chain().verify(&db.location, how, |_, _| ()).await {
         Ok(verified) => Ok(verified),
         Err(Error::Corrupt { seq, problem, .. }) => Err((seq, problem)),
         Err(other) => panic!("{other:?}"),
@@ -46,18 +44,19 @@ async fn verified(db: &Database, how: &Verification) -> Result<Verified, (u64, &
 #[tokio::test(flavor = "multi_thread")]
 async fn ranges_of_any_length_are_verified_as_one_chain() {
     let db = twelve_events("verify_ranges").await;
-    let whole = db.log.verify(&db.location).await.unwrap();
+    let whole = verify(&db.log, &db.location).await.unwrap();
     for range_events in [1, 3, 5, 12, 1_000] {
         let mut reached = Vec::new();
         let how = Verification { wanted: [1, 5, 6, 12, 13].into(), ..ranges_of(range_events) };
-        let parts = db.log.verify_after(&db.location, (0, BEGINNING), &how, |seq, head| reached.push((seq, head))).await.unwrap();
+        let parts = db.log.chain().verify(&db.location, &how, |seq, head| reached.push((seq, head))).await.unwrap();
         assert_eq!((parts.head, parts.hash), (EVENTS, whole.hash));
         assert_eq!(parts.hashes.keys().copied().collect::<Vec<_>>(), [1, 5, 6, 12]);
         assert_eq!(parts.hashes.get(&12), Some(&whole.hash));
         assert_eq!((reached.len() as u64, reached.last()), (EVENTS.div_ceil(range_events), Some(&(EVENTS, EVENTS))));
-        let rest = db.log.verify_after(&db.location, (5, parts.hashes[&5]), &ranges_of(range_events), |_, _| ()).await.unwrap();
+        let after = |hash| Verification { after: (5, hash), ..ranges_of(range_events) };
+        let rest = db.log.chain().verify(&db.location, &after(parts.hashes[&5]), |_, _| ()).await.unwrap();
         assert_eq!(rest.hash, whole.hash);
-        let other = db.log.verify_after(&db.location, (5, parts.hashes[&6]), &ranges_of(range_events), |_, _| ()).await;
+        let other = db.log.chain().verify(&db.location, &after(parts.hashes[&6]), |_, _| ()).await;
         assert!(matches!(other, Err(Error::Corrupt { seq: 6, .. })), "{other:?}");
     }
 }

@@ -49,7 +49,7 @@ impl Service {
 #[tonic::async_trait]
 impl api::admin_server::Admin for Service {
     async fn get_overview(&self, _: Request<api::GetOverviewRequest>) -> Result<Response<api::GetOverviewResponse>, Status> {
-        let overview = self.log.overview().await.map_err(status_of_log)?;
+        let overview = self.log.answers().overview().await.map_err(status_of_log)?;
         Ok(Response::new(api::GetOverviewResponse { locations: overview.into_iter().map(answers::location).collect() }))
     }
 
@@ -64,7 +64,7 @@ impl api::admin_server::Admin for Service {
         let location_id = request::location(&self.log, &request.location_id).await?;
         let size = request::rows(request.page_size, &self.limits)?;
         let after = request::cursor(&request.page_token, |token| ContactId::new(token).ok())?;
-        let rows = self.log.contacts(&location_id, filter, after.as_ref(), size + 1).await.map_err(status_of_log)?;
+        let rows = self.log.answers().contacts(&location_id, filter, after.as_ref(), size + 1).await.map_err(status_of_log)?;
         let (rows, next_page_token) = request::page(rows, size, |last| last.contact_id.to_string());
         Ok(Response::new(api::ListContactsResponse { contacts: rows.into_iter().map(answers::contact).collect(), next_page_token }))
     }
@@ -72,7 +72,7 @@ impl api::admin_server::Admin for Service {
     async fn get_contact(&self, request: Request<api::GetContactRequest>) -> Result<Response<api::GetContactResponse>, Status> {
         let request = request.into_inner();
         let (location_id, contact_id) = (request::location(&self.log, &request.location_id).await?, request::contact(&request.contact_id)?);
-        let state = self.log.contact(&location_id, &contact_id).await.map_err(status_of_log)?;
+        let state = self.log.answers().contact(&location_id, &contact_id).await.map_err(status_of_log)?;
         let waiting_since = self.waiting_since(&location_id, &state).await?;
         Ok(Response::new(answers::contact_state(state, waiting_since, Timestamp::now())))
     }
@@ -86,7 +86,7 @@ impl api::admin_server::Admin for Service {
         request::record_access(&self.log, &request, "GetHistory", &location_id, Some(&contact_id)).await?;
         let history = History { log: &self.log, limits: &self.limits, location_id: &location_id, contact_id: &contact_id };
         let (page, next) = history.page(&selection, &fields, before, size).await.map_err(status_of_log)?;
-        if page.is_empty() && !self.log.has_contact(&location_id, &contact_id).await.map_err(status_of_log)? {
+        if page.is_empty() && !self.log.answers().has_contact(&location_id, &contact_id).await.map_err(status_of_log)? {
             return Err(unknown_contact());
         }
         let mut arrivals = history.arrivals(&page).await.map_err(status_of_log)?;
@@ -102,7 +102,7 @@ impl api::admin_server::Admin for Service {
         let location_id = request::location(&self.log, &query.location_id).await?;
         let contact_id = request::optional_contact(&query.contact_id)?;
         let (selection, fields) = request::filter(query.filter.clone())?;
-        let locations = self.log.locations().await.map_err(status_of_log)?;
+        let locations = self.log.locations().list().await.map_err(status_of_log)?;
         let head = locations.into_iter().find(|location| location.location_id == location_id).map(|location| location.head);
         let head = head.ok_or_else(unknown_location)?;
         let after = query.after.unwrap_or(head);
@@ -121,7 +121,7 @@ impl api::admin_server::Admin for Service {
         let location_id = request::optional_location(&request.location_id)?;
         let size = request::rows(request.page_size, &self.limits)?;
         let after = request::cursor(&request.page_token, |token| token.parse::<Uuid>().ok())?;
-        let rows = self.log.parked(location_id.as_ref(), after, size + 1).await.map_err(status_of_log)?;
+        let rows = self.log.parked().list(location_id.as_ref(), after, size + 1).await.map_err(status_of_log)?;
         let (rows, next_page_token) = request::page(rows, size, |last| last.id.to_string());
         Ok(Response::new(api::ListParkedResponse { parked: rows.into_iter().map(answers::parked).collect(), next_page_token }))
     }
@@ -131,7 +131,7 @@ impl api::admin_server::Admin for Service {
         let location_id = request::location(&self.log, &request.location_id).await?;
         let parked_id = request.parked_id.parse::<Uuid>();
         let parked_id = parked_id.map_err(|_| Status::invalid_argument("parked_id was not issued by ListParked"))?;
-        let parked = self.log.redrive(&location_id, parked_id, request::operator(&request.who)).await.map_err(status_of_log)?;
+        let parked = self.log.parked().redrive(&location_id, parked_id, request::operator(&request.who)).await.map_err(status_of_log)?;
         let parking = &parked.parking;
         if !parking.message.is_empty() {
             let unknown =
@@ -143,7 +143,7 @@ impl api::admin_server::Admin for Service {
             let outgoing = Outgoing { subject, id, traceparent, body: parking.message.clone() };
             self.bus.publish(outgoing).await.map_err(status_of_bus)?;
         }
-        self.log.redrive_published(&location_id, parked_id).await.map_err(status_of_log)?;
+        self.log.parked().resolve_redriven(&location_id, parked_id).await.map_err(status_of_log)?;
         Ok(Response::new(api::RedriveResponse { parked: Some(answers::parked(parked)) }))
     }
 }

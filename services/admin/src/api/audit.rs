@@ -65,7 +65,7 @@ impl api::audit_server::Audit for Audit {
         let blame = blame(query)?;
         request::record_access(&self.log, &request, "Blame", &location_id, Some(&contact_id)).await?;
         let (mut values, unreadable) = self.looking().blame(&location_id, &contact_id, blame).await?;
-        if values.is_empty() && !self.log.has_contact(&location_id, &contact_id).await.map_err(status_of_log)? {
+        if values.is_empty() && !self.log.answers().has_contact(&location_id, &contact_id).await.map_err(status_of_log)? {
             return Err(unknown_contact());
         }
         // The values only ever grow at their end: how many come before a page is where it begins.
@@ -135,7 +135,7 @@ impl api::audit_server::Audit for Audit {
         };
         let size = request::rows(query.page_size, &self.limits)?;
         let before = request::number_cursor(&query.page_token)?;
-        let rows = self.log.accesses(&location_id, &filter, before, size + 1).await.map_err(status_of_log)?;
+        let rows = self.log.answers().accesses(&location_id, &filter, before, size + 1).await.map_err(status_of_log)?;
         let (rows, next_page_token) = request::page(rows, size, |last| last.id.to_string());
         Ok(Response::new(api::ListAccessResponse { accesses: rows.into_iter().map(answers::access).collect(), next_page_token }))
     }

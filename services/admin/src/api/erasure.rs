@@ -32,7 +32,7 @@ impl api::erasure_server::Erasure for Service {
         }
         let erase =
             Erase { reason: request.reason.trim().to_owned(), who: operator(request.who)?, leave_plain_events: request.leave_plain_events };
-        let erasure = self.eraser.log.erase(&location_id, &contact_id, &erase).await.map_err(status_of_log)?;
+        let erasure = self.eraser.log.erasures().erase(&location_id, &contact_id, &erase).await.map_err(status_of_log)?;
         if erasure.finished_at.is_none() {
             // In a task of its own: who asked may not wait so long.
             let (eraser, begun) = (self.eraser.clone(), erasure.clone());
@@ -53,7 +53,7 @@ impl api::erasure_server::Erasure for Service {
     async fn lift_erasure(&self, request: Request<api::LiftErasureRequest>) -> Result<Response<api::LiftErasureResponse>, Status> {
         let request = request.into_inner();
         let (location_id, contact_id) = self.whom(&request.location_id, &request.contact_id).await?;
-        let lifted = self.eraser.log.lift_erasure(&location_id, &contact_id, &operator(request.who)?).await.map_err(status_of_log)?;
+        let lifted = self.eraser.log.erasures().lift(&location_id, &contact_id, &operator(request.who)?).await.map_err(status_of_log)?;
         Ok(Response::new(api::LiftErasureResponse { erasure: Some(answer(lifted)) }))
     }
 
@@ -61,10 +61,10 @@ impl api::erasure_server::Erasure for Service {
 
     async fn rotate_kek(&self, _: Request<api::RotateKekRequest>) -> Result<Response<Self::RotateKekStream>, Status> {
         let log = self.eraser.log.clone();
-        let kek_id = log.kek().map(|kek| kek.current().to_owned());
+        let kek_id = log.keys().kek().map(|kek| kek.current().to_owned());
         let kek_id = kek_id
             .ok_or_else(|| Status::failed_precondition("there is no key-encryption key; give one to the admin service as log.kek_file"))?;
-        let (total, _) = log.wrapped_keys().await.map_err(status_of_log)?;
+        let (total, _) = log.keys().count().await.map_err(status_of_log)?;
         let batch = self.eraser.settings.rewrap_batch;
         let rotate = |progress| async move { rotate(&log, total, &kek_id, batch, &progress).await };
         Ok(Response::new(stream::start(None, &self.stop, 16, rotate)))
@@ -75,12 +75,12 @@ async fn rotate(log: &EventLog, total: u64, kek_id: &str, batch: u32, to: &Sende
     let mut progress = api::RotateKekResponse { seen: 0, total, rewrapped: 0, kek_id: kek_id.to_owned(), credentials: 0 };
     let mut after = None;
     loop {
-        let done = log.rewrap_keys(after.as_ref(), batch).await.map_err(status_of_log)?;
+        let done = log.keys().rewrap(after.as_ref(), batch).await.map_err(status_of_log)?;
         progress.seen += done.seen;
         progress.rewrapped += done.rewrapped;
         after = done.next;
         if after.is_none() {
-            progress.credentials = log.reseal_credentials().await.map_err(status_of_log)?;
+            progress.credentials = log.credentials().reseal().await.map_err(status_of_log)?;
         }
         if to.send(Ok(progress.clone())).await.is_err() || after.is_none() {
             return Ok(());
@@ -90,7 +90,7 @@ async fn rotate(log: &EventLog, total: u64, kek_id: &str, batch: u32, to: &Sende
 
 impl Service {
     async fn now(&self, location_id: &LocationId, contact_id: &ContactId) -> Result<Erasure, Status> {
-        let erasure = self.eraser.log.erasure(location_id, contact_id).await.map_err(status_of_log)?;
+        let erasure = self.eraser.log.erasures().find(location_id, contact_id).await.map_err(status_of_log)?;
         erasure.ok_or_else(|| Status::not_found("this contact was not erased; check the id and the location"))
     }
 

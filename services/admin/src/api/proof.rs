@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chassis::Shutdown;
 use domain::LocationId;
 use eventlog::{Error, EventLog, Verification, Verified};
-use proof::{BEGINNING, Checkpoint, PublicKey, extends};
+use proof::{Checkpoint, PublicKey, extends};
 use proto::proof::v1 as api;
 use proto::proof::v1::verify_log_response::Step;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -137,7 +137,7 @@ async fn walk(
         let step = Some(Step::Progress(api::VerifyProgress { seq, head }));
         drop(sender.try_send(Ok(api::VerifyLogResponse { step })));
     };
-    match log.verify_after(location_id, (0, BEGINNING), how, progress).await {
+    match log.chain().verify(location_id, how, progress).await {
         Ok(verified) => Ok(Walked::Whole(verified)),
         Err(Error::Corrupt { seq, problem, .. }) => Ok(Walked::Broken { seq, problem: problem.to_owned() }),
         Err(error) => Err(status_of_log(error)),

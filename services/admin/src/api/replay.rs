@@ -41,7 +41,7 @@ impl Service {
             "" => None,
             id => Some(id.parse::<Uuid>().map_err(|_| Status::invalid_argument("replay_id was not issued by ListReplays"))?),
         };
-        self.0.log.replay(id).await.map_err(|error| {
+        self.0.log.replays().get(id).await.map_err(|error| {
             if matches!(error, eventlog::Error::NotFound) {
                 Status::not_found("there is no such replay; `mirrorctl replay status` shows the last one")
             } else {
@@ -59,7 +59,7 @@ impl Service {
                 status_of_log(error)
             }
         };
-        let replay = self.0.log.set_phase(&replay, phase, "", who).await.map_err(ended)?;
+        let replay = self.0.log.replays().set_phase(&replay, phase, "", who).await.map_err(ended)?;
         self.0.started.notify_one();
         Ok(self.state(replay))
     }
@@ -87,10 +87,10 @@ impl api::replay_server::Replay for Service {
             .map_err(|_| Status::invalid_argument("plan_hash must be 64 hexadecimal digits"))?;
         let _permit = stream::permit(&self.0.plan_permits, PLANS_TAKEN)?;
         let no_plan = || Status::not_found("no plan has this hash; plan first");
-        let found = self.0.log.plan(&hash).await;
+        let found = self.0.log.replays().plan(&hash).await;
         let plan = found.map_err(|error| if matches!(error, eventlog::Error::NotFound) { no_plan() } else { status_of_log(error) })?;
         let plan = Box::pin(staleness::ensure_current(&self.0, plan, request.accept_newer)).await?;
-        let replay = self.0.log.start_replay(&plan, request::operator(&request.who)).await.map_err(|error| {
+        let replay = self.0.log.replays().start(&plan, request::operator(&request.who)).await.map_err(|error| {
             if matches!(error, eventlog::Error::AlreadyResolved) {
                 Status::failed_precondition("the plan is stale: the workspace has moved; plan again")
             } else if matches!(error, eventlog::Error::NotFound) {
@@ -139,7 +139,7 @@ impl api::replay_server::Replay for Service {
         let location_id = request::optional_location(&request.location_id)?;
         let size = request::page_size(request.page_size, PAGE, PAGE_MAX)?;
         let after = request::cursor(&request.page_token, |token| token.parse::<Uuid>().ok())?;
-        let replays = self.0.log.replays(location_id.as_ref(), after, size + 1).await.map_err(status_of_log)?;
+        let replays = self.0.log.replays().list(location_id.as_ref(), after, size + 1).await.map_err(status_of_log)?;
         let (replays, next_page_token) = request::page(replays, size, |last| last.replay_id.to_string());
         Ok(Response::new(api::ListReplaysResponse {
             replays: replays.into_iter().filter_map(|one| self.state(one)).collect(),

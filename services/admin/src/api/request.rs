@@ -22,7 +22,7 @@ pub(crate) async fn location(log: &EventLog, named: &str) -> Result<LocationId, 
     if !named.is_empty() {
         return LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")));
     }
-    let mut locations = log.locations().await.map_err(status_of_log)?;
+    let mut locations = log.locations().list().await.map_err(status_of_log)?;
     match (locations.pop(), locations.len()) {
         (Some(only), 0) => Ok(only.location_id),
         (Some(_), more) => Err(Status::invalid_argument(format!("{} locations are connected; name one as location_id", more + 1))),
@@ -132,7 +132,7 @@ pub(crate) async fn record_access<T>(
         contact_id: contact_id.cloned(),
         traceparent: chassis::trace::traceparent(),
     };
-    log.record_access(location_id, &access).await.map_err(status_of_access_log)
+    log.answers().record_access(location_id, &access).await.map_err(status_of_access_log)
 }
 
 fn caller(encoded: &str) -> String {

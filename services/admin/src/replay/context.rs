@@ -31,7 +31,7 @@ pub(crate) struct Context {
 impl Context {
     /// Every text of rules that is known, the built-in ones included. What this program cannot read is left out.
     pub(crate) async fn rules_texts(&self) -> eventlog::Result<BTreeMap<RulesRevision, Rules>> {
-        let kept = self.log.rules_texts().await?;
+        let kept = self.log.workspaces().rules_texts().await?;
         let read = kept.iter().filter_map(|(_, text)| Rules::parse(text).ok()).chain(Rules::builtin());
         Ok(read.map(|rules| (rules.revision().clone(), rules)).collect())
     }

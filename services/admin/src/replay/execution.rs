@@ -47,10 +47,10 @@ pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result
 
 /// True when there was something to do. A replay that could not go on lets others go first.
 async fn turn(context: &Arc<Context>, holder: Uuid, failing: &mut Option<Uuid>, stop: &Shutdown) -> Result<bool, Stopped> {
-    if !context.log.lease_replays(holder, context.settings.lease).await? {
+    if !context.log.replays().lease(holder, context.settings.lease).await? {
         return Ok(false);
     }
-    let Some(replay) = context.log.next_replay(*failing).await? else { return Ok(false) };
+    let Some(replay) = context.log.replays().next(*failing).await? else { return Ok(false) };
     *failing = Some(replay.replay_id);
     let progressed = Progressed { done: replay.done, rounds: replay.rounds, forgets: replay.forgets, ..Progressed::default() };
     let mut work =
@@ -106,7 +106,7 @@ impl Work<'_> {
                 self.progressed.done = self.replay.total;
                 self.note().await?;
                 tracing::info!(replay.id = %self.replay.replay_id, rounds = self.progressed.rounds, "the replay is done");
-                self.context.log.set_phase(&self.replay, Phase::Done, "", "admin").await?;
+                self.context.log.replays().set_phase(&self.replay, Phase::Done, "", "admin").await?;
                 return Ok(());
             }
             self.settled().await?;
@@ -116,7 +116,7 @@ impl Work<'_> {
             if idle >= self.context.settings.idle_rounds_max {
                 let reason = format!("{} objects do not arrive; `mirrorctl parked` shows what waits for a person", tally.actions());
                 self.note().await?;
-                self.context.log.set_phase(&self.replay, Phase::Failed, &reason, "admin").await?;
+                self.context.log.replays().set_phase(&self.replay, Phase::Failed, &reason, "admin").await?;
                 return Ok(());
             }
             before = Some(tally);
@@ -168,7 +168,7 @@ impl Work<'_> {
             // After the workspace: should this process end in between, the ledger is still known to be wrong.
             // What is later than the plan is left to those who bring it, unless an earlier state was asked for.
             let through = if plan.bounded { u64::MAX } else { self.replay.through };
-            self.context.log.forget(&plan.location_id, &plan.workspace, through, &batch.forget).await?;
+            self.context.log.ledger().forget(&plan.location_id, &plan.workspace, through, &batch.forget).await?;
         }
         while self.context.bus.backlog(Stream::Replays).await? >= self.context.settings.backlog_max {
             self.pause(self.context.settings.backlog_interval).await?;
@@ -196,7 +196,7 @@ impl Work<'_> {
             return Ok(());
         }
         let places: Vec<u64> = newer.iter().map(|aged| aged.revision.seq).collect();
-        let known = context.log.records_at(&plan.location_id, &places).await?;
+        let known = context.log.answers().records_at(&plan.location_id, &places).await?;
         let foreign = newer.iter().filter(|aged| !known.contains(&(aged.revision, aged.key.clone())));
         let items: Vec<_> = foreign.filter_map(|aged| Some((&aged.key, *wanted.get(&aged.key)?, aged.revision))).collect();
         match context.bridge.outdate(&plan.workspace, &items).await {
@@ -212,7 +212,7 @@ impl Work<'_> {
             Ok(Letter { location_id: intent.location_id.clone(), contact_id: intent.contact_id.clone(), bytes })
         };
         let letters = intents.iter().map(letter).collect::<Result<Vec<_>, Stopped>>()?;
-        let bodies = self.context.log.seal(letters).await?;
+        let bodies = self.context.log.keys().seal(letters).await?;
         let (run, rounds) = (self.run, self.progressed.rounds);
         let outgoing = intents.iter().zip(bodies).filter_map(|(intent, body)| {
             Some(Outgoing {
@@ -250,7 +250,7 @@ impl Work<'_> {
 
     /// Tells how far it is, keeps the lease, and finds out whether to go on.
     async fn note(&mut self) -> Result<(), Stopped> {
-        if !self.context.log.lease_replays(self.holder, self.context.settings.lease).await? {
+        if !self.context.log.replays().lease(self.holder, self.context.settings.lease).await? {
             return Err(Stopped::Held);
         }
         if self.progressed.rounds == 0 && self.published > 0 {
@@ -260,7 +260,7 @@ impl Work<'_> {
         }
         self.progressed.worked = self.noted_at.elapsed();
         self.noted_at = Instant::now();
-        let phase = self.context.log.progress_replay(&self.replay, &self.progressed).await?;
+        let phase = self.context.log.replays().record_progress(&self.replay, &self.progressed).await?;
         self.progressed.worked = Duration::ZERO;
         if phase == Phase::Running { Ok(()) } else { Err(Stopped::Held) }
     }

@@ -69,10 +69,10 @@ async fn make(
         (Some(contact_id), _) => vec![Contacts::Only(contact_id.clone())],
         // The bridge lists in one order only.
         (None, Some(_)) => vec![Contacts::Between(None, None)],
-        (None, None) => log.parts_of_contacts(&request.location_id, request.through, request.connections * 4).await?,
+        (None, None) => log.answers().parts_of_contacts(&request.location_id, request.through, request.connections * 4).await?,
     };
     let parts = Arc::new(Mutex::new(VecDeque::from(parts)));
-    let shared = Arc::new(log.shared_records(&request.location_id, request.through).await?);
+    let shared = Arc::new(log.known().shared_records(&request.location_id, request.through).await?);
     let mut workers: JoinSet<Result<Tally, Error>> = JoinSet::new();
     for _ in 0..request.connections {
         let (log, request, pages, counters) = (log.clone(), Arc::clone(&request), pages.clone(), Arc::clone(&counters));

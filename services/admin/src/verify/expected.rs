@@ -68,18 +68,21 @@ impl ContactEvents {
 pub(super) async fn expected(comparison: &Comparison, head: u64, to: &Sender) -> Result<Expected, Ended> {
     let since = Timestamp::now().saturating_sub(comparison.settings.patience).unwrap_or(Timestamp::MIN);
     let mut expected = Expected::default();
-    let shared = comparison.log.shared_records(&comparison.location_id, head).await?;
+    let shared = comparison.log.known().shared_records(&comparison.location_id, head).await?;
     if let Some(contact_id) = &comparison.contact_id {
         expected.add(comparison, &shared, vec![events_of(comparison, contact_id, head).await?], since).await?;
         return Ok(expected);
     }
-    let contacts_total = comparison.log.contacts_present(&comparison.location_id).await?;
+    let contacts_total = comparison.log.known().contacts_present(&comparison.location_id).await?;
     let (mut contacts, mut current, mut place) = (0, None::<ContactEvents>, None::<(String, u64)>);
     let everybody = Contacts::Between(None, None);
     loop {
         let after = place.as_ref().map(|(contact, seq)| (contact.as_str(), *seq));
-        let page =
-            comparison.log.records_by_contact(&comparison.location_id, &everybody, after, head, comparison.settings.page_events).await?;
+        let page = comparison
+            .log
+            .answers()
+            .records_by_contact(&comparison.location_id, &everybody, after, head, comparison.settings.page_events)
+            .await?;
         let is_last = page.len() < comparison.settings.page_events as usize;
         let mut complete = Vec::new();
         for event in page {
@@ -108,7 +111,11 @@ pub(super) async fn events_of(comparison: &Comparison, contact_id: &ContactId, h
     loop {
         let place = of.events.last().map_or(Ok(0), |last| last.revision().map(|revision| revision.seq))?;
         let after = Some((contact_id.as_str(), place));
-        let page = comparison.log.records_by_contact(&comparison.location_id, &only, after, head, comparison.settings.page_events).await?;
+        let page = comparison
+            .log
+            .answers()
+            .records_by_contact(&comparison.location_id, &only, after, head, comparison.settings.page_events)
+            .await?;
         let is_last = page.len() < comparison.settings.page_events as usize;
         of.events.extend(page);
         if is_last {
@@ -150,7 +157,7 @@ async fn intents_of_all(comparison: &Comparison, shared: &Shared, contacts: Vec<
             }
         }
     }
-    let mut opened = comparison.log.open(stored).await?.into_iter().zip(whose).peekable();
+    let mut opened = comparison.log.keys().open(stored).await?.into_iter().zip(whose).peekable();
     let mut all = Vec::with_capacity(unreadable.len());
     for (index, unreadable) in unreadable.into_iter().enumerate() {
         let (mut intents, mut says) = (Vec::new(), ContactIntents { unreadable, ..ContactIntents::default() });

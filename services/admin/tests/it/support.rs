@@ -43,9 +43,9 @@ impl Admin {
         postgres.create_database(name).await.expect("database");
         let owner_url = postgres.url(name);
         let owner = eventlog::Settings { url: owner_url.clone().into(), ..eventlog::Settings::default() };
-        EventLog::migrate(&owner).await.expect("migrations");
+        eventlog::migrate(&owner).await.expect("migrations");
         let user = format!("app_{name}");
-        EventLog::ensure_service_role(&owner, &user, &SecretString::from("app")).await.expect("role");
+        eventlog::ensure_service_role(&owner, &user, &SecretString::from("app")).await.expect("role");
         let mut url = url::Url::parse(&owner_url).expect("url");
         url.set_username(&user).expect("user");
         url.set_password(Some("app")).expect("password");
@@ -53,7 +53,7 @@ impl Admin {
         let log = EventLog::connect(&service).await.expect("log");
         let connected = LocationId::new(location.unwrap_or("loc")).expect("id");
         if location.is_some() {
-            log.connect_location(&connected, Timestamp::from_second(1_780_000_000).expect("time")).await.expect("location");
+            log.locations().connect(&connected, Timestamp::from_second(1_780_000_000).expect("time")).await.expect("location");
         }
         let directory = scratch(&format!("admin-{name}"));
         let (http, grpc) = (free_port().expect("port"), free_port().expect("port"));
@@ -106,7 +106,8 @@ impl Admin {
 
     pub(crate) async fn observe(&self, contact: &str, name: &str, second: i64) {
         let observation = seen(&self.location, contact, name, second);
-        self.log.observe(&self.location, &[observation]).await.expect("observe");
+        let lease = self.log.leases().acquire(&self.location, "tests", Duration::ZERO).await.expect("lease").expect("free");
+        self.log.observe(&lease, &[observation]).await.expect("observe");
     }
 
     pub(crate) async fn act(&self, verb: &str) {

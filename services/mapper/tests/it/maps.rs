@@ -47,7 +47,7 @@ async fn what_cannot_be_mapped_parks_alone() {
     stage.until_settled().await;
     let objects: BTreeSet<String> = stage.intents().await.into_iter().map(|(intent, _)| intent.object.to_string()).collect();
     assert_eq!(objects, ["ghl:contact/ann", "ghl:contact/bob", "ghl:task/t-ann"].map(str::to_owned).into());
-    let parked = stage.log.parked(None, None, 10).await.unwrap();
+    let parked = stage.log.parked().list(None, None, 10).await.unwrap();
     let mut reasons: Vec<&str> = parked.iter().map(|parked| parked.parking.reason.as_str()).collect();
     reasons.sort_unstable();
     assert_eq!(reasons.len(), 3, "{reasons:?}");

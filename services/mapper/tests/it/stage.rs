@@ -52,7 +52,7 @@ impl Stage {
         postgres.create_database("log").await.unwrap();
         let nats = Nats::start(NatsSettings { data: data.join("nats"), ..NatsSettings::default() }).await.unwrap();
         let log_settings = eventlog::Settings { url: postgres.url("log").into(), ..eventlog::Settings::default() };
-        EventLog::migrate(&log_settings).await.unwrap();
+        eventlog::migrate(&log_settings).await.unwrap();
         let file = data.join("mapper.toml");
         let text = format!(
             "server.token = \"t\"\nlog.url = \"{}\"\nbus.url = \"{}\"\nbus.ack_wait = \"2s\"\nretry.first = \"10ms\"\n\
@@ -65,7 +65,7 @@ impl Stage {
         let log = EventLog::connect(&log_settings).await.unwrap();
         let bus = Bus::connect(&config.bus).await.unwrap();
         let location_id = LocationId::new("loc.1/é *>").unwrap();
-        log.connect_location(&location_id, "2026-03-01T00:00:00Z".parse().unwrap()).await.unwrap();
+        log.locations().connect(&location_id, "2026-03-01T00:00:00Z".parse().unwrap()).await.unwrap();
         let stage = Self { postgres, nats, log, bus, location_id, data, config };
         stage.until("the bus takes streams", async || stage.bus.ensure_streams().await.is_ok()).await;
         stage
@@ -105,7 +105,8 @@ impl Stage {
             traceparent: Some(TRACE.to_owned()),
         };
         let head = self.log.read(&self.location_id, 0, 10_000).await.unwrap().len() as u64;
-        self.log.observe(&self.location_id, &[seen]).await.unwrap();
+        let lease = self.log.leases().acquire(&self.location_id, "tests", Duration::ZERO).await.unwrap().expect("free");
+        self.log.observe(&lease, &[seen]).await.unwrap();
         self.log.read(&self.location_id, head, 10_000).await.unwrap()
     }
 

@@ -18,8 +18,9 @@ pub(crate) async fn install(log: &EventLog, grant: &Grant) -> Result<(), Error> 
     };
     let (tokens, granted_at, expires_at) = tokens_of(grant);
     let company_id = grant.company_id.as_deref();
-    let generation =
-        retry_until_stored(|| log.store_credential(&owner, company_id, &tokens, granted_at, expires_at)).await.map_err(unavailable_log)?;
+    let generation = retry_until_stored(|| log.credentials().store(&owner, company_id, &tokens, granted_at, expires_at))
+        .await
+        .map_err(unavailable_log)?;
     tracing::info!(oauth.owner = %owner, generation, "app is installed");
     Ok(())
 }

@@ -30,7 +30,7 @@ pub(crate) async fn candidates(context: &Context) -> anyhow::Result<CandidateMap
         candidates.insert(settings.id.clone(), candidate);
     }
     let Some(app) = &context.app else { return Ok(candidates) };
-    let credentials = context.log.credentials().await?;
+    let credentials = context.log.credentials().list().await?;
     context.problems.installations(&credentials);
     for credential in credentials.into_iter().filter(|credential| credential.state != CredentialState::Retired) {
         let CredentialOwner::Location(id) = credential.owner else { continue };
@@ -47,7 +47,7 @@ pub(crate) async fn candidates(context: &Context) -> anyhow::Result<CandidateMap
 }
 
 async fn connected(context: &Context, id: &LocationId, access: Access) -> eventlog::Result<Arc<Candidate>> {
-    let location = context.log.connect_location(id, Timestamp::now()).await?;
+    let location = context.log.locations().connect(id, Timestamp::now()).await?;
     tracing::info!(location.id = %id, "location is connected");
     Ok(Arc::new(Candidate { location, access }))
 }
@@ -77,7 +77,7 @@ pub(crate) async fn run(context: Arc<Context>, app: Arc<App>, stop: Shutdown) ->
 
 /// Finds the locations of agencies whose installation webhook was lost. A lost uninstallation shows when the token is refused.
 async fn ask_agencies(app: &Arc<App>) -> eventlog::Result<()> {
-    let credentials = app.log.credentials().await?;
+    let credentials = app.log.credentials().list().await?;
     for agency in credentials.iter().filter(|credential| credential.state == CredentialState::Active) {
         if let CredentialOwner::Company(_) = &agency.owner {
             add_missing(app, &agency.owner, &credentials).await;

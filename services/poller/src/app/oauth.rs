@@ -32,7 +32,7 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
 
 /// The app, and the key that its tokens are sealed with.
 fn app(context: &Context) -> Option<(&Arc<App>, &Kek)> {
-    Some((context.app.as_ref()?, context.log.kek()?))
+    Some((context.app.as_ref()?, context.log.keys().kek()?))
 }
 
 fn page(status: StatusCode, what: &'static str) -> Response {
@@ -64,7 +64,7 @@ async fn callback(State(context): State<Arc<Context>>, headers: HeaderMap, Query
     let Some(nonce) = nonce.filter(|nonce| cookie(&headers).as_ref() == Some(nonce)) else {
         return page(StatusCode::FORBIDDEN, "this did not begin at /oauth/start in this browser a moment ago; begin there\n");
     };
-    match context.log.spend_oauth_state(&nonce, Timestamp::now() + lifetime).await {
+    match context.log.credentials().spend_state(&nonce, Timestamp::now() + lifetime).await {
         Ok(true) => {}
         Ok(false) => return page(StatusCode::FORBIDDEN, "this was done already; `mirrorctl credentials list` shows what came of it\n"),
         Err(error) => {
@@ -112,7 +112,7 @@ pub(crate) async fn note_installation(context: &Context, installation: Installat
         (false, Some(location), _) => retire(app, &location, at).await?,
         (false, None, Some(agency)) => {
             let CredentialOwner::Company(company_id) = &agency else { return Ok(()) };
-            for credential in app.log.credentials().await? {
+            for credential in app.log.credentials().list().await? {
                 if credential.company_id.as_ref() == Some(company_id) {
                     retire(app, &credential.owner, at).await?;
                 }
@@ -126,7 +126,7 @@ pub(crate) async fn note_installation(context: &Context, installation: Installat
 
 async fn add_location(app: &Arc<App>, agency: &CredentialOwner, location: &CredentialOwner) -> anyhow::Result<()> {
     let CredentialOwner::Location(location_id) = location else { return Ok(()) };
-    let has_token = app.log.credential(agency).await?.is_some_and(|(credential, _)| credential.state == CredentialState::Active);
+    let has_token = app.log.credentials().find(agency).await?.is_some_and(|(credential, _)| credential.state == CredentialState::Active);
     if !has_token {
         return Ok(());
     }
@@ -142,7 +142,7 @@ async fn add_location(app: &Arc<App>, agency: &CredentialOwner, location: &Crede
 
 /// Forgets the tokens, unless they were given after the webhook was first sent.
 async fn retire(app: &App, owner: &CredentialOwner, gone_at: Option<Timestamp>) -> eventlog::Result<()> {
-    if app.log.retire_credential(owner, gone_at).await? {
+    if app.log.credentials().retire(owner, gone_at).await? {
         tracing::info!(oauth.owner = %owner, "app is uninstalled, its tokens are forgotten");
     }
     Ok(())

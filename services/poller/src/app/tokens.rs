@@ -150,7 +150,7 @@ impl Installation {
             CredentialOwner::Location(_) => self.app.renewals.acquire().await.ok(),
             CredentialOwner::Company(_) => None,
         };
-        let turn = log.renewal_turn(&self.owner).await.map_err(unavailable_log)?;
+        let turn = log.credentials().renewal_turn(&self.owner).await.map_err(unavailable_log)?;
         let (credential, stored) = self.read().await?;
         let renewed = if self.is_usable(&stored, refused) { Ok(stored) } else { self.renew(&turn, &credential).await };
         turn.end().await.unwrap_or_else(|error| tracing::debug!(oauth.owner = %self.owner, %error, "the turn ended by itself"));
@@ -158,7 +158,7 @@ impl Installation {
     }
 
     async fn read(&self) -> Result<(Credential, CachedToken), Error> {
-        let (credential, tokens) = self.app.log.credential(&self.owner).await.map_err(unavailable_log)?.ok_or(REINSTALL)?;
+        let (credential, tokens) = self.app.log.credentials().find(&self.owner).await.map_err(unavailable_log)?.ok_or(REINSTALL)?;
         if matches!(credential.state, CredentialState::Dead | CredentialState::Retired) {
             return Err(REINSTALL);
         }
@@ -168,10 +168,10 @@ impl Installation {
     }
 
     async fn renew(&self, turn: &RenewalTurn, credential: &Credential) -> Result<CachedToken, Error> {
-        let (_, tokens) = self.app.log.credential(&self.owner).await.map_err(unavailable_log)?.ok_or(REINSTALL)?;
+        let (_, tokens) = self.app.log.credentials().find(&self.owner).await.map_err(unavailable_log)?.ok_or(REINSTALL)?;
         let granted = match tokens.and_then(|tokens| tokens.refresh) {
             Some(refresh) => {
-                self.app.log.begin_refresh(turn, Timestamp::now()).await.map_err(unavailable_log)?;
+                self.app.log.credentials().begin_refresh(turn, Timestamp::now()).await.map_err(unavailable_log)?;
                 match self.refresh(&refresh).await {
                     Err(refused @ OAuthError::InvalidGrant { .. }) => self.by_agency(credential).await.unwrap_or(Err(refused)),
                     granted => granted,
@@ -246,14 +246,14 @@ impl Installation {
     }
 
     async fn note(&self, credential: &Credential, state: CredentialState, problem: Option<&str>, spent: bool) {
-        if let Err(error) = self.app.log.refresh_failed(credential, state, problem, spent).await {
+        if let Err(error) = self.app.log.credentials().refresh_failed(credential, state, problem, spent).await {
             tracing::warn!(oauth.owner = %self.owner, %error, "the outcome of a refresh is not stored");
         }
     }
 
     async fn store(&self, grant: &Grant) -> Result<CachedToken, Error> {
         let (tokens, granted_at, expires_at) = tokens_of(grant);
-        let stored = retry_until_stored(|| self.app.log.renew_credential(&self.owner, &tokens, granted_at, expires_at)).await;
+        let stored = retry_until_stored(|| self.app.log.credentials().renew(&self.owner, &tokens, granted_at, expires_at)).await;
         let generation = stored.map_err(unavailable_log)?.ok_or(REINSTALL)?;
         tracing::info!(oauth.owner = %self.owner, generation, "tokens are renewed");
         Ok(CachedToken::new(tokens.access, generation, granted_at, expires_at))

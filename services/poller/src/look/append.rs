@@ -66,7 +66,7 @@ async fn append_all(context: Arc<Context>, lease: Lease, mut entries: mpsc::Rece
 
 /// Appends a batch. If the log refuses it for good, appends one by one, so that only what is refused is parked.
 async fn append_batch(context: &Context, lease: &Lease, observations: &[Observation]) -> Vec<Appended> {
-    match context.log.observe_as(lease, observations).await {
+    match context.log.observe(lease, observations).await {
         Ok(recorded) => count(context, observations, &recorded),
         Err(error) if error.is_transient() || matches!(error, eventlog::Error::Superseded { .. }) => {
             tracing::warn!(location.id = %lease.location_id, %error, "not appended yet");

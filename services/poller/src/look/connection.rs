@@ -94,9 +94,9 @@ impl Connection {
     /// Changes the saved progress. The watch and the backfill share it, so each reads before it writes, one at a time.
     pub(crate) async fn change_progress(&self, log: &EventLog, change: impl FnOnce(&mut Progress) + Send) -> eventlog::Result<Progress> {
         let locked = self.progress.lock().await;
-        let mut progress = log.progress(&self.location_id).await?;
+        let mut progress = log.passes().progress(&self.location_id).await?;
         change(&mut progress);
-        log.save_progress(&self.location_id, &progress).await?;
+        log.passes().save_progress(&self.location_id, &progress).await?;
         drop(locked);
         Ok(progress)
     }

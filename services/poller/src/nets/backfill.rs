@@ -39,7 +39,7 @@ pub(crate) fn done_at(backfill: &Backfill, now: Timestamp) -> Option<Timestamp> 
 /// Goes on from where the last backfill stopped; does nothing when it was completed.
 async fn fill(scope: Scope<'_>) -> Result<()> {
     let Scope { context, connection, .. } = scope;
-    let backfill = context.log.progress(&connection.location_id).await?.backfill;
+    let backfill = context.log.passes().progress(&connection.location_id).await?.backfill;
     context.metrics.backfill(&connection.location_id, backfill.seen, backfill.total);
     if backfill.finished_at.is_some() {
         return Ok(());
@@ -54,7 +54,7 @@ async fn fill(scope: Scope<'_>) -> Result<()> {
     };
     tracing::info!(location.id = %connection.location_id, seen = backfill.seen, "backfill begins");
     for kind in ListKind::ALL {
-        let pass = context.log.pass(&connection.location_id, scope.net.as_str(), kind.record_kind()).await?;
+        let pass = context.log.passes().get(&connection.location_id, scope.net.as_str(), kind.record_kind()).await?;
         if pass.started_at.is_none() && pass.ended_at.is_some_and(|ended| ended >= since) {
             continue;
         }

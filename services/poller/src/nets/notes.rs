@@ -30,15 +30,15 @@ pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::R
 async fn look_at_notes(scope: Scope<'_>, after: &mut Option<NotesDue>) -> Result<()> {
     let Scope { context, connection, .. } = scope;
     let settings = &context.config.sweep;
-    if context.log.progress(&connection.location_id).await?.backfill.finished_at.is_none() {
+    if context.log.passes().progress(&connection.location_id).await?.backfill.finished_at.is_none() {
         return Ok(());
     }
-    let contacts = context.log.contacts_present(&connection.location_id).await?;
+    let contacts = context.log.known().contacts_present(&connection.location_id).await?;
     let limit = batch_size(contacts, settings.notes_interval, settings.notes_within);
     // Those seen within the last tenth of the time wait, even if no others are due.
     let age_min = SignedDuration::try_from(settings.notes_within / 10).unwrap_or_default();
     let before = Timestamp::now().checked_sub(age_min).unwrap_or(Timestamp::MIN);
-    let due = context.log.notes_due(&connection.location_id, before, after.as_ref(), limit).await?;
+    let due = context.log.known().notes_due(&connection.location_id, before, after.as_ref(), limit).await?;
     *after = if due.len() < limit as usize { None } else { due.last().cloned() };
     let request = |due: NotesDue| scope.request(due.contact_id, ContactPart::Skip, RecordParts::NOTES);
     look_at(scope, due.into_iter().map(request).collect()).await

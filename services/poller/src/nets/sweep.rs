@@ -28,12 +28,12 @@ pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::R
 async fn sweep(scope: Scope<'_>) -> Result<Duration> {
     let Scope { context, connection, .. } = scope;
     let settings = &context.config.sweep;
-    if context.log.progress(&connection.location_id).await?.backfill.finished_at.is_none() {
+    if context.log.passes().progress(&connection.location_id).await?.backfill.finished_at.is_none() {
         return Ok(settings.check_interval);
     }
     let mut pause = settings.check_interval;
     for kind in ListKind::ALL {
-        let pass = context.log.pass(&connection.location_id, Net::Sweep.as_str(), kind.record_kind()).await?;
+        let pass = context.log.passes().get(&connection.location_id, Net::Sweep.as_str(), kind.record_kind()).await?;
         let since = match (pass.started_at, due_in(scope, kind, &pass).await?) {
             (Some(since), _) => since,
             (None, Duration::ZERO) => now(),
@@ -57,7 +57,10 @@ async fn due_in(scope: Scope<'_>, kind: ListKind, pass: &Pass) -> Result<Duratio
     let settings = &scope.context.config.sweep;
     let (last, complete) = match pass.ended_at {
         Some(ended) => (Some(ended), pass.complete_at == Some(ended)),
-        None => (scope.context.log.pass(&scope.connection.location_id, Net::Backfill.as_str(), kind.record_kind()).await?.ended_at, true),
+        None => (
+            scope.context.log.passes().get(&scope.connection.location_id, Net::Backfill.as_str(), kind.record_kind()).await?.ended_at,
+            true,
+        ),
     };
     let interval = if complete { settings.interval } else { settings.interval.min(settings.broken_off_pause) };
     Ok(last.map_or(Duration::ZERO, |last| left_of(interval, last)))

@@ -45,13 +45,13 @@ async fn watch_list(scope: Scope<'_>, kind: ListKind) -> Result<Duration> {
         ListKind::Contacts | ListKind::Tasks => (settings.tasks_interval, context.config.tasks.page_rows.get()),
         ListKind::Appointments => (settings.appointments_interval, 1),
     };
-    if context.log.progress(&connection.location_id).await?.backfill.finished_at.is_none() {
+    if context.log.passes().progress(&connection.location_id).await?.backfill.finished_at.is_none() {
         return Ok(interval);
     }
-    let under_way = context.log.pass(&connection.location_id, scope.net.as_str(), kind.record_kind()).await?.started_at;
+    let under_way = context.log.passes().get(&connection.location_id, scope.net.as_str(), kind.record_kind()).await?.started_at;
     let ended = walk(scope, kind, under_way.unwrap_or_else(now), settings.appointments_range()).await?;
     end(scope, kind, &ended).await?;
-    let seen = context.log.pass(&connection.location_id, scope.net.as_str(), kind.record_kind()).await?.seen;
+    let seen = context.log.passes().get(&connection.location_id, scope.net.as_str(), kind.record_kind()).await?.seen;
     Ok(match kind {
         ListKind::Contacts | ListKind::Appointments => interval,
         ListKind::Tasks => interval.max(settings.affordable_interval(seen / u64::from(page_rows))),
@@ -65,7 +65,7 @@ async fn watch_contacts(scope: Scope<'_>) -> Result<Duration> {
     let in_hand = context.chassis.control().in_hand();
     let settings = &context.config.watch;
     let to = now();
-    let progress = context.log.progress(&connection.location_id).await?;
+    let progress = context.log.passes().progress(&connection.location_id).await?;
     let watermark = progress.watermark.unwrap_or(connection.connected_at);
     let mut from = watermark.checked_sub(SignedDuration::try_from(settings.overlap).unwrap_or_default()).unwrap_or(watermark);
     if progress.backfill.finished_at.is_none() {
@@ -76,7 +76,7 @@ async fn watch_contacts(scope: Scope<'_>) -> Result<Duration> {
     let watermark = search(scope, from, to, watermark).await?;
     connection.change_progress(&context.log, |progress| progress.watermark = Some(watermark)).await?;
     let pass = Pass { complete_since: Some(watermark), complete_at: Some(now()), ended_at: Some(now()), ..Pass::default() };
-    context.log.save_pass(&connection.location_id, scope.net.as_str(), ListKind::Contacts.record_kind(), &pass).await?;
+    context.log.passes().save(&connection.location_id, scope.net.as_str(), ListKind::Contacts.record_kind(), &pass).await?;
     drop(in_hand);
     note_acceptance(context, connection);
     Ok(settings.interval)

@@ -34,7 +34,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result
 }
 
 async fn relay_all(context: &Context, stop: &Shutdown) -> anyhow::Result<()> {
-    let behind = context.log.behind().await?;
+    let behind = context.log.relay().behind().await?;
     let relays: Vec<_> = behind.into_iter().map(|location_id| relay_location(context, location_id, stop)).collect();
     let mut relays = futures::stream::iter(relays).buffer_unordered(context.config.relay.locations_max);
     let mut failed = None;
@@ -48,7 +48,7 @@ async fn relay_all(context: &Context, stop: &Shutdown) -> anyhow::Result<()> {
 
 async fn relay_location(context: &Context, location_id: LocationId, stop: &Shutdown) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
-        match context.log.relay(&location_id, context.config.relay.batch_max.get()).await? {
+        match context.log.relay().next(&location_id, context.config.relay.batch_max.get()).await? {
             RelayTurn::Idle | RelayTurn::Busy => return Ok(()),
             RelayTurn::Batch(batch) => publish(context, &location_id, batch).await?,
         }

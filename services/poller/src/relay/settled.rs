@@ -53,7 +53,7 @@ async fn advance(context: &Context, connections: &Connections, mark: Mark) -> an
     match mark {
         Mark::None => {
             // Positions first: events published in between may be waited for without need, but none is missed.
-            let positions = context.log.relay_positions().await?;
+            let positions = context.log.relay().positions().await?;
             let events = context.bus.stream_seen(Stream::Events).await?.last_sequence;
             Ok(Mark::Mapping { positions, events })
         }
@@ -64,7 +64,7 @@ async fn advance(context: &Context, connections: &Connections, mark: Mark) -> an
         Mark::Writing { positions, intents } if has_passed(context, Stream::Intents, intents).await? => {
             // A bus that was emptied just now has no backlog either.
             if !look_for_loss(context, connections).await? {
-                context.log.save_settled(&positions).await?;
+                context.log.relay().save_settled(&positions).await?;
             }
             Ok(Mark::None)
         }
@@ -93,7 +93,7 @@ async fn look_for_loss(context: &Context, connections: &Connections) -> anyhow::
         // The log keeps microseconds.
         let created_at = jiff::Timestamp::from_microsecond(now.created_at.as_microsecond())?;
         let now = StreamSeen { created_at, last_sequence: now.last_sequence };
-        seen.push((stream, now, context.log.remembered_stream(stream.name()).await?));
+        seen.push((stream, now, context.log.relay().stream(stream.name()).await?));
     }
     let lost: Vec<Stream> = seen
         .iter()
@@ -106,7 +106,7 @@ async fn look_for_loss(context: &Context, connections: &Connections) -> anyhow::
     // Remembered last: after a stop in between, this starts over once more.
     for (stream, now, remembered) in seen {
         if remembered != Some(now) {
-            context.log.remember_stream(stream.name(), &now).await?;
+            context.log.relay().remember_stream(stream.name(), &now).await?;
         }
     }
     Ok(!lost.is_empty())
@@ -121,9 +121,9 @@ async fn start_over(context: &Context, connections: &Connections, lost: &[Stream
         tracing::warn!(stream = stream.name(), "the bus has lost messages, publishing again");
         context.metrics.stream_lost();
     }
-    context.log.rewind_relay().await?;
+    context.log.relay().rewind().await?;
     if lost.contains(&Stream::Hints) {
-        context.log.restart_backfills().await?;
+        context.log.passes().restart_backfills().await?;
         for connection in connections.all() {
             connection.backfill_wanted.notify_one();
         }

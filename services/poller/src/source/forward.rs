@@ -21,7 +21,7 @@ pub(super) async fn holder(context: &Context, location_id: &LocationId, metadata
     if metadata.contains_key(FORWARDED) {
         return Err(changing());
     }
-    let address = context.log.address_of_holder(location_id).await.map_err(status_of_log)?.ok_or_else(changing)?;
+    let address = context.log.leases().holder_address(location_id).await.map_err(status_of_log)?.ok_or_else(changing)?;
     let lost = |why: &str| Status::unavailable(format!("another replica of the poller looks after this location, {why}"));
     if address.is_empty() {
         return Err(lost("and its address is not known: set its lease.address, or ask it directly"));

@@ -63,7 +63,7 @@ impl Comparison {
                 self.compare_all(vec![contact_id]).await?;
             }
             None => {
-                self.total = self.context.log.contacts_present(&self.connection.location_id).await.map_err(status_of_log)?;
+                self.total = self.context.log.known().contacts_present(&self.connection.location_id).await.map_err(status_of_log)?;
                 self.compare_known().await?;
                 self.compare_listed().await?;
             }
@@ -79,7 +79,7 @@ impl Comparison {
             let (log, location_id) = (&self.context.log, &self.connection.location_id);
             // Nothing was asked for after the end of time, so these are all contacts.
             let contacts =
-                log.unseen_contacts(location_id, Timestamp::MAX, after.as_ref(), CONTACTS_PER_READ).await.map_err(status_of_log)?;
+                log.known().unseen_contacts(location_id, Timestamp::MAX, after.as_ref(), CONTACTS_PER_READ).await.map_err(status_of_log)?;
             let Some(last) = contacts.last() else { return Ok(()) };
             after = Some(last.clone());
             self.compare_all(contacts).await?;
@@ -94,7 +94,7 @@ impl Comparison {
             let zone = self.connection.names.zone(&client).await.map_err(|error| status_of_ghl(&error))?;
             let page = client.search(&search, &zone).await.map_err(|error| status_of_ghl(&error))?.value;
             let listed: Vec<ContactId> = page.rows.into_iter().map(|row| row.contact_id).collect();
-            let known = self.context.log.known(&self.connection.location_id, &listed).await.map_err(status_of_log)?;
+            let known = self.context.log.known().of(&self.connection.location_id, &listed).await.map_err(status_of_log)?;
             let unknown: Vec<ContactId> =
                 listed.iter().filter(|id| !known.get(*id).is_some_and(|known| known.is_present(id))).cloned().collect();
             self.total += unknown.len() as u64;
@@ -138,7 +138,7 @@ async fn compare(
     net: &Net,
     contact_id: ContactId,
 ) -> Result<Vec<api::RecordDifference>, Status> {
-    let erasure = context.log.erasure(&connection.location_id, &contact_id).await.map_err(status_of_log)?;
+    let erasure = context.log.erasures().find(&connection.location_id, &contact_id).await.map_err(status_of_log)?;
     if erasure.is_some_and(|erasure| erasure.lifted_at.is_none()) {
         return Ok(Vec::new());
     }
@@ -164,7 +164,7 @@ async fn differences(context: &Context, connection: &Connection, net: &Net, cont
         attempt += 1;
     };
     // The log is read after GHL, so that what was appended meanwhile is in it.
-    let known = context.log.known(&connection.location_id, std::slice::from_ref(contact_id)).await.map_err(status_of_log)?;
+    let known = context.log.known().of(&connection.location_id, std::slice::from_ref(contact_id)).await.map_err(status_of_log)?;
     Ok(domain::observe(&known.get(contact_id).cloned().unwrap_or_default(), &seen).drafts)
 }
 

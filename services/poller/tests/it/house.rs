@@ -107,7 +107,7 @@ impl House {
         let nats_data = embedded::scratch(&format!("{name}-nats"));
         let nats = Nats::start(NatsSettings { data: nats_data.clone(), ..NatsSettings::default() }).await.unwrap();
         let settings = eventlog::Settings { url: postgres.url("log").into(), ..eventlog::Settings::default() };
-        EventLog::migrate(&settings).await.unwrap();
+        eventlog::migrate(&settings).await.unwrap();
         let log = EventLog::connect(&settings).await.unwrap();
 
         let Ghl { base_url, location_id, token, pem } = ghl;
@@ -252,7 +252,7 @@ impl House {
     }
 
     async fn try_history(&self, contact: &str) -> eventlog::Result<Vec<String>> {
-        let events: Vec<Stored> = self.log.history(&here(), &who(contact), &eventlog::Selection::default(), None, 1_000).await?;
+        let events: Vec<Stored> = self.log.answers().history(&here(), &who(contact), &eventlog::Selection::default(), None, 1_000).await?;
         Ok(events.into_iter().rev().map(|event| event.type_name).collect())
     }
 
@@ -270,7 +270,7 @@ impl House {
     }
 
     pub(crate) async fn until_backfilled(&self) {
-        eventually("backfilled", || async { self.log.progress(&here()).await.unwrap().backfill.finished_at }).await;
+        eventually("backfilled", || async { self.log.passes().progress(&here()).await.unwrap().backfill.finished_at }).await;
     }
 
     /// What `status` says that a person must do.

@@ -17,9 +17,9 @@ async fn a_backfill_looks_at_everyone_whatever_the_length_of_a_page() {
     agency.world().rows_max = Some(4);
     let house = House::start("backfill", agency.clone(), "backfill.page_rows = 10").await;
     house.until_backfilled().await;
-    let head = house.log.locations().await.unwrap()[0].head;
+    let head = house.log.locations().list().await.unwrap()[0].head;
     assert_eq!(head, 75);
-    let progress = house.log.progress(&here()).await.unwrap().backfill;
+    let progress = house.log.passes().progress(&here()).await.unwrap().backfill;
     assert_eq!((progress.seen, progress.total), (25, Some(25)));
     assert_eq!(agency.asked("/contacts/c-7"), 1, "only its notes are asked for: the others are in lists");
     house.stop().await;
@@ -37,7 +37,7 @@ async fn a_calendar_that_holds_more_than_one_answer_is_read_in_shorter_spans() {
     agency.world().parts.insert(("c-1".to_owned(), "events"), meetings.collect());
     let house = House::start("dense", agency.clone(), "ghl.events_bytes_max = 1000").await;
     house.until_backfilled().await;
-    assert_eq!(house.log.locations().await.unwrap()[0].head, 43, "the contact, its task, its note and every meeting");
+    assert_eq!(house.log.locations().list().await.unwrap()[0].head, 43, "the contact, its task, its note and every meeting");
     assert_eq!(agency.asked("/contacts/c-1/appointments"), 0, "the lists of the calendar are enough");
     house.stop().await;
 }
@@ -60,13 +60,13 @@ async fn a_backfill_goes_on_where_it_was_stopped() {
     }
     agency.fail("/contacts/c-20", 503);
     let mut house = House::start("resume", agency.clone(), "backfill.page_rows = 10").await;
-    eventually("two pages", || async { (house.log.progress(&here()).await.unwrap().backfill.seen == 20).then_some(()) }).await;
+    eventually("two pages", || async { (house.log.passes().progress(&here()).await.unwrap().backfill.seen == 20).then_some(()) }).await;
     let before = agency.asked("/contacts/c-05");
     house.restart().await;
     agency.world().failing.clear();
     house.until_backfilled().await;
     assert_eq!(agency.asked("/contacts/c-05"), before, "what was done is not done again");
-    assert_eq!(house.log.locations().await.unwrap()[0].head, 90);
+    assert_eq!(house.log.locations().list().await.unwrap()[0].head, 90);
     house.stop().await;
 }
 

@@ -98,7 +98,7 @@ impl Fair {
 
     async fn state(&self, id: &LocationId) -> Option<CredentialState> {
         let owner = CredentialOwner::Location(id.clone());
-        let credentials = self.house.log.credentials().await.unwrap();
+        let credentials = self.house.log.credentials().list().await.unwrap();
         credentials.into_iter().find(|credential| credential.owner == owner).map(|credential| credential.state)
     }
 
@@ -107,7 +107,7 @@ impl Fair {
     }
 
     async fn held(&self) -> BTreeSet<LocationId> {
-        self.house.log.holdings().await.unwrap().into_iter().map(|holding| holding.location_id).collect()
+        self.house.log.leases().holdings().await.unwrap().into_iter().map(|holding| holding.location_id).collect()
     }
 
     async fn until_held(&self, wanted: &[&LocationId]) {
@@ -116,9 +116,9 @@ impl Fair {
     }
 
     async fn until_mirrored(&self, id: &LocationId) {
-        let backfilled = || async { self.house.log.progress(id).await.ok()?.backfill.finished_at };
+        let backfilled = || async { self.house.log.passes().progress(id).await.ok()?.backfill.finished_at };
         eventually(&format!("{id} backfilled"), backfilled).await;
-        let known = self.house.log.overview().await.unwrap().into_iter().find(|overview| overview.location_id == *id).unwrap();
+        let known = self.house.log.answers().overview().await.unwrap().into_iter().find(|overview| overview.location_id == *id).unwrap();
         assert_eq!(known.contacts, 3);
     }
 
@@ -126,7 +126,8 @@ impl Fair {
     async fn until_a_change_arrives(&self, world: &World, id: &LocationId) {
         let contact = world.contact_ids().pop().unwrap();
         let who = ContactId::new(&contact).unwrap();
-        let events = || async { self.house.log.history(id, &who, &eventlog::Selection::default(), None, 1_000).await.unwrap().len() };
+        let events =
+            || async { self.house.log.answers().history(id, &who, &eventlog::Selection::default(), None, 1_000).await.unwrap().len() };
         let before = events().await;
         world.update_contact(&contact, &json!({"city": format!("City {before}")}), Webhook::Sent).unwrap();
         eventually("the change", || async { (events().await > before).then_some(()) }).await;
@@ -168,7 +169,7 @@ impl Write for Lines {
 async fn tokens(fair: &Fair, id: &LocationId) -> [String; 2] {
     let settings = eventlog::Settings { kek: SecretString::from(KEK), ..fair.house.log_settings() };
     let log = EventLog::connect(&settings).await.unwrap();
-    let (_, tokens) = log.credential(&CredentialOwner::Location(id.clone())).await.unwrap().unwrap();
+    let (_, tokens) = log.credentials().find(&CredentialOwner::Location(id.clone())).await.unwrap().unwrap();
     let tokens = tokens.unwrap();
     [tokens.access.expose_secret().to_owned(), tokens.refresh.unwrap().expose_secret().to_owned()]
 }
@@ -252,7 +253,7 @@ async fn an_agency_brings_its_locations_and_webhooks_add_and_retire_them() {
     let contact = third_world.contact_ids().pop().unwrap();
     third_world.update_contact(&contact, &json!({"city": "Lyon"}), Webhook::Sent).unwrap();
     let who = ContactId::new(contact).unwrap();
-    let seen = || async { fair.house.log.history(&third, &who, &eventlog::Selection::default(), None, 10).await.ok()?.pop() };
+    let seen = || async { fair.house.log.answers().history(&third, &who, &eventlog::Selection::default(), None, 10).await.ok()?.pop() };
     eventually("the new location is mirrored", seen).await;
 
     fair.sandbox.agency().uninstall(second.as_str(), Webhook::Sent);

@@ -11,7 +11,7 @@ use crate::house::{House, eventually, here};
 const APPEARED: [&str; 3] = ["contact.appeared", "note.appeared", "task.appeared"];
 
 async fn holder(house: &House) -> Option<eventlog::Holding> {
-    house.log.holdings().await.unwrap().into_iter().find(|holding| holding.location_id == here())
+    house.log.leases().holdings().await.unwrap().into_iter().find(|holding| holding.location_id == here())
 }
 
 #[tokio::test(flavor = "multi_thread")]

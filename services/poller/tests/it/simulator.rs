@@ -42,7 +42,7 @@ async fn the_log_comes_to_hold_what_the_simulator_holds() {
     });
     let news: Vec<String> = news.filter_map(|event| event.contact_id).map(|id| id.to_string()).collect();
     assert_eq!(news, [newest], "only who came after the location was connected is new");
-    assert!(house.log.parked(None, None, 10).await.unwrap().is_empty());
+    assert!(house.log.parked().list(None, None, 10).await.unwrap().is_empty());
     house.stop().await;
     sandbox.stop().await;
 }

@@ -69,7 +69,7 @@ async fn what_differs_between_ghl_and_the_log_is_told_field_by_field() {
     assert_eq!((field.field.as_str(), field.log_json.as_str(), field.ghl_json.as_str()), ("first_name", "\"Name c-1\"", "\"New\""));
     assert_eq!(verified(&house, "c-1").await.1.len(), 1);
     assert_eq!(verified(&house, "c-3").await, (1, Vec::new()));
-    assert_eq!(house.log.locations().await.unwrap()[0].head, 9, "comparing appends nothing");
+    assert_eq!(house.log.locations().list().await.unwrap()[0].head, 9, "comparing appends nothing");
     house.stop().await;
 }
 
@@ -83,12 +83,12 @@ async fn an_erased_contact_is_neither_asked_for_nor_called_different() {
     house.until_backfilled().await;
     let erased = ContactId::new("c-1").unwrap();
     let erase = Erase { reason: "asked".to_owned(), who: "ann".to_owned(), leave_plain_events: true };
-    house.log.erase(&here(), &erased, &erase).await.unwrap();
+    house.log.erasures().erase(&here(), &erased, &erase).await.unwrap();
     let asked = agency.asked("/contacts/c-1");
     assert_eq!(verified(&house, "").await, (2, Vec::new()));
     assert_eq!(verified(&house, "c-1").await, (1, Vec::new()));
     assert_eq!(agency.asked("/contacts/c-1"), asked);
-    house.log.lift_erasure(&here(), &erased, "ann").await.unwrap();
+    house.log.erasures().lift(&here(), &erased, "ann").await.unwrap();
     assert_eq!(verified(&house, "").await.1.len(), 3);
     house.stop().await;
 }

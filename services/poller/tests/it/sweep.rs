@@ -51,7 +51,7 @@ async fn whoever_is_gone_without_a_webhook_is_missed_by_the_sweep() {
             .concat(),
         )
         .await;
-    let events = house.log.history(&here(), &crate::house::who("c-07"), &eventlog::Selection::default(), None, 1).await.unwrap();
+    let events = house.log.answers().history(&here(), &crate::house::who("c-07"), &eventlog::Selection::default(), None, 1).await.unwrap();
     assert_eq!(events[0].cause.net.as_str(), "sweep");
     house.stop().await;
 }
@@ -61,7 +61,7 @@ async fn an_unchanged_location_costs_no_call_for_a_contact_and_appends_nothing()
     let agency = Agency::default();
     let house = settled_in("sweep-still", &agency, 25, "").await;
     until_swept(&house, 1.0).await;
-    let head = house.log.locations().await.unwrap()[0].head;
+    let head = house.log.locations().list().await.unwrap()[0].head;
     let looks = || {
         let asked = agency.world().asked.clone();
         asked.iter().filter(|path| path.starts_with("/contacts/c-")).count()
@@ -69,7 +69,7 @@ async fn an_unchanged_location_costs_no_call_for_a_contact_and_appends_nothing()
     let before = looks();
     until_swept(&house, 2.0).await;
     assert_eq!(looks(), before);
-    assert_eq!(house.log.locations().await.unwrap()[0].head, head);
+    assert_eq!(house.log.locations().list().await.unwrap()[0].head, head);
     house.stop().await;
 }
 
@@ -92,7 +92,7 @@ async fn a_list_that_leads_in_a_circle_proves_no_absence() {
     let broken_off =
         || async { house.metric("passes_total", "net=\"sweep\",kind=\"contact\",outcome=\"broken_off\"").await.unwrap_or_default() };
     eventually("broken off", || async { (broken_off().await > 1.0).then_some(()) }).await;
-    let pass = house.log.pass(&here(), "sweep", domain::RecordKind::Contact).await.unwrap();
+    let pass = house.log.passes().get(&here(), "sweep", domain::RecordKind::Contact).await.unwrap();
     assert_ne!(pass.complete_at, pass.ended_at, "it does not count as complete");
     assert_eq!(agency.asked("/contacts/c-11"), 1, "who was not listed is not looked at");
     house.stop().await;
@@ -178,7 +178,7 @@ async fn a_sweep_that_was_stopped_goes_on_where_it_was() {
     agency.rename("c-17", "New", "2020-01-01T00:00:59.000Z");
     agency.fail("/contacts/c-17", 503);
     let under_way = || async {
-        let pass = house.log.pass(&here(), "sweep", domain::RecordKind::Contact).await.unwrap();
+        let pass = house.log.passes().get(&here(), "sweep", domain::RecordKind::Contact).await.unwrap();
         (pass.seen == 15).then_some(pass.started_at?)
     };
     let began = eventually("half way", under_way).await;
@@ -187,7 +187,7 @@ async fn a_sweep_that_was_stopped_goes_on_where_it_was() {
     agency.world().failing.clear();
     house.until_history("c-17", &[&APPEARED[..], &["contact.changed"]].concat()).await;
     let ended = || async {
-        let pass = house.log.pass(&here(), "sweep", domain::RecordKind::Contact).await.unwrap();
+        let pass = house.log.passes().get(&here(), "sweep", domain::RecordKind::Contact).await.unwrap();
         pass.complete_since.filter(|since| *since >= began)
     };
     eventually("complete", ended).await;

@@ -29,9 +29,8 @@ async fn a_wiped_bus_is_filled_again_and_everyone_is_looked_at_again() {
     }
     let mut house = House::start("wiped", agency.clone(), "").await;
     house.until_backfilled().await;
-    eventually("relayed", || async { (house.log.relay_positions().await.unwrap()[&here()] == 6).then_some(()) }).await;
-    eventually("remembered", || async { house.log.remembered_stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence == 6) })
-        .await;
+    eventually("relayed", || async { (house.log.relay().positions().await.unwrap()[&here()] == 6).then_some(()) }).await;
+    eventually("remembered", || async { house.log.relay().stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence == 6) }).await;
     let looks = agency.asked("/contacts/c-2/notes");
     // Its webhook is lost with the bus.
     agency.remove("c-1");
@@ -39,7 +38,7 @@ async fn a_wiped_bus_is_filled_again_and_everyone_is_looked_at_again() {
     eventually("looked at again", || async { (agency.asked("/contacts/c-2/notes") > looks).then_some(()) }).await;
     house.until_history("c-1", &[&APPEARED[..], &["contact.vanished", "task.vanished", "note.vanished"]].concat()).await;
     // All nine of them. What was appended before the loss was noticed has come to the new stream once already, under its first id.
-    eventually("published again", || async { house.log.remembered_stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence >= 9) })
+    eventually("published again", || async { house.log.relay().stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence >= 9) })
         .await;
     assert_eq!(house.history("c-2").await, APPEARED, "nothing twice");
     house.stop().await;
@@ -58,7 +57,7 @@ async fn a_contact_that_cannot_be_read_parks_alone() {
     assert_eq!(house.history("c-3").await, APPEARED);
     assert_eq!(house.send("ContactUpdate", json!({"id": "c-2"})).await, 200);
     eventually("parked", || async { house.metric("hints_total", "outcome=\"parked\"").await }).await;
-    let parked = house.log.parked(None, None, 10).await.unwrap();
+    let parked = house.log.parked().list(None, None, 10).await.unwrap();
     assert_eq!(parked.len(), 1, "the same contact is parked once");
     assert_eq!(parked[0].parking.status, Some(422));
     assert_eq!(parked[0].parking.subject, "hints.v1.loc-1");
@@ -74,7 +73,7 @@ async fn a_refused_token_pauses_the_location_until_it_is_accepted() {
     assert_eq!(house.send("ContactCreate", json!({"id": "c-1"})).await, 200);
     let refused = || house.metric("token_refused", "location=\"loc-1\"");
     eventually("shown", || async { refused().await.filter(|refused| *refused > 0.5) }).await;
-    assert!(house.log.parked(None, None, 10).await.unwrap().is_empty(), "nothing is parked for it");
+    assert!(house.log.parked().list(None, None, 10).await.unwrap().is_empty(), "nothing is parked for it");
     let told = house.to_mend().await;
     assert!(told.starts_with("location loc-1: GHL refuses its private integration token; make another"), "{told}");
     agency.world().failing.clear();
@@ -125,8 +124,8 @@ async fn an_event_too_large_for_the_bus_parks_alone() {
     // More than the server takes, so that it is the server who says no.
     let house = House::start("large", agency, "relay.message_bytes_max = 20000000").await;
     house.until_backfilled().await;
-    eventually("relayed", || async { (house.log.relay_positions().await.unwrap()[&here()] >= 6).then_some(()) }).await;
-    let parked = house.log.parked(None, None, 10).await.unwrap();
+    eventually("relayed", || async { (house.log.relay().positions().await.unwrap()[&here()] >= 6).then_some(()) }).await;
+    let parked = house.log.parked().list(None, None, 10).await.unwrap();
     assert_eq!(parked.len(), 1);
     assert_eq!(parked[0].parking.contact_id, Some(crate::house::who("c-1")));
     house.stop().await;

@@ -48,7 +48,7 @@ impl Probe {
     /// While a server cannot be reached, the figures are zero: that is no reason to stop.
     pub(super) async fn read(&self, agency: &Agency) -> anyhow::Result<Figures> {
         let ghl_calls = agency.calls();
-        let overview = match self.log.overview().await {
+        let overview = match self.log.answers().overview().await {
             Ok(locations) => locations.into_iter().find(|location| location.location_id == self.location_id),
             Err(error) if error.is_transient() => None,
             Err(error) => return Err(error).context("asking the event log"),
@@ -60,7 +60,7 @@ impl Probe {
     }
 
     pub(super) async fn connected_at(&self) -> anyhow::Result<Timestamp> {
-        let locations = self.log.locations().await.context("asking the event log")?;
+        let locations = self.log.locations().list().await.context("asking the event log")?;
         let location = locations.into_iter().find(|location| location.location_id == self.location_id);
         // Not connected yet, so nothing can be new.
         Ok(location.map_or(Timestamp::MAX, |location| location.connected_at))

@@ -1,7 +1,6 @@
 //! The databases and their roles: the log's owner only migrates, the services have roles of their own.
 
 use anyhow::Context;
-use eventlog::EventLog;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use url::Url;
@@ -29,9 +28,9 @@ pub(crate) async fn prepare(settings: &Settings, servers: &Servers, secrets: &Se
         None => external(&settings.postgres),
     };
     let as_owner = eventlog::Settings { url: owner.clone(), ..eventlog::Settings::default() };
-    EventLog::migrate(&as_owner).await.context("migrating the event log")?;
+    eventlog::migrate(&as_owner).await.context("migrating the event log")?;
     let password = SecretString::from(secrets.log_password.clone());
-    EventLog::ensure_service_role(&as_owner, LOG_USER, &password).await.context("making the role of the services")?;
+    eventlog::ensure_service_role(&as_owner, LOG_USER, &password).await.context("making the role of the services")?;
     Ok(Databases { log: with_user(owner.expose_secret(), LOG_USER, &secrets.log_password)?, bridge })
 }
 

@@ -63,7 +63,7 @@ impl Stage {
         let nats = Nats::start(nats_settings.clone()).await.unwrap();
         nats_settings.port = Some(nats.port());
         let log_settings = eventlog::Settings { url: postgres.url("log").into(), ..eventlog::Settings::default() };
-        EventLog::migrate(&log_settings).await.unwrap();
+        eventlog::migrate(&log_settings).await.unwrap();
         let bridge = Bridge::default();
         let bridge_url = bridge.serve().await;
         let file = data.join("writer.toml");
@@ -79,7 +79,7 @@ impl Stage {
         let log = EventLog::connect(&log_settings).await.unwrap();
         let bus = Bus::connect(&config.bus).await.unwrap();
         let location_id = LocationId::new("loc.1/é *>").unwrap();
-        log.connect_location(&location_id, Timestamp::now()).await.unwrap();
+        log.locations().connect(&location_id, Timestamp::now()).await.unwrap();
         let (postgres, nats) = (Some(postgres), Some(nats));
         let stage = Self { postgres, nats, postgres_settings, nats_settings, log, bus, bridge, location_id, config };
         stage.until("the bus takes streams", async || stage.bus.ensure_streams().await.is_ok()).await;

@@ -57,7 +57,7 @@ async fn an_object_that_is_refused_parks_alone_and_can_be_sent_again() {
     stage.publish_bytes(b"{\"not\": \"an intent\"}").await;
     stage.until_settled().await;
     assert_eq!(stage.holds(), expected(&[("ghl:task/a", "a as of 1"), ("ghl:task/b", "b as of 3")]));
-    let parked = stage.log.parked(None, None, 10).await.unwrap();
+    let parked = stage.log.parked().list(None, None, 10).await.unwrap();
     let mut reasons: Vec<_> = parked.iter().map(|parked| (parked.parking.status, parked.parking.reason.clone())).collect();
     reasons.sort();
     assert_eq!(reasons.len(), 2, "{reasons:?}");
@@ -66,12 +66,12 @@ async fn an_object_that_is_refused_parks_alone_and_can_be_sent_again() {
 
     stage.bridge.held().refused.clear();
     let waiting = parked.into_iter().find(|parked| parked.parking.status.is_some()).unwrap();
-    let redriven = stage.log.redrive(&stage.location_id, waiting.id, "ops").await.unwrap();
+    let redriven = stage.log.parked().redrive(&stage.location_id, waiting.id, "ops").await.unwrap();
     let subject = bus::Subject::parse(&redriven.parking.subject).unwrap();
     stage.bus.publish(bus::Outgoing { subject, id: None, traceparent: None, body: redriven.parking.message }).await.unwrap();
     stage.until_settled().await;
     assert_eq!(stage.holds().get("ghl:task/bad").map(String::as_str), Some("bad as of 2"));
-    assert_eq!(stage.log.parked(None, None, 10).await.unwrap().len(), 1, "the delivery resolved what waited");
+    assert_eq!(stage.log.parked().list(None, None, 10).await.unwrap().len(), 1, "the delivery resolved what waited");
     writer.stop().await;
     stage.close().await;
 }
@@ -87,7 +87,7 @@ async fn a_request_that_is_refused_as_a_whole_is_split_until_the_culprit_stands_
     stage.until_settled().await;
     assert_eq!(stage.holds().len(), 39);
     assert_eq!(stage.happened("ghl:task/17", DeliveryOutcome::Parked).await, 1);
-    assert_eq!(stage.log.parked(None, None, 10).await.unwrap().len(), 1);
+    assert_eq!(stage.log.parked().list(None, None, 10).await.unwrap().len(), 1);
     writer.stop().await;
     stage.close().await;
 }
@@ -96,19 +96,19 @@ async fn a_request_that_is_refused_as_a_whole_is_split_until_the_culprit_stands_
 async fn what_was_on_its_way_to_a_retired_workspace_does_not_bring_it_back() {
     let stage = Stage::set("writer-retired").await;
     let shadow = Workspace::new("shadow").unwrap();
-    stage.log.create_workspace(&stage.location_id, &shadow, None, "ann").await.unwrap();
+    stage.log.workspaces().create(&stage.location_id, &shadow, None, "ann").await.unwrap();
     let writer = stage.run();
     let (into_shadow, live) = (|seq| stage.task("a", seq).bound_for(&shadow, 0), |seq| stage.task("a", seq));
     stage.publish(&[into_shadow(1)]).await;
     stage.until_settled().await;
     assert_eq!(stage.bridge.holds("shadow").len(), 1);
-    stage.log.retire(&stage.location_id, &shadow, "ann").await.unwrap();
+    stage.log.workspaces().retire(&stage.location_id, &shadow, "ann").await.unwrap();
     stage.bridge.held().workspaces.remove("shadow");
     stage.publish(&[into_shadow(2), live(2)]).await;
     stage.until_settled().await;
     assert!(!stage.bridge.held().workspaces.contains_key("shadow"));
     assert_eq!(stage.holds(), expected(&[("ghl:task/a", "a as of 2")]), "the live one goes on");
-    assert!(stage.log.parked(None, None, 10).await.unwrap().is_empty());
+    assert!(stage.log.parked().list(None, None, 10).await.unwrap().is_empty());
     writer.stop().await;
     stage.close().await;
 }
@@ -123,7 +123,7 @@ async fn an_outage_is_waited_for_and_nothing_is_parked() {
     stage.until("the outage is over", async || stage.bridge.held().faults.is_empty()).await;
     stage.until_settled().await;
     assert_eq!(stage.holds().len(), 2);
-    assert_eq!(stage.log.parked(None, None, 10).await.unwrap(), []);
+    assert_eq!(stage.log.parked().list(None, None, 10).await.unwrap(), []);
     assert_eq!(stage.happened("ghl:task/a", DeliveryOutcome::Delivered).await, 1);
     writer.stop().await;
     stage.close().await;
@@ -171,7 +171,7 @@ async fn the_log_and_the_bus_may_go_away_and_come_back() {
     stage.publish(&[stage.task("c", 4)]).await;
     stage.until_settled().await;
     assert_eq!(stage.holds().len(), 3);
-    assert_eq!(stage.log.parked(None, None, 10).await.unwrap(), []);
+    assert_eq!(stage.log.parked().list(None, None, 10).await.unwrap(), []);
     writer.stop().await;
     stage.close().await;
 }

@@ -33,9 +33,9 @@ impl History<'_> {
             // One more than the page tells whether there is another page.
             let wanted = u32::try_from(size + 1 - found.len()).unwrap_or(u32::MAX);
             let limit = if fields.is_empty() { wanted } else { self.limits.read_rows };
-            let rows = self.log.history(self.location_id, self.contact_id, selection, before, limit).await?;
+            let rows = self.log.answers().history(self.location_id, self.contact_id, selection, before, limit).await?;
             let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-            for mut event in self.log.open(rows).await? {
+            for mut event in self.log.keys().open(rows).await? {
                 before = Some(event.seq);
                 if keep_fields(&mut event, fields) {
                     if found.len() == size {
@@ -60,12 +60,12 @@ impl History<'_> {
         let deliveries = Selection { types: vec!["delivery".to_owned()], ..Selection::default() };
         loop {
             let (rows, contact_id) = (self.limits.read_rows, Some(self.contact_id));
-            let stretch = self.log.select(self.location_id, contact_id, &deliveries, after, rows, u64::MAX).await?;
+            let stretch = self.log.answers().select(self.location_id, contact_id, &deliveries, after, rows, u64::MAX).await?;
             if stretch.through == after {
                 return Ok(tracing.found);
             }
             after = stretch.through;
-            for event in self.log.open(stretch.events).await? {
+            for event in self.log.keys().open(stretch.events).await? {
                 if let Ok(Body::Delivery(fact)) = &event.body {
                     tracing.take(&event, fact);
                 }

@@ -37,7 +37,7 @@ impl Watch {
                 }
                 continue;
             }
-            let events = self.log.open(events).await.map_err(status_of_log)?;
+            let events = self.log.keys().open(events).await.map_err(status_of_log)?;
             if self.tell(events, through, &to).await.is_err() {
                 return Ok(());
             }
@@ -46,7 +46,10 @@ impl Watch {
 
     async fn next(&self) -> eventlog::Result<Stretch> {
         let (contact_id, limits) = (self.contact_id.as_ref(), &self.limits);
-        self.log.select(&self.location_id, contact_id, &self.selection, self.after, limits.watch_rows, limits.scan_rows.into()).await
+        self.log
+            .answers()
+            .select(&self.location_id, contact_id, &self.selection, self.after, limits.watch_rows, limits.scan_rows.into())
+            .await
     }
 
     /// What matches, and how far it was looked through where that is further. Fails when nobody listens any more.

@@ -33,7 +33,7 @@ impl Looking<'_> {
         point: Option<&api::Point>,
         otherwise: Option<Point>,
     ) -> Result<Point, Status> {
-        let head = self.log.head(location_id).await.map_err(no_location)?;
+        let head = self.log.locations().head(location_id).await.map_err(no_location)?;
         match point.and_then(|point| point.at.as_ref()) {
             None => Ok(otherwise.unwrap_or(Point::Position(head))),
             Some(api::point::At::Position(position)) if *position > head => {
@@ -51,7 +51,7 @@ impl Looking<'_> {
         if let Some(seen) = seen.remove(contact_id) {
             return Ok(seen);
         }
-        if self.log.has_contact(location_id, contact_id).await.map_err(status_of_log)? {
+        if self.log.answers().has_contact(location_id, contact_id).await.map_err(status_of_log)? {
             Ok(Seen::default())
         } else {
             Err(unknown_contact())
@@ -65,9 +65,9 @@ impl Looking<'_> {
         contacts: &[ContactId],
         point: Point,
     ) -> Result<BTreeMap<ContactId, Seen>, Status> {
-        let events = self.log.standing(location_id, contacts, point).await.map_err(status_of_log)?;
+        let events = self.log.answers().standing(location_id, contacts, point).await.map_err(status_of_log)?;
         let mut all: BTreeMap<ContactId, Seen> = BTreeMap::new();
-        for event in self.log.open(events).await.map_err(status_of_log)? {
+        for event in self.log.keys().open(events).await.map_err(status_of_log)? {
             let Some(contact_id) = event.contact_id.clone() else { continue };
             let seen = all.entry(contact_id).or_default();
             let seq = event.seq;
@@ -93,12 +93,13 @@ impl Looking<'_> {
         let (mut blaming, mut unreadable, mut after) = (Blaming::new(blame), Vec::new(), 0);
         loop {
             let rows = self.limits.read_rows;
-            let stretch = self.log.select(location_id, Some(contact_id), &selection, after, rows, u64::MAX).await.map_err(no_location)?;
+            let stretch =
+                self.log.answers().select(location_id, Some(contact_id), &selection, after, rows, u64::MAX).await.map_err(no_location)?;
             if stretch.through == after {
                 return Ok((blaming.values(), unreadable));
             }
             after = stretch.through;
-            for event in self.log.open(stretch.events).await.map_err(status_of_log)? {
+            for event in self.log.keys().open(stretch.events).await.map_err(status_of_log)? {
                 let seq = event.seq;
                 match event.transpose() {
                     Ok(recorded) => blaming.take(&recorded),

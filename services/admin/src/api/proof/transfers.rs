@@ -38,7 +38,7 @@ pub(crate) struct Export {
 impl Export {
     /// Sends the file piece by piece; whoever takes it sets the pace.
     pub(crate) async fn send(self, pieces: &Outgoing) -> Result<(), Status> {
-        let header = self.log.export_header(&self.location_id).await.map_err(status_of_log)?;
+        let header = self.log.chain().header(&self.location_id).await.map_err(status_of_log)?;
         let mut writer = Writer::begin(Vec::new(), &header).map_err(unwritten)?;
         if let Some(key) = &self.key {
             writer.key(key).map_err(unwritten)?;
@@ -49,7 +49,7 @@ impl Export {
         let mut after = 0;
         while after < header.head {
             let through = header.head.min(after.saturating_add(self.events));
-            let packed = self.log.export(&self.location_id, (after, through), |link, hash| Ok(writer.event(link, hash)?)).await;
+            let packed = self.log.chain().export(&self.location_id, (after, through), |link, hash| Ok(writer.event(link, hash)?)).await;
             packed.map_err(Failure::status)?;
             after = through;
             send(pieces, std::mem::take(writer.written()), after, header.head).await;
@@ -165,7 +165,7 @@ fn read(pieces: Pieces, limits: Limits, arriving: &mpsc::Sender<Arriving>) -> Re
 /// Gives the header of what was imported; none when the file did not come to its end.
 async fn store(log: &EventLog, mut arrived: mpsc::Receiver<Arriving>, steps: &Steps) -> Result<Option<Header>, Status> {
     let Some(Arriving::Header(header)) = arrived.recv().await else { return Ok(None) };
-    let mut import = log.import(&header).await.map_err(status_of_log)?;
+    let mut import = log.chain().import(&header).await.map_err(status_of_log)?;
     loop {
         match arrived.recv().await {
             Some(Arriving::Events(events)) => {

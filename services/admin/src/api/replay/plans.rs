@@ -63,7 +63,7 @@ pub(crate) async fn rules(context: &Context, given: Option<&api::selection::Rule
 
 /// The last position that counts, with its hash.
 async fn head(context: &Context, location_id: &LocationId, until: Option<api::selection::Until>) -> Result<(u64, Hash), Status> {
-    let locations = context.log.locations().await.map_err(status_of_log)?;
+    let locations = context.log.locations().list().await.map_err(status_of_log)?;
     let head = locations.into_iter().find(|location| location.location_id == *location_id).map_or(0, |location| location.head);
     let position = match until {
         None => head,
@@ -73,7 +73,7 @@ async fn head(context: &Context, location_id: &LocationId, until: Option<api::se
         }
         Some(api::selection::Until::RecordedAt(at)) => position_at(context, location_id, request::instant(&at)?, head).await?,
     };
-    Ok((position, context.log.hash_at(location_id, position).await.map_err(status_of_log)?))
+    Ok((position, context.log.chain().hash_at(location_id, position).await.map_err(status_of_log)?))
 }
 
 /// The last position that was recorded no later: positions are recorded in order.
@@ -108,7 +108,7 @@ pub(crate) async fn make(context: &Context, mut plan: Plan, rules: Rules, with_s
     let tally = planning.finish().await.map_err(status_of_planning)?;
     plan.hash = staleness::hash(&plan, &tally);
     plan.totals = staleness::totals(&tally);
-    context.log.keep_plan(&plan).await.map_err(status_of_log)?;
+    context.log.replays().keep_plan(&plan).await.map_err(status_of_log)?;
     let plan = answers::plan(&plan, context.settings.outdate_items);
     parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Plan(plan)) })).await.map_err(gone)
 }

@@ -36,7 +36,7 @@ pub(crate) fn hash(plan: &Plan, tally: &Tally) -> domain::Hash {
 /// `FAILED_PRECONDITION` names what has moved since it was made.
 pub(crate) async fn ensure_current(context: &Context, plan: Plan, accept_newer: bool) -> Result<Plan, Status> {
     ensure_same_workspace(context, &plan).await?;
-    let known = context.log.hash_at(&plan.location_id, plan.head.0).await;
+    let known = context.log.chain().hash_at(&plan.location_id, plan.head.0).await;
     let same_log = match known {
         Ok(hash) => hash == plan.head.1,
         Err(eventlog::Error::NotFound) => false,

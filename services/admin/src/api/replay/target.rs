@@ -13,7 +13,7 @@ impl Context {
         if let Some(own) = &generation.rules {
             return Ok(own.clone());
         }
-        let kept = self.log.rules_texts().await.map_err(status_of_log)?;
+        let kept = self.log.workspaces().rules_texts().await.map_err(status_of_log)?;
         let builtin = || Rules::builtin().map(|rules| rules.revision().clone());
         let first = kept.into_iter().next().map(|(revision, _)| revision);
         first.map_or_else(builtin, Ok).map_err(|error| Status::internal(error.to_string()))
@@ -21,7 +21,7 @@ impl Context {
 
     /// The location that is meant: the one that is named, or the only one there is.
     pub(crate) async fn location(&self, named: &str) -> Result<LocationId, Status> {
-        let mut locations = self.log.locations().await.map_err(status_of_log)?;
+        let mut locations = self.log.locations().list().await.map_err(status_of_log)?;
         if !named.is_empty() {
             let found = locations.into_iter().find(|location| location.location_id.as_str() == named);
             return found.map(|location| location.location_id).ok_or_else(unknown_location);
@@ -35,7 +35,7 @@ impl Context {
 
     /// The workspace that is meant: the one that is named, or the live one.
     pub(crate) async fn workspace(&self, location_id: &LocationId, named: &str) -> Result<Generation, Status> {
-        let all = self.log.workspaces(location_id).await.map_err(status_of_log)?;
+        let all = self.log.workspaces().list(location_id).await.map_err(status_of_log)?;
         let found = all.into_iter().find(|one| if named.is_empty() { one.role == Role::Live } else { one.workspace.as_str() == named });
         found.ok_or_else(|| Status::not_found("the location has no such workspace; `mirrorctl workspaces` lists those it has"))
     }
@@ -43,7 +43,7 @@ impl Context {
     /// Reads rules that were given, and keeps them.
     pub(crate) async fn keep(&self, text: &str) -> Result<Rules, Status> {
         let rules = Rules::parse(text).map_err(|error| Status::invalid_argument(format!("rules_text: {error}")))?;
-        self.log.keep_rules(rules.revision(), text).await.map_err(status_of_log)?;
+        self.log.workspaces().keep_rules(rules.revision(), text).await.map_err(status_of_log)?;
         Ok(rules)
     }
 }

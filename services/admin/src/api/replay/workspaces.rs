@@ -32,7 +32,7 @@ pub(crate) async fn create(context: &Context, request: api::CreateWorkspaceReque
         None => context.workspace(&location_id, "").await?.rules,
     };
     context.bridge.create(&workspace).await.map_err(|error| status_of_bridge(&error))?;
-    let created = context.log.create_workspace(&location_id, &workspace, rules.as_ref(), operator(&request.who)).await;
+    let created = context.log.workspaces().create(&location_id, &workspace, rules.as_ref(), operator(&request.who)).await;
     let created = created.map_err(|error| {
         if error.is_taken() {
             Status::already_exists("a workspace of this name was created before; choose another")
@@ -50,7 +50,7 @@ pub(crate) async fn promote(context: &Context, location_id: &LocationId, name: &
     let chosen = context.workspace(location_id, workspace_name(name)?.as_str()).await?;
     if chosen.role == Role::Live {
         // The step before was taken; whether the next one was is not known.
-        let all = context.log.workspaces(location_id).await.map_err(status_of_log)?;
+        let all = context.log.workspaces().list(location_id).await.map_err(status_of_log)?;
         let former = all.into_iter().find(|one| one.role == Role::Former);
         let former = former.ok_or_else(|| Status::failed_precondition("the workspace is live already"))?;
         return switched(context, chosen, former).await;
@@ -58,15 +58,17 @@ pub(crate) async fn promote(context: &Context, location_id: &LocationId, name: &
     if chosen.role != Role::Shadow {
         return Err(Status::failed_precondition("only a shadow can be promoted; roll back to reach the former workspace"));
     }
-    let (live, former) = context.log.promote(location_id, &chosen.workspace, Role::Former, who).await.map_err(status_of_log)?;
+    let (live, former) =
+        context.log.workspaces().promote(location_id, &chosen.workspace, Role::Former, who).await.map_err(status_of_log)?;
     switched(context, live, former).await
 }
 
 pub(crate) async fn roll_back(context: &Context, location_id: &LocationId, who: &str) -> Result<Pair, Status> {
-    let all = context.log.workspaces(location_id).await.map_err(status_of_log)?;
+    let all = context.log.workspaces().list(location_id).await.map_err(status_of_log)?;
     let former = all.into_iter().find(|one| one.role == Role::Former);
     let former = former.ok_or_else(|| Status::failed_precondition("there is no former workspace to go back to"))?;
-    let (live, shadow) = context.log.promote(location_id, &former.workspace, Role::Shadow, who).await.map_err(status_of_log)?;
+    let (live, shadow) =
+        context.log.workspaces().promote(location_id, &former.workspace, Role::Shadow, who).await.map_err(status_of_log)?;
     switched(context, live, shadow).await
 }
 
@@ -84,7 +86,7 @@ async fn switched(context: &Context, live: Generation, other: Generation) -> Res
 
 pub(crate) async fn retire(context: &Context, location_id: &LocationId, name: &str, who: &str) -> Result<api::Workspace, Status> {
     let chosen = context.workspace(location_id, name).await?;
-    let retired = context.log.retire(location_id, &chosen.workspace, who).await.map_err(|error| {
+    let retired = context.log.workspaces().retire(location_id, &chosen.workspace, who).await.map_err(|error| {
         if matches!(error, eventlog::Error::AlreadyResolved) {
             Status::failed_precondition("the workspace is live; promote another one first")
         } else {
@@ -98,7 +100,7 @@ pub(crate) async fn retire(context: &Context, location_id: &LocationId, name: &s
 }
 
 pub(crate) async fn list(context: &Context, location_id: &LocationId) -> Result<Vec<api::Workspace>, Status> {
-    let mut all = context.log.workspaces(location_id).await.map_err(status_of_log)?;
+    let mut all = context.log.workspaces().list(location_id).await.map_err(status_of_log)?;
     all.sort_by_key(|one| one.role);
     let mut described_all = Vec::with_capacity(all.len());
     for one in all {
@@ -108,6 +110,6 @@ pub(crate) async fn list(context: &Context, location_id: &LocationId) -> Result<
 }
 
 async fn described(context: &Context, one: Generation) -> Result<api::Workspace, Status> {
-    let objects = context.log.objects_in(&one.location_id, &one.workspace).await.map_err(status_of_log)?;
+    let objects = context.log.ledger().count(&one.location_id, &one.workspace).await.map_err(status_of_log)?;
     Ok(answers::workspace(one, objects))
 }

@@ -39,7 +39,7 @@ impl Planner<'_> {
         let (mut tally, mut cursor, mut current) = (Tally::default(), None::<(String, u64)>, None::<Sieved>);
         loop {
             let after = cursor.as_ref().map(|(contact, seq)| (contact.as_str(), *seq));
-            let page = self.log.records_by_contact(location_id, contacts, after, *through, *page_events).await?;
+            let page = self.log.answers().records_by_contact(location_id, contacts, after, *through, *page_events).await?;
             let is_last = page.len() < usize::try_from(*page_events).unwrap_or(usize::MAX);
             tally.events += page.len() as u64;
             self.counters.add_events(page.len());
@@ -97,7 +97,7 @@ impl Planner<'_> {
     async fn needed(self, contacts: Vec<Sieved>) -> Result<(Vec<Known>, Vec<Events>), Error> {
         let Request { location_id, workspace, rules, bridge, .. } = self.request;
         let ids: Vec<&str> = contacts.iter().map(|(id, _)| id.as_str()).collect();
-        let mut held = self.log.held(location_id, workspace, &ids).await?;
+        let mut held = self.log.ledger().held(location_id, workspace, &ids).await?;
         let mut all = Vec::with_capacity(contacts.len());
         for (id, sieve) in contacts {
             let held = held.remove(&id).unwrap_or_default();
@@ -107,7 +107,7 @@ impl Planner<'_> {
         let positions: Vec<u64> = all.iter().flat_map(|(_, _, needed)| needed.before.iter().map(|revision| revision.seq)).collect();
         let mut before: BTreeMap<Option<ContactId>, Vec<Stored>> = BTreeMap::new();
         if !positions.is_empty() {
-            for stored in self.log.events_at(location_id, &positions).await? {
+            for stored in self.log.answers().events_at(location_id, &positions).await? {
                 before.entry(stored.contact_id.clone()).or_default().push(stored);
             }
         }
@@ -137,7 +137,7 @@ impl Planner<'_> {
         if objects.is_empty() {
             return Ok(());
         }
-        let elsewhere = self.log.held_objects(location_id, workspace, &objects.keys().collect::<Vec<_>>()).await?;
+        let elsewhere = self.log.ledger().held_objects(location_id, workspace, &objects.keys().collect::<Vec<_>>()).await?;
         for (object, held_there) in elsewhere {
             if let (Some(present), Some(bridge), Some(kind)) = (present.as_deref_mut(), bridge, objects.get(&object))
                 && !present.contains_key(&object)

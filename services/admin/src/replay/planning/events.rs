@@ -34,7 +34,7 @@ pub(super) async fn open(log: &EventLog, contacts: Vec<Events>) -> Result<Vec<Op
         stored.extend(earlier);
         read.push(readable);
     }
-    for (opened, (index, decides)) in log.open(stored).await?.into_iter().zip(whose) {
+    for (opened, (index, decides)) in log.keys().open(stored).await?.into_iter().zip(whose) {
         let Some(of_contact) = read.get_mut(index) else { continue };
         match (opened.transpose(), of_contact.as_mut()) {
             (Ok(event), Some(recorded)) => recorded.push(event),
@@ -57,7 +57,7 @@ pub(super) async fn all_readable(
     let (mut recorded, mut skipped, mut position) = (Vec::new(), Vec::new(), 0);
     loop {
         let after = Some((contact_id.as_str(), position));
-        let page = log.records_by_contact(location_id, &contacts, after, *through, *page_events).await?;
+        let page = log.answers().records_by_contact(location_id, &contacts, after, *through, *page_events).await?;
         let is_last = page.len() < usize::try_from(*page_events).unwrap_or(usize::MAX);
         for event in page {
             let revision = event.revision()?;
@@ -68,7 +68,7 @@ pub(super) async fn all_readable(
                 continue;
             }
             let opened = match event.stored() {
-                Ok(stored) => log.open(vec![stored]).await?.pop().and_then(|event| event.transpose().ok()),
+                Ok(stored) => log.keys().open(vec![stored]).await?.pop().and_then(|event| event.transpose().ok()),
                 Err(eventlog::Error::Unreadable(_)) => None,
                 Err(error) => return Err(error.into()),
             };

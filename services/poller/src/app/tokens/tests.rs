@@ -32,7 +32,7 @@ impl Fixture {
         postgres.create_database("log").await.unwrap();
         let kek = SecretString::from(format!("one:{}", "a".repeat(64)));
         let settings = Settings { url: postgres.url("log").into(), kek, ..Settings::default() };
-        EventLog::migrate(&settings).await.unwrap();
+        eventlog::migrate(&settings).await.unwrap();
         let mut sandbox = sandbox::Settings { limits: Limits::none(), ..sandbox::Settings::default() };
         sandbox.app.refresh_grace = grace;
         sandbox.app.access_lifetime = access_lifetime;
@@ -105,7 +105,7 @@ impl Fixture {
     }
 
     async fn credential(&self, log: &EventLog) -> Credential {
-        log.credential(&self.owner()).await.unwrap().unwrap().0
+        log.credentials().find(&self.owner()).await.unwrap().unwrap().0
     }
 
     async fn end(self) {
@@ -170,9 +170,9 @@ async fn an_answer_that_was_lost_for_good_says_what_to_do() {
 
 /// A process spends the refresh token, and dies before it stored what it got.
 async fn crash_after_the_answer(fixture: &Fixture, log: &EventLog, oauth: &OAuth) {
-    let (_, tokens) = log.credential(&fixture.owner()).await.unwrap().unwrap();
-    let turn = log.renewal_turn(&fixture.owner()).await.unwrap();
-    log.begin_refresh(&turn, Timestamp::now()).await.unwrap();
+    let (_, tokens) = log.credentials().find(&fixture.owner()).await.unwrap().unwrap();
+    let turn = log.credentials().renewal_turn(&fixture.owner()).await.unwrap();
+    log.credentials().begin_refresh(&turn, Timestamp::now()).await.unwrap();
     fixture.sandbox.agency().expire_access_tokens();
     drop(oauth.refresh(&tokens.unwrap().refresh.unwrap(), &holder(&fixture.owner())).await.unwrap());
     drop(turn);
@@ -185,7 +185,7 @@ async fn a_location_that_is_not_active_keeps_its_token() {
     fixture.sandbox.agency().set_active(fixture.location_id.as_str(), false);
     fixture.sandbox.agency().expire_access_tokens();
     assert!(client.contact(&fixture.contact, &Zone::UNKNOWN).await.is_err());
-    let (credential, tokens) = log.credential(&fixture.owner()).await.unwrap().unwrap();
+    let (credential, tokens) = log.credentials().find(&fixture.owner()).await.unwrap().unwrap();
     assert_eq!(credential.state, CredentialState::Inactive);
     assert!(tokens.is_some() && credential.problem.is_some());
     fixture.sandbox.agency().set_active(fixture.location_id.as_str(), true);

@@ -158,7 +158,7 @@ async fn note_appended(context: &Context, connection: &Connection, hints: &[Hint
     let webhooks = || hints.iter().filter(|hint| matches!(hint.hint.net, Net::Webhook { .. }));
     let kinds = webhooks().map(|hint| hint.hint.record.as_ref().map_or(RecordKind::Contact, |(kind, _)| *kind)).collect();
     if let Some(last) = webhooks().filter_map(|hint| hint.hint.received_at).max()
-        && let Err(error) = context.log.note_webhooks(&connection.location_id, &kinds, last).await
+        && let Err(error) = context.log.known().note_webhooks(&connection.location_id, &kinds, last).await
     {
         tracing::debug!(%error, "the time of the last webhook is not saved");
     }

@@ -33,7 +33,7 @@ pub(crate) struct Complete {
 pub(crate) async fn walk(scope: Scope<'_>, kind: ListKind, since: Timestamp, range: AppointmentRange) -> Result<PassEnd> {
     let Scope { context, connection, .. } = scope;
     let settings = &context.config.sweep;
-    let mut pass = context.log.pass(&connection.location_id, scope.net.as_str(), kind.record_kind()).await?;
+    let mut pass = context.log.passes().get(&connection.location_id, scope.net.as_str(), kind.record_kind()).await?;
     if pass.started_at != Some(since) {
         pass = Pass { started_at: Some(since), cursor: None, seen: 0, total: None, ..pass };
         save(scope, kind, &pass).await?;
@@ -88,7 +88,7 @@ async fn page(scope: Scope<'_>, kind: ListKind, pass: &Pass, since: Timestamp, r
 /// Saves how far a pass has come; false when another one was asked for meanwhile. A backfill's progress is saved for people to see, too.
 async fn save(scope: Scope<'_>, kind: ListKind, pass: &Pass) -> Result<bool> {
     let Scope { context, connection, .. } = scope;
-    context.log.save_pass(&connection.location_id, scope.net.as_str(), kind.record_kind(), pass).await?;
+    context.log.passes().save(&connection.location_id, scope.net.as_str(), kind.record_kind(), pass).await?;
     if !scope.is_backfill() || kind != ListKind::Contacts {
         return Ok(true);
     }
@@ -110,14 +110,14 @@ async fn save(scope: Scope<'_>, kind: ListKind, pass: &Pass) -> Result<bool> {
 pub(crate) async fn end(scope: Scope<'_>, kind: ListKind, ended: &PassEnd) -> Result<()> {
     let Scope { context, connection, net, .. } = scope;
     let (location_id, net, kind) = (&connection.location_id, net.as_str(), kind.record_kind());
-    let mut pass = context.log.pass(location_id, net, kind).await?;
+    let mut pass = context.log.passes().get(location_id, net, kind).await?;
     let now = now();
     if let PassEnd::Complete(complete) = ended {
         (pass.complete_since, pass.complete_at) = (Some(complete.since), Some(now));
         context.metrics.complete(location_id, net, kind, complete.since);
     }
     (pass.started_at, pass.cursor, pass.ended_at) = (None, None, Some(now));
-    context.log.save_pass(location_id, net, kind, &pass).await?;
+    context.log.passes().save(location_id, net, kind, &pass).await?;
     let outcome = match ended {
         PassEnd::Complete(_) => "complete",
         PassEnd::BrokenOff => "broken_off",
