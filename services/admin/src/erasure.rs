@@ -20,7 +20,7 @@ pub(crate) struct Eraser {
 /// Goes on with erasures that were interrupted or could not reach somebody, until it is time to stop.
 pub(crate) async fn run(eraser: Eraser, stop: Shutdown) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
-        match eraser.log.erasures().unfinished(eraser.settings.batch).await {
+        match eraser.log.erasures().unfinished(eraser.settings.batch.get()).await {
             Ok(unfinished) => {
                 for erasure in unfinished {
                     eraser.purge(&erasure).await;
@@ -30,7 +30,7 @@ pub(crate) async fn run(eraser: Eraser, stop: Shutdown) -> anyhow::Result<()> {
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(eraser.settings.interval) => {}
+            () = tokio::time::sleep(*eraser.settings.interval) => {}
         }
     }
     Ok(())

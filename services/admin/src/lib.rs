@@ -62,8 +62,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         settings: config.replay.clone(),
         verify: config.verify.clone(),
         started: Notify::new(),
-        plan_permits: Arc::new(Semaphore::new(config.replay.plans_max)),
-        comparison_permits: Arc::new(Semaphore::new(config.verify.in_flight_max)),
+        plan_permits: Arc::new(Semaphore::new(config.replay.plans_max.get())),
+        comparison_permits: Arc::new(Semaphore::new(config.verify.in_flight_max.get())),
         stop: stop.clone(),
     });
     let replaying = api::replay::Service(Arc::clone(&replays));
@@ -84,14 +84,14 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     });
     if let Some(seal) = seal {
         let (sealing, how, stopping) = (log.clone(), config.proof.verification(), stop.clone());
-        tasks.spawn(async move { sealer::run(sealing, seal, how, config.seal.interval, stopping).await.context("sealer") });
+        tasks.spawn(async move { sealer::run(sealing, seal, how, *config.seal.interval, stopping).await.context("sealer") });
     }
     forget_in_time(&mut tasks, &log, &config, &stop);
     let going_on = stop.clone();
     tasks.spawn(async move { erasure::run(eraser, going_on).await.context("erasures") });
     let executing = stop.clone();
     tasks.spawn(async move { replay::run(replays, executing).await.context("replays") });
-    let interval = config.health.interval;
+    let interval = *config.health.interval;
     let watching = stop.clone();
     tasks.spawn(async move { health::run(chassis, log, bus, interval, watching).await.context("health") });
     finish(tasks, &stop).await
@@ -99,13 +99,13 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
 
 /// What is kept for a time only.
 fn forget_in_time(tasks: &mut JoinSet<anyhow::Result<()>>, log: &EventLog, config: &Config, stop: &Shutdown) {
-    let (trimmed, keep, every, stopping) = (log.clone(), config.access.retention, config.access.interval, stop.clone());
+    let (trimmed, keep, every, stopping) = (log.clone(), config.access.retention, *config.access.interval, stop.clone());
     let accesses = move || {
         let log = trimmed.clone();
         async move { log.answers().forget_accesses(keep).await }
     };
     tasks.spawn(async move { retention::run("accesses", every, accesses, stopping).await.context("access log") });
-    let (trimmed, keep, every, stopping) = (log.clone(), config.replay.retention, config.replay.retention_interval, stop.clone());
+    let (trimmed, keep, every, stopping) = (log.clone(), config.replay.retention, *config.replay.retention_interval, stop.clone());
     let replays = move || {
         let log = trimmed.clone();
         async move { log.replays().forget(keep).await }

@@ -33,7 +33,7 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(log: EventLog, bus: Bus, limits: Limits, stop: Shutdown) -> Self {
-        let watchers = Arc::new(Semaphore::new(limits.watchers_max));
+        let watchers = Arc::new(Semaphore::new(limits.watchers_max.get()));
         Self { log, bus, limits, watchers, stop }
     }
 

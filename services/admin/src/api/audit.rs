@@ -29,7 +29,7 @@ pub(crate) struct Audit {
 
 impl Audit {
     pub(crate) fn new(log: EventLog, limits: Limits, stop: Shutdown) -> Self {
-        let exports = Arc::new(Semaphore::new(limits.exports_max));
+        let exports = Arc::new(Semaphore::new(limits.exports_max.get()));
         Self { log, limits, exports, stop }
     }
 

@@ -37,7 +37,7 @@ impl api::erasure_server::Erasure for Service {
             // In a task of its own: who asked may not wait so long.
             let (eraser, begun) = (self.eraser.clone(), erasure.clone());
             let purging = tokio::spawn(async move { eraser.purge(&begun).await });
-            drop(tokio::time::timeout(self.eraser.settings.answer_within, purging).await);
+            drop(tokio::time::timeout(*self.eraser.settings.answer_within, purging).await);
         }
         let erasure = self.now(&location_id, &contact_id).await?;
         Ok(Response::new(api::EraseContactResponse { erasure: Some(answer(erasure)) }))
@@ -65,7 +65,7 @@ impl api::erasure_server::Erasure for Service {
         let kek_id = kek_id
             .ok_or_else(|| Status::failed_precondition("there is no key-encryption key; give one to the admin service as log.kek_file"))?;
         let (total, _) = log.keys().count().await.map_err(status_of_log)?;
-        let batch = self.eraser.settings.rewrap_batch;
+        let batch = self.eraser.settings.rewrap_batch.get();
         let rotate = |progress| async move { rotate(&log, total, &kek_id, batch, &progress).await };
         Ok(Response::new(stream::start(None, &self.stop, 16, rotate)))
     }

@@ -32,7 +32,7 @@ pub(crate) struct Proving {
 
 impl Proving {
     pub(crate) fn new(log: EventLog, seal: Option<Seal>, settings: ProofSettings, limits: Limits, stop: Shutdown) -> Self {
-        let runs = Arc::new(Semaphore::new(settings.runs_max));
+        let runs = Arc::new(Semaphore::new(settings.runs_max.get()));
         Self { log, seal, settings, limits, runs, stop }
     }
 
@@ -107,7 +107,7 @@ impl api::proof_server::Proof for Proving {
         let permit = self.permit()?;
         let checkpoints = self.checkpoints_of(&location_id).await?;
         let key = self.seal.as_ref().map(Seal::public_key);
-        let export = Export { log: self.log.clone(), location_id, key, checkpoints, events: self.settings.export_events };
+        let export = Export { log: self.log.clone(), location_id, key, checkpoints, events: self.settings.export_events.get() };
         Ok(self.run(permit, |pieces| async move { export.send(&pieces).await }))
     }
 
@@ -116,7 +116,7 @@ impl api::proof_server::Proof for Proving {
     async fn import_log(&self, request: Request<Streaming<api::ImportLogRequest>>) -> Result<Response<Self::ImportLogStream>, Status> {
         let permit = self.permit()?;
         let log = self.log.clone();
-        let limits = proof::Limits { record_bytes_max: self.settings.record_bytes_max, ..proof::Limits::default() };
+        let limits = proof::Limits { record_bytes_max: self.settings.record_bytes_max.get(), ..proof::Limits::default() };
         Ok(self.run(permit, |steps| async move { transfers::import(&log, request.into_inner(), limits, &steps).await }))
     }
 }

@@ -33,7 +33,7 @@ const PAGE_MAX: u32 = 500;
 
 impl Service {
     fn state(&self, replay: Replay) -> Option<api::ReplayState> {
-        Some(answers::replay(replay, self.0.settings.outdate_items))
+        Some(answers::replay(replay, self.0.settings.outdate_items.get()))
     }
 
     async fn replay(&self, named: &str) -> Result<Replay, Status> {
@@ -126,7 +126,7 @@ impl api::replay_server::Replay for Service {
                 }
                 tokio::select! {
                     () = service.0.stop.cancelled() => return,
-                    () = tokio::time::sleep(service.0.settings.interval) => {}
+                    () = tokio::time::sleep(*service.0.settings.interval) => {}
                 }
                 replay = service.replay(&id).await;
             }

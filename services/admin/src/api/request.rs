@@ -64,7 +64,7 @@ pub(crate) fn page_size(asked: u32, default: u32, max: u32) -> Result<u32, Statu
 }
 
 pub(crate) fn rows(page_size: u32, limits: &Limits) -> Result<u32, Status> {
-    self::page_size(page_size, limits.page_rows, limits.page_rows_max)
+    self::page_size(page_size, limits.page_rows.get(), limits.page_rows_max.get())
 }
 
 /// One row more than a page tells whether there is another page.

@@ -47,8 +47,8 @@ impl Context {
             earlier: Arc::new(known),
             through: plan.head.0,
             bridge: plan.present.then(|| self.bridge.clone()),
-            page_events: self.settings.page_events,
-            connections: self.settings.connections,
+            page_events: self.settings.page_events.get(),
+            connections: self.settings.connections.get(),
         }
     }
 }

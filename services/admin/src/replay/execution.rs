@@ -28,12 +28,12 @@ pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result
             }
             Ok(false) => {
                 failures = 0;
-                context.settings.interval
+                *context.settings.interval
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
                 tracing::warn!(%error, failures, replay.id = failing.map(tracing::field::display), "a replay waits");
-                context.settings.interval * failures.min(20)
+                *context.settings.interval * failures.min(20)
             }
         };
         tokio::select! {
@@ -47,7 +47,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result
 
 /// True when there was something to do. A replay that could not go on lets others go first.
 async fn turn(context: &Arc<Context>, holder: Uuid, failing: &mut Option<Uuid>, stop: &Shutdown) -> Result<bool, Stopped> {
-    if !context.log.replays().lease(holder, context.settings.lease).await? {
+    if !context.log.replays().lease(holder, *context.settings.lease).await? {
         return Ok(false);
     }
     let Some(replay) = context.log.replays().next(*failing).await? else { return Ok(false) };
@@ -122,7 +122,7 @@ impl Work<'_> {
             before = Some(tally);
             if idle > 0 {
                 // What was overtaken by a live change is settled by whoever wrote that.
-                self.pause(self.context.settings.interval).await?;
+                self.pause(*self.context.settings.interval).await?;
             }
         }
     }
@@ -134,7 +134,7 @@ impl Work<'_> {
         while let Some(page) = planning.next().await {
             for ContactPlan { planned, .. } in page {
                 planned.into_iter().for_each(|one| batch.take(one));
-                if batch.intents.len() >= self.context.settings.batch_intents {
+                if batch.intents.len() >= self.context.settings.batch_intents.get() {
                     self.send(std::mem::take(&mut batch)).await?;
                 }
             }
@@ -162,7 +162,7 @@ impl Work<'_> {
         }
         let plan = &self.replay.plan;
         if self.progressed.forgets {
-            for some in batch.intents.chunks(self.context.settings.outdate_items) {
+            for some in batch.intents.chunks(self.context.settings.outdate_items.get()) {
                 self.outdate(some).await?;
             }
             // After the workspace: should this process end in between, the ledger is still known to be wrong.
@@ -170,8 +170,8 @@ impl Work<'_> {
             let through = if plan.bounded { u64::MAX } else { self.replay.through };
             self.context.log.ledger().forget(&plan.location_id, &plan.workspace, through, &batch.forget).await?;
         }
-        while self.context.bus.backlog(Stream::Replays).await? >= self.context.settings.backlog_max {
-            self.pause(self.context.settings.backlog_interval).await?;
+        while self.context.bus.backlog(Stream::Replays).await? >= self.context.settings.backlog_max.get() {
+            self.pause(*self.context.settings.backlog_interval).await?;
         }
         let sent = batch.intents.len() as u64;
         let outgoing = self.outgoing(&batch.intents).await?;
@@ -228,7 +228,7 @@ impl Work<'_> {
     /// Waits until the writer has dealt with everything that was sent.
     async fn settled(&mut self) -> Result<(), Stopped> {
         while self.context.bus.backlog(Stream::Replays).await? > 0 {
-            self.pause(self.context.settings.backlog_interval).await?;
+            self.pause(*self.context.settings.backlog_interval).await?;
         }
         self.note().await
     }
@@ -245,12 +245,12 @@ impl Work<'_> {
         if self.stop.is_cancelled() {
             return Err(Stopped::Held);
         }
-        if self.noted_at.elapsed() < self.context.settings.interval { Ok(()) } else { self.note().await }
+        if self.noted_at.elapsed() < *self.context.settings.interval { Ok(()) } else { self.note().await }
     }
 
     /// Tells how far it is, keeps the lease, and finds out whether to go on.
     async fn note(&mut self) -> Result<(), Stopped> {
-        if !self.context.log.replays().lease(self.holder, self.context.settings.lease).await? {
+        if !self.context.log.replays().lease(self.holder, *self.context.settings.lease).await? {
             return Err(Stopped::Held);
         }
         if self.progressed.rounds == 0 && self.published > 0 {

@@ -81,9 +81,9 @@ pub(super) async fn expected(comparison: &Comparison, head: u64, to: &Sender) ->
         let page = comparison
             .log
             .answers()
-            .records_by_contact(&comparison.location_id, &everybody, after, head, comparison.settings.page_events)
+            .records_by_contact(&comparison.location_id, &everybody, after, head, comparison.settings.page_events.get())
             .await?;
-        let is_last = page.len() < comparison.settings.page_events as usize;
+        let is_last = page.len() < comparison.settings.page_events.get() as usize;
         let mut complete = Vec::new();
         for event in page {
             let contact_id = event.contact_id()?.to_owned();
@@ -114,9 +114,9 @@ pub(super) async fn events_of(comparison: &Comparison, contact_id: &ContactId, h
         let page = comparison
             .log
             .answers()
-            .records_by_contact(&comparison.location_id, &only, after, head, comparison.settings.page_events)
+            .records_by_contact(&comparison.location_id, &only, after, head, comparison.settings.page_events.get())
             .await?;
-        let is_last = page.len() < comparison.settings.page_events as usize;
+        let is_last = page.len() < comparison.settings.page_events.get() as usize;
         of.events.extend(page);
         if is_last {
             return Ok(of);

@@ -29,10 +29,10 @@ impl History<'_> {
     ) -> Result<(Vec<Opened>, Option<u64>)> {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let (mut found, mut scanned): (Vec<Opened>, u32) = (Vec::new(), 0);
-        while scanned < self.limits.scan_rows {
+        while scanned < self.limits.scan_rows.get() {
             // One more than the page tells whether there is another page.
             let wanted = u32::try_from(size + 1 - found.len()).unwrap_or(u32::MAX);
-            let limit = if fields.is_empty() { wanted } else { self.limits.read_rows };
+            let limit = if fields.is_empty() { wanted } else { self.limits.read_rows.get() };
             let rows = self.log.answers().history(self.location_id, self.contact_id, selection, before, limit).await?;
             let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
             for mut event in self.log.keys().open(rows).await? {
@@ -59,7 +59,7 @@ impl History<'_> {
         let Some(mut after) = tracing.first() else { return Ok(BTreeMap::new()) };
         let deliveries = Selection { types: vec!["delivery".to_owned()], ..Selection::default() };
         loop {
-            let (rows, contact_id) = (self.limits.read_rows, Some(self.contact_id));
+            let (rows, contact_id) = (self.limits.read_rows.get(), Some(self.contact_id));
             let stretch = self.log.answers().select(self.location_id, contact_id, &deliveries, after, rows, u64::MAX).await?;
             if stretch.through == after {
                 return Ok(tracing.found);

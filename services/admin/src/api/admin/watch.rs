@@ -33,7 +33,7 @@ impl Watch {
             if through == self.after {
                 tokio::select! {
                     () = appends.wait_for_append() => {}
-                    () = tokio::time::sleep(self.limits.watch_interval) => {}
+                    () = tokio::time::sleep(*self.limits.watch_interval) => {}
                 }
                 continue;
             }
@@ -48,7 +48,7 @@ impl Watch {
         let (contact_id, limits) = (self.contact_id.as_ref(), &self.limits);
         self.log
             .answers()
-            .select(&self.location_id, contact_id, &self.selection, self.after, limits.watch_rows, limits.scan_rows.into())
+            .select(&self.location_id, contact_id, &self.selection, self.after, limits.watch_rows.get(), limits.scan_rows.get().into())
             .await
     }
 

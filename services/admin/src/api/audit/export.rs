@@ -63,7 +63,7 @@ impl Export {
     }
 
     async fn batch(&self) -> Result<Vec<Part>, Status> {
-        let contacts = self.log.answers().contacts_in_log(&self.location_id, self.after.as_ref(), self.limits.export_contacts).await;
+        let contacts = self.log.answers().contacts_in_log(&self.location_id, self.after.as_ref(), self.limits.export_contacts.get()).await;
         let contacts = contacts.map_err(status_of_log)?;
         let looking = Looking { log: &self.log, limits: &self.limits };
         let (from, to) = match self.what {

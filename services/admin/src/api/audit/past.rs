@@ -92,7 +92,7 @@ impl Looking<'_> {
         let selection = Selection { types: vec![blame.kind.to_string(), "delivery".to_owned()], ..Selection::default() };
         let (mut blaming, mut unreadable, mut after) = (Blaming::new(blame), Vec::new(), 0);
         loop {
-            let rows = self.limits.read_rows;
+            let rows = self.limits.read_rows.get();
             let stretch =
                 self.log.answers().select(location_id, Some(contact_id), &selection, after, rows, u64::MAX).await.map_err(no_location)?;
             if stretch.through == after {

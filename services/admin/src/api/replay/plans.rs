@@ -98,7 +98,7 @@ pub(crate) async fn make(context: &Context, mut plan: Plan, rules: Rules, with_s
         for action in page.into_iter().flat_map(|of_contact| answers::actions(&plan.location_id, of_contact, with_skipped)) {
             parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Action(action)) })).await.map_err(gone)?;
         }
-        if told_at.elapsed() >= context.settings.interval {
+        if told_at.elapsed() >= *context.settings.interval {
             told_at = Instant::now();
             let Progress { events, contacts } = planning.progress();
             let progress = api::PlanProgress { events, contacts, events_total: plan.head.0 };
@@ -109,6 +109,6 @@ pub(crate) async fn make(context: &Context, mut plan: Plan, rules: Rules, with_s
     plan.hash = staleness::hash(&plan, &tally);
     plan.totals = staleness::totals(&tally);
     context.log.replays().keep_plan(&plan).await.map_err(status_of_log)?;
-    let plan = answers::plan(&plan, context.settings.outdate_items);
+    let plan = answers::plan(&plan, context.settings.outdate_items.get());
     parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Plan(plan)) })).await.map_err(gone)
 }
