@@ -2,6 +2,7 @@
 
 use bus::Bus;
 use chassis::Shutdown;
+use chassis::tasks::sleep;
 use domain::ObjectKey;
 use eventlog::{Erasure, EventLog, Purged};
 use pagico::Bridge;
@@ -19,7 +20,7 @@ pub(crate) struct Eraser {
 
 /// Goes on with erasures that were interrupted or could not reach somebody, until it is time to stop.
 pub(crate) async fn run(eraser: Eraser, stop: Shutdown) -> anyhow::Result<()> {
-    while !stop.is_cancelled() {
+    loop {
         match eraser.log.erasures().unfinished(eraser.settings.batch.get()).await {
             Ok(unfinished) => {
                 for erasure in unfinished {
@@ -28,12 +29,10 @@ pub(crate) async fn run(eraser: Eraser, stop: Shutdown) -> anyhow::Result<()> {
             }
             Err(error) => tracing::debug!(%error, "erasures are not looked for now"),
         }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(*eraser.settings.interval) => {}
+        if !sleep(&stop, *eraser.settings.interval).await {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 impl Eraser {

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use bus::Bus;
+use chassis::tasks::sleep;
 use chassis::{Chassis, Shutdown};
 use eventlog::EventLog;
 use serde_json::json;
@@ -16,9 +17,8 @@ pub(crate) async fn run(chassis: Arc<Chassis>, log: EventLog, bus: Bus, interval
     loop {
         chassis.ready("log", log.ping().await.map_err(|error| error.to_string()));
         chassis.ready("bus", if bus.connected() { Ok(()) } else { Err("the bus is not connected".to_owned()) });
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(interval) => {}
+        if !sleep(&stop, interval).await {
+            return Ok(());
         }
     }
 }

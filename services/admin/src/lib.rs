@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bus::Bus;
+use chassis::tasks::join_all;
 use chassis::{Chassis, Shutdown};
 use eventlog::EventLog;
 use pagico::Bridge;
@@ -25,7 +26,7 @@ use proto::erasure::v1::erasure_server::ErasureServer;
 use proto::proof::v1::proof_server::ProofServer;
 use proto::replay::v1::replay_server::ReplayServer;
 use tokio::sync::{Notify, Semaphore};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tonic::service::Routes;
 
 pub use config::{
@@ -94,7 +95,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let interval = *config.health.interval;
     let watching = stop.clone();
     tasks.spawn(async move { health::run(chassis, log, bus, interval, watching).await.context("health") });
-    finish(tasks, &stop).await
+    join_all(tasks, &stop).await
 }
 
 /// What is kept for a time only.
@@ -111,17 +112,4 @@ fn forget_in_time(tasks: &mut JoinSet<anyhow::Result<()>>, log: &EventLog, confi
         async move { log.replays().forget(keep).await }
     };
     tasks.spawn(async move { retention::run("replays", every, replays, stopping).await.context("old replays") });
-}
-
-/// Waits for all tasks; the first that fails stops the others.
-async fn finish(mut tasks: JoinSet<anyhow::Result<()>>, stop: &Shutdown) -> anyhow::Result<()> {
-    let mut outcome = Ok(());
-    while let Some(ended) = tasks.join_next().await {
-        let ended = ended.unwrap_or_else(|error: JoinError| Err(anyhow::Error::new(error).context("a task ended unexpectedly")));
-        if ended.is_err() {
-            stop.cancel();
-        }
-        outcome = outcome.and(ended);
-    }
-    outcome
 }

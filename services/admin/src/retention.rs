@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chassis::Shutdown;
+use chassis::tasks::sleep;
 
 /// Forgets what is too old, again and again. `what` is what is forgotten, in a word.
 pub(crate) async fn run<F>(what: &'static str, interval: Duration, forget: impl Fn() -> F, stop: Shutdown) -> anyhow::Result<()>
@@ -15,9 +16,8 @@ where
             Ok(forgotten) => tracing::info!(what, forgotten, "what is older than its retention is removed"),
             Err(error) => tracing::warn!(what, %error, "what is older than its retention could not be removed"),
         }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(interval) => {}
+        if !sleep(&stop, interval).await {
+            return Ok(());
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::Shutdown;
+use chassis::tasks::sleep;
 use domain::LocationId;
 use eventlog::{EventLog, Verification};
 use jiff::Timestamp;
@@ -57,9 +58,8 @@ pub(crate) async fn run(log: EventLog, seal: Seal, how: Verification, interval: 
             () = stop.cancelled() => return Ok(()),
             () = seal_all(&log, &seal, &how) => {}
         }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(interval) => {}
+        if !sleep(&stop, interval).await {
+            return Ok(());
         }
     }
 }

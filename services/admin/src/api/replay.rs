@@ -8,6 +8,7 @@ mod workspaces;
 
 use std::sync::Arc;
 
+use chassis::tasks::sleep;
 use domain::Hash;
 use eventlog::{Phase, Replay};
 use proto::replay::v1 as api;
@@ -124,9 +125,8 @@ impl api::replay_server::Replay for Service {
                 if sender.send(told).await.is_err() || ended {
                     return;
                 }
-                tokio::select! {
-                    () = service.0.stop.cancelled() => return,
-                    () = tokio::time::sleep(*service.0.settings.interval) => {}
+                if !sleep(&service.0.stop, *service.0.settings.interval).await {
+                    return;
                 }
                 replay = service.replay(&id).await;
             }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bus::{Lane, Outgoing, Stream, Subject};
 use chassis::Shutdown;
+use chassis::tasks::sleep;
 use domain::replay::{Planned, Tally};
 use domain::{Intent, ObjectKey, Policy, Revision};
 use eventlog::{Letter, Phase, Progressed, Replay};
@@ -234,9 +235,8 @@ impl Work<'_> {
     }
 
     async fn pause(&mut self, pause: Duration) -> Result<(), Stopped> {
-        tokio::select! {
-            () = self.stop.cancelled() => return Err(Stopped::Held),
-            () = tokio::time::sleep(pause) => {}
+        if !sleep(self.stop, pause).await {
+            return Err(Stopped::Held);
         }
         self.note_from_time_to_time().await
     }
