@@ -3,15 +3,15 @@
 mod nets;
 mod oauth;
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chassis::{ServerSettings, TelemetrySettings};
 use domain::{Backoff, LocationId};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
-use settings::{Check, Problems};
+use serde::{Deserialize, Serialize};
+use settings::{Check, Period, Problems};
 
 pub(crate) use nets::AppointmentRange;
 pub use nets::{AppointmentSettings, SweepSettings, TaskSettings, WatchSettings};
@@ -51,7 +51,7 @@ pub struct Config {
 pub struct LocationSettings {
     pub id: LocationId,
     /// Exactly one of `token` and `token_file` is given.
-    #[serde(default, serialize_with = "hidden", skip_serializing_if = "Option::is_none")]
+    #[serde(default, serialize_with = "settings::hidden", skip_serializing_if = "Option::is_none")]
     pub token: Option<SecretString>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
@@ -60,11 +60,11 @@ pub struct LocationSettings {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookSettings {
-    pub body_bytes_max: usize,
+    pub body_bytes_max: NonZeroUsize,
     pub ed25519_pems: Vec<String>,
     pub rsa_enabled: bool,
     pub rsa_pems: Vec<String>,
-    pub recent_max: usize,
+    pub recent_max: NonZeroUsize,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,29 +72,27 @@ pub struct WebhookSettings {
 pub struct HintSettings {
     #[serde(with = "humantime_serde")]
     pub debounce: Duration,
-    pub waiting_max: usize,
-    pub batch_max: usize,
-    pub contacts_in_flight_max: usize,
+    pub waiting_max: NonZeroUsize,
+    pub batch_max: NonZeroUsize,
+    pub contacts_in_flight_max: NonZeroUsize,
     pub task_search_rows: u32,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetrySettings {
-    #[serde(with = "humantime_serde")]
-    pub first: Duration,
+    pub first: Period,
     #[serde(with = "humantime_serde")]
     pub longest: Duration,
     #[serde(with = "humantime_serde")]
     pub token_pause: Duration,
-    #[serde(with = "humantime_serde")]
-    pub reconnect: Duration,
+    pub reconnect: Period,
     pub unreadable_attempts_max: u32,
 }
 
 impl RetrySettings {
     pub(crate) fn delay(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
-        Backoff { first: self.first, longest: self.longest }.delay(attempt, rand::random(), retry_after)
+        Backoff { first: *self.first, longest: self.longest }.delay(attempt, rand::random(), retry_after)
     }
 }
 
@@ -103,15 +101,14 @@ impl RetrySettings {
 pub struct LeaseSettings {
     #[serde(with = "humantime_serde")]
     pub ttl: Duration,
-    #[serde(with = "humantime_serde")]
-    pub renew_interval: Duration,
+    pub renew_interval: Period,
     pub address: String,
     #[serde(with = "humantime_serde")]
     pub connect_timeout: Duration,
 }
 
 impl Config {
-    /// Where the other replicas reach this one's gRPC; empty when that cannot be told.
+    /// The address at which other replicas reach this one's gRPC; empty when it is not known.
     pub(crate) fn address(&self) -> String {
         match (self.lease.address.as_str(), self.server.grpc) {
             ("", grpc) if grpc.ip().is_unspecified() => String::new(),
@@ -133,18 +130,17 @@ pub struct NameSettings {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AppendSettings {
-    pub waiting_max: usize,
-    pub batch_max: usize,
+    pub waiting_max: NonZeroUsize,
+    pub batch_max: NonZeroUsize,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackfillSettings {
     pub page_rows: NonZeroU32,
-    pub contacts_in_flight_max: usize,
+    pub contacts_in_flight_max: NonZeroUsize,
     pub contact_by_id: bool,
-    #[serde(with = "humantime_serde")]
-    pub check_interval: Duration,
+    pub check_interval: Period,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -158,55 +154,69 @@ pub struct VerifySettings {
 #[serde(deny_unknown_fields)]
 pub struct RelaySettings {
     pub batch_max: NonZeroU32,
-    pub locations_max: usize,
-    #[serde(with = "humantime_serde")]
-    pub interval: Duration,
-    pub message_bytes_max: usize,
+    pub locations_max: NonZeroUsize,
+    pub interval: Period,
+    pub message_bytes_max: NonZeroUsize,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IntervalSettings {
-    #[serde(with = "humantime_serde")]
-    pub interval: Duration,
+    pub interval: Period,
 }
 
 impl Check for Config {
     fn check(&self, problems: &mut Problems) {
         problems.nest("server", &self.server);
         problems.nest("telemetry", &self.telemetry);
-        problems.extend(self.other_problems());
+        problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
+        problems.nest("bus", &self.bus);
+        self.check_locations(problems);
+        self.check_ghl(problems);
+        problems.nest("oauth", &self.oauth);
+        let has_kek = !self.log.kek.expose_secret().is_empty() || self.log.kek_file.is_some();
+        problems.check(has_kek || !self.oauth.is_given(), "oauth.app", "needs log.kek or log.kek_file");
+        problems.nest("webhooks", &self.webhooks);
+        problems.check(*self.retry.first <= self.retry.longest, "retry.first", "must not be longer than retry.longest");
+        problems.nest("lease", &self.lease);
     }
 }
 
 impl Config {
-    fn other_problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
-        problems.extend(self.bus.problems().into_iter().map(|problem| format!("bus.{problem}")));
-        problems.extend(self.location_problems());
-        problems.extend(self.oauth.problems(&self.log).into_iter().map(|problem| format!("oauth.{problem}")));
-        if let Err(bad) = self.webhooks.verifier() {
-            problems.push(format!("webhooks.ed25519_pems or webhooks.rsa_pems: {bad}"));
+    fn check_locations(&self, problems: &mut Problems) {
+        for (index, location) in self.locations.iter().enumerate() {
+            let is_one_given = location.token.is_some() != location.token_file.is_some();
+            problems.check(is_one_given, format_args!("locations[{index}]"), "must have either token or token_file");
+            let is_first = self.locations.iter().take(index).all(|other| other.id != location.id);
+            problems.check(is_first, format_args!("locations[{index}].id"), "must differ from those before it");
         }
-        if self.ghl.base_url.cannot_be_a_base() {
-            problems.push("ghl.base_url must be an http or https address".to_owned());
+    }
+
+    fn check_ghl(&self, problems: &mut Problems) {
+        let ghl = &self.ghl;
+        problems.check(!ghl.base_url.cannot_be_a_base(), "ghl.base_url", "must be an http or https address");
+        problems.extend(ghl.rate.problems().into_iter().map(|problem| format!("ghl.rate.{problem}")));
+        problems.check(ghl.body_bytes_max > 0, "ghl.body_bytes_max", "must be greater than zero");
+        problems.check(ghl.events_bytes_max > 0, "ghl.events_bytes_max", "must be greater than zero");
+        problems.check(!ghl.connect_timeout.is_zero(), "ghl.connect_timeout", "must be greater than zero");
+        problems.check(!ghl.request_timeout.is_zero(), "ghl.request_timeout", "must be greater than zero");
+    }
+}
+
+impl Check for WebhookSettings {
+    fn check(&self, problems: &mut Problems) {
+        if let Err(bad) = self.verifier() {
+            problems.refuse("ed25519_pems or webhooks.rsa_pems", bad);
         }
-        problems.extend(self.ghl.rate.problems().into_iter().map(|problem| format!("ghl.rate.{problem}")));
-        if self.retry.first > self.retry.longest {
-            problems.push("retry.first must not be longer than retry.longest".to_owned());
-        }
-        if self.lease.renew_interval.is_zero() || self.lease.ttl < self.lease.renew_interval * 3 {
-            problems.push("lease.ttl must be at least three times lease.renew_interval".to_owned());
-        }
-        let address = self.lease.address.parse::<axum::http::Uri>();
-        let reachable = |address: axum::http::Uri| address.scheme_str() == Some("http") && address.host().is_some();
-        if !self.lease.address.is_empty() && !address.is_ok_and(reachable) {
-            problems.push("lease.address must be empty or like http://10.1.2.3:7102".to_owned());
-        }
-        problems.extend(self.at_least_one().map(|key| format!("{key} must be at least 1")));
-        problems.extend(self.longer_than_nothing().map(|key| format!("{key} must be longer than nothing")));
-        problems
+    }
+}
+
+impl Check for LeaseSettings {
+    fn check(&self, problems: &mut Problems) {
+        problems.check(self.ttl >= *self.renew_interval * 3, "ttl", "must be at least three times lease.renew_interval");
+        let address = self.address.parse::<axum::http::Uri>();
+        let is_reachable = address.is_ok_and(|address| address.scheme_str() == Some("http") && address.host().is_some());
+        problems.check(self.address.is_empty() || is_reachable, "address", "must be empty or like http://10.1.2.3:7102");
     }
 }
 
@@ -223,68 +233,8 @@ impl chassis::Settings for Config {
     }
 }
 
-impl Config {
-    fn at_least_one(&self) -> impl Iterator<Item = &'static str> {
-        [
-            ("webhooks.body_bytes_max", self.webhooks.body_bytes_max),
-            ("webhooks.recent_max", self.webhooks.recent_max),
-            ("hints.waiting_max", self.hints.waiting_max),
-            ("hints.batch_max", self.hints.batch_max),
-            ("hints.contacts_in_flight_max", self.hints.contacts_in_flight_max),
-            ("append.waiting_max", self.append.waiting_max),
-            ("append.batch_max", self.append.batch_max),
-            ("watch.contacts_in_flight_max", self.watch.contacts_in_flight_max),
-            ("sweep.contacts_in_flight_max", self.sweep.contacts_in_flight_max),
-            ("backfill.contacts_in_flight_max", self.backfill.contacts_in_flight_max),
-            ("relay.locations_max", self.relay.locations_max),
-            ("relay.message_bytes_max", self.relay.message_bytes_max),
-            ("ghl.body_bytes_max", self.ghl.body_bytes_max),
-            ("ghl.events_bytes_max", self.ghl.events_bytes_max),
-        ]
-        .into_iter()
-        .filter_map(|(key, value)| (value == 0).then_some(key))
-    }
-
-    fn longer_than_nothing(&self) -> impl Iterator<Item = &'static str> {
-        [
-            ("retry.first", self.retry.first),
-            ("retry.reconnect", self.retry.reconnect),
-            ("watch.interval", self.watch.interval),
-            ("watch.tasks_interval", self.watch.tasks_interval),
-            ("watch.appointments_interval", self.watch.appointments_interval),
-            ("sweep.interval", self.sweep.interval),
-            ("sweep.check_interval", self.sweep.check_interval),
-            ("sweep.broken_off_pause", self.sweep.broken_off_pause),
-            ("sweep.notes_interval", self.sweep.notes_interval),
-            ("sweep.notes_within", self.sweep.notes_within),
-            ("appointments.window", self.appointments.window),
-            ("backfill.check_interval", self.backfill.check_interval),
-            ("relay.interval", self.relay.interval),
-            ("settled.interval", self.settled.interval),
-            ("health.interval", self.health.interval),
-            ("ghl.connect_timeout", self.ghl.connect_timeout),
-            ("ghl.request_timeout", self.ghl.request_timeout),
-        ]
-        .into_iter()
-        .filter_map(|(key, value)| value.is_zero().then_some(key))
-    }
-
-    fn location_problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        for (index, location) in self.locations.iter().enumerate() {
-            if location.token.is_some() == location.token_file.is_some() {
-                problems.push(format!("locations[{index}] must have either token or token_file"));
-            }
-            if self.locations.iter().take(index).any(|other| other.id == location.id) {
-                problems.push(format!("locations[{index}].id is there twice"));
-            }
-        }
-        problems
-    }
-}
-
 impl LocationSettings {
-    /// The token, from the file where it lies in one.
+    /// The token, read from the file if one is given.
     pub(crate) fn read_token(&self) -> anyhow::Result<SecretString> {
         use anyhow::Context as _;
         match (&self.token, &self.token_file) {
@@ -305,11 +255,6 @@ impl WebhookSettings {
         let rsa_pems = if self.rsa_enabled { or_vendor(&self.rsa_pems, VENDOR_RSA_PEM) } else { Vec::new() };
         ghl::webhook::Verifier::new(&or_vendor(&self.ed25519_pems, VENDOR_ED25519_PEM), &rsa_pems)
     }
-}
-
-#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
-fn hidden<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(if secret.as_ref().is_some_and(|secret| !secret.expose_secret().is_empty()) { "hidden" } else { "" })
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result
         if reachable && let Err(error) = show(&context).await {
             tracing::debug!(%error, "the figures are not updated");
         }
-        if !sleep(&stop, context.config.health.interval).await {
+        if !sleep(&stop, *context.config.health.interval).await {
             return Ok(());
         }
     }

@@ -56,11 +56,11 @@ pub(crate) async fn run(
             Err(error) => tracing::warn!(%error, "leases are not renewed"),
         }
         // After the lease's end another replica may take the location: all work on it must be over by then.
-        if renewed_at.elapsed() + settings.renew_interval >= settings.ttl {
+        if renewed_at.elapsed() + *settings.renew_interval >= settings.ttl {
             join_all(std::mem::take(&mut held).into_values().map(|location| replica.abandon(location))).await;
         }
         ended = held.values_mut().try_for_each(|location| location.tasks.try_join_next().map_or(Ok(()), outcome));
-        if ended.is_err() || !sleep(&stop, settings.renew_interval).await {
+        if ended.is_err() || !sleep(&stop, *settings.renew_interval).await {
             break;
         }
     }
@@ -137,7 +137,7 @@ impl Replica {
         location.connection.stop.cancel();
         let finished = async { while location.tasks.join_next().await.is_some() {} };
         // The lease is not renewed meanwhile: what does not finish within its time is aborted.
-        let in_time = tokio::time::timeout(self.context.config.lease.renew_interval, finished).await;
+        let in_time = tokio::time::timeout(*self.context.config.lease.renew_interval, finished).await;
         if in_time.is_err() {
             location.tasks.shutdown().await;
         }

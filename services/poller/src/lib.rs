@@ -125,7 +125,7 @@ async fn connect(context: &Context, stop: &Shutdown) -> anyhow::Result<bool> {
         };
         context.chassis.ready("locations", Err("the locations are not connected yet".to_owned()));
         tracing::warn!(%error, "not connected yet");
-        if !sleep(stop, context.config.retry.reconnect).await {
+        if !sleep(stop, *context.config.retry.reconnect).await {
             return Ok(false);
         }
     }

@@ -19,8 +19,8 @@ use crate::hint::Hint;
 
 pub(crate) fn routes(context: Arc<Context>) -> anyhow::Result<Router> {
     let settings = &context.config.webhooks;
-    let body_bytes_max = settings.body_bytes_max;
-    let endpoint = Endpoint { verifier: settings.verifier()?, recent: Mutex::new(RecentIds::new(settings.recent_max)), context };
+    let body_bytes_max = settings.body_bytes_max.get();
+    let endpoint = Endpoint { verifier: settings.verifier()?, recent: Mutex::new(RecentIds::new(settings.recent_max.get())), context };
     Ok(Router::new().route("/webhooks/ghl", post(receive)).layer(DefaultBodyLimit::max(body_bytes_max)).with_state(Arc::new(endpoint)))
 }
 

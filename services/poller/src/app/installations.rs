@@ -60,9 +60,9 @@ pub(crate) async fn run(context: Arc<Context>, app: Arc<App>, stop: Shutdown) ->
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = app.installations_changed.notified() => {}
-            () = tokio::time::sleep(app.settings.check_interval) => {}
+            () = tokio::time::sleep(*app.settings.check_interval) => {}
         }
-        if agencies_asked_at.elapsed() >= app.settings.agency_interval {
+        if agencies_asked_at.elapsed() >= *app.settings.agency_interval {
             agencies_asked_at = Instant::now();
             if let Err(error) = ask_agencies(&app).await {
                 tracing::warn!(%error, "agencies could not be asked where the app is installed");

@@ -1,26 +1,24 @@
 //! The settings of the nets that look by themselves, explained in `config.default.toml`.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use settings::Period;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WatchSettings {
-    #[serde(with = "humantime_serde")]
-    pub interval: Duration,
+    pub interval: Period,
     #[serde(with = "humantime_serde")]
     pub overlap: Duration,
     pub page_rows: NonZeroU32,
     pub pages_max: u32,
-    pub contacts_in_flight_max: usize,
-    #[serde(with = "humantime_serde")]
-    pub tasks_interval: Duration,
+    pub contacts_in_flight_max: NonZeroUsize,
+    pub tasks_interval: Period,
     pub tasks_calls_per_day_max: NonZeroU32,
-    #[serde(with = "humantime_serde")]
-    pub appointments_interval: Duration,
+    pub appointments_interval: Period,
     #[serde(with = "humantime_serde")]
     pub appointments_past: Duration,
     #[serde(with = "humantime_serde")]
@@ -30,22 +28,17 @@ pub struct WatchSettings {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SweepSettings {
-    #[serde(with = "humantime_serde")]
-    pub interval: Duration,
-    #[serde(with = "humantime_serde")]
-    pub check_interval: Duration,
-    #[serde(with = "humantime_serde")]
-    pub broken_off_pause: Duration,
+    pub interval: Period,
+    pub check_interval: Period,
+    pub broken_off_pause: Period,
     pub page_rows: NonZeroU32,
     pub pages_max: u32,
     pub empty_pages_max: u32,
     #[serde(with = "humantime_serde")]
     pub empty_page_pause: Duration,
-    pub contacts_in_flight_max: usize,
-    #[serde(with = "humantime_serde")]
-    pub notes_within: Duration,
-    #[serde(with = "humantime_serde")]
-    pub notes_interval: Duration,
+    pub contacts_in_flight_max: NonZeroUsize,
+    pub notes_within: Period,
+    pub notes_interval: Period,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -62,8 +55,7 @@ pub struct AppointmentSettings {
     pub past: Duration,
     #[serde(with = "humantime_serde")]
     pub future: Duration,
-    #[serde(with = "humantime_serde")]
-    pub window: Duration,
+    pub window: Period,
 }
 
 /// How far from its beginning a pass looks for appointments. It counts from a fixed instant, so that a resumed pass has the same windows.
@@ -98,7 +90,7 @@ impl AppointmentSettings {
     }
 
     pub(crate) fn window(&self) -> SignedDuration {
-        signed(self.window)
+        signed(*self.window)
     }
 }
 

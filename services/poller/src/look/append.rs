@@ -35,7 +35,7 @@ pub(crate) enum Appended {
 impl Appender {
     /// Starts the task that appends; it ends when the last clone of the appender is gone.
     pub(crate) fn start(context: Arc<Context>, lease: Lease) -> Self {
-        let (queue, entries) = mpsc::channel(context.config.append.waiting_max);
+        let (queue, entries) = mpsc::channel(context.config.append.waiting_max.get());
         tokio::spawn(append_all(context, lease, entries));
         Self { queue }
     }
@@ -52,7 +52,7 @@ impl Appender {
 }
 
 async fn append_all(context: Arc<Context>, lease: Lease, mut entries: mpsc::Receiver<Entry>) {
-    let batch_max = context.config.append.batch_max;
+    let batch_max = context.config.append.batch_max.get();
     let mut batch = Vec::with_capacity(batch_max);
     while entries.recv_many(&mut batch, batch_max).await > 0 {
         let (observations, waiting): (Vec<_>, Vec<_>) = batch.drain(..).map(|entry| (*entry.observation, entry.appended)).unzip();

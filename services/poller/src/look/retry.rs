@@ -40,7 +40,7 @@ pub(crate) async fn look_until_seen(
                     Ok(()) => return Ok(None),
                     Err(error) => {
                         tracing::warn!(location.id = %connection.location_id, %error, "not parked yet");
-                        context.config.retry.reconnect
+                        *context.config.retry.reconnect
                     }
                 }
             }

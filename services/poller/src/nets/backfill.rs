@@ -15,11 +15,11 @@ use crate::nets::scope::{ListKind, Rounds, Scope};
 /// Runs a backfill whenever one is wanted, until it is time to stop.
 pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::Result<()> {
     let settings = &context.config.backfill;
-    let scope = Scope { context, connection, net: &Net::Backfill, in_flight_max: settings.contacts_in_flight_max };
+    let scope = Scope { context, connection, net: &Net::Backfill, in_flight_max: settings.contacts_in_flight_max.get() };
     let mut rounds = Rounds::new(scope, "the backfill", Some(&connection.backfill_wanted));
     while rounds.begin().await {
         let round = fill(scope).await;
-        rounds.end(round.map(|()| settings.check_interval)).await;
+        rounds.end(round.map(|()| *settings.check_interval)).await;
     }
     Ok(())
 }

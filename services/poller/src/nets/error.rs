@@ -43,7 +43,7 @@ impl Error {
                     Verdict::Done | Verdict::Park(_) => retry.longest,
                 }
             }
-            Self::Log(_) | Self::NotAppended | Self::Stopped => retry.reconnect,
+            Self::Log(_) | Self::NotAppended | Self::Stopped => *retry.reconnect,
         }
     }
 }

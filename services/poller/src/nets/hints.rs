@@ -24,7 +24,7 @@ use crate::parking::{Failure, Undeliverable, park_message};
 pub(crate) async fn consume(context: Arc<Context>, connection: Arc<Connection>) -> anyhow::Result<()> {
     let settings = context.config.hints.clone();
     let stop = connection.stop.clone();
-    let mut queue = Queue::new(settings.debounce, settings.contacts_in_flight_max);
+    let mut queue = Queue::new(settings.debounce, settings.contacts_in_flight_max.get());
     let mut looks = LooksInFlight::default();
     // Room for one batch: what is not needed yet stays on the bus.
     let (sender, mut batches) = mpsc::channel(1);
@@ -34,7 +34,7 @@ pub(crate) async fn consume(context: Arc<Context>, connection: Arc<Connection>) 
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
-            batch = batches.recv(), if queue.waiting() < settings.waiting_max => {
+            batch = batches.recv(), if queue.waiting() < settings.waiting_max.get() => {
                 let Some(batch) = batch else { break };
                 sort(&context, &connection, batch, &mut queue).await;
             }
@@ -67,7 +67,7 @@ async fn pull(context: Arc<Context>, connection: Arc<Connection>, batches: mpsc:
         };
         let Err(error) = pulled else { return };
         tracing::warn!(%error, "no hints from the bus");
-        if !sleep(&stop, context.config.retry.reconnect).await {
+        if !sleep(&stop, *context.config.retry.reconnect).await {
             return;
         }
     }
@@ -84,7 +84,7 @@ async fn pull_until_error(
         context.chassis.control().wait_while_paused(stop).await;
         // Room first: a batch that cannot be handed on would only age here.
         let Ok(room) = batches.reserve().await else { return Ok(()) };
-        room.send(inbox.batch(context.config.hints.batch_max).await?);
+        room.send(inbox.batch(context.config.hints.batch_max.get()).await?);
     }
 }
 

@@ -16,12 +16,12 @@ use crate::nets::scope::{Rounds, Scope};
 /// Looks at the notes that were not looked at for longest, at the pace that sees all of them within the configured time.
 pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::Result<()> {
     let settings = &context.config.sweep;
-    let scope = Scope { context, connection, net: &Net::Sweep, in_flight_max: settings.contacts_in_flight_max };
+    let scope = Scope { context, connection, net: &Net::Sweep, in_flight_max: settings.contacts_in_flight_max.get() };
     let mut after = None;
     let mut rounds = Rounds::new(scope, "the rotation of notes", None);
     while rounds.begin().await {
         let round = look_at_notes(scope, &mut after).await;
-        rounds.end(round.map(|()| settings.notes_interval)).await;
+        rounds.end(round.map(|()| *settings.notes_interval)).await;
     }
     Ok(())
 }
@@ -34,9 +34,9 @@ async fn look_at_notes(scope: Scope<'_>, after: &mut Option<NotesDue>) -> Result
         return Ok(());
     }
     let contacts = context.log.known().contacts_present(&connection.location_id).await?;
-    let limit = batch_size(contacts, settings.notes_interval, settings.notes_within);
+    let limit = batch_size(contacts, *settings.notes_interval, *settings.notes_within);
     // Those seen within the last tenth of the time wait, even if no others are due.
-    let age_min = SignedDuration::try_from(settings.notes_within / 10).unwrap_or_default();
+    let age_min = SignedDuration::try_from(*settings.notes_within / 10).unwrap_or_default();
     let before = Timestamp::now().checked_sub(age_min).unwrap_or(Timestamp::MIN);
     let due = context.log.known().notes_due(&connection.location_id, before, after.as_ref(), limit).await?;
     *after = if due.len() < limit as usize { None } else { due.last().cloned() };

@@ -15,7 +15,7 @@ use crate::nets::scope::{ListKind, Rounds, Scope};
 
 /// Passes again and again until it is time to stop. A pass that was stopped is resumed.
 pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::Result<()> {
-    let scope = Scope { context, connection, net: &Net::Sweep, in_flight_max: context.config.sweep.contacts_in_flight_max };
+    let scope = Scope { context, connection, net: &Net::Sweep, in_flight_max: context.config.sweep.contacts_in_flight_max.get() };
     let mut rounds = Rounds::new(scope, "the sweep", None);
     while rounds.begin().await {
         let round = sweep(scope).await;
@@ -29,9 +29,9 @@ async fn sweep(scope: Scope<'_>) -> Result<Duration> {
     let Scope { context, connection, .. } = scope;
     let settings = &context.config.sweep;
     if context.log.passes().progress(&connection.location_id).await?.backfill.finished_at.is_none() {
-        return Ok(settings.check_interval);
+        return Ok(*settings.check_interval);
     }
-    let mut pause = settings.check_interval;
+    let mut pause = *settings.check_interval;
     for kind in ListKind::ALL {
         let pass = context.log.passes().get(&connection.location_id, Net::Sweep.as_str(), kind.record_kind()).await?;
         let since = match (pass.started_at, due_in(scope, kind, &pass).await?) {
@@ -63,7 +63,7 @@ async fn due_in(scope: Scope<'_>, kind: ListKind, pass: &Pass) -> Result<Duratio
         ),
     };
     let interval = if complete { settings.interval } else { settings.interval.min(settings.broken_off_pause) };
-    Ok(last.map_or(Duration::ZERO, |last| left_of(interval, last)))
+    Ok(last.map_or(Duration::ZERO, |last| left_of(*interval, last)))
 }
 
 fn left_of(interval: Duration, since: Timestamp) -> Duration {

@@ -20,7 +20,7 @@ use crate::nets::scope::{ListKind, Rounds, Scope};
 
 /// Searches again and again until it is time to stop.
 pub(crate) async fn run(context: &Context, connection: &Connection, kind: ListKind) -> anyhow::Result<()> {
-    let scope = Scope { context, connection, net: &Net::Poll, in_flight_max: context.config.watch.contacts_in_flight_max };
+    let scope = Scope { context, connection, net: &Net::Poll, in_flight_max: context.config.watch.contacts_in_flight_max.get() };
     let name = match kind {
         ListKind::Contacts => "the search for changed contacts",
         ListKind::Tasks => "the list of tasks",
@@ -42,8 +42,8 @@ async fn watch_list(scope: Scope<'_>, kind: ListKind) -> Result<Duration> {
     let Scope { context, connection, .. } = scope;
     let settings = &context.config.watch;
     let (interval, page_rows) = match kind {
-        ListKind::Contacts | ListKind::Tasks => (settings.tasks_interval, context.config.tasks.page_rows.get()),
-        ListKind::Appointments => (settings.appointments_interval, 1),
+        ListKind::Contacts | ListKind::Tasks => (*settings.tasks_interval, context.config.tasks.page_rows.get()),
+        ListKind::Appointments => (*settings.appointments_interval, 1),
     };
     if context.log.passes().progress(&connection.location_id).await?.backfill.finished_at.is_none() {
         return Ok(interval);
@@ -79,7 +79,7 @@ async fn watch_contacts(scope: Scope<'_>) -> Result<Duration> {
     context.log.passes().save(&connection.location_id, scope.net.as_str(), ListKind::Contacts.record_kind(), &pass).await?;
     drop(in_hand);
     note_acceptance(context, connection);
-    Ok(settings.interval)
+    Ok(*settings.interval)
 }
 
 /// Looks at every contact that the search shows, until all are in the log. Returns the time up to which every change has been seen.

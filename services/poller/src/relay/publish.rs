@@ -19,7 +19,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result
         context.chassis.control().wait_while_paused(&stop).await;
         if let Err(error) = relay_all(&context, &stop).await {
             tracing::warn!(%error, "events are not published yet");
-            if !sleep(&stop, context.config.retry.reconnect).await {
+            if !sleep(&stop, *context.config.retry.reconnect).await {
                 break;
             }
             continue;
@@ -27,7 +27,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result
         tokio::select! {
             () = stop.cancelled() => {}
             () = appends.wait_for_append() => {}
-            () = tokio::time::sleep(context.config.relay.interval) => {}
+            () = tokio::time::sleep(*context.config.relay.interval) => {}
         }
     }
     Ok(())
@@ -36,7 +36,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result
 async fn relay_all(context: &Context, stop: &Shutdown) -> anyhow::Result<()> {
     let behind = context.log.relay().behind().await?;
     let relays: Vec<_> = behind.into_iter().map(|location_id| relay_location(context, location_id, stop)).collect();
-    let mut relays = futures::stream::iter(relays).buffer_unordered(context.config.relay.locations_max);
+    let mut relays = futures::stream::iter(relays).buffer_unordered(context.config.relay.locations_max.get());
     let mut failed = None;
     while let Some(relayed) = relays.next().await {
         if let Err(error) = relayed {
@@ -95,7 +95,7 @@ async fn publish_singly(context: &Context, batch: &RelayBatch) -> anyhow::Result
 
 fn outgoing_of(context: &Context, batch: &RelayBatch, event: &Stored) -> Result<Outgoing, String> {
     let body = event.carry().map_err(|error| error.to_string())?;
-    if body.len() > context.config.relay.message_bytes_max {
+    if body.len() > context.config.relay.message_bytes_max.get() {
         return Err(bus::Error::TooLarge.to_string());
     }
     Ok(Outgoing { subject: subject(event), id: Some(batch.message_id(event)), traceparent: event.traceparent.clone(), body })

@@ -32,7 +32,7 @@ enum Mark {
 
 pub(crate) async fn run(context: Arc<Context>, connections: Arc<Connections>, stop: Shutdown) -> anyhow::Result<()> {
     let mut mark = Mark::None;
-    while sleep(&stop, context.config.settled.interval).await {
+    while sleep(&stop, *context.config.settled.interval).await {
         match check_and_advance(&context, &connections, std::mem::take(&mut mark)).await {
             Ok(next) => mark = next,
             Err(error) => tracing::warn!(%error, "the settled mark is not updated"),

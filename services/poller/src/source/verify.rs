@@ -108,7 +108,7 @@ impl Comparison {
     }
 
     async fn compare_all(&mut self, contacts: Vec<ContactId>) -> Result<(), Status> {
-        let in_flight_max = self.context.config.sweep.contacts_in_flight_max;
+        let in_flight_max = self.context.config.sweep.contacts_in_flight_max.get();
         let (context, connection, net) = (Arc::clone(&self.context), Arc::clone(&self.connection), self.net.clone());
         let compared = contacts.into_iter().map(|contact_id| compare(&context, &connection, &net, contact_id));
         let mut compared = futures::stream::iter(compared).buffer_unordered(in_flight_max);

@@ -7,6 +7,7 @@ use eventlog::{EventLog, Settings};
 use ghl::{AppSettings, Client, OAuth, Rate, Transport, Versions, Zone};
 use sandbox::{Consent, Fault, FaultOrder, Limits, Sandbox, Webhook};
 use secrecy::SecretString;
+use settings::Period;
 
 use super::*;
 use crate::app::grants::install;
@@ -83,8 +84,8 @@ impl Fixture {
             refresh_margin: Duration::from_secs(60),
             least_age: Duration::ZERO,
             state_lifetime: Duration::from_secs(60),
-            check_interval: Duration::from_secs(60),
-            agency_interval: Duration::from_secs(60),
+            check_interval: Period::from_secs(60),
+            agency_interval: Period::from_secs(60),
             renewals_max: NonZeroUsize::new(2).unwrap(),
         };
         let app = App::new(log.clone(), transport.clone(), settings);

@@ -120,7 +120,7 @@ async fn work(context: &Context, connection: &Connection, key: &HintKey, hints: 
                 note_appended(context, connection, hints).await;
                 Outcome::Done("looked")
             }
-            Appended::Later => Outcome::Retry(context.config.retry.reconnect),
+            Appended::Later => Outcome::Retry(*context.config.retry.reconnect),
         },
         Err(error) => give_up_or_retry(context, connection, &contact_id, &error, attempt, traceparent).await,
     }
@@ -146,7 +146,7 @@ async fn give_up_or_retry(
                 Ok(()) => Outcome::Done("parked"),
                 Err(error) => {
                     tracing::warn!(%error, "not parked yet");
-                    Outcome::Retry(context.config.retry.reconnect)
+                    Outcome::Retry(*context.config.retry.reconnect)
                 }
             }
         }
