@@ -1,4 +1,4 @@
-//! Erasing people outside the log, as soon as whoever holds something can be reached.
+//! Erasing people outside the log: in workspaces and on the bus, as soon as these can be reached.
 
 use bus::Bus;
 use chassis::Shutdown;
@@ -9,7 +9,7 @@ use pagico::Bridge;
 
 use crate::config::ErasureSettings;
 
-/// What erasing needs. Cheap to clone.
+/// Erases where the log itself does not reach. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Eraser {
     pub(crate) log: EventLog,
@@ -18,7 +18,7 @@ pub(crate) struct Eraser {
     pub(crate) settings: ErasureSettings,
 }
 
-/// Goes on with erasures that were interrupted or could not reach somebody, until it is time to stop.
+/// Continues erasures that were interrupted or could not reach the bridge or the bus, until it is time to stop.
 pub(crate) async fn run(eraser: Eraser, stop: Shutdown) -> anyhow::Result<()> {
     loop {
         match eraser.log.erasures().unfinished(eraser.settings.batch.get()).await {
@@ -27,7 +27,7 @@ pub(crate) async fn run(eraser: Eraser, stop: Shutdown) -> anyhow::Result<()> {
                     eraser.purge(&erasure).await;
                 }
             }
-            Err(error) => tracing::debug!(%error, "erasures are not looked for now"),
+            Err(error) => tracing::debug!(%error, "unfinished erasures cannot be read now"),
         }
         if !sleep(&stop, *eraser.settings.interval).await {
             return Ok(());
@@ -36,13 +36,13 @@ pub(crate) async fn run(eraser: Eraser, stop: Shutdown) -> anyhow::Result<()> {
 }
 
 impl Eraser {
-    /// Removes what is left outside the log, as far as it can be reached. Whatever was removed is noted at once, and removing it again
-    /// is harmless: it may end anywhere.
+    /// Removes what is left outside the log, as far as it can be reached. Each removal is recorded at once, and repeating one is
+    /// harmless, so this may be cancelled anywhere.
     pub(crate) async fn purge(&self, erasure: &Erasure) {
         let (location, contact) = (&erasure.location_id, &erasure.contact_id);
         for workspace in &erasure.workspaces {
             let erased = self.bridge.erase(workspace, &ObjectKey::of_contact(contact), erasure.revision).await;
-            let noted = match erased {
+            let recorded = match erased {
                 Ok(objects) => {
                     tracing::info!(location.id = %location, contact.id = %contact, %workspace, objects, "erased in the workspace");
                     self.log.erasures().purged(erasure, Purged::Workspace(workspace)).await
@@ -54,7 +54,7 @@ impl Eraser {
                     Ok(())
                 }
             };
-            warn(erasure, noted);
+            warn_unrecorded(erasure, recorded);
         }
         if erasure.bus_at.is_some() {
             return;
@@ -62,15 +62,15 @@ impl Eraser {
         match self.bus.purge_contact(location, contact).await {
             Ok(messages) => {
                 tracing::info!(location.id = %location, contact.id = %contact, messages, "erased on the bus");
-                warn(erasure, self.log.erasures().purged(erasure, Purged::Bus).await);
+                warn_unrecorded(erasure, self.log.erasures().purged(erasure, Purged::Bus).await);
             }
             Err(error) => tracing::warn!(location.id = %location, contact.id = %contact, %error, "not erased on the bus yet"),
         }
     }
 }
 
-fn warn(erasure: &Erasure, noted: eventlog::Result<()>) {
-    if let Err(error) = noted {
-        tracing::warn!(location.id = %erasure.location_id, contact.id = %erasure.contact_id, %error, "what was erased is not noted yet");
+fn warn_unrecorded(erasure: &Erasure, recorded: eventlog::Result<()>) {
+    if let Err(error) = recorded {
+        tracing::warn!(location.id = %erasure.location_id, contact.id = %erasure.contact_id, %error, "what was erased is not recorded yet");
     }
 }

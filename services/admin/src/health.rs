@@ -1,4 +1,4 @@
-//! Whether the service can answer, and a summary that needs no gRPC.
+//! Whether the service is ready, and a summary that needs no gRPC.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) async fn run(chassis: Arc<Chassis>, log: EventLog, bus: Bus, interval
     }
 }
 
-/// `GET /`: how far the mirror is, as JSON, for monitors. Counts only; no ids of people.
+/// `GET /`: the state of the mirror as JSON, for monitors. It holds counts, never ids of people.
 pub(crate) fn summary(log: EventLog) -> Router {
     Router::new().route(
         "/",

@@ -1,6 +1,6 @@
 //! Answers: the gRPC admin API over the event log, and a summary over HTTP.
 //!
-//! Does not know GHL or Pagico, and decides nothing; redriving is all it ever sends on its way.
+//! Does not know GHL, and decides nothing about what is mirrored: it applies plans that a person approved, erases, and redrives.
 
 mod api;
 mod config;
@@ -34,16 +34,13 @@ pub use config::{
 };
 pub use replay::planning;
 
-use crate::api::admin::Service;
-use crate::api::audit::Audit;
-use crate::api::proof::Proving;
 use crate::erasure::Eraser;
 use crate::sealer::Seal;
 
-/// Runs the service until it is told to stop. A database or bus that is away only makes it not ready.
+/// Runs the service until it is told to stop. A database or bus that cannot be reached only makes it not ready.
 ///
 /// # Errors
-/// Only what a person has to put right: an address that is taken, a bus or database of the wrong kind.
+/// Only what a person has to correct: an address that is in use, a bus or database of the wrong kind.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let stop = shutdown.child_token();
     let chassis = Chassis::new("admin");
@@ -52,9 +49,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     }
     let log = EventLog::connect(&config.log).await?;
     let bus = Bus::connect(&config.bus).await?;
-    let service = Service::new(log.clone(), bus.clone(), config.limits.clone(), stop.clone());
+    let admin = api::admin::Service::new(log.clone(), bus.clone(), config.limits.clone(), stop.clone());
     let seal = Seal::from_settings(&config.seal)?;
-    let proving = Proving::new(log.clone(), seal.clone(), config.proof.clone(), config.limits.clone(), stop.clone());
+    let proof = api::proof::Service::new(log.clone(), seal.clone(), config.proof.clone(), config.limits.clone(), stop.clone());
     let bridge = Bridge::new(config.bridge.clone())?;
     let replays = Arc::new(replay::Context {
         log: log.clone(),
@@ -67,39 +64,38 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         comparison_permits: Arc::new(Semaphore::new(config.verify.in_flight_max.get())),
         stop: stop.clone(),
     });
-    let replaying = api::replay::Service(Arc::clone(&replays));
-    let audit = Audit::new(log.clone(), config.limits.clone(), stop.clone());
+    let replay = api::replay::Service(Arc::clone(&replays));
+    let audit = api::audit::Service::new(log.clone(), config.limits.clone(), stop.clone());
     let eraser = Eraser { log: log.clone(), bus: bus.clone(), bridge, settings: config.erasure.clone() };
-    let erasing = api::erasure::Service { eraser: eraser.clone(), stop: stop.clone() };
+    let erasure = api::erasure::Service { eraser: eraser.clone(), stop: stop.clone() };
     let http = health::summary(log.clone());
     let mut tasks = JoinSet::new();
     let (serving, server) = (Arc::clone(&chassis), config.server.clone());
     let listening = stop.clone();
     tasks.spawn(async move {
-        let routes = Routes::new(AdminServer::new(service))
-            .add_service(ProofServer::new(proving))
+        let routes = Routes::new(AdminServer::new(admin))
+            .add_service(ProofServer::new(proof))
             .add_service(AuditServer::new(audit))
-            .add_service(ErasureServer::new(erasing))
-            .add_service(ReplayServer::new(replaying));
+            .add_service(ErasureServer::new(erasure))
+            .add_service(ReplayServer::new(replay));
         serving.serve(&server, http, Some(routes), &[], listening).await.context("server")
     });
     if let Some(seal) = seal {
         let (sealing, how, stopping) = (log.clone(), config.proof.verification(), stop.clone());
         tasks.spawn(async move { sealer::run(sealing, seal, how, *config.seal.interval, stopping).await.context("sealer") });
     }
-    forget_in_time(&mut tasks, &log, &config, &stop);
-    let going_on = stop.clone();
-    tasks.spawn(async move { erasure::run(eraser, going_on).await.context("erasures") });
-    let executing = stop.clone();
-    tasks.spawn(async move { replay::run(replays, executing).await.context("replays") });
-    let interval = *config.health.interval;
-    let watching = stop.clone();
-    tasks.spawn(async move { health::run(chassis, log, bus, interval, watching).await.context("health") });
+    start_retention(&mut tasks, &log, &config, &stop);
+    let stopping = stop.clone();
+    tasks.spawn(async move { erasure::run(eraser, stopping).await.context("erasures") });
+    let stopping = stop.clone();
+    tasks.spawn(async move { replay::run(replays, stopping).await.context("replays") });
+    let (interval, stopping) = (*config.health.interval, stop.clone());
+    tasks.spawn(async move { health::run(chassis, log, bus, interval, stopping).await.context("health") });
     join_all(tasks, &stop).await
 }
 
-/// What is kept for a time only.
-fn forget_in_time(tasks: &mut JoinSet<anyhow::Result<()>>, log: &EventLog, config: &Config, stop: &Shutdown) {
+/// Starts deleting what is kept for a limited time only.
+fn start_retention(tasks: &mut JoinSet<anyhow::Result<()>>, log: &EventLog, config: &Config, stop: &Shutdown) {
     let (trimmed, keep, every, stopping) = (log.clone(), config.access.retention, *config.access.interval, stop.clone());
     let accesses = move || {
         let log = trimmed.clone();

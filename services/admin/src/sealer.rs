@@ -1,4 +1,4 @@
-//! Signs where each log stands, from time to time, after having seen that it extends what was signed before.
+//! Signs the head of each log from time to time, after verifying that the log extends what was signed before.
 
 mod checkpoints;
 
@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use self::checkpoints::Checkpoints;
 use crate::config::SealSettings;
 
-/// What is needed to seal.
+/// The key to sign with, and where checkpoints are kept.
 #[derive(Clone)]
 pub(crate) struct Seal {
     key: Arc<SigningKey>,
@@ -49,8 +49,8 @@ impl Seal {
     }
 }
 
-/// Seals every location at once, and then again after each interval. A log that does not extend its last checkpoint is not sealed any more,
-/// and every attempt says so.
+/// Seals every location at once, and then again after each interval. A log that does not extend its last checkpoint is not sealed any
+/// more, and every attempt logs an error.
 pub(crate) async fn run(log: EventLog, seal: Seal, how: Verification, interval: Duration, stop: Shutdown) -> anyhow::Result<()> {
     tracing::info!(key_id = seal.public_key().id(), "checkpoints are signed");
     loop {
@@ -67,7 +67,7 @@ pub(crate) async fn run(log: EventLog, seal: Seal, how: Verification, interval: 
 async fn seal_all(log: &EventLog, seal: &Seal, how: &Verification) {
     let locations = match log.locations().list().await {
         Ok(locations) => locations,
-        Err(error) => return tracing::warn!(%error, "the locations to seal are not known"),
+        Err(error) => return tracing::warn!(%error, "the locations to seal cannot be read"),
     };
     for location in locations.into_iter().filter(|location| location.head > 0) {
         if let Err(error) = seal_one(log, seal, how, &location.location_id, location.head).await {
@@ -81,7 +81,7 @@ async fn seal_one(log: &EventLog, seal: &Seal, how: &Verification, location_id: 
     let last = seal.checkpoints_of(location_id).await.context("checkpoints")?.into_iter().next_back();
     let last = last.filter(|last| last.key_id == seal.public_key().id());
     let beginning = match last {
-        // Signed by a key of before, or by nobody: everything is looked at again.
+        // There is none, or another key signed it: the whole log is verified.
         None => (0, BEGINNING),
         Some(last) => {
             anyhow::ensure!(last.is_signed_by(&seal.public_key()), "the last checkpoint was changed, position {}", last.seq);
@@ -94,7 +94,7 @@ async fn seal_one(log: &EventLog, seal: &Seal, how: &Verification, location_id: 
     let verified = log.chain().verify(location_id, &Verification { after: beginning, ..how.clone() }, |_, _| ()).await?;
     let checkpoint = Checkpoint::sign(&seal.key, location_id.clone(), verified.head, verified.hash, Timestamp::now());
     let checkpoints = seal.checkpoints.clone();
-    if tokio::task::spawn_blocking(move || checkpoints.append(&checkpoint)).await?.context("the file of checkpoints")? {
+    if tokio::task::spawn_blocking(move || checkpoints.append(&checkpoint)).await?.context("the checkpoint file")? {
         tracing::info!(location.id = %location_id, event.seq = verified.head, "sealed");
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What went wrong, as a code and a sentence that a person can act on.
+//! Errors as gRPC statuses: a code, and a sentence that says what to do.
 
 use tonic::Status;
 
@@ -7,14 +7,14 @@ use crate::replay::planning;
 pub(crate) fn status_of_log(error: eventlog::Error) -> Status {
     tracing::debug!(%error, "a call failed");
     match error {
-        eventlog::Error::Unavailable { .. } => Status::unavailable("the log database does not answer; try again when it is back"),
-        eventlog::Error::NotFound => Status::not_found("there is no such thing in the log; check the ids"),
-        eventlog::Error::NotEmpty => {
-            Status::failed_precondition("the location has events already; a log is imported into a database that knows nothing of it")
-        }
+        eventlog::Error::Unavailable { .. } => Status::unavailable("the log database does not answer; try again later"),
+        eventlog::Error::NotFound => Status::not_found("not found in the log; check the ids"),
+        eventlog::Error::NotEmpty => Status::failed_precondition(
+            "the location has events already; a log can only be imported into a database without any of its events",
+        ),
         eventlog::Error::Superseded { .. } => Status::aborted(error.to_string()),
         eventlog::Error::AlreadyResolved => {
-            Status::failed_precondition("it is resolved already; `mirrorctl parked` lists what still waits")
+            Status::failed_precondition("it was resolved before; `mirrorctl parked` lists what still waits")
         }
         eventlog::Error::Corrupt { .. } => Status::data_loss(format!("{error}; restore the log from a backup and raise the epoch")),
         eventlog::Error::Unreadable(_) => {
@@ -29,10 +29,10 @@ pub(crate) fn status_of_log(error: eventlog::Error) -> Status {
     }
 }
 
-/// Nothing is shown that is not written down.
+/// Nothing is shown unless the access is recorded.
 pub(crate) fn status_of_access_log(error: eventlog::Error) -> Status {
     tracing::warn!(%error, "the access log cannot be written");
-    Status::unavailable("who asks could not be written to the access log, so nothing is shown; try again later")
+    Status::unavailable("the access log cannot be written, so nothing is shown; try again later")
 }
 
 pub(crate) fn unknown_location() -> Status {
@@ -46,9 +46,9 @@ pub(crate) fn unknown_contact() -> Status {
 pub(crate) fn status_of_bridge(error: &pagico::Error) -> Status {
     tracing::debug!(%error, "a call of the bridge failed");
     match error {
-        pagico::Error::Unavailable { .. } => Status::unavailable("Pagico's bridge does not answer; try again when it is back"),
-        pagico::Error::Unauthorized { .. } => Status::internal(format!("{error}; put bridge.key of the admin service right")),
-        pagico::Error::Foreign { .. } => Status::internal(format!("{error}; put bridge.url of the admin service right")),
+        pagico::Error::Unavailable { .. } => Status::unavailable("Pagico's bridge does not answer; try again later"),
+        pagico::Error::Unauthorized { .. } => Status::internal(format!("{error}; correct bridge.key of the admin service")),
+        pagico::Error::Foreign { .. } => Status::internal(format!("{error}; correct bridge.url of the admin service")),
         pagico::Error::WorkspaceUnknown => {
             Status::not_found("Pagico's bridge has no such workspace; `mirrorctl workspace list` shows them")
         }
@@ -59,7 +59,7 @@ pub(crate) fn status_of_bridge(error: &pagico::Error) -> Status {
 
 pub(crate) fn status_of_bus(error: bus::Error) -> Status {
     tracing::debug!(%error, "a publish failed");
-    Status::unavailable(format!("it could not be published: {error}; it still waits, redrive it again"))
+    Status::unavailable(format!("not published: {error}; it is still parked, redrive it again"))
 }
 
 pub(crate) fn status_of_planning(error: planning::Error) -> Status {

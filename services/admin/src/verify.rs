@@ -48,10 +48,10 @@ async fn compare(comparison: &Comparison, to: &Sender) -> Result<(), Ended> {
     let held = workspace_digests(comparison).await?;
     let mut differing = 0;
     for contact in differing_contacts(&log.contacts, &held) {
-        let looked_into = differing < u64::from(comparison.contacts_max);
-        let found = differences(comparison, contact, log.is_recent(contact), looked_into).await?;
+        let in_detail = differing < u64::from(comparison.contacts_max);
+        let found = differences(comparison, contact, log.is_recent(contact), in_detail).await?;
         differing += u64::from(!found.is_empty());
-        for difference in found.into_iter().filter(|_| looked_into) {
+        for difference in found.into_iter().filter(|_| in_detail) {
             send(to, Part::Difference(difference)).await?;
         }
     }

@@ -37,7 +37,7 @@ impl Service {
         Self { log, bus, limits, watchers, stop }
     }
 
-    /// When the oldest change was recorded that has not reached Pagico.
+    /// When the oldest change was recorded that has not reached Pagico yet.
     async fn waiting_since(&self, location_id: &LocationId, state: &ContactState) -> Result<Option<Timestamp>, Status> {
         let waiting = state.objects.iter().filter(|object| matches!(object.state, SyncState::Behind | SyncState::Parked));
         let Some(oldest) = waiting.filter_map(|object| object.ghl).map(|revision| revision.seq).min() else { return Ok(None) };
@@ -135,9 +135,9 @@ impl api::admin_server::Admin for Service {
         let parking = &parked.parking;
         if !parking.message.is_empty() {
             let unknown =
-                || Status::failed_precondition("what was parked cannot be published again; it is seen again at the next look at GHL");
+                || Status::failed_precondition("this message cannot be published again; the record is read again at the next look at GHL");
             let subject = Subject::parse(&parking.subject).ok_or_else(unknown)?;
-            // Unlike any id before, so that the bus does not take it for a repeat.
+            // A new id, so that the bus does not drop it as a duplicate.
             let id = Some(format!("redrive:{parked_id}:{}", Uuid::new_v4()));
             let traceparent = chassis::trace::traceparent().or_else(|| parking.traceparent.clone());
             let outgoing = Outgoing { subject, id, traceparent, body: parking.message.clone() };

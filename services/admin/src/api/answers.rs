@@ -1,4 +1,4 @@
-//! From what the log says to what several of the APIs say.
+//! From types of the event log to messages that several services share.
 
 use domain::{Cause, Delivery, FieldChange, Net};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ pub(crate) fn trace_id(traceparent: Option<&str>) -> String {
     traceparent.and_then(chassis::trace::trace_id).unwrap_or_default()
 }
 
-/// JSON; empty for nothing.
+/// JSON; empty for null.
 pub(crate) fn value(value: &serde_json::Value) -> String {
     if value.is_null() { String::new() } else { value.to_string() }
 }

@@ -13,50 +13,50 @@ use proto::audit::v1 as api;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Request, Response, Status};
 
-use self::export::{Export, Part, What};
-use self::past::Looking;
+use self::export::{Export, ExportedContact, Moments};
+use self::past::Reader;
 use crate::api::request;
 use crate::api::stream::{self, Answers};
 use crate::config::Limits;
 use crate::status::{status_of_log, unknown_contact};
 
-pub(crate) struct Audit {
+pub(crate) struct Service {
     log: EventLog,
     limits: Limits,
     exports: Arc<Semaphore>,
     stop: Shutdown,
 }
 
-impl Audit {
+impl Service {
     pub(crate) fn new(log: EventLog, limits: Limits, stop: Shutdown) -> Self {
         let exports = Arc::new(Semaphore::new(limits.exports_max.get()));
         Self { log, limits, exports, stop }
     }
 
-    fn looking(&self) -> Looking<'_> {
-        Looking { log: &self.log, limits: &self.limits }
+    fn reader(&self) -> Reader<'_> {
+        Reader { log: &self.log, limits: &self.limits }
     }
 
     fn permit(&self) -> Result<OwnedSemaphorePermit, Status> {
         stream::permit(&self.exports, "too many exports run; wait for one to end and try again")
     }
 
-    /// Exports a location as a stream. What is read ahead is at most one batch and the few answers that wait.
+    /// Exports a location as a stream. At most one batch is read ahead, and a few answers wait.
     fn export<T: Send + 'static>(
         &self,
         permit: OwnedSemaphorePermit,
         location_id: LocationId,
         after: Option<ContactId>,
-        what: What,
-        answer: fn(Part) -> Option<T>,
+        moments: Moments,
+        answer: fn(ExportedContact) -> Option<T>,
     ) -> Response<Answers<T>> {
-        let export = Export { log: self.log.clone(), limits: self.limits.clone(), location_id, after, what };
+        let export = Export { log: self.log.clone(), limits: self.limits.clone(), location_id, after, moments };
         Response::new(stream::start(Some(permit), &self.stop, 4, |contacts| export.send(contacts, answer)))
     }
 }
 
 #[tonic::async_trait]
-impl api::audit_server::Audit for Audit {
+impl api::audit_server::Audit for Service {
     async fn blame(&self, request: Request<api::BlameRequest>) -> Result<Response<api::BlameResponse>, Status> {
         let query = request.get_ref();
         let (location_id, contact_id) = (request::location(&self.log, &query.location_id).await?, request::contact(&query.contact_id)?);
@@ -64,11 +64,11 @@ impl api::audit_server::Audit for Audit {
         let before = request::number_cursor(&query.page_token)?;
         let blame = blame(query)?;
         request::record_access(&self.log, &request, "Blame", &location_id, Some(&contact_id)).await?;
-        let (mut values, unreadable) = self.looking().blame(&location_id, &contact_id, blame).await?;
+        let (mut values, unreadable) = self.reader().blame(&location_id, &contact_id, blame).await?;
         if values.is_empty() && !self.log.answers().has_contact(&location_id, &contact_id).await.map_err(status_of_log)? {
             return Err(unknown_contact());
         }
-        // The values only ever grow at their end: how many come before a page is where it begins.
+        // Values are only ever added at the end, so a page is found by how many come before it.
         let end = before.map_or(values.len(), |before| usize::try_from(before).unwrap_or(usize::MAX)).min(values.len());
         values.truncate(end);
         let begin = end.saturating_sub(size);
@@ -83,20 +83,20 @@ impl api::audit_server::Audit for Audit {
     ) -> Result<Response<api::GetContactAsOfResponse>, Status> {
         let query = request.get_ref();
         let (location_id, contact_id) = (request::location(&self.log, &query.location_id).await?, request::contact(&query.contact_id)?);
-        let point = self.looking().point(&location_id, query.at.as_ref(), None).await?;
+        let point = self.reader().point(&location_id, query.at.as_ref(), None).await?;
         request::record_access(&self.log, &request, "GetContactAsOf", &location_id, Some(&contact_id)).await?;
-        let past = self.looking().contact(&location_id, &contact_id, point).await?;
+        let past = self.reader().contact(&location_id, &contact_id, point).await?;
         Ok(Response::new(api::GetContactAsOfResponse { contact: Some(answers::snapshot(&contact_id, past)) }))
     }
 
     async fn diff(&self, request: Request<api::DiffRequest>) -> Result<Response<api::DiffResponse>, Status> {
         let query = request.get_ref();
         let (location_id, contact_id) = (request::location(&self.log, &query.location_id).await?, request::contact(&query.contact_id)?);
-        let from = self.looking().point(&location_id, query.from.as_ref(), Some(BEGINNING)).await?;
-        let to = self.looking().point(&location_id, query.to.as_ref(), None).await?;
+        let from = self.reader().point(&location_id, query.from.as_ref(), Some(BEGINNING)).await?;
+        let to = self.reader().point(&location_id, query.to.as_ref(), None).await?;
         request::record_access(&self.log, &request, "Diff", &location_id, Some(&contact_id)).await?;
-        let from = self.looking().contact(&location_id, &contact_id, from).await?;
-        let to = self.looking().contact(&location_id, &contact_id, to).await?;
+        let from = self.reader().contact(&location_id, &contact_id, from).await?;
+        let to = self.reader().contact(&location_id, &contact_id, to).await?;
         Ok(Response::new(api::DiffResponse { contact: Some(answers::difference(&contact_id, &from, &to)) }))
     }
 
@@ -105,11 +105,11 @@ impl api::audit_server::Audit for Audit {
     async fn export_as_of(&self, request: Request<api::ExportAsOfRequest>) -> Result<Response<Self::ExportAsOfStream>, Status> {
         let query = request.get_ref();
         let location_id = request::location(&self.log, &query.location_id).await?;
-        let point = self.looking().point(&location_id, query.at.as_ref(), None).await?;
+        let point = self.reader().point(&location_id, query.at.as_ref(), None).await?;
         let (after, permit) = (request::optional_contact(&query.after_contact_id)?, self.permit()?);
         request::record_access(&self.log, &request, "ExportAsOf", &location_id, None).await?;
-        let answer = |part: Part| part.snapshot().map(|contact| api::ExportAsOfResponse { contact: Some(contact) });
-        Ok(self.export(permit, location_id, after, What::AsOf(point), answer))
+        let answer = |contact: ExportedContact| contact.snapshot().map(|contact| api::ExportAsOfResponse { contact: Some(contact) });
+        Ok(self.export(permit, location_id, after, Moments::AsOf(point), answer))
     }
 
     type ExportDiffStream = Answers<api::ExportDiffResponse>;
@@ -117,12 +117,12 @@ impl api::audit_server::Audit for Audit {
     async fn export_diff(&self, request: Request<api::ExportDiffRequest>) -> Result<Response<Self::ExportDiffStream>, Status> {
         let query = request.get_ref();
         let location_id = request::location(&self.log, &query.location_id).await?;
-        let from = self.looking().point(&location_id, query.from.as_ref(), Some(BEGINNING)).await?;
-        let to = self.looking().point(&location_id, query.to.as_ref(), None).await?;
+        let from = self.reader().point(&location_id, query.from.as_ref(), Some(BEGINNING)).await?;
+        let to = self.reader().point(&location_id, query.to.as_ref(), None).await?;
         let (after, permit) = (request::optional_contact(&query.after_contact_id)?, self.permit()?);
         request::record_access(&self.log, &request, "ExportDiff", &location_id, None).await?;
-        let answer = |part: Part| part.difference().map(|contact| api::ExportDiffResponse { contact: Some(contact) });
-        Ok(self.export(permit, location_id, after, What::Diff { from, to }, answer))
+        let answer = |contact: ExportedContact| contact.difference().map(|contact| api::ExportDiffResponse { contact: Some(contact) });
+        Ok(self.export(permit, location_id, after, Moments::Diff { from, to }, answer))
     }
 
     async fn list_access(&self, request: Request<api::ListAccessRequest>) -> Result<Response<api::ListAccessResponse>, Status> {

@@ -1,4 +1,4 @@
-//! The calls of the erasure API: the log's part at once, what others hold as soon as they can be reached.
+//! The calls of the erasure API.
 
 use chassis::Shutdown;
 use domain::{ContactId, LocationId};
@@ -12,7 +12,7 @@ use crate::api::stream::{self, Answers, Sender};
 use crate::erasure::Eraser;
 use crate::status::status_of_log;
 
-/// Longest texts taken, in bytes.
+/// The longest texts that are accepted, in bytes.
 const REASON_BYTES_MAX: usize = 500;
 const WHO_BYTES_MAX: usize = 200;
 
@@ -34,7 +34,7 @@ impl api::erasure_server::Erasure for Service {
             Erase { reason: request.reason.trim().to_owned(), who: operator(request.who)?, leave_plain_events: request.leave_plain_events };
         let erasure = self.eraser.log.erasures().erase(&location_id, &contact_id, &erase).await.map_err(status_of_log)?;
         if erasure.finished_at.is_none() {
-            // In a task of its own: who asked may not wait so long.
+            // In a task of its own: it goes on when the caller waits no longer.
             let (eraser, begun) = (self.eraser.clone(), erasure.clone());
             let purging = tokio::spawn(async move { eraser.purge(&begun).await });
             drop(tokio::time::timeout(*self.eraser.settings.answer_within, purging).await);
@@ -91,7 +91,7 @@ async fn rotate(log: &EventLog, total: u64, kek_id: &str, batch: u32, to: &Sende
 impl Service {
     async fn now(&self, location_id: &LocationId, contact_id: &ContactId) -> Result<Erasure, Status> {
         let erasure = self.eraser.log.erasures().find(location_id, contact_id).await.map_err(status_of_log)?;
-        erasure.ok_or_else(|| Status::not_found("this contact was not erased; check the id and the location"))
+        erasure.ok_or_else(|| Status::not_found("this contact was never erased; check the id and the location"))
     }
 
     async fn whom(&self, location_id: &str, contact_id: &str) -> Result<(LocationId, ContactId), Status> {

@@ -21,7 +21,7 @@ use crate::config::{Limits, ProofSettings};
 use crate::sealer::Seal;
 use crate::status::status_of_log;
 
-pub(crate) struct Proving {
+pub(crate) struct Service {
     log: EventLog,
     seal: Option<Seal>,
     settings: ProofSettings,
@@ -30,7 +30,7 @@ pub(crate) struct Proving {
     stop: Shutdown,
 }
 
-impl Proving {
+impl Service {
     pub(crate) fn new(log: EventLog, seal: Option<Seal>, settings: ProofSettings, limits: Limits, stop: Shutdown) -> Self {
         let runs = Arc::new(Semaphore::new(settings.runs_max.get()));
         Self { log, seal, settings, limits, runs, stop }
@@ -55,7 +55,7 @@ impl Proving {
 }
 
 #[tonic::async_trait]
-impl api::proof_server::Proof for Proving {
+impl api::proof_server::Proof for Service {
     type VerifyLogStream = Answers<api::VerifyLogResponse>;
 
     async fn verify_log(&self, request: Request<api::VerifyLogRequest>) -> Result<Response<Self::VerifyLogStream>, Status> {
@@ -126,7 +126,7 @@ enum Walked {
     Broken { seq: u64, problem: String },
 }
 
-/// Walks the log and tells how far it is; a step that finds no room is left out, the next one says more.
+/// Verifies the log and sends how far it is; progress that the caller does not take in time is left out.
 async fn walk(
     log: &EventLog,
     location_id: &LocationId,
@@ -144,7 +144,7 @@ async fn walk(
     }
 }
 
-/// The last word on a walk, with the checkpoints looked at.
+/// The verdict: the log itself, then whether it extends the checkpoints.
 fn judge(walked: Walked, checkpoints: &[Checkpoint], keys: &[PublicKey], positions: &BTreeSet<u64>) -> api::VerifyLogResponse {
     let broken = |seq, problem| Step::Broken(api::VerifyBroken { seq, problem });
     let step = match walked {

@@ -14,10 +14,10 @@ use crate::status::{status_of_access_log, status_of_log};
 /// How a change can have been seen.
 const CAUSES: [&str; 6] = ["webhook", "poll", "sweep", "backfill", "operator", "writer"];
 
-/// The longest name of a caller that is kept, in characters.
+/// The longest caller name that is kept, in characters.
 const WHO_CHARACTERS_MAX: usize = 128;
 
-/// The location that is meant: the one that is named, or the only one there is.
+/// The named location, or the only one there is.
 pub(crate) async fn location(log: &EventLog, named: &str) -> Result<LocationId, Status> {
     if !named.is_empty() {
         return LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")));
@@ -67,7 +67,7 @@ pub(crate) fn rows(page_size: u32, limits: &Limits) -> Result<u32, Status> {
     self::page_size(page_size, limits.page_rows.get(), limits.page_rows_max.get())
 }
 
-/// One row more than a page tells whether there is another page.
+/// Cuts rows to a page. One row more than a page tells that another page follows.
 pub(crate) fn page<T>(mut rows: Vec<T>, size: u32, token: impl Fn(&T) -> String) -> (Vec<T>, String) {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let more = rows.len() > size;
@@ -88,7 +88,7 @@ pub(crate) fn number_cursor(page_token: &str) -> Result<Option<u64>, Status> {
 }
 
 pub(crate) fn kind(name: &str) -> Result<RecordKind, Status> {
-    RecordKind::parse(name).ok_or_else(|| Status::invalid_argument("a kind is contact, task, note or appointment"))
+    RecordKind::parse(name).ok_or_else(|| Status::invalid_argument("a kind must be contact, task, note or appointment"))
 }
 
 /// Which events are meant: what the log can select by, and the changed fields, which only opened events show.
@@ -112,7 +112,7 @@ pub(crate) fn span(from: Option<&prost_types::Timestamp>, until: Option<&prost_t
 }
 
 pub(crate) fn instant(at: &prost_types::Timestamp) -> Result<Timestamp, Status> {
-    Timestamp::new(at.seconds, at.nanos).map_err(|_| Status::invalid_argument("an instant is out of range"))
+    Timestamp::new(at.seconds, at.nanos).map_err(|_| Status::invalid_argument("a timestamp is out of range"))
 }
 
 /// Writes down who asks, before anything is shown.
@@ -140,7 +140,7 @@ fn caller(encoded: &str) -> String {
     text.chars().take(WHO_CHARACTERS_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// Tells one token from another and is far too short to lead back to it.
+/// Tells tokens apart, and is far too short to reveal one.
 fn fingerprint(token: &str) -> String {
     let mut digest = hex::encode(Sha256::digest(token));
     digest.truncate(8);

@@ -10,7 +10,7 @@ use tonic::Status;
 pub(crate) type Answers<T> = ReceiverStream<Result<T, Status>>;
 pub(crate) type Sender<T> = mpsc::Sender<Result<T, Status>>;
 
-/// Leave to do one of a limited number of long runs; `refusal` says what to do when all are taken.
+/// A permit for one of a limited number of long runs; `refusal` is the message when all are in use.
 pub(crate) fn permit(among: &Arc<Semaphore>, refusal: &'static str) -> Result<OwnedSemaphorePermit, Status> {
     Arc::clone(among).try_acquire_owned().map_err(|_| Status::resource_exhausted(refusal))
 }

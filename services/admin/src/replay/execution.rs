@@ -1,5 +1,5 @@
-//! Applying plans: one replay at a time, by whoever holds the lease. What is left is planned again until nothing is, so that the loss
-//! of anything on the way, this process included, only costs time.
+//! Applying plans: one replay at a time, by the process that holds the lease. What is left is planned again until nothing is, so that
+//! whatever is lost on the way, even this process, only costs time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result
     let holder = Uuid::new_v4();
     let (mut failures, mut failing) = (0_u32, None);
     while !stop.is_cancelled() {
-        let turn = turn(&context, holder, &mut failing, &stop);
-        let pause = match Box::pin(turn).await {
+        let worked = work_on_next(&context, holder, &mut failing, &stop);
+        let pause = match Box::pin(worked).await {
             Ok(true) => {
                 failures = 0;
                 continue;
@@ -46,18 +46,27 @@ pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result
     Ok(())
 }
 
-/// True when there was something to do. A replay that could not go on lets others go first.
-async fn turn(context: &Arc<Context>, holder: Uuid, failing: &mut Option<Uuid>, stop: &Shutdown) -> Result<bool, Stopped> {
+/// Returns whether there was something to do. A replay that failed lets others go first.
+async fn work_on_next(context: &Arc<Context>, holder: Uuid, failing: &mut Option<Uuid>, stop: &Shutdown) -> Result<bool, Stopped> {
     if !context.log.replays().lease(holder, *context.settings.lease).await? {
         return Ok(false);
     }
     let Some(replay) = context.log.replays().next(*failing).await? else { return Ok(false) };
     *failing = Some(replay.replay_id);
     let progressed = Progressed { done: replay.done, rounds: replay.rounds, forgets: replay.forgets, ..Progressed::default() };
-    let mut work =
-        Work { context, holder, stop, run: Uuid::new_v4(), base: replay.done, replay, progressed, published: 0, noted_at: Instant::now() };
+    let mut work = Execution {
+        context,
+        holder,
+        stop,
+        run: Uuid::new_v4(),
+        base: replay.done,
+        replay,
+        progressed,
+        published: 0,
+        recorded_at: Instant::now(),
+    };
     match work.converge().await {
-        Ok(()) | Err(Stopped::Held) => {
+        Ok(()) | Err(Stopped::Interrupted) => {
             *failing = None;
             Ok(true)
         }
@@ -65,12 +74,12 @@ async fn turn(context: &Arc<Context>, holder: Uuid, failing: &mut Option<Uuid>, 
     }
 }
 
-/// Why there is no more to be done now.
+/// Why work on a replay ends early.
 #[derive(Debug, thiserror::Error)]
 enum Stopped {
-    /// It is paused, has ended, or somebody else works on it.
-    #[error("it is held")]
-    Held,
+    /// It was paused, has ended, was taken over by another process, or this one stops.
+    #[error("the replay was interrupted")]
+    Interrupted,
     #[error(transparent)]
     Log(#[from] eventlog::Error),
     #[error(transparent)]
@@ -83,21 +92,21 @@ enum Stopped {
     Encoding,
 }
 
-struct Work<'a> {
+struct Execution<'a> {
     context: &'a Arc<Context>,
     holder: Uuid,
     stop: &'a Shutdown,
     replay: Replay,
-    /// Makes the message ids of this attempt unlike those of any other.
+    /// Makes the message ids of this attempt differ from those of any other.
     run: Uuid,
     /// What was done before this attempt.
     base: u64,
     progressed: Progressed,
     published: u64,
-    noted_at: Instant,
+    recorded_at: Instant,
 }
 
-impl Work<'_> {
+impl Execution<'_> {
     async fn converge(&mut self) -> Result<(), Stopped> {
         let (mut before, mut idle) = (None, 0);
         loop {
@@ -105,36 +114,36 @@ impl Work<'_> {
             self.progressed.forgets = false;
             if tally.actions() == 0 {
                 self.progressed.done = self.replay.total;
-                self.note().await?;
+                self.record_progress().await?;
                 tracing::info!(replay.id = %self.replay.replay_id, rounds = self.progressed.rounds, "the replay is done");
                 self.context.log.replays().set_phase(&self.replay, Phase::Done, "", "admin").await?;
                 return Ok(());
             }
-            self.settled().await?;
+            self.wait_until_settled().await?;
             self.progressed.rounds += 1;
             self.progressed.done = self.replay.total.saturating_sub(tally.actions()).max(self.progressed.done);
             idle = if before.as_ref() == Some(&tally) { idle + 1 } else { 0 };
             if idle >= self.context.settings.idle_rounds_max {
                 let reason = format!("{} objects do not arrive; `mirrorctl parked` shows what waits for a person", tally.actions());
-                self.note().await?;
+                self.record_progress().await?;
                 self.context.log.replays().set_phase(&self.replay, Phase::Failed, &reason, "admin").await?;
                 return Ok(());
             }
             before = Some(tally);
             if idle > 0 {
-                // What was overtaken by a live change is settled by whoever wrote that.
+                // What a live change has overtaken is settled by the live lane.
                 self.pause(*self.context.settings.interval).await?;
             }
         }
     }
 
-    /// Plans what is left, and sends it on its way as it comes.
+    /// Plans what is left, and publishes it as it comes.
     async fn round(&mut self) -> Result<Tally, Stopped> {
         let mut planning = Planning::start(&self.context.log, self.planning_request().await?);
         let mut batch = Batch::default();
         while let Some(page) = planning.next().await {
             for ContactPlan { planned, .. } in page {
-                planned.into_iter().for_each(|one| batch.take(one));
+                planned.into_iter().for_each(|one| batch.add(one));
                 if batch.intents.len() >= self.context.settings.batch_intents.get() {
                     self.send(std::mem::take(&mut batch)).await?;
                 }
@@ -166,8 +175,8 @@ impl Work<'_> {
             for some in batch.intents.chunks(self.context.settings.outdate_items.get()) {
                 self.outdate(some).await?;
             }
-            // After the workspace: should this process end in between, the ledger is still known to be wrong.
-            // What is later than the plan is left to those who bring it, unless an earlier state was asked for.
+            // After the workspace: if this process ends in between, the ledger is still known to be wrong.
+            // What is newer than the plan is left to the live lane, unless an earlier state was asked for.
             let through = if plan.bounded { u64::MAX } else { self.replay.through };
             self.context.log.ledger().forget(&plan.location_id, &plan.workspace, through, &batch.forget).await?;
         }
@@ -178,12 +187,12 @@ impl Work<'_> {
         let outgoing = self.outgoing(&batch.intents).await?;
         self.context.bus.publish_all(outgoing).await?;
         self.published += sent;
-        self.note_from_time_to_time().await
+        self.record_progress_when_due().await
     }
 
-    /// What somebody else wrote, or removed, with a revision that the log never gave would refuse what is sent. It is told from a live
-    /// change, which may overtake this at any time, by its event: that is in the log before anything is written. And only what is
-    /// still stored as it was looked at is outdated.
+    /// What a stranger wrote, or removed, with a revision that the log never issued would refuse what is sent, so it is marked as
+    /// outdated. It is told from a live change, which may overtake this at any time, by its event: that is in the log before
+    /// anything is written. And only what is still stored as it was read is marked.
     async fn outdate(&self, intents: &[Intent]) -> Result<(), Stopped> {
         let (plan, context) = (&self.replay.plan, self.context);
         let mirrored = intents.iter().filter(|intent| intent.policy == Policy::Mirror);
@@ -196,8 +205,8 @@ impl Work<'_> {
         if newer.is_empty() {
             return Ok(());
         }
-        let places: Vec<u64> = newer.iter().map(|aged| aged.revision.seq).collect();
-        let known = context.log.answers().records_at(&plan.location_id, &places).await?;
+        let positions: Vec<u64> = newer.iter().map(|aged| aged.revision.seq).collect();
+        let known = context.log.answers().records_at(&plan.location_id, &positions).await?;
         let foreign = newer.iter().filter(|aged| !known.contains(&(aged.revision, aged.key.clone())));
         let items: Vec<_> = foreign.filter_map(|aged| Some((&aged.key, *wanted.get(&aged.key)?, aged.revision))).collect();
         match context.bridge.outdate(&plan.workspace, &items).await {
@@ -206,7 +215,7 @@ impl Work<'_> {
         }
     }
 
-    /// Sealed like any intent on the bus; what concerns a contact that was erased meanwhile is left out.
+    /// Seals intents as on the live lane; those of a contact that was erased meanwhile are left out.
     async fn outgoing(&self, intents: &[Intent]) -> Result<Vec<Outgoing>, Stopped> {
         let letter = |intent: &Intent| {
             let bytes = intent.encode().map_err(|_| Stopped::Encoding)?;
@@ -226,56 +235,56 @@ impl Work<'_> {
         Ok(outgoing.collect())
     }
 
-    /// Waits until the writer has dealt with everything that was sent.
-    async fn settled(&mut self) -> Result<(), Stopped> {
+    /// Waits until the writer has settled everything that was sent.
+    async fn wait_until_settled(&mut self) -> Result<(), Stopped> {
         while self.context.bus.backlog(Stream::Replays).await? > 0 {
             self.pause(*self.context.settings.backlog_interval).await?;
         }
-        self.note().await
+        self.record_progress().await
     }
 
     async fn pause(&mut self, pause: Duration) -> Result<(), Stopped> {
         if !sleep(self.stop, pause).await {
-            return Err(Stopped::Held);
+            return Err(Stopped::Interrupted);
         }
-        self.note_from_time_to_time().await
+        self.record_progress_when_due().await
     }
 
-    async fn note_from_time_to_time(&mut self) -> Result<(), Stopped> {
+    async fn record_progress_when_due(&mut self) -> Result<(), Stopped> {
         if self.stop.is_cancelled() {
-            return Err(Stopped::Held);
+            return Err(Stopped::Interrupted);
         }
-        if self.noted_at.elapsed() < *self.context.settings.interval { Ok(()) } else { self.note().await }
+        if self.recorded_at.elapsed() < *self.context.settings.interval { Ok(()) } else { self.record_progress().await }
     }
 
-    /// Tells how far it is, keeps the lease, and finds out whether to go on.
-    async fn note(&mut self) -> Result<(), Stopped> {
+    /// Records the progress, renews the lease, and finds out whether to go on.
+    async fn record_progress(&mut self) -> Result<(), Stopped> {
         if !self.context.log.replays().lease(self.holder, *self.context.settings.lease).await? {
-            return Err(Stopped::Held);
+            return Err(Stopped::Interrupted);
         }
         if self.progressed.rounds == 0 && self.published > 0 {
             let waiting = self.context.bus.backlog(Stream::Replays).await?;
             let done = self.base + self.published.saturating_sub(waiting);
             self.progressed.done = done.clamp(self.progressed.done, self.replay.total.max(self.progressed.done));
         }
-        self.progressed.worked = self.noted_at.elapsed();
-        self.noted_at = Instant::now();
+        self.progressed.worked = self.recorded_at.elapsed();
+        self.recorded_at = Instant::now();
         let phase = self.context.log.replays().record_progress(&self.replay, &self.progressed).await?;
         self.progressed.worked = Duration::ZERO;
-        if phase == Phase::Running { Ok(()) } else { Err(Stopped::Held) }
+        if phase == Phase::Running { Ok(()) } else { Err(Stopped::Interrupted) }
     }
 }
 
-/// What goes out together.
+/// What is published together.
 #[derive(Default)]
 struct Batch {
     intents: Vec<Intent>,
-    /// What the ledger says wrongly, with the revisions that it says.
+    /// The objects of which the ledger is wrong, with the revisions that it holds.
     forget: Vec<(ObjectKey, Revision)>,
 }
 
 impl Batch {
-    fn take(&mut self, planned: Planned) {
+    fn add(&mut self, planned: Planned) {
         let Planned { object, intent, forget, .. } = planned;
         if let Some(intent) = intent {
             self.forget.extend(forget.map(|revision| (object, revision)));

@@ -1,4 +1,4 @@
-//! The file of checkpoints: outside the database, only ever appended to, synchronised to the disk before anybody is told.
+//! The checkpoint file: outside the database, only ever appended to, synchronised to the disk before a checkpoint counts.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -9,17 +9,17 @@ use proof::{Checkpoint, PublicKey};
 
 const FILE: &str = "checkpoints.jsonl";
 const PUBLIC_KEY_FILE: &str = "public-key.pem";
-/// No checkpoint is longer; a line that is, is none.
+/// The longest line that can be a checkpoint.
 const LINE_BYTES_MAX: u64 = 4_096;
 
-/// Where checkpoints are kept. Replicas may share it: a lock on the file keeps them apart.
+/// Where checkpoints are kept. Replicas may share it: they lock the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Checkpoints {
     path: PathBuf,
 }
 
 impl Checkpoints {
-    /// Makes the directory and puts the public key beside the file, for whoever will want to verify.
+    /// Creates the directory and writes the public key beside the file, for those who verify.
     pub(crate) fn open(directory: &Path, key: &PublicKey) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let pem = key.to_pem().map_err(io::Error::other)?;
@@ -34,10 +34,10 @@ impl Checkpoints {
         read(&File::open(&self.path)?, location_id)
     }
 
-    /// Appends a checkpoint, unless one of its location is there already that is as new. Says whether it did.
+    /// Appends a checkpoint unless the file has one of its location that is as new. Returns whether it did.
     pub(crate) fn append(&self, checkpoint: &Checkpoint) -> io::Result<bool> {
         let mut file = OpenOptions::new().read(true).append(true).open(&self.path)?;
-        // Given back when the file is closed.
+        // Unlocked when the file is closed.
         file.lock()?;
         let last = read(&file, &checkpoint.location_id)?.into_iter().map(|checkpoint| checkpoint.seq).max();
         if last.is_some_and(|last| last >= checkpoint.seq) {
@@ -46,7 +46,7 @@ impl Checkpoints {
         let mut line = serde_json::to_vec(checkpoint)?;
         line.push(b'\n');
         if !ends_a_line(&mut file)? {
-            // What a crash has left half written was never told to anybody.
+            // A crash left half a line, which nobody relies on.
             line.insert(0, b'\n');
         }
         file.write_all(&line)?;
@@ -68,7 +68,7 @@ fn read(file: &File, location_id: &LocationId) -> io::Result<Vec<Checkpoint>> {
             Ok(checkpoint) if checkpoint.location_id == *location_id => checkpoints.push(checkpoint),
             Ok(_) => {}
             Err(_) if line.trim_ascii().is_empty() => {}
-            Err(_) => tracing::warn!("a line of the file of checkpoints is none: half written, or changed"),
+            Err(_) => tracing::warn!("a line of the checkpoint file is not a checkpoint: half written, or changed"),
         }
     }
 }

@@ -13,19 +13,19 @@ use serde_json::Value;
 use super::comparison::{Comparison, Ended, RETRY_AFTER};
 use super::expected::{digest, events_of, intents_of};
 
-/// What differs of a contact; nothing when both sides are the same by now. A change that may only be on its way is waited for as long
-/// as it is younger than the patience. Without `looked_into` only whether anything differs.
+/// The differences of a contact; none when both sides are equal by now. A change that may only be on its way is waited for while it is
+/// younger than the patience. Without `in_detail` the answer only says that something differs.
 pub(super) async fn differences(
     comparison: &Comparison,
     contact: &ObjectKey,
     recent: bool,
-    looked_into: bool,
+    in_detail: bool,
 ) -> Result<Vec<api::Difference>, Ended> {
     let Some(contact_id) = contact.as_str().strip_prefix("ghl:contact/").and_then(|id| ContactId::new(id).ok()) else {
-        // Of somebody who cannot be a contact of GHL.
-        return Ok(held(comparison, contact).await?.into_values().map(|object| extra(contact.as_str(), &object)).collect());
+        // The object names somebody who cannot be a contact of GHL.
+        return Ok(held_objects(comparison, contact).await?.into_values().map(|object| extra(contact.as_str(), &object)).collect());
     };
-    if !recent && !looked_into {
+    if !recent && !in_detail {
         return Ok(vec![api::Difference { contact_id: contact_id.to_string(), ..api::Difference::default() }]);
     }
     let deadline = Instant::now() + comparison.settings.patience * 2;
@@ -38,8 +38,8 @@ pub(super) async fn differences(
             return Ok(Vec::new());
         }
         if Timestamp::now().duration_since(youngest).unsigned_abs() >= comparison.settings.patience || Instant::now() >= deadline {
-            let found = objects(&contact_id, &wanted, held(comparison, contact).await?);
-            // Nothing: it was written between the two looks.
+            let found = objects(&contact_id, &wanted, held_objects(comparison, contact).await?);
+            // None: the change was written between the two reads.
             if !found.is_empty() || Instant::now() >= deadline {
                 return Ok(found);
             }
@@ -48,8 +48,8 @@ pub(super) async fn differences(
     }
 }
 
-/// The mirrored objects of a contact; of a workspace that is not there, none.
-async fn held(comparison: &Comparison, contact: &ObjectKey) -> Result<BTreeMap<ObjectKey, Object>, Ended> {
+/// The mirrored objects that the workspace holds of a contact.
+async fn held_objects(comparison: &Comparison, contact: &ObjectKey) -> Result<BTreeMap<ObjectKey, Object>, Ended> {
     match comparison.bridge.objects(&comparison.workspace, Some(contact)).try_collect::<Vec<Object>>().await {
         Err(pagico::Error::WorkspaceUnknown) => Ok(BTreeMap::new()),
         Ok(objects) => {
@@ -87,7 +87,7 @@ fn objects(contact_id: &ContactId, wanted: &BTreeMap<ObjectKey, Intent>, mut hel
     found
 }
 
-/// What the log does not know.
+/// An object that the log does not know.
 fn extra(contact_id: &str, object: &Object) -> api::Difference {
     api::Difference {
         contact_id: contact_id.to_owned(),
@@ -99,7 +99,7 @@ fn extra(contact_id: &str, object: &Object) -> api::Difference {
     }
 }
 
-/// The fields in which two contents differ: before as the workspace has them, after as the log says.
+/// The fields that differ: before as in the workspace, after as in the log.
 fn changes(has: Option<&Value>, says: Option<&Value>) -> Vec<api::FieldChange> {
     let fields = |content: Option<&Value>| content.and_then(Value::as_object).cloned().unwrap_or_default();
     let (has, says) = (fields(has), fields(says));

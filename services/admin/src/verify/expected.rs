@@ -1,4 +1,4 @@
-//! What the log says a workspace holds, as digests: one contact at a time.
+//! What the workspace should hold according to the log, as digests, one contact at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,36 +13,36 @@ use tonic::Status;
 
 use super::comparison::{Comparison, Ended, Sender, send};
 
-/// The digests of the contacts that have mirrored objects, by their keys.
+/// The digest of each contact that has mirrored objects.
 #[derive(Default)]
 pub(super) struct Expected {
     pub(super) contacts: BTreeMap<ObjectKey, ContactDigest>,
     /// Events that could not be read.
     pub(super) unreadable: u64,
-    /// Contacts that changed so lately that the change may only be on its way.
+    /// Contacts that changed so recently that the change may only be on its way.
     recent: BTreeSet<ObjectKey>,
 }
 
 impl Expected {
-    /// A contact that is not known here may have come meanwhile.
+    /// A contact that is not known here may have appeared meanwhile.
     pub(super) fn is_recent(&self, contact: &ObjectKey) -> bool {
         self.recent.contains(contact) || !self.contacts.contains_key(contact)
     }
 
-    /// Several at once, so that their keys are asked for once.
+    /// Adds several contacts at once, so that their keys are read once.
     async fn add(&mut self, comparison: &Comparison, shared: &Shared, contacts: Vec<ContactEvents>, since: Timestamp) -> Result<(), Ended> {
         let mut keys = Vec::with_capacity(contacts.len());
-        for of in &contacts {
-            // What was stored as the id of a contact is one.
-            let contact = ContactId::new(of.contact_id.as_str()).ok().map(|id| ObjectKey::of_contact(&id));
-            if of.youngest()? >= since {
+        for contact_events in &contacts {
+            // What was stored as the id of a contact is a valid one.
+            let contact = ContactId::new(contact_events.contact_id.as_str()).ok().map(|id| ObjectKey::of_contact(&id));
+            if contact_events.youngest()? >= since {
                 self.recent.extend(contact.clone());
             }
             keys.push(contact);
         }
-        for (contact, says) in keys.into_iter().zip(intents_of_all(comparison, shared, contacts).await?) {
-            self.unreadable += says.unreadable;
-            let digest = digest(&says.intents)?;
+        for (contact, wanted) in keys.into_iter().zip(intents_of_all(comparison, shared, contacts).await?) {
+            self.unreadable += wanted.unreadable;
+            let digest = digest(&wanted.intents)?;
             if digest.objects > 0 {
                 self.contacts.extend(contact.map(|contact| (contact, digest)));
             }
@@ -64,7 +64,7 @@ impl ContactEvents {
     }
 }
 
-/// Reads the log up to the head. Memory holds one contact's events, a page of them, and the digests.
+/// Reads the log up to the head. Memory holds the digests, one page of events, and the events of one contact.
 pub(super) async fn expected(comparison: &Comparison, head: u64, to: &Sender) -> Result<Expected, Ended> {
     let since = Timestamp::now().saturating_sub(comparison.settings.patience).unwrap_or(Timestamp::MIN);
     let mut expected = Expected::default();
@@ -74,10 +74,10 @@ pub(super) async fn expected(comparison: &Comparison, head: u64, to: &Sender) ->
         return Ok(expected);
     }
     let contacts_total = comparison.log.known().contacts_present(&comparison.location_id).await?;
-    let (mut contacts, mut current, mut place) = (0, None::<ContactEvents>, None::<(String, u64)>);
+    let (mut contacts, mut current, mut cursor) = (0, None::<ContactEvents>, None::<(String, u64)>);
     let everybody = Contacts::Between(None, None);
     loop {
-        let after = place.as_ref().map(|(contact, seq)| (contact.as_str(), *seq));
+        let after = cursor.as_ref().map(|(contact, seq)| (contact.as_str(), *seq));
         let page = comparison
             .log
             .answers()
@@ -87,9 +87,9 @@ pub(super) async fn expected(comparison: &Comparison, head: u64, to: &Sender) ->
         let mut complete = Vec::new();
         for event in page {
             let contact_id = event.contact_id()?.to_owned();
-            place = Some((contact_id.clone(), event.revision()?.seq));
+            cursor = Some((contact_id.clone(), event.revision()?.seq));
             match &mut current {
-                Some(of) if of.contact_id == contact_id => of.events.push(event),
+                Some(contact_events) if contact_events.contact_id == contact_id => contact_events.events.push(event),
                 _ => complete.extend(current.replace(ContactEvents { contact_id, events: vec![event] })),
             }
         }
@@ -107,43 +107,44 @@ pub(super) async fn expected(comparison: &Comparison, head: u64, to: &Sender) ->
 
 /// Every event of a contact up to a position.
 pub(super) async fn events_of(comparison: &Comparison, contact_id: &ContactId, head: u64) -> Result<ContactEvents, Ended> {
-    let (only, mut of) = (Contacts::Only(contact_id.clone()), ContactEvents { contact_id: contact_id.to_string(), events: Vec::new() });
+    let (only, mut contact_events) =
+        (Contacts::Only(contact_id.clone()), ContactEvents { contact_id: contact_id.to_string(), events: Vec::new() });
     loop {
-        let place = of.events.last().map_or(Ok(0), |last| last.revision().map(|revision| revision.seq))?;
-        let after = Some((contact_id.as_str(), place));
+        let cursor = contact_events.events.last().map_or(Ok(0), |last| last.revision().map(|revision| revision.seq))?;
+        let after = Some((contact_id.as_str(), cursor));
         let page = comparison
             .log
             .answers()
             .records_by_contact(&comparison.location_id, &only, after, head, comparison.settings.page_events.get())
             .await?;
         let is_last = page.len() < comparison.settings.page_events.get() as usize;
-        of.events.extend(page);
+        contact_events.events.extend(page);
         if is_last {
-            return Ok(of);
+            return Ok(contact_events);
         }
     }
 }
 
-/// What the log says of a contact: the intents that decide.
+/// The intents of a contact that decide, by object.
 #[derive(Default)]
 pub(super) struct ContactIntents {
     pub(super) intents: BTreeMap<ObjectKey, Intent>,
-    /// Events that cannot be read: as on the live path, where they park, what came before them decides.
+    /// Events that cannot be read: as on the live lane, where they park, the one before decides.
     unreadable: u64,
 }
 
-pub(super) async fn intents_of(comparison: &Comparison, shared: &Shared, of: ContactEvents) -> Result<ContactIntents, Ended> {
-    Ok(intents_of_all(comparison, shared, vec![of]).await?.pop().unwrap_or_default())
+pub(super) async fn intents_of(comparison: &Comparison, shared: &Shared, contact_events: ContactEvents) -> Result<ContactIntents, Ended> {
+    Ok(intents_of_all(comparison, shared, vec![contact_events]).await?.pop().unwrap_or_default())
 }
 
-/// The only place of a comparison that looks into events. Gives what the log says of each contact, in order. What is on several contacts
-/// is where it was seen last.
+/// The only place of a comparison that opens events. Gives the intents of each contact, in order. A record of several contacts counts
+/// where it was seen last.
 async fn intents_of_all(comparison: &Comparison, shared: &Shared, contacts: Vec<ContactEvents>) -> Result<Vec<ContactIntents>, Ended> {
     let (mut stored, mut whose, mut unreadable) = (Vec::new(), Vec::new(), vec![0; contacts.len()]);
-    for ((index, of), unreadable) in contacts.into_iter().enumerate().zip(&mut unreadable) {
-        for event in of.events {
+    for ((index, contact_events), unreadable) in contacts.into_iter().enumerate().zip(&mut unreadable) {
+        for event in contact_events.events {
             if let Some((kind, id, _)) = event.record()?
-                && shared.is_elsewhere(kind, id, &of.contact_id)
+                && shared.is_elsewhere(kind, id, &contact_events.contact_id)
             {
                 continue;
             }
@@ -160,20 +161,20 @@ async fn intents_of_all(comparison: &Comparison, shared: &Shared, contacts: Vec<
     let mut opened = comparison.log.keys().open(stored).await?.into_iter().zip(whose).peekable();
     let mut all = Vec::with_capacity(unreadable.len());
     for (index, unreadable) in unreadable.into_iter().enumerate() {
-        let (mut intents, mut says) = (Vec::new(), ContactIntents { unreadable, ..ContactIntents::default() });
+        let (mut intents, mut wanted) = (Vec::new(), ContactIntents { unreadable, ..ContactIntents::default() });
         while let Some((event, _)) = opened.next_if(|(_, whose)| *whose == index) {
             match event.transpose() {
                 Ok(recorded) => intents.extend(map(&recorded, &comparison.rules)),
-                Err(_) => says.unreadable += 1,
+                Err(_) => wanted.unreadable += 1,
             }
         }
-        says.intents = fold(intents);
-        all.push(says);
+        wanted.intents = fold(intents);
+        all.push(wanted);
     }
     Ok(all)
 }
 
-/// Of the mirrored objects that should be there.
+/// The digest of the mirrored objects that should be there.
 pub(super) fn digest(folded: &BTreeMap<ObjectKey, Intent>) -> Result<ContactDigest, Ended> {
     let mut whole = Whole::default();
     for intent in folded.values().filter(|intent| intent.policy == Policy::Mirror) {

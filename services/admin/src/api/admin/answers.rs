@@ -1,4 +1,4 @@
-//! From what the log says to what the admin API says.
+//! From types of the event log to messages of the admin API.
 
 use domain::{Body, Opened};
 use eventlog::{ContactState, ContactSummary, LocationOverview, ObjectState, Parked, SyncState};
@@ -70,7 +70,7 @@ fn object(from: ObjectState) -> api::Object {
     }
 }
 
-/// What cannot be read keeps its place, its times and its cause.
+/// An event that cannot be read still shows its position, its times and its cause.
 pub(crate) fn event(from: Opened) -> api::Event {
     let mut event = api::Event {
         location_id: from.location_id.to_string(),

@@ -18,8 +18,8 @@ pub(crate) struct History<'a> {
 }
 
 impl History<'_> {
-    /// Events before a position (or all) that match, and where the next page begins. Looks at `scan_rows` events at most, so that a
-    /// page may be short without being the last.
+    /// Matching events before a position, or the newest, and where the next page begins. Reads at most `scan_rows` events, so a page
+    /// may be short without being the last.
     pub(crate) async fn page(
         &self,
         selection: &Selection,
@@ -30,7 +30,7 @@ impl History<'_> {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let (mut found, mut scanned): (Vec<Opened>, u32) = (Vec::new(), 0);
         while scanned < self.limits.scan_rows.get() {
-            // One more than the page tells whether there is another page.
+            // One event more than the page tells that another page follows.
             let wanted = u32::try_from(size + 1 - found.len()).unwrap_or(u32::MAX);
             let limit = if fields.is_empty() { wanted } else { self.limits.read_rows.get() };
             let rows = self.log.answers().history(self.location_id, self.contact_id, selection, before, limit).await?;
@@ -53,73 +53,73 @@ impl History<'_> {
         Ok((found, before))
     }
 
-    /// Where the changes among these events went, by position.
+    /// Where the changes among these events were delivered, by position.
     pub(crate) async fn arrivals(&self, events: &[Opened]) -> Result<BTreeMap<u64, Vec<api::Arrival>>> {
-        let mut tracing = Tracing::of(events);
-        let Some(mut after) = tracing.first() else { return Ok(BTreeMap::new()) };
+        let mut traced = Deliveries::of(events);
+        let Some(mut after) = traced.first() else { return Ok(BTreeMap::new()) };
         let deliveries = Selection { types: vec!["delivery".to_owned()], ..Selection::default() };
         loop {
             let (rows, contact_id) = (self.limits.read_rows.get(), Some(self.contact_id));
             let stretch = self.log.answers().select(self.location_id, contact_id, &deliveries, after, rows, u64::MAX).await?;
             if stretch.through == after {
-                return Ok(tracing.found);
+                return Ok(traced.found);
             }
             after = stretch.through;
             for event in self.log.keys().open(stretch.events).await? {
                 if let Ok(Body::Delivery(fact)) = &event.body {
-                    tracing.take(&event, fact);
+                    traced.add(&event, fact);
                 }
             }
         }
     }
 }
 
-/// Changes, and what the log says became of them.
+/// Changes, and their deliveries as far as the log was read.
 #[derive(Default)]
-struct Tracing {
+struct Deliveries {
     /// The positions of the changes of each record, by the object that mirrors it.
     changes: BTreeMap<ObjectKey, BTreeMap<Revision, u64>>,
     positions: BTreeMap<Revision, u64>,
-    /// Workspaces that hold a change or something newer.
+    /// The workspaces that hold a change or a newer one.
     reached: BTreeSet<(Revision, Workspace)>,
     found: BTreeMap<u64, Vec<api::Arrival>>,
 }
 
-impl Tracing {
+impl Deliveries {
     fn of(events: &[Opened]) -> Self {
-        let mut tracing = Self::default();
+        let mut traced = Self::default();
         for event in events {
             if let Some((kind, id)) = &event.record {
                 let revision = event.revision();
-                tracing.changes.entry(ObjectKey::of_record(*kind, id)).or_default().insert(revision, event.seq);
-                tracing.positions.insert(revision, event.seq);
+                traced.changes.entry(ObjectKey::of_record(*kind, id)).or_default().insert(revision, event.seq);
+                traced.positions.insert(revision, event.seq);
             }
         }
-        tracing
+        traced
     }
 
     fn first(&self) -> Option<u64> {
         self.positions.values().min().copied()
     }
 
-    fn take(&mut self, event: &Opened, fact: &DeliveryFact) {
+    fn add(&mut self, event: &Opened, fact: &DeliveryFact) {
         let delivered = fact.outcome == domain::DeliveryOutcome::Delivered;
         for delivery in &fact.deliveries {
             if let Some(seq) = self.positions.get(&delivery.revision) {
                 self.found.entry(*seq).or_default().push(arrival(event, fact, delivery));
             }
             if delivered {
-                self.carried(event, fact, delivery);
+                self.add_earlier(event, fact, delivery);
             }
         }
     }
 
-    /// Changes of the object that the workspace never got by themselves are in it now.
-    fn carried(&mut self, event: &Opened, fact: &DeliveryFact, delivery: &Delivery) {
+    /// Earlier changes of the object that were never delivered by themselves are in the workspace now too.
+    fn add_earlier(&mut self, event: &Opened, fact: &DeliveryFact, delivery: &Delivery) {
         let Some(changes) = self.changes.get(&delivery.object) else { return };
         for (revision, seq) in changes.range(..=delivery.revision).rev() {
             if !self.reached.insert((*revision, delivery.workspace.clone())) {
-                // What was before that has been reached too.
+                // Then so are all earlier ones.
                 return;
             }
             if *revision != delivery.revision {

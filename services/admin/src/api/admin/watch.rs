@@ -1,4 +1,4 @@
-//! Events as they are recorded.
+//! The stream of events as they are recorded.
 
 use domain::{ContactId, LocationId, Opened};
 use eventlog::{EventLog, Selection, Stretch};
@@ -11,12 +11,12 @@ use crate::api::stream::Sender;
 use crate::config::Limits;
 use crate::status::status_of_log;
 
-/// Reads the log in order from a position on. Positions have no gaps and commit in order, so reading after the last one seen leaves
-/// nothing out and repeats nothing.
+/// Reads the log in order after a position. Positions have no gaps and commit in order, so reading on after the last one misses
+/// nothing and repeats nothing.
 pub(crate) struct Watch {
     pub(crate) log: EventLog,
     pub(crate) location_id: LocationId,
-    /// Only events of this contact; none for all.
+    /// Only events of this contact; none for all contacts.
     pub(crate) contact_id: Option<ContactId>,
     pub(crate) selection: Selection,
     pub(crate) fields: Vec<String>,
@@ -25,7 +25,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Sends what matches, for ever. Whoever listens resumes after the last position it got.
+    /// Sends matching events until nobody listens. A caller resumes after the last position it got.
     pub(crate) async fn send(mut self, to: Sender<api::WatchEventsResponse>) -> Result<(), Status> {
         let mut appends = self.log.appends();
         loop {
@@ -38,7 +38,7 @@ impl Watch {
                 continue;
             }
             let events = self.log.keys().open(events).await.map_err(status_of_log)?;
-            if self.tell(events, through, &to).await.is_err() {
+            if self.send_matching(events, through, &to).await.is_err() {
                 return Ok(());
             }
         }
@@ -52,8 +52,8 @@ impl Watch {
             .await
     }
 
-    /// What matches, and how far it was looked through where that is further. Fails when nobody listens any more.
-    async fn tell(&mut self, events: Vec<Opened>, through: u64, to: &Sender<api::WatchEventsResponse>) -> Result<(), ()> {
+    /// Sends the events that match, and how far the log was read where that is further. Fails when nobody listens any more.
+    async fn send_matching(&mut self, events: Vec<Opened>, through: u64, to: &Sender<api::WatchEventsResponse>) -> Result<(), ()> {
         for mut event in events {
             if keep_fields(&mut event, &self.fields) {
                 self.after = event.seq;

@@ -1,11 +1,11 @@
-//! From what the log says of the past to what the API says.
+//! From what the log says of the past to messages of the audit API.
 
 use domain::{Blamed, ContactId, Fields, Names, RecordKey, Standing, custom_field, difference as differ};
 use eventlog::Accessed;
 use proto::audit::v1 as api;
 use serde_json::Value;
 
-use super::past::Seen;
+use super::past::PastContact;
 use crate::api::answers::{at, cause, changes, trace_id, value as json};
 
 pub(crate) fn value(from: Blamed) -> api::Value {
@@ -44,7 +44,7 @@ fn label(field: &str, value: &Value, names: &Names) -> String {
     of_field.or_else(of_value).cloned().unwrap_or_default()
 }
 
-pub(crate) fn snapshot(contact_id: &ContactId, from: Seen) -> api::Snapshot {
+pub(crate) fn snapshot(contact_id: &ContactId, from: PastContact) -> api::Snapshot {
     api::Snapshot {
         contact_id: contact_id.to_string(),
         records: from.past.records.into_iter().map(record).collect(),
@@ -71,7 +71,7 @@ fn fields(fields: &Fields, names: &Names) -> Vec<api::Field> {
     fields.iter().map(field).collect()
 }
 
-pub(crate) fn difference(contact_id: &ContactId, from: &Seen, to: &Seen) -> api::Difference {
+pub(crate) fn difference(contact_id: &ContactId, from: &PastContact, to: &PastContact) -> api::Difference {
     let records = differ(&from.past, &to.past).into_iter().map(|((kind, id), difference)| api::RecordDifference {
         kind: kind.to_string(),
         record_id: id.to_string(),

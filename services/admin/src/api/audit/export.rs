@@ -6,7 +6,7 @@ use proto::audit::v1 as api;
 use tonic::Status;
 
 use super::answers;
-use super::past::{Looking, Seen};
+use super::past::{PastContact, Reader};
 use crate::api::stream::Sender;
 use crate::config::Limits;
 use crate::status::status_of_log;
@@ -15,25 +15,26 @@ pub(crate) struct Export {
     pub(crate) log: EventLog,
     pub(crate) limits: Limits,
     pub(crate) location_id: LocationId,
-    /// Goes on after this contact.
+    /// The export begins after this contact.
     pub(crate) after: Option<ContactId>,
-    pub(crate) what: What,
+    pub(crate) moments: Moments,
 }
 
+/// The moment, or the two moments, that are exported.
 #[derive(Clone, Copy)]
-pub(crate) enum What {
+pub(crate) enum Moments {
     AsOf(Point),
     Diff { from: Point, to: Point },
 }
 
-/// One contact of the export.
-pub(crate) struct Part {
+/// One contact at both moments.
+pub(crate) struct ExportedContact {
     contact_id: ContactId,
-    from: Seen,
-    to: Seen,
+    from: PastContact,
+    to: PastContact,
 }
 
-impl Part {
+impl ExportedContact {
     /// The contact at the second moment; none where nothing had been seen of it.
     pub(crate) fn snapshot(self) -> Option<api::Snapshot> {
         let snapshot = answers::snapshot(&self.contact_id, self.to);
@@ -49,12 +50,12 @@ impl Part {
 
 impl Export {
     /// Sends contact by contact. The caller can go on after the last one it got.
-    pub(crate) async fn send<T>(mut self, to: Sender<T>, answer: fn(Part) -> Option<T>) -> Result<(), Status> {
+    pub(crate) async fn send<T>(mut self, to: Sender<T>, answer: fn(ExportedContact) -> Option<T>) -> Result<(), Status> {
         loop {
-            let parts = self.batch().await?;
-            let Some(last) = parts.last() else { return Ok(()) };
+            let contacts = self.batch().await?;
+            let Some(last) = contacts.last() else { return Ok(()) };
             self.after = Some(last.contact_id.clone());
-            for answer in parts.into_iter().filter_map(answer) {
+            for answer in contacts.into_iter().filter_map(answer) {
                 if to.send(Ok(answer)).await.is_err() {
                     return Ok(());
                 }
@@ -62,24 +63,24 @@ impl Export {
         }
     }
 
-    async fn batch(&self) -> Result<Vec<Part>, Status> {
+    async fn batch(&self) -> Result<Vec<ExportedContact>, Status> {
         let contacts = self.log.answers().contacts_in_log(&self.location_id, self.after.as_ref(), self.limits.export_contacts.get()).await;
         let contacts = contacts.map_err(status_of_log)?;
-        let looking = Looking { log: &self.log, limits: &self.limits };
-        let (from, to) = match self.what {
-            What::AsOf(point) => (None, point),
-            What::Diff { from, to } => (Some(from), to),
+        let reader = Reader { log: &self.log, limits: &self.limits };
+        let (from, to) = match self.moments {
+            Moments::AsOf(point) => (None, point),
+            Moments::Diff { from, to } => (Some(from), to),
         };
         let mut before = match from {
-            Some(from) => looking.contacts(&self.location_id, &contacts, from).await?,
+            Some(from) => reader.contacts(&self.location_id, &contacts, from).await?,
             None => std::collections::BTreeMap::new(),
         };
-        let mut after = looking.contacts(&self.location_id, &contacts, to).await?;
-        let part = |contact_id: ContactId| Part {
+        let mut after = reader.contacts(&self.location_id, &contacts, to).await?;
+        let exported = |contact_id: ContactId| ExportedContact {
             from: before.remove(&contact_id).unwrap_or_default(),
             to: after.remove(&contact_id).unwrap_or_default(),
             contact_id,
         };
-        Ok(contacts.into_iter().map(part).collect())
+        Ok(contacts.into_iter().map(exported).collect())
     }
 }

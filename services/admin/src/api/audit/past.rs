@@ -1,4 +1,4 @@
-//! Reading what was.
+//! Reading contacts as they were.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +11,22 @@ use crate::api::request;
 use crate::config::Limits;
 use crate::status::{status_of_log, unknown_contact, unknown_location};
 
-pub(crate) struct Looking<'a> {
+pub(crate) struct Reader<'a> {
     pub(crate) log: &'a EventLog,
     pub(crate) limits: &'a Limits,
 }
 
-/// A contact at a moment, and the positions of what could not be read of it.
+/// A contact at a moment, and the positions of its events that could not be read.
 #[derive(Default)]
-pub(crate) struct Seen {
+pub(crate) struct PastContact {
     pub(crate) past: Past,
     pub(crate) unreadable: Vec<u64>,
-    /// The contact was erased since: what was known is gone.
+    /// The contact was erased since: what was recorded of it is gone.
     pub(crate) erased: bool,
 }
 
-impl Looking<'_> {
-    /// The moment that is meant; without one the `otherwise`, or now.
+impl Reader<'_> {
+    /// The given moment; without one `otherwise`, or the end of the log.
     pub(crate) async fn point(
         &self,
         location_id: &LocationId,
@@ -45,44 +45,44 @@ impl Looking<'_> {
         }
     }
 
-    /// How a contact stood. One that was seen only later stands without any record.
-    pub(crate) async fn contact(&self, location_id: &LocationId, contact_id: &ContactId, point: Point) -> Result<Seen, Status> {
-        let mut seen = self.contacts(location_id, std::slice::from_ref(contact_id), point).await?;
-        if let Some(seen) = seen.remove(contact_id) {
-            return Ok(seen);
+    /// A contact at a moment. One that was seen only later has no records.
+    pub(crate) async fn contact(&self, location_id: &LocationId, contact_id: &ContactId, point: Point) -> Result<PastContact, Status> {
+        let mut contacts = self.contacts(location_id, std::slice::from_ref(contact_id), point).await?;
+        if let Some(past) = contacts.remove(contact_id) {
+            return Ok(past);
         }
         if self.log.answers().has_contact(location_id, contact_id).await.map_err(status_of_log)? {
-            Ok(Seen::default())
+            Ok(PastContact::default())
         } else {
             Err(unknown_contact())
         }
     }
 
-    /// How several contacts stood; those not seen by then are left out.
+    /// Several contacts at a moment; those not seen by then are left out.
     pub(crate) async fn contacts(
         &self,
         location_id: &LocationId,
         contacts: &[ContactId],
         point: Point,
-    ) -> Result<BTreeMap<ContactId, Seen>, Status> {
+    ) -> Result<BTreeMap<ContactId, PastContact>, Status> {
         let events = self.log.answers().standing(location_id, contacts, point).await.map_err(status_of_log)?;
-        let mut all: BTreeMap<ContactId, Seen> = BTreeMap::new();
+        let mut all: BTreeMap<ContactId, PastContact> = BTreeMap::new();
         for event in self.log.keys().open(events).await.map_err(status_of_log)? {
             let Some(contact_id) = event.contact_id.clone() else { continue };
-            let seen = all.entry(contact_id).or_default();
+            let contact = all.entry(contact_id).or_default();
             let seq = event.seq;
             match event.transpose() {
                 Ok(recorded) => {
-                    seen.erased |= matches!(recorded.body, Body::Erased);
-                    seen.past.take(&recorded);
+                    contact.erased |= matches!(recorded.body, Body::Erased);
+                    contact.past.take(&recorded);
                 }
-                Err(_) => seen.unreadable.push(seq),
+                Err(_) => contact.unreadable.push(seq),
             }
         }
         Ok(all)
     }
 
-    /// Every value of a field, oldest first, and the positions of what could not be read.
+    /// Every value of a field, oldest first, and the positions of events that could not be read.
     pub(crate) async fn blame(
         &self,
         location_id: &LocationId,

@@ -1,4 +1,4 @@
-//! A whole log going out as a file, and coming in from one.
+//! Exporting a whole log as a file, and importing one.
 
 use std::convert::Infallible;
 use std::io::{self, Read};
@@ -14,18 +14,18 @@ use tonic::{Status, Streaming};
 use crate::api::stream::Sender;
 use crate::status::status_of_log;
 
-/// The longest piece of a file that one message carries.
+/// The longest piece of a file in one message.
 const PIECE_BYTES: usize = 1024 * 1024;
 /// How many bytes of events are stored at once.
 const STORE_BYTES: usize = 4 * 1024 * 1024;
-/// How many pieces wait to be unpacked, and how many batches to be stored: what an import holds in memory at most.
+/// How many pieces may wait to be unpacked, and how many batches to be stored: they bound the memory of an import.
 const PIECES_WAITING: usize = 8;
 const BATCHES_WAITING: usize = 2;
 
 type Outgoing = Sender<api::ExportLogResponse>;
 type Steps = Sender<api::ImportLogResponse>;
 
-/// What goes out.
+/// An export of a location.
 pub(crate) struct Export {
     pub(crate) log: EventLog,
     pub(crate) location_id: LocationId,
@@ -36,7 +36,7 @@ pub(crate) struct Export {
 }
 
 impl Export {
-    /// Sends the file piece by piece; whoever takes it sets the pace.
+    /// Sends the file piece by piece, as fast as the caller takes it.
     pub(crate) async fn send(self, pieces: &Outgoing) -> Result<(), Status> {
         let header = self.log.chain().header(&self.location_id).await.map_err(status_of_log)?;
         let mut writer = Writer::begin(Vec::new(), &header).map_err(unwritten)?;
@@ -59,7 +59,7 @@ impl Export {
     }
 }
 
-/// A caller that is gone is noticed elsewhere.
+/// Whether the caller is gone is noticed elsewhere.
 async fn send(pieces: &Outgoing, bytes: Vec<u8>, seq: u64, head: u64) {
     for piece in bytes.chunks(PIECE_BYTES) {
         drop(pieces.send(Ok(api::ExportLogResponse { piece: piece.to_vec(), seq, head })).await);
@@ -97,14 +97,14 @@ fn unwritten(error: io::Error) -> Status {
     Status::internal(format!("the export could not be packed: {error}"))
 }
 
-/// What was read of a file that comes in.
+/// What is read from a file that is imported.
 enum Arriving {
     Header(Box<Header>),
     Events(Arrived),
     End,
 }
 
-/// Imports a file that comes in piece by piece: all of it or nothing.
+/// Imports a file that arrives piece by piece: all of it or nothing.
 pub(crate) async fn import(log: &EventLog, pieces: Streaming<api::ImportLogRequest>, limits: Limits, steps: &Steps) -> Result<(), Status> {
     let (piece_in, piece_out) = mpsc::channel(PIECES_WAITING);
     let (arriving, arrived) = mpsc::channel(BATCHES_WAITING);
@@ -118,19 +118,19 @@ pub(crate) async fn import(log: &EventLog, pieces: Streaming<api::ImportLogReque
     let header = match (read, stored?) {
         (Err(unproved), _) => return Err(Status::invalid_argument(format!("nothing was imported: {unproved}"))),
         (Ok(()), Some(header)) => header,
-        (Ok(()), None) => return Err(Status::internal("the import stopped half way; nothing was imported")),
+        (Ok(()), None) => return Err(Status::internal("the import ended half way; nothing was imported")),
     };
     let imported = api::ImportFinished { location_id: header.location_id.to_string(), head: header.head, hash: header.hash.to_vec() };
-    tell(steps, Step::Finished(imported)).await;
+    send_step(steps, Step::Finished(imported)).await;
     Ok(())
 }
 
-/// A caller that is gone is noticed elsewhere.
-async fn tell(steps: &Steps, step: Step) {
+/// Whether the caller is gone is noticed elsewhere.
+async fn send_step(steps: &Steps, step: Step) {
     drop(steps.send(Ok(api::ImportLogResponse { step: Some(step) })).await);
 }
 
-/// Passes on what comes, and its end; then waits for whoever reads it.
+/// Passes on what arrives, and its end; then never returns, so that the work is waited for.
 async fn pass_on(mut pieces: Streaming<api::ImportLogRequest>, on: mpsc::Sender<Vec<u8>>) -> Infallible {
     while let Ok(Some(request)) = pieces.message().await {
         if on.send(request.piece).await.is_err() {
@@ -141,7 +141,7 @@ async fn pass_on(mut pieces: Streaming<api::ImportLogRequest>, on: mpsc::Sender<
     std::future::pending().await
 }
 
-/// Unpacks and checks on a thread of its own. Ends early when nobody stores any more.
+/// Unpacks and checks the file, on a thread of its own. Ends early when storing has ended.
 fn read(pieces: Pieces, limits: Limits, arriving: &mpsc::Sender<Arriving>) -> Result<(), Unproved> {
     let mut reader = Reader::open(pieces, limits)?;
     let header = reader.header().clone();
@@ -162,7 +162,7 @@ fn read(pieces: Pieces, limits: Limits, arriving: &mpsc::Sender<Arriving>) -> Re
     Ok(())
 }
 
-/// Gives the header of what was imported; none when the file did not come to its end.
+/// Stores what was read, and returns its header; none when the file ended too early.
 async fn store(log: &EventLog, mut arrived: mpsc::Receiver<Arriving>, steps: &Steps) -> Result<Option<Header>, Status> {
     let Some(Arriving::Header(header)) = arrived.recv().await else { return Ok(None) };
     let mut import = log.chain().import(&header).await.map_err(status_of_log)?;
@@ -171,7 +171,7 @@ async fn store(log: &EventLog, mut arrived: mpsc::Receiver<Arriving>, steps: &St
             Some(Arriving::Events(events)) => {
                 let seq = events.seq();
                 import = import.store(events).await.map_err(status_of_log)?;
-                tell(steps, Step::Progress(api::ImportProgress { seq, head: header.head })).await;
+                send_step(steps, Step::Progress(api::ImportProgress { seq, head: header.head })).await;
             }
             Some(Arriving::End) => {
                 import.finish().await.map_err(status_of_log)?;
@@ -182,7 +182,7 @@ async fn store(log: &EventLog, mut arrived: mpsc::Receiver<Arriving>, steps: &St
     }
 }
 
-/// Pieces of a file as one.
+/// The pieces of a file as one reader.
 struct Pieces {
     coming: mpsc::Receiver<Vec<u8>>,
     piece: io::Cursor<Vec<u8>>,

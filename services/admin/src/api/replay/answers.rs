@@ -1,4 +1,4 @@
-//! From plans and replays to what the API says.
+//! From plans, replays and workspaces to messages of the replay API.
 
 use domain::LocationId;
 use domain::replay::{Planned, Step};

@@ -1,4 +1,4 @@
-//! Making the plan that is asked for.
+//! Making the plan that a call asks for.
 
 use domain::{Hash, LocationId, Rules};
 use eventlog::{Plan, Role};
@@ -17,12 +17,12 @@ use crate::status::{status_of_log, status_of_planning};
 
 type Parts = Sender<api::PlanReplayResponse>;
 
-/// What is asked for, as a plan that has no actions yet, and the rules it is made by.
+/// The requested plan, still without totals, and the rules to make it with.
 pub(crate) async fn begin(context: &Context, selection: api::Selection, who: &str) -> Result<(Plan, Rules), Status> {
     let location_id = context.location(&selection.location_id).await?;
     let generation = context.workspace(&location_id, &selection.workspace).await?;
     if generation.role == Role::Retired {
-        return Err(Status::failed_precondition("the workspace is retired and takes nothing more"));
+        return Err(Status::failed_precondition("the workspace is retired and accepts no more changes"));
     }
     let contact_id = request::optional_contact(&selection.contact_id)?;
     let rules_then = context.rules_of(&generation).await?;
@@ -31,7 +31,9 @@ pub(crate) async fn begin(context: &Context, selection: api::Selection, who: &st
     let other = *rules.revision() != rules_then;
     let bounded = selection.until.is_some();
     if other && (bounded || contact_id.is_some()) {
-        return Err(Status::invalid_argument("other rules are for the whole workspace: plan them without a contact, position or time"));
+        return Err(Status::invalid_argument(
+            "other rules can only be planned for the whole workspace, without a contact, position or time",
+        ));
     }
     let plan = Plan {
         location_id,
@@ -51,9 +53,10 @@ pub(crate) async fn begin(context: &Context, selection: api::Selection, who: &st
     Ok((plan, rules))
 }
 
+/// The given rules, or those that the workspace has.
 pub(crate) async fn rules(context: &Context, given: Option<&api::selection::Rules>, then: &domain::RulesRevision) -> Result<Rules, Status> {
     let revision = match given {
-        Some(api::selection::Rules::RulesText(text)) => return context.keep(text).await,
+        Some(api::selection::Rules::RulesText(text)) => return context.keep_rules(text).await,
         Some(api::selection::Rules::RulesRevision(revision)) => domain::RulesRevision::from(revision.clone()),
         None => then.clone(),
     };
@@ -61,7 +64,7 @@ pub(crate) async fn rules(context: &Context, given: Option<&api::selection::Rule
     context.rules_texts().await.map_err(status_of_log)?.remove(&revision).ok_or_else(unknown)
 }
 
-/// The last position that counts, with its hash.
+/// The last position to plan up to, with its hash.
 async fn head(context: &Context, location_id: &LocationId, until: Option<api::selection::Until>) -> Result<(u64, Hash), Status> {
     let locations = context.log.locations().list().await.map_err(status_of_log)?;
     let head = locations.into_iter().find(|location| location.location_id == *location_id).map_or(0, |location| location.head);
@@ -76,7 +79,7 @@ async fn head(context: &Context, location_id: &LocationId, until: Option<api::se
     Ok((position, context.log.chain().hash_at(location_id, position).await.map_err(status_of_log)?))
 }
 
-/// The last position that was recorded no later: positions are recorded in order.
+/// The last position that was recorded by then: positions are recorded in order.
 async fn position_at(context: &Context, location_id: &LocationId, at: Timestamp, head: u64) -> Result<u64, Status> {
     let (mut low, mut high) = (0, head);
     while low < high {

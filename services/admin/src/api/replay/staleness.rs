@@ -1,4 +1,4 @@
-//! Whether a plan is still what would be done, and what has moved if it is not.
+//! Whether a stored plan is still current, and what has moved if it is not.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::replay::Context;
 use crate::replay::planning::Planning;
 use crate::status::{status_of_log, status_of_planning};
 
-/// How many events after the plan's head are looked at, and how many contacts are named.
+/// How many events after the plan's head are read, and how many contacts are named.
 const EVENTS_MAX: u32 = 2_000;
 const NAMED_MAX: usize = 5;
 
@@ -19,7 +19,7 @@ pub(crate) fn totals(tally: &Tally) -> Totals {
     Totals { puts, removes, skips, contacts, events, unreadable, rewrites }
 }
 
-/// What the hash of a plan says of its selection.
+/// The selection of a plan as its hash covers it.
 pub(crate) fn selection(plan: &Plan) -> String {
     let contact = plan.contact_id.as_ref().map(ToString::to_string);
     format!("contact {contact:?} bounded {} present {} edition {}", plan.bounded, plan.present, plan.edition)
@@ -30,7 +30,7 @@ pub(crate) fn hash(plan: &Plan, tally: &Tally) -> domain::Hash {
     tally.hash(Terms { location_id, workspace, rules, head: *head, selection: &selection(plan) })
 }
 
-/// The plan as it is to be applied.
+/// The plan with the totals of now, when applying it does what was reviewed.
 ///
 /// # Errors
 /// `FAILED_PRECONDITION` names what has moved since it was made.
@@ -44,12 +44,12 @@ pub(crate) async fn ensure_current(context: &Context, plan: Plan, accept_newer: 
     };
     if !same_log {
         let head = plan.head.0;
-        return Err(stale(&format!("the log is another one: position {head} no longer holds the event that the plan was made on")));
+        return Err(stale(&format!("the log was replaced: position {head} no longer holds the event that the plan was made from")));
     }
     let tally = plan_again(context, &plan).await?;
     let now = totals(&tally);
-    let overtaken = now.puts <= plan.totals.puts && now.removes <= plan.totals.removes;
-    if hash(&plan, &tally) != plan.hash && !(accept_newer && overtaken) {
+    let needs_no_more = now.puts <= plan.totals.puts && now.removes <= plan.totals.removes;
+    if hash(&plan, &tally) != plan.hash && !(accept_newer && needs_no_more) {
         return Err(stale(&describe_newer(context, &plan, &now).await?));
     }
     Ok(Plan { totals: now, ..plan })
@@ -68,7 +68,7 @@ async fn ensure_same_workspace(context: &Context, plan: &Plan) -> Result<(), Sta
     Ok(())
 }
 
-/// The same plan made now, up to the same position.
+/// Plans the same again, up to the same position.
 async fn plan_again(context: &Context, plan: &Plan) -> Result<Tally, Status> {
     let texts = context.rules_texts().await.map_err(status_of_log)?;
     let unknown = || Status::failed_precondition(format!("the rules {} are no longer kept; give their text and plan again", plan.rules));
@@ -77,7 +77,7 @@ async fn plan_again(context: &Context, plan: &Plan) -> Result<Tally, Status> {
     Planning::start(&context.log, request).finish().await.map_err(status_of_planning)
 }
 
-/// Says what came since.
+/// What came since, for the person who applies the plan.
 async fn describe_newer(context: &Context, plan: &Plan, now: &Totals) -> Result<String, Status> {
     let events = context.log.read(&plan.location_id, plan.head.0, EVENTS_MAX).await.map_err(status_of_log)?;
     let of_records = events.iter().filter(|event| event.record.is_some());

@@ -1,4 +1,4 @@
-//! What a call about replays and workspaces means: the location, the workspace, its rules.
+//! The location, the workspace and the rules that a call names.
 
 use domain::{LocationId, Rules, RulesRevision, Workspace};
 use eventlog::{Generation, Role};
@@ -8,7 +8,7 @@ use crate::replay::Context;
 use crate::status::{status_of_log, unknown_location};
 
 impl Context {
-    /// The rules that a workspace has: its own, or those that a mapper was last started with.
+    /// The rules of a workspace: its own, or those that a mapper was last started with.
     pub(crate) async fn rules_of(&self, generation: &Generation) -> Result<RulesRevision, Status> {
         if let Some(own) = &generation.rules {
             return Ok(own.clone());
@@ -19,7 +19,7 @@ impl Context {
         first.map_or_else(builtin, Ok).map_err(|error| Status::internal(error.to_string()))
     }
 
-    /// The location that is meant: the one that is named, or the only one there is.
+    /// The named location, which must be connected, or the only one there is.
     pub(crate) async fn location(&self, named: &str) -> Result<LocationId, Status> {
         let mut locations = self.log.locations().list().await.map_err(status_of_log)?;
         if !named.is_empty() {
@@ -33,15 +33,15 @@ impl Context {
         }
     }
 
-    /// The workspace that is meant: the one that is named, or the live one.
+    /// The named workspace, or the live one.
     pub(crate) async fn workspace(&self, location_id: &LocationId, named: &str) -> Result<Generation, Status> {
         let all = self.log.workspaces().list(location_id).await.map_err(status_of_log)?;
         let found = all.into_iter().find(|one| if named.is_empty() { one.role == Role::Live } else { one.workspace.as_str() == named });
-        found.ok_or_else(|| Status::not_found("the location has no such workspace; `mirrorctl workspaces` lists those it has"))
+        found.ok_or_else(|| Status::not_found("the location has no such workspace; `mirrorctl workspace list` shows those it has"))
     }
 
-    /// Reads rules that were given, and keeps them.
-    pub(crate) async fn keep(&self, text: &str) -> Result<Rules, Status> {
+    /// Parses and keeps the text of rules.
+    pub(crate) async fn keep_rules(&self, text: &str) -> Result<Rules, Status> {
         let rules = Rules::parse(text).map_err(|error| Status::invalid_argument(format!("rules_text: {error}")))?;
         self.log.workspaces().keep_rules(rules.revision(), text).await.map_err(status_of_log)?;
         Ok(rules)
@@ -52,5 +52,5 @@ pub(crate) fn workspace_name(name: &str) -> Result<Workspace, Status> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let is_name = (1..=100).contains(&name.len()) && name.bytes().all(fits);
     let name = is_name.then(|| Workspace::new(name).ok()).flatten();
-    name.ok_or_else(|| Status::invalid_argument("workspace must be 1 to 100 of letters, digits, - and _"))
+    name.ok_or_else(|| Status::invalid_argument("workspace must have 1 to 100 letters, digits, - or _"))
 }

@@ -1,5 +1,4 @@
-//! Creating, promoting and retiring workspaces: in the log first, then at the bridge, and again by the same call should one step have
-//! been lost.
+//! Creating, promoting and retiring workspaces: in the log and at the bridge. The same call again completes what was interrupted.
 
 use domain::LocationId;
 use eventlog::{Generation, Role};
@@ -20,7 +19,7 @@ pub(crate) async fn create(context: &Context, request: api::CreateWorkspaceReque
     };
     let workspace = workspace_name(&name)?;
     let rules = match &request.rules {
-        Some(api::create_workspace_request::Rules::RulesText(text)) => Some(context.keep(text).await?.revision().clone()),
+        Some(api::create_workspace_request::Rules::RulesText(text)) => Some(context.keep_rules(text).await?.revision().clone()),
         Some(api::create_workspace_request::Rules::RulesRevision(revision)) => {
             let revision = domain::RulesRevision::from(revision.clone());
             let known = context.rules_texts().await.map_err(status_of_log)?.contains_key(&revision);
@@ -43,24 +42,24 @@ pub(crate) async fn create(context: &Context, request: api::CreateWorkspaceReque
     Ok(answers::workspace(created, 0))
 }
 
-/// The live workspace, the one before.
+/// The live workspace, and the one that was live before.
 type Pair = (api::Workspace, api::Workspace);
 
 pub(crate) async fn promote(context: &Context, location_id: &LocationId, name: &str, who: &str) -> Result<Pair, Status> {
     let chosen = context.workspace(location_id, workspace_name(name)?.as_str()).await?;
     if chosen.role == Role::Live {
-        // The step before was taken; whether the next one was is not known.
+        // An earlier call changed the log; whether it reached the bridge is not known.
         let all = context.log.workspaces().list(location_id).await.map_err(status_of_log)?;
         let former = all.into_iter().find(|one| one.role == Role::Former);
         let former = former.ok_or_else(|| Status::failed_precondition("the workspace is live already"))?;
-        return switched(context, chosen, former).await;
+        return point_alias(context, chosen, former).await;
     }
     if chosen.role != Role::Shadow {
         return Err(Status::failed_precondition("only a shadow can be promoted; roll back to reach the former workspace"));
     }
     let (live, former) =
         context.log.workspaces().promote(location_id, &chosen.workspace, Role::Former, who).await.map_err(status_of_log)?;
-    switched(context, live, former).await
+    point_alias(context, live, former).await
 }
 
 pub(crate) async fn roll_back(context: &Context, location_id: &LocationId, who: &str) -> Result<Pair, Status> {
@@ -69,11 +68,11 @@ pub(crate) async fn roll_back(context: &Context, location_id: &LocationId, who: 
     let former = former.ok_or_else(|| Status::failed_precondition("there is no former workspace to go back to"))?;
     let (live, shadow) =
         context.log.workspaces().promote(location_id, &former.workspace, Role::Shadow, who).await.map_err(status_of_log)?;
-    switched(context, live, shadow).await
+    point_alias(context, live, shadow).await
 }
 
-/// Whoever reads by the location's name reads the live workspace from now on.
-async fn switched(context: &Context, live: Generation, other: Generation) -> Result<Pair, Status> {
+/// Points the alias of the location at its live workspace: those who read by the location's name read that one from now on.
+async fn point_alias(context: &Context, live: Generation, other: Generation) -> Result<Pair, Status> {
     let alias = live.location_id.as_str();
     let pointed = if alias == live.workspace.as_str() {
         context.bridge.unpoint(alias).await
@@ -81,7 +80,7 @@ async fn switched(context: &Context, live: Generation, other: Generation) -> Res
         context.bridge.point(alias, &live.workspace).await
     };
     pointed.map_err(|error| status_of_bridge(&error))?;
-    Ok((described(context, live).await?, described(context, other).await?))
+    Ok((answer(context, live).await?, answer(context, other).await?))
 }
 
 pub(crate) async fn retire(context: &Context, location_id: &LocationId, name: &str, who: &str) -> Result<api::Workspace, Status> {
@@ -102,14 +101,14 @@ pub(crate) async fn retire(context: &Context, location_id: &LocationId, name: &s
 pub(crate) async fn list(context: &Context, location_id: &LocationId) -> Result<Vec<api::Workspace>, Status> {
     let mut all = context.log.workspaces().list(location_id).await.map_err(status_of_log)?;
     all.sort_by_key(|one| one.role);
-    let mut described_all = Vec::with_capacity(all.len());
+    let mut answered = Vec::with_capacity(all.len());
     for one in all {
-        described_all.push(described(context, one).await?);
+        answered.push(answer(context, one).await?);
     }
-    Ok(described_all)
+    Ok(answered)
 }
 
-async fn described(context: &Context, one: Generation) -> Result<api::Workspace, Status> {
+async fn answer(context: &Context, one: Generation) -> Result<api::Workspace, Status> {
     let objects = context.log.ledger().count(&one.location_id, &one.workspace).await.map_err(status_of_log)?;
     Ok(answers::workspace(one, objects))
 }

@@ -20,7 +20,7 @@ pub struct Request {
     pub earlier: Arc<BTreeMap<RulesRevision, Rules>>,
     /// The last position that counts.
     pub through: u64,
-    /// Whom to ask what the workspace really holds; none for the ledger alone.
+    /// The bridge to ask what the workspace really holds; none to trust the ledger.
     pub bridge: Option<pagico::Bridge>,
     pub page_events: u32,
     pub connections: usize,
