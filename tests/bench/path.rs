@@ -18,13 +18,6 @@ const BATCH: usize = 500;
 /// How long a bench may take at most.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How many objects were written: the position of the workspace's feed.
-pub(crate) async fn position(system: &System) -> anyhow::Result<u64> {
-    let url = format!("{}/v1/workspaces/{}", system.address("bridge", "http")?, system.sandbox.location_id());
-    let answer: Value = get(system, &url).await?;
-    answer.get("position").and_then(Value::as_u64).context("a position")
-}
-
 pub(crate) async fn get(system: &System, url: &str) -> anyhow::Result<Value> {
     let answer = system.http.get(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
     Ok(serde_json::from_slice(&answer.bytes().await?)?)
@@ -35,7 +28,7 @@ pub(crate) async fn changes(report: &mut Report, size: usize) -> anyhow::Result<
     let system = System::start(SystemSettings::new("bench-changes").contacts(1)).await?;
     system.in_sync().await?;
     system.quiet().await?;
-    let (location_id, before) = (system.location()?, position(&system).await?);
+    let (location_id, before) = (system.location()?, system.feed_position().await?);
     let mut batches = Vec::new();
     for start in (0..size).step_by(BATCH) {
         batches
@@ -49,7 +42,7 @@ pub(crate) async fn changes(report: &mut Report, size: usize) -> anyhow::Result<
     }
     let appended = begin.elapsed();
     let wanted = before + u64::try_from(size)?;
-    while position(&system).await? < wanted {
+    while system.feed_position().await? < wanted {
         anyhow::ensure!(begin.elapsed() < PATIENCE, "not all changes arrived");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -88,7 +81,7 @@ pub(crate) async fn waits(system: &System, city: &str, go_on: impl Fn(u64) -> bo
     let contacts = system.world().contact_ids();
     let feed = format!("{}/v1/workspaces/{}/changes", system.address("bridge", "http")?, system.sandbox.location_id());
     let before = system.log.locations().list().await?.iter().map(|location| location.head).max().unwrap_or_default();
-    let mut after = position(system).await?;
+    let mut after = system.feed_position().await?;
     let mut sent: BTreeMap<String, Instant> = BTreeMap::new();
     let mut samples: Vec<f64> = Vec::new();
     let mut ticks = tokio::time::interval(Duration::from_millis(1_000 / PACE));

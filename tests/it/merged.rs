@@ -109,8 +109,7 @@ async fn an_earlier_state_has_a_task_of_two_contacts_where_it_was_then() -> anyh
         }
     }
 
-    let url = format!("{}/v1/workspaces/{}", system.address("bridge", "http")?, system.sandbox.location_id());
-    system.http.delete(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
+    system.drop_workspace(system.sandbox.location_id()).await?;
     let owner = async || -> anyhow::Result<String> {
         let held = system.workspace().await?;
         let task = held.into_iter().find(|object| object.key == key).ok_or_else(|| anyhow::anyhow!("the task is missing"))?;

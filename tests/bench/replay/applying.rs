@@ -111,14 +111,16 @@ async fn fill(system: &System, size: usize) -> anyhow::Result<()> {
 }
 
 async fn objects(system: &System) -> anyhow::Result<u64> {
-    let url = format!("{}/v1/workspaces/{}", system.address("bridge", "http")?, system.sandbox.location_id());
-    get(system, &url).await?.get("objects").and_then(Value::as_u64).context("a number of objects")
+    get(system, &system.workspace_url(system.sandbox.location_id())?)
+        .await?
+        .get("objects")
+        .and_then(Value::as_u64)
+        .context("a number of objects")
 }
 
 /// Drops the workspace, plans and applies; returns when the replay has begun to write, with the number of objects planned.
 async fn rebuild(system: &System, client: &mut Client) -> anyhow::Result<u64> {
-    let url = format!("{}/v1/workspaces/{}", system.address("bridge", "http")?, system.sandbox.location_id());
-    system.http.delete(url).bearer_auth(KEY).send().await?.error_for_status()?;
+    system.drop_workspace(system.sandbox.location_id()).await?;
     let plan = replays::plan(client, replays::against_workspace()).await?;
     replays::apply(client, &plan).await?;
     eventually("the replay writes", async || {

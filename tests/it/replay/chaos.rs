@@ -114,32 +114,21 @@ async fn of_history(system: &System, history: &BTreeSet<String>) -> anyhow::Resu
 /// Drops the workspace and replays into it, under load and deaths. Gives what died and how long live changes took.
 async fn rebuild(system: &mut System, seed: u64) -> anyhow::Result<(String, Vec<Duration>)> {
     let mut client = system.replay().await?;
-    let workspace = format!("{}/v1/workspaces/{}", system.address("bridge", "http")?, system.sandbox.location_id());
-    system.http.delete(&workspace).bearer_auth(KEY).send().await?.error_for_status()?;
+    let workspace = system.workspace_url(system.sandbox.location_id())?;
+    system.drop_workspace(system.sandbox.location_id()).await?;
     let plan = replays::plan(&mut client, replays::against_workspace()).await?;
     replays::apply(&mut client, &plan).await?;
     let over = Arc::new(AtomicBool::new(false));
     let working = tokio::spawn(work(system.world(), seed, Arc::clone(&over)));
     let timing = tokio::spawn(time(system.world(), system.http.clone(), workspace, Arc::clone(&over)));
     let deaths = kill(system, &client, seed).await;
-    let done = finish(&mut client, replays::acts(&plan)).await;
+    let patience = PATIENCE + Duration::from_millis(replays::acts(&plan) * 5);
+    let done = replays::done(&mut client, patience).await;
     over.store(true, Ordering::Relaxed);
     working.await??;
     let lags = timing.await?;
     let (deaths, done) = (deaths?, done?);
     Ok((format!("{} objects, {deaths}, {} rounds", done.total, done.rounds), lags?))
-}
-
-/// Waits until the replay is done, however often its service must be asked.
-async fn finish(client: &mut Client, objects: u64) -> anyhow::Result<proto::replay::v1::ReplayState> {
-    let deadline = Instant::now() + PATIENCE + Duration::from_millis(objects * 5);
-    loop {
-        match replays::done(client, deadline.saturating_duration_since(Instant::now())).await {
-            // It was away for a moment.
-            Err(error) if error.is::<tonic::Status>() && Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(100)).await,
-            outcome => return outcome,
-        }
-    }
 }
 
 /// Kills one after the other, in another order each time round, everyone at least once, until the replay has ended.
@@ -245,7 +234,7 @@ async fn unharmed(system: &System, history: &BTreeSet<String>, before: &BTreeMap
 
 /// The workspace's own feed, from its first write: no revision of an object was written twice, and nothing was started twice.
 async fn written_once(system: &System) -> anyhow::Result<()> {
-    let feed = format!("{}/v1/workspaces/{}/changes", system.address("bridge", "http")?, system.sandbox.location_id());
+    let feed = format!("{}/changes", system.workspace_url(system.sandbox.location_id())?);
     let (mut after, mut written) = (0, BTreeSet::new());
     loop {
         let answer = system.http.get(format!("{feed}?after={after}&limit=500")).bearer_auth(KEY).send().await?.error_for_status()?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use sqlx::Connection as _;
-use tests::system::{KEY, System, SystemSettings};
+use tests::system::{System, SystemSettings};
 use tests::typed::{Answer, shown, typed};
 use tests::wait::eventually;
 use toml::{Table, toml};
@@ -50,16 +50,14 @@ async fn started(name: &str, admin: Table) -> anyhow::Result<System> {
 async fn held(system: &System) -> anyhow::Result<Held> {
     let mut held = Held::new();
     for world in system.sandbox.agency().worlds() {
-        let objects = system.workspace_called(world.location_id()).await?;
-        held.insert(world.location_id().to_owned(), objects.into_iter().map(|object| (object.key, object.content)).collect());
+        held.insert(world.location_id().to_owned(), system.objects_of(world.location_id()).await?);
     }
     Ok(held)
 }
 
 async fn drop_workspaces(system: &System) -> anyhow::Result<()> {
     for world in system.sandbox.agency().worlds() {
-        let url = format!("{}/v1/workspaces/{}", system.address("bridge", "http")?, world.location_id());
-        system.http.delete(url).bearer_auth(KEY).send().await?.error_for_status()?;
+        system.drop_workspace(world.location_id()).await?;
     }
     Ok(())
 }
@@ -95,8 +93,7 @@ async fn every_location_is_planned_applied_and_verified_for_itself() -> anyhow::
 
     // One is lost: it alone is planned anew, and what repairs it can be typed as it is said.
     let lost = before.keys().next().cloned().unwrap_or_default();
-    let url = format!("{}/v1/workspaces/{lost}", system.address("bridge", "http")?);
-    system.http.delete(url).bearer_auth(KEY).send().await?.error_for_status()?;
+    system.drop_workspace(&lost).await?;
     let told = shown(&system, "replay verify --all-locations").await?.is(1)?;
     let (_, repair) = told.out.split_once("Repair it: mirrorctl ").unwrap_or_default();
     let repair = repair.lines().next().unwrap_or_default();

@@ -7,7 +7,7 @@ use proto::replay::v1 as api;
 use reqwest::Method;
 use sandbox::Webhook::Sent;
 use serde_json::{Value, json};
-use tests::replays::{Client, acts, against_workspace, apply, done, is_settled, meddle, plan};
+use tests::replays::{Client, acts, against_workspace, apply, done, is_settled, meddle, onboarded, plan};
 use tests::system::{System, SystemSettings};
 use tests::wait::{PATIENCE, eventually};
 
@@ -17,24 +17,8 @@ struct Touched {
     removed: String,
 }
 
-async fn held(system: &System) -> anyhow::Result<BTreeMap<String, Value>> {
-    Ok(system.workspace().await?.into_iter().map(|object| (object.key, object.content)).collect())
-}
-
-/// A mirror with one new contact, its onboarding started.
 async fn started(name: &str) -> anyhow::Result<System> {
-    let system = System::start(SystemSettings::new(name).contacts(4).sealed()).await?;
-    system.in_sync().await?;
-    system.world().create_contact(&json!({"firstName": "Nadia", "email": "nadia@example.com"}), Sent)?;
-    eventually("the onboarding", async || {
-        let held = held(&system).await.map_err(|error| error.to_string())?;
-        let started = held.keys().filter(|key| key.starts_with("rule:")).count();
-        if started == 5 { Ok(()) } else { Err(format!("{started} objects")) }
-    })
-    .await?;
-    system.in_sync().await?;
-    system.quiet().await?;
-    Ok(system)
+    onboarded(SystemSettings::new(name).contacts(4).sealed()).await
 }
 
 /// In Pagico the user finishes one of the started tasks and removes another.
@@ -62,7 +46,7 @@ async fn what_the_user_finished_or_removed_stays_so_and_nothing_is_started_again
     let system = started("once-touched").await?;
     let mut client = system.replay().await?;
     let touched = touch(&system).await?;
-    let before = held(&system).await?;
+    let before = system.objects().await?;
     assert_eq!(before.get(&touched.finished).map(|content| &content["done"]), Some(&json!(true)));
     assert!(!before.contains_key(&touched.removed));
     is_settled(&mut client).await?;
@@ -72,7 +56,7 @@ async fn what_the_user_finished_or_removed_stays_so_and_nothing_is_started_again
     let put = json!({"revision": {"epoch": 1, "seq": 1_000_000}, "policy": "mirror", "content": {"name": "Somebody else"}});
     meddle(&system, Method::PUT, &["contacts", &contact], "", Some(put)).await?;
     assert_eq!(replayed(&mut client, against_workspace()).await?, 1, "what drifted");
-    assert_eq!(held(&system).await?, before);
+    assert_eq!(system.objects().await?, before);
     is_settled(&mut client).await?;
 
     // Nor does a change of the contact start anything again.
@@ -80,7 +64,7 @@ async fn what_the_user_finished_or_removed_stays_so_and_nothing_is_started_again
         system.world().update_contact(&id, &json!({"city": "Turin"}), Sent)?;
     }
     eventually("every contact has changed", async || {
-        let held = held(&system).await.map_err(|error| error.to_string())?;
+        let held = system.objects().await.map_err(|error| error.to_string())?;
         let contacts = held.iter().filter(|(key, _)| key.starts_with("ghl:contact/"));
         let waiting = contacts.filter(|(_, content)| !content.to_string().contains("Turin")).count();
         if waiting == 0 { Ok(()) } else { Err(format!("{waiting} have not")) }
@@ -89,7 +73,7 @@ async fn what_the_user_finished_or_removed_stays_so_and_nothing_is_started_again
     system.quiet().await?;
     let of_rules =
         |all: BTreeMap<String, Value>| -> BTreeMap<String, Value> { all.into_iter().filter(|(key, _)| key.starts_with("rule:")).collect() };
-    assert_eq!(of_rules(held(&system).await?), of_rules(before));
+    assert_eq!(of_rules(system.objects().await?), of_rules(before));
     is_settled(&mut client).await?;
     system.stop().await
 }
@@ -98,31 +82,28 @@ async fn what_the_user_finished_or_removed_stays_so_and_nothing_is_started_again
 async fn what_was_lost_with_the_workspace_is_started_again_though_the_user_had_touched_it() -> anyhow::Result<()> {
     let system = started("once-lost").await?;
     let mut client = system.replay().await?;
-    let as_started = held(&system).await?;
+    let as_started = system.objects().await?;
     let touched = touch(&system).await?;
-    let before = held(&system).await?;
+    let before = system.objects().await?;
     // The ledger loses what it knew of both, as it does when the log is brought back from a backup.
     let (location_id, workspace) = (system.location()?, Workspace::live_of(&system.location()?));
     forget(&system, &location_id, &workspace, &[&touched.finished, &touched.removed]).await?;
     assert_eq!(replayed(&mut client, api::Selection::default()).await?, 2, "what the ledger does not know");
-    assert_eq!(held(&system).await?, before, "the workspace has kept what is the user's");
+    assert_eq!(system.objects().await?, before, "the workspace has kept what is the user's");
     is_settled(&mut client).await?;
 
     // A new workspace knows nothing of it.
     client.create_workspace(api::CreateWorkspaceRequest { workspace: "beside".to_owned(), ..Default::default() }).await?;
     let beside = || api::Selection { workspace: "beside".to_owned(), ..against_workspace() };
     assert_eq!(replayed(&mut client, beside()).await?, u64::try_from(as_started.len())?);
-    let new: BTreeMap<String, Value> =
-        system.workspace_called("beside").await?.into_iter().map(|object| (object.key, object.content)).collect();
-    assert_eq!(new, as_started);
+    assert_eq!(system.objects_of("beside").await?, as_started);
     assert_eq!(acts(&plan(&mut client, beside()).await?), 0);
-    assert_eq!(held(&system).await?, before);
+    assert_eq!(system.objects().await?, before);
 
     // With the workspace goes what it knew of the user.
-    let url = format!("{}/v1/workspaces/{workspace}", system.address("bridge", "http")?);
-    system.http.delete(url).bearer_auth(tests::system::KEY).send().await?.error_for_status()?;
+    system.drop_workspace(workspace.as_str()).await?;
     assert_eq!(replayed(&mut client, against_workspace()).await?, u64::try_from(as_started.len())?);
-    assert_eq!(held(&system).await?, as_started);
+    assert_eq!(system.objects().await?, as_started);
     is_settled(&mut client).await?;
     system.stop().await
 }

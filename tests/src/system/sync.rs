@@ -1,6 +1,9 @@
 //! What the workspace holds, and when it equals GHL.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
+use serde_json::Value;
 use standalone::compare::{Names, Object, Truth, differences};
 
 use super::{KEY, System};
@@ -35,9 +38,8 @@ impl System {
                 if answer.status() == 404 {
                     return Ok(held);
                 }
-                let page: serde_json::Value = serde_json::from_slice(&answer.error_for_status()?.bytes().await?)?;
-                let text =
-                    |item: &serde_json::Value, field: &str| item.get(field).and_then(|text| text.as_str()).unwrap_or_default().to_owned();
+                let page: Value = serde_json::from_slice(&answer.error_for_status()?.bytes().await?)?;
+                let text = |item: &Value, field: &str| item.get(field).and_then(|text| text.as_str()).unwrap_or_default().to_owned();
                 for item in page.get("items").and_then(|items| items.as_array()).context("items")? {
                     let content = item.get("content").cloned().unwrap_or_default();
                     held.push(Object { kind: kind.to_owned(), key: text(item, "key"), contact: text(item, "contact"), content });
@@ -49,6 +51,51 @@ impl System {
             }
         }
         Ok(held)
+    }
+
+    /// The content of each object of the workspace that is called like the location, by key.
+    ///
+    /// # Errors
+    /// When the bridge does not answer.
+    pub async fn objects(&self) -> anyhow::Result<BTreeMap<String, Value>> {
+        self.objects_of(self.sandbox.location_id()).await
+    }
+
+    /// The content of each object of a workspace, by key.
+    ///
+    /// # Errors
+    /// When the bridge does not answer.
+    pub async fn objects_of(&self, workspace: &str) -> anyhow::Result<BTreeMap<String, Value>> {
+        Ok(self.workspace_called(workspace).await?.into_iter().map(|object| (object.key, object.content)).collect())
+    }
+
+    /// The address of a workspace.
+    ///
+    /// # Errors
+    /// Never: the bridge has an address.
+    pub fn workspace_url(&self, workspace: &str) -> anyhow::Result<String> {
+        Ok(format!("{}/v1/workspaces/{workspace}", self.address("bridge", "http")?))
+    }
+
+    /// The workspace's position in its own feed: it moves with every write.
+    ///
+    /// # Errors
+    /// When the bridge does not answer.
+    pub async fn feed_position(&self) -> anyhow::Result<u64> {
+        let url = self.workspace_url(self.sandbox.location_id())?;
+        let answer = self.http.get(url).bearer_auth(KEY).send().await?.error_for_status()?;
+        let head: Value = serde_json::from_slice(&answer.bytes().await?)?;
+        head.get("position").and_then(Value::as_u64).context("a position")
+    }
+
+    /// As an accident does: everything is gone, and nobody told the mirror.
+    ///
+    /// # Errors
+    /// When the bridge refuses.
+    pub async fn drop_workspace(&self, workspace: &str) -> anyhow::Result<()> {
+        let url = self.workspace_url(workspace)?;
+        self.http.delete(url).bearer_auth(KEY).send().await?.error_for_status()?;
+        Ok(())
     }
 
     /// What GHL holds, as the comparison wants it.
