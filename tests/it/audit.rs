@@ -1,7 +1,6 @@
 //! What an auditor asks of a mirror that has lived, and that it is written down who asked.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 
 use proto::admin::v1 as admin;
 use proto::audit::v1 as api;
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tests::grpc::WithToken;
 use tests::system::{System, SystemSettings, TOKEN};
+use tests::typed::shown;
 use tokio_stream::StreamExt as _;
 use toml::{Table, toml};
 use tonic::service::interceptor::InterceptedService;
@@ -211,13 +211,9 @@ async fn whoever_looks_is_written_down_and_refusals_say_what_to_do() -> anyhow::
 
 /// What a person types and sees: the exit code and what was printed.
 async fn typed(system: &System, arguments: &[&str]) -> anyhow::Result<(u8, String)> {
-    let endpoint = system.address("admin", "grpc")?;
-    let connection = ["mirrorctl", "--endpoint", endpoint.as_str(), "--token", TOKEN, "--who", "Zoë"];
-    let all: Vec<OsString> = connection.iter().chain(arguments).map(OsString::from).collect();
-    let (mut out, mut complaints) = (Vec::new(), Vec::new());
-    let code = mirrorctl::run_into(all, &mut out, &mut complaints).await;
-    anyhow::ensure!(complaints.is_empty(), "{}", String::from_utf8_lossy(&complaints));
-    Ok((code, String::from_utf8(out)?))
+    let answer = shown(system, &format!("--who Zoë {}", arguments.join(" "))).await?;
+    anyhow::ensure!(answer.complaints.is_empty(), "{}", answer.complaints);
+    Ok((answer.exit_code, answer.out))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use reqwest::redirect::Policy;
 use tests::system::{System, SystemSettings};
+use tests::typed::shown;
 use tests::wait::eventually;
 use toml::toml;
 
@@ -10,14 +11,7 @@ const NEW: &str = "new:ffeeddccbbaa99887766554433221100ffeeddccbbaa9988776655443
 const OLD: &str = "test:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 async fn typed(system: &System, line: &str) -> anyhow::Result<String> {
-    let mut all = format!("mirrorctl --token {} --endpoint {}", tests::system::TOKEN, system.address("admin", "grpc")?);
-    for service in ["poller", "mapper", "writer", "bridge"] {
-        all.push_str(&format!(" --control-{service} {}", system.address(service, "grpc")?));
-    }
-    let (mut out, mut complaint) = (Vec::new(), Vec::new());
-    let code = mirrorctl::run_into(format!("{all} {line}").split(' ').map(Into::into), &mut out, &mut complaint).await;
-    anyhow::ensure!(code == 0, "{line}: {}", String::from_utf8_lossy(&complaint));
-    Ok(String::from_utf8(out)?)
+    Ok(shown(system, line).await?.is(0)?.out)
 }
 
 /// The poller is the app, and no location is listed.

@@ -40,9 +40,13 @@ pub async fn typed(system: &System, words: &str) -> anyhow::Result<Answer> {
 /// # Errors
 /// When there is no admin service to ask.
 pub async fn shown(system: &System, words: &str) -> anyhow::Result<Answer> {
-    let endpoint = system.address("admin", "grpc")?;
-    let arguments = ["mirrorctl", "--endpoint", &endpoint, "--token", TOKEN].into_iter().chain(words.split(' '));
+    let mut arguments = vec!["mirrorctl".to_owned(), "--token".to_owned(), TOKEN.to_owned()];
+    arguments.extend(["--endpoint".to_owned(), system.address("admin", "grpc")?]);
+    for service in ["poller", "mapper", "writer", "bridge"] {
+        arguments.extend([format!("--control-{service}"), system.address(service, "grpc")?]);
+    }
+    arguments.extend(words.split(' ').map(str::to_owned));
     let (mut out, mut complaints) = (Vec::new(), Vec::new());
-    let exit_code = mirrorctl::run_into(arguments.map(Into::into), &mut out, &mut complaints).await;
+    let exit_code = mirrorctl::run_into(arguments.into_iter().map(Into::into), &mut out, &mut complaints).await;
     Ok(Answer { exit_code, out: String::from_utf8(out)?, complaints: String::from_utf8(complaints)? })
 }
