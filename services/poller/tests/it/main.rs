@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail like tests")]
 
 mod agency;
-mod house;
+mod fixture;
 mod nets;
 mod oauth;
 mod replicas;

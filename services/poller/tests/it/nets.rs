@@ -4,7 +4,7 @@ use bus::{Bus, Stream};
 use serde_json::json;
 
 use crate::agency::Agency;
-use crate::house::{House, eventually, here};
+use crate::fixture::{Fixture, eventually, here};
 
 const FAST: &str = "watch.interval = \"50ms\"\nwatch.overlap = \"100000h\"\n";
 
@@ -15,14 +15,14 @@ async fn a_backfill_looks_at_everyone_whatever_the_length_of_a_page() {
         agency.put(&format!("c-{number}"), number);
     }
     agency.world().rows_max = Some(4);
-    let house = House::start("backfill", agency.clone(), "backfill.page_rows = 10").await;
-    house.until_backfilled().await;
-    let head = house.log.locations().list().await.unwrap()[0].head;
+    let fixture = Fixture::start("backfill", agency.clone(), "backfill.page_rows = 10").await;
+    fixture.until_backfilled().await;
+    let head = fixture.log.locations().list().await.unwrap()[0].head;
     assert_eq!(head, 75);
-    let progress = house.log.passes().progress(&here()).await.unwrap().backfill;
+    let progress = fixture.log.passes().progress(&here()).await.unwrap().backfill;
     assert_eq!((progress.seen, progress.total), (25, Some(25)));
     assert_eq!(agency.asked("/contacts/c-7"), 1, "only its notes are asked for: the others are in lists");
-    house.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,11 +35,11 @@ async fn a_calendar_that_holds_more_than_one_answer_is_read_in_shorter_spans() {
         json!({"id": format!("a-{number}"), "calendarId": "cal-1", "title": "Lunch", "startTime": at, "endTime": at})
     });
     agency.world().parts.insert(("c-1".to_owned(), "events"), meetings.collect());
-    let house = House::start("dense", agency.clone(), "ghl.events_bytes_max = 1000").await;
-    house.until_backfilled().await;
-    assert_eq!(house.log.locations().list().await.unwrap()[0].head, 43, "the contact, its task, its note and every meeting");
+    let fixture = Fixture::start("dense", agency.clone(), "ghl.events_bytes_max = 1000").await;
+    fixture.until_backfilled().await;
+    assert_eq!(fixture.log.locations().list().await.unwrap()[0].head, 43, "the contact, its task, its note and every meeting");
     assert_eq!(agency.asked("/contacts/c-1/appointments"), 0, "the lists of the calendar are enough");
-    house.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,9 +47,9 @@ async fn a_cursor_that_leads_in_a_circle_ends_a_backfill() {
     let agency = Agency::default();
     agency.put("c-1", 1);
     agency.world().stuck_cursor = true;
-    let house = House::start("circle", agency, "").await;
-    house.until_backfilled().await;
-    house.stop().await;
+    let fixture = Fixture::start("circle", agency, "").await;
+    fixture.until_backfilled().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,30 +59,30 @@ async fn a_backfill_goes_on_where_it_was_stopped() {
         agency.put(&format!("c-{number:02}"), number);
     }
     agency.fail("/contacts/c-20", 503);
-    let mut house = House::start("resume", agency.clone(), "backfill.page_rows = 10").await;
-    eventually("two pages", || async { (house.log.passes().progress(&here()).await.unwrap().backfill.seen == 20).then_some(()) }).await;
+    let mut fixture = Fixture::start("resume", agency.clone(), "backfill.page_rows = 10").await;
+    eventually("two pages", || async { (fixture.log.passes().progress(&here()).await.unwrap().backfill.seen == 20).then_some(()) }).await;
     let before = agency.asked("/contacts/c-05");
-    house.restart().await;
+    fixture.restart().await;
     agency.world().failing.clear();
-    house.until_backfilled().await;
+    fixture.until_backfilled().await;
     assert_eq!(agency.asked("/contacts/c-05"), before, "what was done is not done again");
-    assert_eq!(house.log.locations().list().await.unwrap()[0].head, 90);
-    house.stop().await;
+    assert_eq!(fixture.log.locations().list().await.unwrap()[0].head, 90);
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_without_a_webhook_is_found_by_the_watch() {
     let agency = Agency::default();
     agency.put("c-1", 1);
-    let house = House::start("watch", agency.clone(), FAST).await;
-    house.until_backfilled().await;
+    let fixture = Fixture::start("watch", agency.clone(), FAST).await;
+    fixture.until_backfilled().await;
     agency.rename("c-1", "New", "2031-01-01T00:00:00.000Z");
-    house.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared", "contact.changed"]).await;
+    fixture.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared", "contact.changed"]).await;
     let looks = agency.asked("/contacts/c-1/notes");
     let searches = agency.asked("/contacts/search");
     eventually("more searches", || async { (agency.asked("/contacts/search") > searches + 3).then_some(()) }).await;
     assert_eq!(agency.asked("/contacts/c-1/notes"), looks, "what was seen is not looked at again");
-    house.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,9 +91,9 @@ async fn every_event_reaches_the_bus_in_order() {
     for number in 0..20 {
         agency.put(&format!("c-{number}"), number);
     }
-    let house = House::start("relay", agency, "relay.batch_max = 7").await;
-    house.until_backfilled().await;
-    let bus = Bus::connect(&bus::Settings { url: house.nats.url(), ..bus::Settings::default() }).await.unwrap();
+    let fixture = Fixture::start("relay", agency, "relay.batch_max = 7").await;
+    fixture.until_backfilled().await;
+    let bus = Bus::connect(&bus::Settings { url: fixture.nats.url(), ..bus::Settings::default() }).await.unwrap();
     let mut inbox = bus.consume(Stream::Events).await.unwrap();
     let mut seqs = Vec::new();
     while seqs.len() < 60 {
@@ -103,7 +103,7 @@ async fn every_event_reaches_the_bus_in_order() {
         }
     }
     assert_eq!(seqs, (1..=60).collect::<Vec<u64>>());
-    house.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,16 +111,16 @@ async fn a_name_that_is_not_known_yet_is_asked_for() {
     let agency = Agency::default();
     agency.put("c-1", 1);
     agency.world().users.insert("u-1".to_owned(), "Ann".to_owned());
-    let house = House::start("names", agency.clone(), "names.refresh_pause = \"0s\"").await;
-    house.until_backfilled().await;
+    let fixture = Fixture::start("names", agency.clone(), "names.refresh_pause = \"0s\"").await;
+    fixture.until_backfilled().await;
     {
         let mut world = agency.world();
         world.users.insert("u-2".to_owned(), "Bo".to_owned());
         world.contacts.get_mut("c-1").unwrap()["assignedTo"] = json!("u-2");
     }
-    assert_eq!(house.send("ContactUpdate", json!({"id": "c-1"})).await, 200);
-    house.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared", "contact.changed"]).await;
-    let last = house.log.read(&here(), 3, 10).await.unwrap().pop().unwrap();
+    assert_eq!(fixture.send("ContactUpdate", json!({"id": "c-1"})).await, 200);
+    fixture.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared", "contact.changed"]).await;
+    let last = fixture.log.read(&here(), 3, 10).await.unwrap().pop().unwrap();
     assert!(String::from_utf8(last.body).unwrap().contains("\"users\":{\"u-2\":\"Bo\"}"));
-    house.stop().await;
+    fixture.stop().await;
 }

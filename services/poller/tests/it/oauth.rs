@@ -14,7 +14,7 @@ use sandbox::{Limits, Sandbox, Settings, Webhook, World};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::house::{Ghl, House, eventually};
+use crate::fixture::{Fixture, Ghl, eventually};
 
 const KEK: &str = "one:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -22,13 +22,13 @@ const KEK: &str = "one:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1
 const WATCHFUL: &str = "watch.interval = \"300ms\"\n";
 
 /// A sandbox's agency that has the app on offer, a poller that is the app, and a browser.
-struct Fair {
+struct AppFixture {
     sandbox: Sandbox,
-    house: House,
+    fixture: Fixture,
     browser: reqwest::Client,
 }
 
-impl Fair {
+impl AppFixture {
     async fn open(name: &str, locations: usize, more: &str) -> Self {
         let settings = Settings { limits: Limits::none(), locations, ..Settings::default() };
         let sandbox = Sandbox::start(settings).await.unwrap();
@@ -53,15 +53,15 @@ impl Fair {
             token: String::new(),
             pem: sandbox.ed25519_public_pem().unwrap(),
         };
-        let house = House::start_over(name, ghl, &settings).await;
-        sandbox.world().send_webhooks_to(Some(format!("{}/webhooks/ghl", house.http).parse().unwrap()));
+        let fixture = Fixture::start_over(name, ghl, &settings).await;
+        sandbox.world().send_webhooks_to(Some(format!("{}/webhooks/ghl", fixture.http).parse().unwrap()));
         let browser = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
-        Self { sandbox, house, browser }
+        Self { sandbox, fixture, browser }
     }
 
     /// Begins at the poller; gives where it sends the browser to and the cookie it leaves there.
     async fn start(&self) -> (Url, String) {
-        let answer = self.browser.get(format!("{}/oauth/start", self.house.http)).send().await.unwrap();
+        let answer = self.browser.get(format!("{}/oauth/start", self.fixture.http)).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
@@ -78,7 +78,7 @@ impl Fair {
     }
 
     async fn bring(&self, query: &str, cookie: &str) -> StatusCode {
-        let callback = format!("{}/oauth/callback?{query}", self.house.http);
+        let callback = format!("{}/oauth/callback?{query}", self.fixture.http);
         self.browser.get(callback).header("cookie", cookie).send().await.unwrap().status()
     }
 
@@ -98,7 +98,7 @@ impl Fair {
 
     async fn state(&self, id: &LocationId) -> Option<CredentialState> {
         let owner = CredentialOwner::Location(id.clone());
-        let credentials = self.house.log.credentials().list().await.unwrap();
+        let credentials = self.fixture.log.credentials().list().await.unwrap();
         credentials.into_iter().find(|credential| credential.owner == owner).map(|credential| credential.state)
     }
 
@@ -107,7 +107,7 @@ impl Fair {
     }
 
     async fn held(&self) -> BTreeSet<LocationId> {
-        self.house.log.leases().holdings().await.unwrap().into_iter().map(|holding| holding.location_id).collect()
+        self.fixture.log.leases().holdings().await.unwrap().into_iter().map(|holding| holding.location_id).collect()
     }
 
     async fn until_held(&self, wanted: &[&LocationId]) {
@@ -116,9 +116,9 @@ impl Fair {
     }
 
     async fn until_mirrored(&self, id: &LocationId) {
-        let backfilled = || async { self.house.log.passes().progress(id).await.ok()?.backfill.finished_at };
+        let backfilled = || async { self.fixture.log.passes().progress(id).await.ok()?.backfill.finished_at };
         eventually(&format!("{id} backfilled"), backfilled).await;
-        let known = self.house.log.answers().overview().await.unwrap().into_iter().find(|overview| overview.location_id == *id).unwrap();
+        let known = self.fixture.log.answers().overview().await.unwrap().into_iter().find(|overview| overview.location_id == *id).unwrap();
         assert_eq!(known.contacts, 3);
     }
 
@@ -127,14 +127,14 @@ impl Fair {
         let contact = world.contact_ids().pop().unwrap();
         let who = ContactId::new(&contact).unwrap();
         let events =
-            || async { self.house.log.answers().history(id, &who, &eventlog::Selection::default(), None, 1_000).await.unwrap().len() };
+            || async { self.fixture.log.answers().history(id, &who, &eventlog::Selection::default(), None, 1_000).await.unwrap().len() };
         let before = events().await;
         world.update_contact(&contact, &json!({"city": format!("City {before}")}), Webhook::Sent).unwrap();
         eventually("the change", || async { (events().await > before).then_some(()) }).await;
     }
 
     async fn close(self) {
-        self.house.stop().await;
+        self.fixture.stop().await;
         self.sandbox.stop().await;
     }
 }
@@ -166,8 +166,8 @@ impl Write for Lines {
 }
 
 /// The texts of the tokens that are stored for a location now.
-async fn tokens(fair: &Fair, id: &LocationId) -> [String; 2] {
-    let settings = eventlog::Settings { kek: SecretString::from(KEK), ..fair.house.log_settings() };
+async fn tokens(app: &AppFixture, id: &LocationId) -> [String; 2] {
+    let settings = eventlog::Settings { kek: SecretString::from(KEK), ..app.fixture.log_settings() };
     let log = EventLog::connect(&settings).await.unwrap();
     let (_, tokens) = log.credentials().find(&CredentialOwner::Location(id.clone())).await.unwrap().unwrap();
     let tokens = tokens.unwrap();
@@ -180,29 +180,29 @@ async fn a_location_that_installs_the_app_is_mirrored_and_no_token_is_ever_told(
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
-    let fair = Fair::open("oauth-install", 1, WATCHFUL).await;
-    let (world, id) = fair.location(0);
-    let brought = fair.install(id.as_str()).await;
-    fair.until_mirrored(&id).await;
-    fair.until_held(&[&id]).await;
-    fair.until_a_change_arrives(&world, &id).await;
-    let mut secrets: Vec<String> = tokens(&fair, &id).await.to_vec();
+    let app = AppFixture::open("oauth-install", 1, WATCHFUL).await;
+    let (world, id) = app.location(0);
+    let brought = app.install(id.as_str()).await;
+    app.until_mirrored(&id).await;
+    app.until_held(&[&id]).await;
+    app.until_a_change_arrives(&world, &id).await;
+    let mut secrets: Vec<String> = tokens(&app, &id).await.to_vec();
 
-    fair.sandbox.agency().expire_access_tokens();
-    fair.until_a_change_arrives(&world, &id).await;
-    assert_eq!(fair.sandbox.agency().oauth_stats().refreshed, 1);
-    secrets.extend(tokens(&fair, &id).await);
+    app.sandbox.agency().expire_access_tokens();
+    app.until_a_change_arrives(&world, &id).await;
+    assert_eq!(app.sandbox.agency().oauth_stats().refreshed, 1);
+    secrets.extend(tokens(&app, &id).await);
     secrets.push(sandbox::AppSettings::default().client_secret);
     let brought = Url::parse(&format!("http://127.0.0.1/?{brought}")).unwrap();
     secrets.extend(brought.query_pairs().map(|(_, value)| value.into_owned()));
 
-    let mut source = SourceClient::connect(fair.house.grpc.clone()).await.unwrap();
+    let mut source = SourceClient::connect(app.fixture.grpc.clone()).await.unwrap();
     let listed = source.list_credentials(signed(api::ListCredentialsRequest {})).await.unwrap().into_inner().credentials;
     assert_eq!((listed.len(), listed[0].state.as_str(), listed[0].kek_id.as_str()), (1, "active", "one"));
     // Something of each must have been gone through, or looking for them proves nothing.
-    fair.sandbox.agency().uninstall(id.as_str(), Webhook::Lost);
-    fair.until_state(&id, CredentialState::Dead).await;
-    let answered = format!("{listed:?}{}", fair.house.to_mend().await);
+    app.sandbox.agency().uninstall(id.as_str(), Webhook::Lost);
+    app.until_state(&id, CredentialState::Dead).await;
+    let answered = format!("{listed:?}{}", app.fixture.to_mend().await);
     let told = String::from_utf8_lossy(&lines.0.lock().unwrap()).into_owned() + &answered;
     for line in ["app is installed", "tokens are renewed", "app has to be installed again"] {
         assert!(told.contains(line), "{line}");
@@ -211,96 +211,96 @@ async fn a_location_that_installs_the_app_is_mirrored_and_no_token_is_ever_told(
     for secret in secrets {
         assert!(secret.len() > 8 && !told.contains(&secret), "it is told");
     }
-    fair.close().await;
+    app.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_did_not_begin_here_in_this_browser_installs_nothing() {
-    let fair = Fair::open("oauth-state", 1, "").await;
-    let (_, id) = fair.location(0);
-    let (at, cookie) = fair.start().await;
-    let (_, other_cookie) = fair.start().await;
-    let query = fair.choose(at.clone(), id.as_str()).await;
-    assert_eq!(fair.bring(&query, "").await, StatusCode::FORBIDDEN, "in another browser");
-    assert_eq!(fair.bring(&query, &other_cookie).await, StatusCode::FORBIDDEN, "with the cookie of another start");
+    let app = AppFixture::open("oauth-state", 1, "").await;
+    let (_, id) = app.location(0);
+    let (at, cookie) = app.start().await;
+    let (_, other_cookie) = app.start().await;
+    let query = app.choose(at.clone(), id.as_str()).await;
+    assert_eq!(app.bring(&query, "").await, StatusCode::FORBIDDEN, "in another browser");
+    assert_eq!(app.bring(&query, &other_cookie).await, StatusCode::FORBIDDEN, "with the cookie of another start");
     let without_state = query.split('&').find(|pair| pair.starts_with("code=")).unwrap();
-    assert_eq!(fair.bring(without_state, &cookie).await, StatusCode::FORBIDDEN, "not begun here");
-    assert_eq!(fair.bring(&format!("{without_state}&state=one~AAAA"), &cookie).await, StatusCode::FORBIDDEN, "forged");
-    assert_eq!(fair.state(&id).await, None);
+    assert_eq!(app.bring(without_state, &cookie).await, StatusCode::FORBIDDEN, "not begun here");
+    assert_eq!(app.bring(&format!("{without_state}&state=one~AAAA"), &cookie).await, StatusCode::FORBIDDEN, "forged");
+    assert_eq!(app.state(&id).await, None);
 
-    assert_eq!(fair.bring(&query, &cookie).await, StatusCode::OK);
-    assert_eq!(fair.state(&id).await, Some(CredentialState::Active));
-    let again = fair.choose(at.clone(), id.as_str()).await;
-    assert_eq!(fair.bring(&again, &cookie).await, StatusCode::FORBIDDEN, "a state is good once");
-    assert_eq!(fair.sandbox.agency().oauth_stats().exchanged, 1);
-    fair.close().await;
+    assert_eq!(app.bring(&query, &cookie).await, StatusCode::OK);
+    assert_eq!(app.state(&id).await, Some(CredentialState::Active));
+    let again = app.choose(at.clone(), id.as_str()).await;
+    assert_eq!(app.bring(&again, &cookie).await, StatusCode::FORBIDDEN, "a state is good once");
+    assert_eq!(app.sandbox.agency().oauth_stats().exchanged, 1);
+    app.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agency_brings_its_locations_and_webhooks_add_and_retire_them() {
-    let fair = Fair::open("oauth-agency", 2, "").await;
-    let ((first_world, first), (_, second)) = (fair.location(0), fair.location(1));
-    fair.install(fair.sandbox.company_id()).await;
-    fair.until_mirrored(&first).await;
-    fair.until_mirrored(&second).await;
-    fair.until_a_change_arrives(&first_world, &first).await;
+    let app = AppFixture::open("oauth-agency", 2, "").await;
+    let ((first_world, first), (_, second)) = (app.location(0), app.location(1));
+    app.install(app.sandbox.company_id()).await;
+    app.until_mirrored(&first).await;
+    app.until_mirrored(&second).await;
+    app.until_a_change_arrives(&first_world, &first).await;
 
-    let third_world = fair.sandbox.agency().add_location().unwrap();
+    let third_world = app.sandbox.agency().add_location().unwrap();
     let third = LocationId::new(third_world.location_id()).unwrap();
-    fair.until_held(&[&first, &second, &third]).await;
+    app.until_held(&[&first, &second, &third]).await;
     third_world.populate(9, 3);
     third_world.settle_search();
     let contact = third_world.contact_ids().pop().unwrap();
     third_world.update_contact(&contact, &json!({"city": "Lyon"}), Webhook::Sent).unwrap();
     let who = ContactId::new(contact).unwrap();
-    let seen = || async { fair.house.log.answers().history(&third, &who, &eventlog::Selection::default(), None, 10).await.ok()?.pop() };
+    let seen = || async { app.fixture.log.answers().history(&third, &who, &eventlog::Selection::default(), None, 10).await.ok()?.pop() };
     eventually("the new location is mirrored", seen).await;
 
-    fair.sandbox.agency().uninstall(second.as_str(), Webhook::Sent);
-    fair.until_state(&second, CredentialState::Retired).await;
-    fair.until_held(&[&first, &third]).await;
-    fair.until_a_change_arrives(&first_world, &first).await;
-    assert_eq!(fair.house.to_mend().await, "", "nobody has to do anything");
+    app.sandbox.agency().uninstall(second.as_str(), Webhook::Sent);
+    app.until_state(&second, CredentialState::Retired).await;
+    app.until_held(&[&first, &third]).await;
+    app.until_a_change_arrives(&first_world, &first).await;
+    assert_eq!(app.fixture.to_mend().await, "", "nobody has to do anything");
 
-    fair.install(second.as_str()).await;
-    fair.until_held(&[&first, &second, &third]).await;
-    fair.sandbox.agency().uninstall_all(Webhook::Sent);
+    app.install(second.as_str()).await;
+    app.until_held(&[&first, &second, &third]).await;
+    app.sandbox.agency().uninstall_all(Webhook::Sent);
     for id in [&first, &second, &third] {
-        fair.until_state(id, CredentialState::Retired).await;
+        app.until_state(id, CredentialState::Retired).await;
     }
-    fair.until_held(&[]).await;
-    fair.close().await;
+    app.until_held(&[]).await;
+    app.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_webhook_told_is_found_by_asking_the_agency() {
-    let fair = Fair::open("oauth-lost", 1, "oauth.agency_interval = \"200ms\"\n").await;
-    let (_, first) = fair.location(0);
-    fair.install(fair.sandbox.company_id()).await;
-    fair.sandbox.world().send_webhooks_to(None);
-    let second = fair.sandbox.agency().add_location().unwrap();
+    let app = AppFixture::open("oauth-lost", 1, "oauth.agency_interval = \"200ms\"\n").await;
+    let (_, first) = app.location(0);
+    app.install(app.sandbox.company_id()).await;
+    app.sandbox.world().send_webhooks_to(None);
+    let second = app.sandbox.agency().add_location().unwrap();
     let second = LocationId::new(second.location_id()).unwrap();
-    fair.until_held(&[&first, &second]).await;
-    fair.close().await;
+    app.until_held(&[&first, &second]).await;
+    app.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_token_pauses_its_location_alone_and_says_what_to_do() {
-    let fair = Fair::open("oauth-dead", 2, WATCHFUL).await;
-    let ((world, first), (_, second)) = (fair.location(0), fair.location(1));
+    let app = AppFixture::open("oauth-dead", 2, WATCHFUL).await;
+    let ((world, first), (_, second)) = (app.location(0), app.location(1));
     for id in [&first, &second] {
-        fair.install(id.as_str()).await;
-        fair.until_mirrored(id).await;
+        app.install(id.as_str()).await;
+        app.until_mirrored(id).await;
     }
     // Its tokens die, and nobody tells.
-    fair.sandbox.agency().uninstall(second.as_str(), Webhook::Lost);
-    fair.until_state(&second, CredentialState::Dead).await;
+    app.sandbox.agency().uninstall(second.as_str(), Webhook::Lost);
+    app.until_state(&second, CredentialState::Dead).await;
     let wanted =
         format!("location {second}: GHL does not accept the refresh token; install the app again: open http://127.0.0.1/oauth/start");
-    eventually("told", || async { (fair.house.to_mend().await == wanted).then_some(()) }).await;
-    fair.until_a_change_arrives(&world, &first).await;
-    fair.install(second.as_str()).await;
-    eventually("mended", || async { fair.house.to_mend().await.is_empty().then_some(()) }).await;
-    fair.until_state(&second, CredentialState::Active).await;
-    fair.close().await;
+    eventually("told", || async { (app.fixture.to_mend().await == wanted).then_some(()) }).await;
+    app.until_a_change_arrives(&world, &first).await;
+    app.install(second.as_str()).await;
+    eventually("mended", || async { app.fixture.to_mend().await.is_empty().then_some(()) }).await;
+    app.until_state(&second, CredentialState::Active).await;
+    app.close().await;
 }

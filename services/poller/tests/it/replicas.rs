@@ -6,12 +6,12 @@ use serde_json::json;
 use tonic::{Code, Request};
 
 use crate::agency::Agency;
-use crate::house::{House, eventually, here};
+use crate::fixture::{Fixture, eventually, here};
 
 const APPEARED: [&str; 3] = ["contact.appeared", "note.appeared", "task.appeared"];
 
-async fn holder(house: &House) -> Option<eventlog::Holding> {
-    house.log.leases().holdings().await.unwrap().into_iter().find(|holding| holding.location_id == here())
+async fn holder(fixture: &Fixture) -> Option<eventlog::Holding> {
+    fixture.log.leases().holdings().await.unwrap().into_iter().find(|holding| holding.location_id == here())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -19,39 +19,39 @@ async fn when_a_replica_dies_another_goes_on_where_it_was() {
     let agency = Agency::default();
     agency.put("c-1", 1);
     let lease = "lease.ttl = \"900ms\"\nlease.renew_interval = \"150ms\"\n";
-    let house = House::start("replica-dies", agency.clone(), lease).await;
-    house.until_backfilled().await;
-    let first = holder(&house).await.unwrap();
-    let mut other = house.another().await;
+    let fixture = Fixture::start("replica-dies", agency.clone(), lease).await;
+    fixture.until_backfilled().await;
+    let first = holder(&fixture).await.unwrap();
+    let mut other = fixture.another().await;
     agency.rename("c-1", "New", "2020-01-01T00:00:09.000Z");
-    assert_eq!(other.send(&house, "ContactUpdate", json!({"id": "c-1"})).await, 200, "whoever gets the webhook");
-    house.until_history("c-1", &[&APPEARED[..], &["contact.changed"]].concat()).await;
-    assert_eq!(holder(&house).await.unwrap().token, first.token, "the holder stays");
-    house.kill();
-    let second = eventually("taken over", || async { holder(&house).await.filter(|holding| holding.token > first.token) }).await;
+    assert_eq!(other.send(&fixture, "ContactUpdate", json!({"id": "c-1"})).await, 200, "whoever gets the webhook");
+    fixture.until_history("c-1", &[&APPEARED[..], &["contact.changed"]].concat()).await;
+    assert_eq!(holder(&fixture).await.unwrap().token, first.token, "the holder stays");
+    fixture.kill();
+    let second = eventually("taken over", || async { holder(&fixture).await.filter(|holding| holding.token > first.token) }).await;
     assert_ne!(second.holder, first.holder);
     agency.rename("c-1", "Newer", "2020-01-01T00:00:19.000Z");
-    assert_eq!(other.send(&house, "ContactUpdate", json!({"id": "c-1"})).await, 200);
-    house.until_history("c-1", &[&APPEARED[..], &["contact.changed", "contact.changed"]].concat()).await;
+    assert_eq!(other.send(&fixture, "ContactUpdate", json!({"id": "c-1"})).await, 200);
+    fixture.until_history("c-1", &[&APPEARED[..], &["contact.changed", "contact.changed"]].concat()).await;
     other.stop().await;
-    house.close().await;
+    fixture.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_stops_hands_over_at_once() {
     let agency = Agency::default();
     agency.put("c-1", 1);
-    let mut house = House::start("replica-stops", agency.clone(), "lease.ttl = \"10m\"\nlease.renew_interval = \"100ms\"\n").await;
-    house.until_backfilled().await;
-    let first = holder(&house).await.unwrap();
-    let mut other = house.another().await;
-    house.stop_poller().await;
-    eventually("taken over", || async { holder(&house).await.filter(|holding| holding.token > first.token) }).await;
+    let mut fixture = Fixture::start("replica-stops", agency.clone(), "lease.ttl = \"10m\"\nlease.renew_interval = \"100ms\"\n").await;
+    fixture.until_backfilled().await;
+    let first = holder(&fixture).await.unwrap();
+    let mut other = fixture.another().await;
+    fixture.stop_poller().await;
+    eventually("taken over", || async { holder(&fixture).await.filter(|holding| holding.token > first.token) }).await;
     agency.rename("c-1", "New", "2020-01-01T00:00:09.000Z");
-    assert_eq!(other.send(&house, "ContactUpdate", json!({"id": "c-1"})).await, 200);
-    house.until_history("c-1", &[&APPEARED[..], &["contact.changed"]].concat()).await;
+    assert_eq!(other.send(&fixture, "ContactUpdate", json!({"id": "c-1"})).await, 200);
+    fixture.until_history("c-1", &[&APPEARED[..], &["contact.changed"]].concat()).await;
     other.stop().await;
-    house.close().await;
+    fixture.close().await;
 }
 
 fn signed<T>(message: T) -> Request<T> {
@@ -64,9 +64,9 @@ fn signed<T>(message: T) -> Request<T> {
 async fn any_replica_may_be_asked_and_the_holder_answers() {
     let agency = Agency::default();
     agency.put("c-1", 1);
-    let house = House::start("replica-asked", agency.clone(), "lease.ttl = \"10m\"\nlease.renew_interval = \"100ms\"\n").await;
-    house.until_backfilled().await;
-    let other = house.another().await;
+    let fixture = Fixture::start("replica-asked", agency.clone(), "lease.ttl = \"10m\"\nlease.renew_interval = \"100ms\"\n").await;
+    fixture.until_backfilled().await;
+    let other = fixture.another().await;
     let mut source = SourceClient::connect(other.grpc.clone()).await.unwrap();
     let budget = eventually("connected to the locations", || async {
         let mut source = source.clone();
@@ -88,14 +88,14 @@ async fn any_replica_may_be_asked_and_the_holder_answers() {
     let unsigned = source.get_budget(api::GetBudgetRequest::default()).await.unwrap_err();
     assert_eq!(unsigned.code(), Code::Unauthenticated);
 
-    house.kill();
+    fixture.kill();
     let dead = eventually("the holder is not reached", || async {
         let refused = SourceClient::connect(other.grpc.clone()).await.unwrap().get_budget(signed(api::GetBudgetRequest::default())).await;
         refused.err().filter(|status| status.message().contains("is not reached"))
     })
     .await;
     assert_eq!(dead.code(), Code::Unavailable);
-    assert!(dead.message().contains(&house.grpc), "{}", dead.message());
+    assert!(dead.message().contains(&fixture.grpc), "{}", dead.message());
     other.stop().await;
-    house.close().await;
+    fixture.close().await;
 }

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use sandbox::{Limits, Sandbox, Settings, Snapshot, Webhook, World};
 use serde_json::{Value, json};
 
-use crate::house::{Ghl, House, eventually};
+use crate::fixture::{Fixture, Ghl, eventually};
 
 /// What both sides can be compared by.
 type Holdings = BTreeMap<(RecordKind, String), Value>;
 
-async fn settle_in(name: &str, contacts: usize) -> (Sandbox, World, House) {
+async fn settle_in(name: &str, contacts: usize) -> (Sandbox, World, Fixture) {
     let sandbox = Sandbox::start(Settings { limits: Limits::none(), ..Settings::default() }).await.unwrap();
     let world = sandbox.world();
     world.populate(7, contacts);
@@ -22,28 +22,28 @@ async fn settle_in(name: &str, contacts: usize) -> (Sandbox, World, House) {
         token: sandbox.token().to_owned(),
         pem: sandbox.ed25519_public_pem().unwrap(),
     };
-    let house = House::start_over(name, ghl, "").await;
-    world.send_webhooks_to(Some(format!("{}/webhooks/ghl", house.http).parse().unwrap()));
-    (sandbox, world, house)
+    let fixture = Fixture::start_over(name, ghl, "").await;
+    world.send_webhooks_to(Some(format!("{}/webhooks/ghl", fixture.http).parse().unwrap()));
+    (sandbox, world, fixture)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_comes_to_hold_what_the_simulator_holds() {
-    let (sandbox, world, house) = settle_in("simulator", 60).await;
+    let (sandbox, world, fixture) = settle_in("simulator", 60).await;
     let location_id = LocationId::new(sandbox.location_id()).unwrap();
-    until_equal(&house, &location_id, &world).await;
+    until_equal(&fixture, &location_id, &world).await;
     change_this_and_that(&world);
-    until_equal(&house, &location_id, &world).await;
+    until_equal(&fixture, &location_id, &world).await;
     let newest = world.create_contact(&json!({"locationId": sandbox.location_id(), "firstName": "Nina"}), Webhook::Sent).unwrap();
-    until_equal(&house, &location_id, &world).await;
-    let news = house.log.read(&location_id, 0, 10_000).await.unwrap().into_iter().filter(|event| {
+    until_equal(&fixture, &location_id, &world).await;
+    let news = fixture.log.read(&location_id, 0, 10_000).await.unwrap().into_iter().filter(|event| {
         let Ok(Body::Record(fact)) = event.read() else { return false };
         fact.new_in_ghl && fact.record.kind() == RecordKind::Contact
     });
     let news: Vec<String> = news.filter_map(|event| event.contact_id).map(|id| id.to_string()).collect();
     assert_eq!(news, [newest], "only who came after the location was connected is new");
-    assert!(house.log.parked().list(None, None, 10).await.unwrap().is_empty());
-    house.stop().await;
+    assert!(fixture.log.parked().list(None, None, 10).await.unwrap().is_empty());
+    fixture.stop().await;
     sandbox.stop().await;
 }
 
@@ -67,9 +67,9 @@ fn change_this_and_that(world: &World) {
     }
 }
 
-async fn until_equal(house: &House, location_id: &LocationId, world: &World) {
+async fn until_equal(fixture: &Fixture, location_id: &LocationId, world: &World) {
     eventually("the log holds what the simulator holds", || async {
-        let (log, truth) = (of_log(house.log.read(location_id, 0, 100_000).await.unwrap()), of_world(&world.snapshot()));
+        let (log, truth) = (of_log(fixture.log.read(location_id, 0, 100_000).await.unwrap()), of_world(&world.snapshot()));
         (log == truth).then_some(())
     })
     .await;

@@ -9,14 +9,14 @@ use tonic::Request;
 use tonic::transport::Channel;
 
 use crate::agency::Agency;
-use crate::house::{House, eventually, here};
+use crate::fixture::{Fixture, eventually, here};
 
 /// Nothing looks by itself.
 const STILL: &str = "watch.interval = \"1h\"\nwatch.tasks_interval = \"1h\"\nwatch.appointments_interval = \"1h\"\n\
     sweep.notes_within = \"10h\"\nsweep.notes_interval = \"1h\"\nverify.recheck_pause = \"10ms\"\n";
 
-async fn source(house: &House) -> SourceClient<Channel> {
-    SourceClient::connect(house.grpc.clone()).await.unwrap()
+async fn source(fixture: &Fixture) -> SourceClient<Channel> {
+    SourceClient::connect(fixture.grpc.clone()).await.unwrap()
 }
 
 fn signed<T>(message: T) -> Request<T> {
@@ -25,9 +25,9 @@ fn signed<T>(message: T) -> Request<T> {
     request
 }
 
-async fn verified(house: &House, contact_id: &str) -> (u64, Vec<api::RecordDifference>) {
+async fn verified(fixture: &Fixture, contact_id: &str) -> (u64, Vec<api::RecordDifference>) {
     let request = api::VerifySourceRequest { location_id: String::new(), contact_id: contact_id.to_owned() };
-    let mut answers = source(house).await.verify_source(signed(request)).await.unwrap().into_inner();
+    let mut answers = source(fixture).await.verify_source(signed(request)).await.unwrap().into_inner();
     let (mut differences, mut last) = (Vec::new(), api::VerifySourceResponse::default());
     while let Some(answer) = answers.message().await.unwrap() {
         differences.extend(answer.differences.clone());
@@ -45,14 +45,14 @@ async fn what_differs_between_ghl_and_the_log_is_told_field_by_field() {
     for id in ["c-1", "c-2", "c-3"] {
         agency.put(id, 1);
     }
-    let house = House::start("verify", agency.clone(), STILL).await;
-    house.until_backfilled().await;
-    assert_eq!(verified(&house, "").await, (3, Vec::new()));
+    let fixture = Fixture::start("verify", agency.clone(), STILL).await;
+    fixture.until_backfilled().await;
+    assert_eq!(verified(&fixture, "").await, (3, Vec::new()));
 
     agency.rename("c-1", "New", "2020-01-01T00:00:09.000Z");
     agency.remove("c-2");
     agency.put("c-4", 1);
-    let (checked, differences) = verified(&house, "").await;
+    let (checked, differences) = verified(&fixture, "").await;
     assert_eq!(checked, 4);
     let told: Vec<_> = differences.iter().map(|difference| (difference.record_id.as_str(), difference.difference.as_str())).collect();
     let expected = [
@@ -67,10 +67,10 @@ async fn what_differs_between_ghl_and_the_log_is_told_field_by_field() {
     assert_eq!(told, expected);
     let field = &differences[0].fields[0];
     assert_eq!((field.field.as_str(), field.log_json.as_str(), field.ghl_json.as_str()), ("first_name", "\"Name c-1\"", "\"New\""));
-    assert_eq!(verified(&house, "c-1").await.1.len(), 1);
-    assert_eq!(verified(&house, "c-3").await, (1, Vec::new()));
-    assert_eq!(house.log.locations().list().await.unwrap()[0].head, 9, "comparing appends nothing");
-    house.stop().await;
+    assert_eq!(verified(&fixture, "c-1").await.1.len(), 1);
+    assert_eq!(verified(&fixture, "c-3").await, (1, Vec::new()));
+    assert_eq!(fixture.log.locations().list().await.unwrap()[0].head, 9, "comparing appends nothing");
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,18 +79,18 @@ async fn an_erased_contact_is_neither_asked_for_nor_called_different() {
     for id in ["c-1", "c-2"] {
         agency.put(id, 1);
     }
-    let house = House::start("verify-erased", agency.clone(), STILL).await;
-    house.until_backfilled().await;
+    let fixture = Fixture::start("verify-erased", agency.clone(), STILL).await;
+    fixture.until_backfilled().await;
     let erased = ContactId::new("c-1").unwrap();
     let erase = Erase { reason: "asked".to_owned(), who: "ann".to_owned(), leave_plain_events: true };
-    house.log.erasures().erase(&here(), &erased, &erase).await.unwrap();
+    fixture.log.erasures().erase(&here(), &erased, &erase).await.unwrap();
     let asked = agency.asked("/contacts/c-1");
-    assert_eq!(verified(&house, "").await, (2, Vec::new()));
-    assert_eq!(verified(&house, "c-1").await, (1, Vec::new()));
+    assert_eq!(verified(&fixture, "").await, (2, Vec::new()));
+    assert_eq!(verified(&fixture, "c-1").await, (1, Vec::new()));
     assert_eq!(agency.asked("/contacts/c-1"), asked);
-    house.log.erasures().lift(&here(), &erased, "ann").await.unwrap();
-    assert_eq!(verified(&house, "").await.1.len(), 3);
-    house.stop().await;
+    fixture.log.erasures().lift(&here(), &erased, "ann").await.unwrap();
+    assert_eq!(verified(&fixture, "").await.1.len(), 3);
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,12 +99,12 @@ async fn coverage_and_budget_tell_what_was_found_how_and_at_which_cost() {
     for number in 0..20 {
         agency.put(&format!("c-{number:02}"), 1);
     }
-    let house = House::start("coverage", agency.clone(), STILL).await;
-    house.until_backfilled().await;
+    let fixture = Fixture::start("coverage", agency.clone(), STILL).await;
+    fixture.until_backfilled().await;
     agency.rename("c-01", "New", "2020-01-01T00:00:09.000Z");
-    assert_eq!(house.send("ContactUpdate", json!({"id": "c-01"})).await, 200);
+    assert_eq!(fixture.send("ContactUpdate", json!({"id": "c-01"})).await, 200);
     let found = || async {
-        let coverage = source(&house).await.get_coverage(signed(api::GetCoverageRequest::default())).await.unwrap().into_inner();
+        let coverage = source(&fixture).await.get_coverage(signed(api::GetCoverageRequest::default())).await.unwrap().into_inner();
         let contacts = coverage.kinds.into_iter().find(|kind| kind.kind == "contact").unwrap();
         contacts.webhook_at.is_some().then_some(contacts)
     };
@@ -113,10 +113,10 @@ async fn coverage_and_budget_tell_what_was_found_how_and_at_which_cost() {
     let changes = |net: &str| contacts.found.iter().find(|found| found.net == net).map(|found| found.changes);
     assert_eq!((changes("webhook"), changes("backfill"), changes("sweep")), (Some(1), Some(20), None));
 
-    let budget = source(&house).await.get_budget(signed(api::GetBudgetRequest::default())).await.unwrap().into_inner();
+    let budget = source(&fixture).await.get_budget(signed(api::GetBudgetRequest::default())).await.unwrap().into_inner();
     let calls = |lane: &str| budget.lanes.iter().find(|of| of.lane == lane).unwrap().calls;
     assert_eq!(calls("hints"), 4, "one look");
     assert!((20..40).contains(&calls("backfill")), "{} calls for 20 contacts", calls("backfill"));
     assert_eq!(budget.day_calls_max, 200_000);
-    house.stop().await;
+    fixture.stop().await;
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::agency::Agency;
-use crate::house::{House, eventually, here};
+use crate::fixture::{Fixture, eventually, here};
 
 const APPEARED: [&str; 3] = ["contact.appeared", "note.appeared", "task.appeared"];
 
@@ -16,19 +16,19 @@ fn sweeping(more: &str) -> String {
     format!("{SWEEPING}{more}")
 }
 
-async fn settled_in(name: &str, agency: &Agency, contacts: u32, more: &str) -> House {
+async fn settled_in(name: &str, agency: &Agency, contacts: u32, more: &str) -> Fixture {
     for number in 0..contacts {
         agency.put(&format!("c-{number:02}"), number);
     }
-    let house = House::start(name, agency.clone(), &sweeping(more)).await;
-    house.until_backfilled().await;
-    house
+    let fixture = Fixture::start(name, agency.clone(), &sweeping(more)).await;
+    fixture.until_backfilled().await;
+    fixture
 }
 
 /// Waits for passes that begin after now.
-async fn until_swept(house: &House, times: f64) {
+async fn until_swept(fixture: &Fixture, times: f64) {
     let complete =
-        || async { house.metric("passes_total", "net=\"sweep\",kind=\"appointment\",outcome=\"complete\"").await.unwrap_or_default() };
+        || async { fixture.metric("passes_total", "net=\"sweep\",kind=\"appointment\",outcome=\"complete\"").await.unwrap_or_default() };
     let before = complete().await;
     eventually("swept", || async { (complete().await > before + times).then_some(()) }).await;
 }
@@ -36,11 +36,11 @@ async fn until_swept(house: &House, times: f64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_gone_without_a_webhook_is_missed_by_the_sweep() {
     let agency = Agency::default();
-    let house = settled_in("sweep-gone", &agency, 25, "sweep.page_rows = 4").await;
+    let fixture = settled_in("sweep-gone", &agency, 25, "sweep.page_rows = 4").await;
     agency.remove("c-07");
-    house.until_history("c-07", &[&APPEARED[..], &["contact.vanished", "note.vanished", "task.vanished"]].concat()).await;
+    fixture.until_history("c-07", &[&APPEARED[..], &["contact.vanished", "note.vanished", "task.vanished"]].concat()).await;
     agency.put("c-07", 7);
-    house
+    fixture
         .until_history(
             "c-07",
             &[
@@ -51,85 +51,86 @@ async fn whoever_is_gone_without_a_webhook_is_missed_by_the_sweep() {
             .concat(),
         )
         .await;
-    let events = house.log.answers().history(&here(), &crate::house::who("c-07"), &eventlog::Selection::default(), None, 1).await.unwrap();
+    let events =
+        fixture.log.answers().history(&here(), &crate::fixture::who("c-07"), &eventlog::Selection::default(), None, 1).await.unwrap();
     assert_eq!(events[0].cause.net.as_str(), "sweep");
-    house.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unchanged_location_costs_no_call_for_a_contact_and_appends_nothing() {
     let agency = Agency::default();
-    let house = settled_in("sweep-still", &agency, 25, "").await;
-    until_swept(&house, 1.0).await;
-    let head = house.log.locations().list().await.unwrap()[0].head;
+    let fixture = settled_in("sweep-still", &agency, 25, "").await;
+    until_swept(&fixture, 1.0).await;
+    let head = fixture.log.locations().list().await.unwrap()[0].head;
     let looks = || {
         let asked = agency.world().asked.clone();
         asked.iter().filter(|path| path.starts_with("/contacts/c-")).count()
     };
     let before = looks();
-    until_swept(&house, 2.0).await;
+    until_swept(&fixture, 2.0).await;
     assert_eq!(looks(), before);
-    assert_eq!(house.log.locations().list().await.unwrap()[0].head, head);
-    house.stop().await;
+    assert_eq!(fixture.log.locations().list().await.unwrap()[0].head, head);
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_page_in_the_middle_ends_nothing() {
     let agency = Agency::default();
-    let house = settled_in("sweep-empty", &agency, 25, "sweep.page_rows = 5").await;
+    let fixture = settled_in("sweep-empty", &agency, 25, "sweep.page_rows = 5").await;
     agency.world().empty_page_at = Some(10);
-    until_swept(&house, 1.0).await;
+    until_swept(&fixture, 1.0).await;
     assert!(agency.world().empty_page_at.is_none(), "the empty page was met");
     assert_eq!(agency.asked("/contacts/c-20"), 1, "nobody was missed");
-    house.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_leads_in_a_circle_proves_no_absence() {
     let agency = Agency::default();
-    let house = settled_in("sweep-circle", &agency, 12, "sweep.page_rows = 5").await;
+    let fixture = settled_in("sweep-circle", &agency, 12, "sweep.page_rows = 5").await;
     agency.world().stuck_cursor = true;
     let broken_off =
-        || async { house.metric("passes_total", "net=\"sweep\",kind=\"contact\",outcome=\"broken_off\"").await.unwrap_or_default() };
+        || async { fixture.metric("passes_total", "net=\"sweep\",kind=\"contact\",outcome=\"broken_off\"").await.unwrap_or_default() };
     eventually("broken off", || async { (broken_off().await > 1.0).then_some(()) }).await;
-    let pass = house.log.passes().get(&here(), "sweep", domain::RecordKind::Contact).await.unwrap();
+    let pass = fixture.log.passes().get(&here(), "sweep", domain::RecordKind::Contact).await.unwrap();
     assert_ne!(pass.complete_at, pass.ended_at, "it does not count as complete");
     assert_eq!(agency.asked("/contacts/c-11"), 1, "who was not listed is not looked at");
-    house.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_only_hidden_from_a_list_stays() {
     let agency = Agency::default();
-    let house = settled_in("sweep-hidden", &agency, 8, "").await;
+    let fixture = settled_in("sweep-hidden", &agency, 8, "").await;
     agency.world().hidden.insert("c-03".to_owned());
     eventually("asked for", || async { (agency.asked("/contacts/c-03") > 4).then_some(()) }).await;
-    until_swept(&house, 1.0).await;
-    assert_eq!(house.history("c-03").await, APPEARED);
-    house.stop().await;
+    until_swept(&fixture, 1.0).await;
+    assert_eq!(fixture.history("c-03").await, APPEARED);
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_search_still_shows_is_not_believed_against_what_is_known() {
     let agency = Agency::default();
-    let house = settled_in("sweep-stale", &agency, 4, "").await;
+    let fixture = settled_in("sweep-stale", &agency, 4, "").await;
     let old = agency.world().contacts["c-01"].clone();
     agency.rename("c-01", "New", "2020-01-01T00:00:09.000Z");
     agency.world().stale.insert("c-01".to_owned(), old.clone());
-    assert_eq!(house.send("ContactUpdate", json!({"id": "c-01"})).await, 200);
+    assert_eq!(fixture.send("ContactUpdate", json!({"id": "c-01"})).await, 200);
     let changed = [&APPEARED[..], &["contact.changed"]].concat();
-    house.until_history("c-01", &changed).await;
+    fixture.until_history("c-01", &changed).await;
     // Removed, and still shown.
     agency.remove("c-02");
     let shown = json!({"id": "c-02", "locationId": "loc-1", "firstName": "Name c-02", "dateAdded": old["dateAdded"], "dateUpdated": old["dateUpdated"]});
     agency.world().stale.insert("c-02".to_owned(), shown);
-    assert_eq!(house.send("ContactDelete", json!({"id": "c-02"})).await, 200);
+    assert_eq!(fixture.send("ContactDelete", json!({"id": "c-02"})).await, 200);
     let gone = [&APPEARED[..], &["contact.vanished", "note.vanished", "task.vanished"]].concat();
-    house.until_history("c-02", &gone).await;
-    until_swept(&house, 2.0).await;
-    house.until_history("c-01", &changed).await;
-    house.until_history("c-02", &gone).await;
-    house.stop().await;
+    fixture.until_history("c-02", &gone).await;
+    until_swept(&fixture, 2.0).await;
+    fixture.until_history("c-01", &changed).await;
+    fixture.until_history("c-02", &gone).await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,57 +141,57 @@ async fn silent_edits_of_everything_are_found() {
     let meeting = |title: &str| json!({"id": "a-1", "calendarId": "cal-2", "title": title, "startTime": soon.to_string(), "endTime": soon.to_string()});
     agency.put("c-01", 1);
     agency.world().parts.insert(("c-01".to_owned(), "events"), vec![meeting("Lunch")]);
-    let house = House::start(
+    let fixture = Fixture::start(
         "sweep-edits",
         agency.clone(),
         &sweeping("sweep.notes_within = \"500ms\"\nsweep.notes_interval = \"100ms\"")
             .replace("sweep.notes_within = \"1h\"\nsweep.notes_interval = \"1h\"\n", ""),
     )
     .await;
-    house.until_backfilled().await;
+    fixture.until_backfilled().await;
     let mut expected = [&APPEARED[..], &["appointment.appeared"]].concat();
-    house.until_history("c-01", &expected).await;
+    fixture.until_history("c-01", &expected).await;
     assert_eq!(agency.asked("/contacts/c-01/appointments"), 0, "the list of the calendar is enough");
     let set = |part: &'static str, rows: Vec<Value>| agency.world().parts.insert(("c-01".to_owned(), part), rows);
     set("tasks", vec![json!({"id": "t-c-01", "title": "Write", "completed": false})]);
     expected.push("task.changed");
-    house.until_history("c-01", &expected).await;
+    fixture.until_history("c-01", &expected).await;
     set("events", vec![meeting("Dinner")]);
     expected.push("appointment.changed");
-    house.until_history("c-01", &expected).await;
+    fixture.until_history("c-01", &expected).await;
     set("notes", vec![json!({"id": "n-c-01", "body": "Bye"})]);
     expected.push("note.changed");
-    house.until_history("c-01", &expected).await;
+    fixture.until_history("c-01", &expected).await;
     for part in ["tasks", "events", "notes"] {
         set(part, Vec::new());
     }
     expected.extend(["task.vanished", "appointment.vanished", "note.vanished"]);
-    house.until_history("c-01", &expected).await;
-    house.stop().await;
+    fixture.until_history("c-01", &expected).await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_that_was_stopped_goes_on_where_it_was() {
     let agency = Agency::default();
-    let mut house = settled_in("sweep-resumed", &agency, 30, "sweep.page_rows = 5").await;
-    until_swept(&house, 1.0).await;
+    let mut fixture = settled_in("sweep-resumed", &agency, 30, "sweep.page_rows = 5").await;
+    until_swept(&fixture, 1.0).await;
     // Who differs is asked for, and GHL does not answer.
     agency.rename("c-17", "New", "2020-01-01T00:00:59.000Z");
     agency.fail("/contacts/c-17", 503);
     let under_way = || async {
-        let pass = house.log.passes().get(&here(), "sweep", domain::RecordKind::Contact).await.unwrap();
+        let pass = fixture.log.passes().get(&here(), "sweep", domain::RecordKind::Contact).await.unwrap();
         (pass.seen == 15).then_some(pass.started_at?)
     };
     let began = eventually("half way", under_way).await;
     agency.remove("c-02");
-    house.restart().await;
+    fixture.restart().await;
     agency.world().failing.clear();
-    house.until_history("c-17", &[&APPEARED[..], &["contact.changed"]].concat()).await;
+    fixture.until_history("c-17", &[&APPEARED[..], &["contact.changed"]].concat()).await;
     let ended = || async {
-        let pass = house.log.passes().get(&here(), "sweep", domain::RecordKind::Contact).await.unwrap();
+        let pass = fixture.log.passes().get(&here(), "sweep", domain::RecordKind::Contact).await.unwrap();
         pass.complete_since.filter(|since| *since >= began)
     };
     eventually("complete", ended).await;
-    house.until_history("c-02", &[&APPEARED[..], &["contact.vanished", "note.vanished", "task.vanished"]].concat()).await;
-    house.stop().await;
+    fixture.until_history("c-02", &[&APPEARED[..], &["contact.vanished", "note.vanished", "task.vanished"]].concat()).await;
+    fixture.stop().await;
 }

@@ -3,22 +3,22 @@
 use serde_json::json;
 
 use crate::agency::Agency;
-use crate::house::{House, eventually, here};
+use crate::fixture::{Fixture, eventually, here};
 
 const APPEARED: [&str; 3] = ["contact.appeared", "note.appeared", "task.appeared"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_bus_is_away_webhooks_are_turned_away_and_afterwards_taken() {
     let agency = Agency::default();
-    let mut house = House::start("busless", agency.clone(), "bus.publish_timeout = \"500ms\"").await;
-    house.nats.kill().await;
+    let mut fixture = Fixture::start("busless", agency.clone(), "bus.publish_timeout = \"500ms\"").await;
+    fixture.nats.kill().await;
     agency.put("c-1", 1);
-    assert_eq!(house.send("ContactCreate", json!({"id": "c-1"})).await, 429);
-    eventually("not ready", || async { (!house.ready().await).then_some(()) }).await;
-    house.wipe_nats().await;
-    eventually("taken", || async { (house.send("ContactCreate", json!({"id": "c-1"})).await == 200).then_some(()) }).await;
-    house.until_history("c-1", &APPEARED).await;
-    house.stop().await;
+    assert_eq!(fixture.send("ContactCreate", json!({"id": "c-1"})).await, 429);
+    eventually("not ready", || async { (!fixture.ready().await).then_some(()) }).await;
+    fixture.wipe_nats().await;
+    eventually("taken", || async { (fixture.send("ContactCreate", json!({"id": "c-1"})).await == 200).then_some(()) }).await;
+    fixture.until_history("c-1", &APPEARED).await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,21 +27,21 @@ async fn a_wiped_bus_is_filled_again_and_everyone_is_looked_at_again() {
     for id in ["c-1", "c-2"] {
         agency.put(id, 1);
     }
-    let mut house = House::start("wiped", agency.clone(), "").await;
-    house.until_backfilled().await;
-    eventually("relayed", || async { (house.log.relay().positions().await.unwrap()[&here()] == 6).then_some(()) }).await;
-    eventually("remembered", || async { house.log.relay().stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence == 6) }).await;
+    let mut fixture = Fixture::start("wiped", agency.clone(), "").await;
+    fixture.until_backfilled().await;
+    eventually("relayed", || async { (fixture.log.relay().positions().await.unwrap()[&here()] == 6).then_some(()) }).await;
+    eventually("remembered", || async { fixture.log.relay().stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence == 6) }).await;
     let looks = agency.asked("/contacts/c-2/notes");
     // Its webhook is lost with the bus.
     agency.remove("c-1");
-    house.wipe_nats().await;
+    fixture.wipe_nats().await;
     eventually("looked at again", || async { (agency.asked("/contacts/c-2/notes") > looks).then_some(()) }).await;
-    house.until_history("c-1", &[&APPEARED[..], &["contact.vanished", "task.vanished", "note.vanished"]].concat()).await;
+    fixture.until_history("c-1", &[&APPEARED[..], &["contact.vanished", "task.vanished", "note.vanished"]].concat()).await;
     // All nine of them. What was appended before the loss was noticed has come to the new stream once already, under its first id.
-    eventually("published again", || async { house.log.relay().stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence >= 9) })
+    eventually("published again", || async { fixture.log.relay().stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence >= 9) })
         .await;
-    assert_eq!(house.history("c-2").await, APPEARED, "nothing twice");
-    house.stop().await;
+    assert_eq!(fixture.history("c-2").await, APPEARED, "nothing twice");
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,17 +51,17 @@ async fn a_contact_that_cannot_be_read_parks_alone() {
         agency.put(id, 1);
     }
     agency.fail("/contacts/c-2/notes", 422);
-    let house = House::start("poison", agency.clone(), "").await;
-    house.until_backfilled().await;
-    assert_eq!(house.history("c-1").await, APPEARED);
-    assert_eq!(house.history("c-3").await, APPEARED);
-    assert_eq!(house.send("ContactUpdate", json!({"id": "c-2"})).await, 200);
-    eventually("parked", || async { house.metric("hints_total", "outcome=\"parked\"").await }).await;
-    let parked = house.log.parked().list(None, None, 10).await.unwrap();
+    let fixture = Fixture::start("poison", agency.clone(), "").await;
+    fixture.until_backfilled().await;
+    assert_eq!(fixture.history("c-1").await, APPEARED);
+    assert_eq!(fixture.history("c-3").await, APPEARED);
+    assert_eq!(fixture.send("ContactUpdate", json!({"id": "c-2"})).await, 200);
+    eventually("parked", || async { fixture.metric("hints_total", "outcome=\"parked\"").await }).await;
+    let parked = fixture.log.parked().list(None, None, 10).await.unwrap();
     assert_eq!(parked.len(), 1, "the same contact is parked once");
     assert_eq!(parked[0].parking.status, Some(422));
     assert_eq!(parked[0].parking.subject, "hints.v1.loc-1");
-    house.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,18 +69,18 @@ async fn a_refused_token_pauses_the_location_until_it_is_accepted() {
     let agency = Agency::default();
     agency.put("c-1", 1);
     agency.fail("/", 401);
-    let house = House::start("token", agency.clone(), "").await;
-    assert_eq!(house.send("ContactCreate", json!({"id": "c-1"})).await, 200);
-    let refused = || house.metric("token_refused", "location=\"loc-1\"");
+    let fixture = Fixture::start("token", agency.clone(), "").await;
+    assert_eq!(fixture.send("ContactCreate", json!({"id": "c-1"})).await, 200);
+    let refused = || fixture.metric("token_refused", "location=\"loc-1\"");
     eventually("shown", || async { refused().await.filter(|refused| *refused > 0.5) }).await;
-    assert!(house.log.parked().list(None, None, 10).await.unwrap().is_empty(), "nothing is parked for it");
-    let told = house.to_mend().await;
+    assert!(fixture.log.parked().list(None, None, 10).await.unwrap().is_empty(), "nothing is parked for it");
+    let told = fixture.to_mend().await;
     assert!(told.starts_with("location loc-1: GHL refuses its private integration token; make another"), "{told}");
     agency.world().failing.clear();
-    house.until_history("c-1", &APPEARED).await;
+    fixture.until_history("c-1", &APPEARED).await;
     eventually("shown", || async { refused().await.filter(|refused| *refused < 0.5) }).await;
-    assert_eq!(house.to_mend().await, "");
-    house.stop().await;
+    assert_eq!(fixture.to_mend().await, "");
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,30 +88,30 @@ async fn throttling_and_failures_of_ghl_skip_nothing() {
     let agency = Agency::default();
     agency.put("c-1", 1);
     agency.fail("/contacts/c-1/tasks", 500);
-    let house = House::start("failures", agency.clone(), "ghl.rate.throttled_pause = \"100ms\"").await;
-    assert_eq!(house.send("ContactCreate", json!({"id": "c-1"})).await, 200);
+    let fixture = Fixture::start("failures", agency.clone(), "ghl.rate.throttled_pause = \"100ms\"").await;
+    assert_eq!(fixture.send("ContactCreate", json!({"id": "c-1"})).await, 200);
     eventually("tried", || async { (agency.asked("/contacts/c-1/tasks") > 3).then_some(()) }).await;
     agency.fail("/contacts/c-1/tasks", 429);
     let calls = agency.asked("/contacts/c-1/tasks");
     eventually("tried", || async { (agency.asked("/contacts/c-1/tasks") > calls + 1).then_some(()) }).await;
     agency.world().failing.clear();
-    house.until_history("c-1", &APPEARED).await;
-    house.stop().await;
+    fixture.until_history("c-1", &APPEARED).await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_is_away_webhooks_are_taken_and_afterwards_looked_into() {
     let agency = Agency::default();
-    let mut house = House::start("baseless", agency.clone(), "").await;
-    house.until_backfilled().await;
-    let settings = house.kill_postgres().await;
+    let mut fixture = Fixture::start("baseless", agency.clone(), "").await;
+    fixture.until_backfilled().await;
+    let settings = fixture.kill_postgres().await;
     agency.put("c-1", 1);
-    assert_eq!(house.send("ContactCreate", json!({"id": "c-1"})).await, 200);
-    eventually("not ready", || async { (!house.ready().await).then_some(()) }).await;
-    house.revive_postgres(settings).await;
-    eventually("ready", || async { house.ready().await.then_some(()) }).await;
-    house.until_history("c-1", &APPEARED).await;
-    house.stop().await;
+    assert_eq!(fixture.send("ContactCreate", json!({"id": "c-1"})).await, 200);
+    eventually("not ready", || async { (!fixture.ready().await).then_some(()) }).await;
+    fixture.revive_postgres(settings).await;
+    eventually("ready", || async { fixture.ready().await.then_some(()) }).await;
+    fixture.until_history("c-1", &APPEARED).await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,11 +122,11 @@ async fn an_event_too_large_for_the_bus_parks_alone() {
     let notes = vec![json!({"id": "long", "body": "x".repeat(8_500_000)})];
     agency.world().parts.insert(("c-1".to_owned(), "notes"), notes);
     // More than the server takes, so that it is the server who says no.
-    let house = House::start("large", agency, "relay.message_bytes_max = 20000000").await;
-    house.until_backfilled().await;
-    eventually("relayed", || async { (house.log.relay().positions().await.unwrap()[&here()] >= 6).then_some(()) }).await;
-    let parked = house.log.parked().list(None, None, 10).await.unwrap();
+    let fixture = Fixture::start("large", agency, "relay.message_bytes_max = 20000000").await;
+    fixture.until_backfilled().await;
+    eventually("relayed", || async { (fixture.log.relay().positions().await.unwrap()[&here()] >= 6).then_some(()) }).await;
+    let parked = fixture.log.parked().list(None, None, 10).await.unwrap();
     assert_eq!(parked.len(), 1);
-    assert_eq!(parked[0].parking.contact_id, Some(crate::house::who("c-1")));
-    house.stop().await;
+    assert_eq!(parked[0].parking.contact_id, Some(crate::fixture::who("c-1")));
+    fixture.stop().await;
 }

@@ -3,117 +3,117 @@
 use serde_json::json;
 
 use crate::agency::{Agency, LOCATION};
-use crate::house::{House, eventually};
+use crate::fixture::{Fixture, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_is_answered_for_what_it_is() {
-    let house = House::start("answers", Agency::default(), "webhooks.body_bytes_max = 1000").await;
-    assert_eq!(house.post(b"{}".to_vec(), None).await, 401, "unsigned");
-    assert_eq!(house.post(b"{}".to_vec(), Some(("X-GHL-Signature", "N/A"))).await, 401);
-    assert_eq!(house.post(b"{}".to_vec(), Some(("X-GHL-Signature", "bm9wZQ=="))).await, 401, "wrong");
-    assert_eq!(house.post(b"{}".to_vec(), Some(("x-wh-signature", "bm9wZQ=="))).await, 401, "the older signature is not enabled");
-    assert_eq!(house.send_raw(vec![b'x'; 1_001]).await, 413);
-    assert_eq!(house.send_raw(b"not json".to_vec()).await, 400);
-    assert_eq!(house.send_raw(b"{\"type\": \"\xff\"}".to_vec()).await, 400);
-    assert_eq!(house.send_raw([b"[".repeat(400), b"]".repeat(400)].concat()).await, 400, "too deep");
-    assert_eq!(house.send("InvoicePaid", json!({"id": "i-1"})).await, 200, "none of ours");
-    assert_eq!(house.send("ContactUpdate", json!({"id": "c-1", "locationId": "elsewhere"})).await, 200);
-    assert_eq!(house.send("ContactUpdate", json!({"id": "c-1"})).await, 200);
+    let fixture = Fixture::start("answers", Agency::default(), "webhooks.body_bytes_max = 1000").await;
+    assert_eq!(fixture.post(b"{}".to_vec(), None).await, 401, "unsigned");
+    assert_eq!(fixture.post(b"{}".to_vec(), Some(("X-GHL-Signature", "N/A"))).await, 401);
+    assert_eq!(fixture.post(b"{}".to_vec(), Some(("X-GHL-Signature", "bm9wZQ=="))).await, 401, "wrong");
+    assert_eq!(fixture.post(b"{}".to_vec(), Some(("x-wh-signature", "bm9wZQ=="))).await, 401, "the older signature is not enabled");
+    assert_eq!(fixture.send_raw(vec![b'x'; 1_001]).await, 413);
+    assert_eq!(fixture.send_raw(b"not json".to_vec()).await, 400);
+    assert_eq!(fixture.send_raw(b"{\"type\": \"\xff\"}".to_vec()).await, 400);
+    assert_eq!(fixture.send_raw([b"[".repeat(400), b"]".repeat(400)].concat()).await, 400, "too deep");
+    assert_eq!(fixture.send("InvoicePaid", json!({"id": "i-1"})).await, 200, "none of ours");
+    assert_eq!(fixture.send("ContactUpdate", json!({"id": "c-1", "locationId": "elsewhere"})).await, 200);
+    assert_eq!(fixture.send("ContactUpdate", json!({"id": "c-1"})).await, 200);
     for outcome in ["unsigned", "wrong_signature", "too_large", "not_json", "other", "unknown_location", "accepted"] {
         let label = format!("outcome=\"{outcome}\"");
-        assert!(house.metric("webhooks_total", &label).await.unwrap_or_default() >= 1.0, "{outcome} is counted");
+        assert!(fixture.metric("webhooks_total", &label).await.unwrap_or_default() >= 1.0, "{outcome} is counted");
     }
-    house.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_of_a_mebibyte_or_of_ten_thousand_levels_is_answered() {
     let agency = Agency::default();
-    let house = House::start("monsters", agency.clone(), "").await;
-    house.until_backfilled().await;
+    let fixture = Fixture::start("monsters", agency.clone(), "").await;
+    fixture.until_backfilled().await;
     let mebibyte = |more: usize| {
         let start = format!("{{\"type\": \"InvoicePaid\", \"locationId\": \"{LOCATION}\", \"note\": \"");
         let padding = "x".repeat(1024 * 1024 - start.len() - 2 + more);
         format!("{start}{padding}\"}}").into_bytes()
     };
-    assert_eq!(house.send_raw(mebibyte(0)).await, 200, "as large as may be");
-    assert_eq!(house.send_raw(mebibyte(1)).await, 413, "one byte more");
+    assert_eq!(fixture.send_raw(mebibyte(0)).await, 200, "as large as may be");
+    assert_eq!(fixture.send_raw(mebibyte(1)).await, 413, "one byte more");
     let levels = 10_000;
     let deep = format!("{{\"type\": \"ContactUpdate\", \"data\": {}{}}}", "[".repeat(levels), "]".repeat(levels));
-    assert_eq!(house.send_raw(deep.into_bytes()).await, 400);
+    assert_eq!(fixture.send_raw(deep.into_bytes()).await, 400);
     let strange = "a'b\"c/d.e f*g>h";
     agency.put(strange, 1);
-    assert_eq!(house.send("ContactUpdate", json!({"id": strange})).await, 200, "and goes on");
-    house.until_history(strange, &["contact.appeared", "task.appeared", "note.appeared"]).await;
-    house.stop().await;
+    assert_eq!(fixture.send("ContactUpdate", json!({"id": strange})).await, 200, "and goes on");
+    fixture.until_history(strange, &["contact.appeared", "task.appeared", "note.appeared"]).await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_leads_to_a_look_and_is_not_believed() {
     let agency = Agency::default();
-    let house = House::start("look", agency.clone(), "").await;
+    let fixture = Fixture::start("look", agency.clone(), "").await;
     agency.put("c/1 é", 1);
     agency.remove("c/1 é");
     agency.put("c-1", 1);
     let lie = json!({"id": "c-1", "firstName": "Not this"});
-    assert_eq!(house.send("ContactCreate", lie).await, 200);
-    house.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared"]).await;
-    let events = house.log.read(&crate::house::here(), 0, 10).await.unwrap();
+    assert_eq!(fixture.send("ContactCreate", lie).await, 200);
+    fixture.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared"]).await;
+    let events = fixture.log.read(&crate::fixture::here(), 0, 10).await.unwrap();
     let payload = String::from_utf8(events[0].body.clone()).unwrap();
     assert!(payload.contains("Name c-1") && !payload.contains("Not this"));
     assert_eq!(events[0].cause.net.as_str(), "webhook");
     assert_eq!(events[0].cause.ghl_trace_id.as_deref(), Some("trace-1"));
-    house.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_webhook_is_no_second_look() {
     let agency = Agency::default();
-    let house = House::start("repeated", agency.clone(), "").await;
-    house.until_backfilled().await;
+    let fixture = Fixture::start("repeated", agency.clone(), "").await;
+    fixture.until_backfilled().await;
     agency.put("c-1", 1);
     let body = json!({"type": "ContactUpdate", "locationId": LOCATION, "id": "c-1", "webhookId": "w-1"}).to_string().into_bytes();
-    assert_eq!(house.send_raw(body.clone()).await, 200);
-    house.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared"]).await;
+    assert_eq!(fixture.send_raw(body.clone()).await, 200);
+    fixture.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared"]).await;
     let looks = agency.asked("/contacts/c-1");
-    assert_eq!(house.send_raw(body).await, 200);
-    assert_eq!(house.send("ContactUpdate", json!({"id": "c-2"})).await, 200);
+    assert_eq!(fixture.send_raw(body).await, 200);
+    assert_eq!(fixture.send("ContactUpdate", json!({"id": "c-2"})).await, 200);
     eventually("the other look", || async { (agency.asked("/contacts/c-2/notes") > 0).then_some(()) }).await;
     assert_eq!(agency.asked("/contacts/c-1"), looks);
-    house.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_is_confirmed_by_a_look() {
     let agency = Agency::default();
     agency.put("c-1", 1);
-    let house = House::start("deletion", agency.clone(), "").await;
-    house.until_backfilled().await;
+    let fixture = Fixture::start("deletion", agency.clone(), "").await;
+    fixture.until_backfilled().await;
     let appeared = ["contact.appeared", "note.appeared", "task.appeared"];
-    house.until_history("c-1", &appeared).await;
+    fixture.until_history("c-1", &appeared).await;
 
-    assert_eq!(house.send("ContactDelete", json!({"id": "c-1"})).await, 200);
-    assert_eq!(house.send("TaskDelete", json!({"id": "t-c-1", "contactId": "c-1"})).await, 200);
+    assert_eq!(fixture.send("ContactDelete", json!({"id": "c-1"})).await, 200);
+    assert_eq!(fixture.send("TaskDelete", json!({"id": "t-c-1", "contactId": "c-1"})).await, 200);
     eventually("looked", || async { (agency.asked("/contacts/c-1/notes") >= 2).then_some(()) }).await;
-    assert_eq!(house.history("c-1").await, appeared, "both are still there");
+    assert_eq!(fixture.history("c-1").await, appeared, "both are still there");
 
     agency.world().parts.remove(&("c-1".to_owned(), "tasks"));
-    assert_eq!(house.send("TaskDelete", json!({"id": "t-c-1", "contactId": "c-1"})).await, 200);
-    house.until_history("c-1", &[&appeared[..], &["task.vanished"]].concat()).await;
+    assert_eq!(fixture.send("TaskDelete", json!({"id": "t-c-1", "contactId": "c-1"})).await, 200);
+    fixture.until_history("c-1", &[&appeared[..], &["task.vanished"]].concat()).await;
     agency.remove("c-1");
-    assert_eq!(house.send("ContactDelete", json!({"id": "c-1"})).await, 200);
-    house.until_history("c-1", &[&appeared[..], &["task.vanished", "contact.vanished", "note.vanished"]].concat()).await;
-    house.stop().await;
+    assert_eq!(fixture.send("ContactDelete", json!({"id": "c-1"})).await, 200);
+    fixture.until_history("c-1", &[&appeared[..], &["task.vanished", "contact.vanished", "note.vanished"]].concat()).await;
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_webhook_without_its_contact_finds_it() {
     let agency = Agency::default();
-    let house = House::start("owner", agency.clone(), "").await;
+    let fixture = Fixture::start("owner", agency.clone(), "").await;
     agency.put("c-1", 1);
-    assert_eq!(house.send("TaskCreate", json!({"id": "t-c-1"})).await, 200);
-    house.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared"]).await;
-    assert_eq!(house.send("TaskCreate", json!({"id": "nobody's"})).await, 200);
-    eventually("counted", || async { house.metric("hints_total", "outcome=\"unplaced\"").await }).await;
-    house.stop().await;
+    assert_eq!(fixture.send("TaskCreate", json!({"id": "t-c-1"})).await, 200);
+    fixture.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared"]).await;
+    assert_eq!(fixture.send("TaskCreate", json!({"id": "nobody's"})).await, 200);
+    eventually("counted", || async { fixture.metric("hints_total", "outcome=\"unplaced\"").await }).await;
+    fixture.stop().await;
 }

@@ -1,4 +1,4 @@
-//! A poller in its house: PostgreSQL, nats-server and an agency, all its own.
+//! A poller with a PostgreSQL, a nats-server and an agency of its own.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::agency::{Agency, LOCATION};
 /// Longer than `ack_wait`: what was on its way when a server died comes again after it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) struct House {
+pub(crate) struct Fixture {
     pub(crate) nats: Nats,
     pub(crate) nats_data: PathBuf,
     pub(crate) log: EventLog,
@@ -44,8 +44,8 @@ pub(crate) struct Replica {
 
 impl Replica {
     /// Sends a webhook to this one.
-    pub(crate) async fn send(&mut self, house: &House, kind: &str, fields: Value) -> u16 {
-        house.send_to(&self.http, kind, fields).await
+    pub(crate) async fn send(&mut self, fixture: &Fixture, kind: &str, fields: Value) -> u16 {
+        fixture.send_to(&self.http, kind, fields).await
     }
 
     pub(crate) async fn stop(self) {
@@ -89,7 +89,7 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut
     }
 }
 
-impl House {
+impl Fixture {
     /// Starts a poller over what the agency holds. `more` is added to its settings.
     pub(crate) async fn start(name: &str, agency: Agency, more: &str) -> Self {
         let pem = key().verifying_key().to_public_key_pem(Default::default()).unwrap();
@@ -129,9 +129,9 @@ impl House {
 
         let (shutdown, running) = run(&config_file);
         let (http, grpc) = (format!("http://{http}"), format!("http://{grpc}"));
-        let house = Self { nats, nats_data, log, http, grpc, postgres: Some(postgres), config_file, shutdown, running };
-        house.until_ready().await;
-        house
+        let fixture = Self { nats, nats_data, log, http, grpc, postgres: Some(postgres), config_file, shutdown, running };
+        fixture.until_ready().await;
+        fixture
     }
 
     /// A second poller beside this one, with addresses of its own.
