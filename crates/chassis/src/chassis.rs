@@ -41,8 +41,8 @@ impl Chassis {
     }
 
     /// Adds metrics to what `/metrics` shows.
-    pub fn register(&self, add: impl FnOnce(&mut Registry)) {
-        add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
+    pub fn register<T>(&self, add: impl FnOnce(&mut Registry) -> T) -> T {
+        add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What `/metrics` shows; none when a metric cannot be written.

@@ -81,8 +81,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
 
 async fn context(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Context>)> {
     let chassis = Chassis::new("poller");
-    let metrics = Metrics::new();
-    chassis.register(|registry| metrics.register(registry));
+    let metrics = chassis.register(Metrics::new);
     let log = EventLog::connect(&config.log).await?;
     let bus = Bus::connect(&config.bus).await?;
     let counted = metrics.clone();

@@ -1,4 +1,4 @@
-//! What is counted. Labels hold ids of locations and fixed words, never anything of a person.
+//! Metrics. Labels hold ids of locations and fixed words, never anything of a person.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
@@ -59,7 +59,7 @@ struct PassOutcome {
     outcome: &'static str,
 }
 
-/// Counters of this process. Cheap to clone; clones count together.
+/// The metrics of this process. Cheap to clone; clones share their values.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     webhooks: Family<Outcome, Counter>,
@@ -93,74 +93,39 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
-        let latency = || Histogram::new(exponential_buckets(0.001, 2.0, 18));
+    /// Metrics that are shown by this registry.
+    pub(crate) fn new(registry: &mut Registry) -> Self {
+        let registry = registry.sub_registry_with_prefix("poller");
         Self {
-            webhooks: Family::default(),
-            hints: Family::default(),
-            calls: Family::default(),
             calls_made: Counter::default(),
-            call_seconds: latency(),
-            remaining: Family::default(),
-            remaining_today: Family::default(),
-            records: Family::default(),
-            unreadable: Counter::default(),
-            of_nobody: Family::default(),
-            passes: Family::default(),
-            complete_since_seconds: Family::default(),
-            found: Family::default(),
-            left_today: Family::default(),
-            day_calls_max: Family::default(),
-            pace: Family::default(),
-            lane_calls: Family::default(),
-            lane_waiting: Family::default(),
-            events: Counter::default(),
-            hint_to_append_seconds: latency(),
-            backfill_seen: Family::default(),
-            backfill_total: Family::default(),
-            relayed: Counter::default(),
-            lag: Family::default(),
-            parked: Counter::default(),
-            token_refused: Family::default(),
-            streams_lost: Counter::default(),
-            watch_delay_seconds: Family::default(),
+            webhooks: added(registry, "webhooks", "Webhooks by outcome"),
+            hints: added(registry, "hints", "Hints by outcome"),
+            calls: added(registry, "ghl_calls", "Calls to GHL by endpoint and status"),
+            call_seconds: seconds(registry, "ghl_call_seconds", "How long calls to GHL took"),
+            remaining: added(registry, "ghl_remaining", "Calls left in GHL's short interval, as it last said"),
+            remaining_today: added(registry, "ghl_remaining_today", "Calls left today, as GHL last said"),
+            records: added(registry, "records_observed", "Records looked at, by net and whether they had changed"),
+            unreadable: added(registry, "rows_unreadable", "Rows in GHL's answers without a usable id"),
+            of_nobody: added(registry, "rows_of_nobody", "Rows of lists over a location that name no contact: they are not mirrored"),
+            passes: added(registry, "passes", "Passes over all records of a kind, by net and how they ended"),
+            complete_since_seconds: added(registry, "complete_since_seconds", "When the last complete pass began, in seconds since 1970"),
+            found: added(registry, "found", "Changes by the net that found them first"),
+            left_today: added(registry, "budget_left_today", "Calls left today"),
+            day_calls_max: added(registry, "budget_day_calls_max", "Calls that GHL allows a day"),
+            pace: added(registry, "budget_pace", "1 at full pace; each 429 halves it"),
+            lane_calls: added(registry, "budget_lane_calls", "Calls by lane since this replica looks after the location"),
+            lane_waiting: added(registry, "budget_lane_waiting", "Calls that wait for their turn"),
+            events: added(registry, "events_appended", "Events appended to the log"),
+            hint_to_append_seconds: seconds(registry, "hint_to_append_seconds", "From a webhook to its change in the log"),
+            backfill_seen: added(registry, "backfill_seen", "Contacts the backfill has looked at"),
+            backfill_total: added(registry, "backfill_total", "Contacts the backfill has to look at, as GHL counts"),
+            relayed: added(registry, "events_relayed", "Events published to the bus"),
+            lag: added(registry, "lag_events", "Events in the log that are not yet published"),
+            parked: added(registry, "parked", "What was parked for a person"),
+            token_refused: added(registry, "token_refused", "1 while GHL refuses the token of a location"),
+            streams_lost: added(registry, "streams_lost", "Times that the bus was found to have lost something"),
+            watch_delay_seconds: added(registry, "watch_delay_seconds", "How far back the last search for changes began"),
         }
-    }
-
-    pub(crate) fn register(&self, all: &mut Registry) {
-        let registry = all.sub_registry_with_prefix("poller");
-        registry.register("webhooks", "Webhooks by outcome", self.webhooks.clone());
-        registry.register("hints", "Hints by outcome", self.hints.clone());
-        registry.register("ghl_calls", "Calls to GHL by endpoint and status", self.calls.clone());
-        registry.register("ghl_call_seconds", "How long calls to GHL took", self.call_seconds.clone());
-        registry.register("ghl_remaining", "Calls left in GHL's short interval, as it last said", self.remaining.clone());
-        registry.register("ghl_remaining_today", "Calls left today, as GHL last said", self.remaining_today.clone());
-        registry.register("records_observed", "Records looked at, by net and whether they had changed", self.records.clone());
-        registry.register("rows_unreadable", "Rows in GHL's answers without a usable id", self.unreadable.clone());
-        registry.register(
-            "rows_of_nobody",
-            "Rows of lists over a location that name no contact: they are not mirrored",
-            self.of_nobody.clone(),
-        );
-        registry.register("passes", "Passes over all records of a kind, by net and how they ended", self.passes.clone());
-        let since = "When the last complete pass began, in seconds since 1970";
-        registry.register("complete_since_seconds", since, self.complete_since_seconds.clone());
-        registry.register("found", "Changes by the net that found them first", self.found.clone());
-        registry.register("budget_left_today", "Calls left today", self.left_today.clone());
-        registry.register("budget_day_calls_max", "Calls that GHL allows a day", self.day_calls_max.clone());
-        registry.register("budget_pace", "1 at full pace; each 429 halves it", self.pace.clone());
-        registry.register("budget_lane_calls", "Calls by lane since this replica looks after the location", self.lane_calls.clone());
-        registry.register("budget_lane_waiting", "Calls that wait for their turn", self.lane_waiting.clone());
-        registry.register("events_appended", "Events appended to the log", self.events.clone());
-        registry.register("hint_to_append_seconds", "From a webhook to its change in the log", self.hint_to_append_seconds.clone());
-        registry.register("backfill_seen", "Contacts the backfill has looked at", self.backfill_seen.clone());
-        registry.register("backfill_total", "Contacts the backfill has to look at, as GHL counts", self.backfill_total.clone());
-        registry.register("events_relayed", "Events published to the bus", self.relayed.clone());
-        registry.register("lag_events", "Events in the log that are not yet published", self.lag.clone());
-        registry.register("parked", "What was parked for a person", self.parked.clone());
-        registry.register("token_refused", "1 while GHL refuses the token of a location", self.token_refused.clone());
-        registry.register("streams_lost", "Times that the bus was found to have lost something", self.streams_lost.clone());
-        registry.register("watch_delay_seconds", "How far back the last search for changes began", self.watch_delay_seconds.clone());
     }
 
     pub(crate) fn webhook(&self, outcome: &'static str) {
@@ -194,7 +159,7 @@ impl Metrics {
         self.events.inc_by(changed as u64);
     }
 
-    /// Records that a list showed to be as they are known.
+    /// Records that a list showed unchanged.
     pub(crate) fn unchanged(&self, net: &'static str, records: usize) {
         self.records.get_or_create(&NetOutcome { net, outcome: "unchanged" }).inc_by(records as u64);
     }
@@ -254,7 +219,7 @@ impl Metrics {
         self.calls_made.get()
     }
 
-    /// Contacts that the backfills of these locations have looked at, and have to.
+    /// Contacts that the backfills of these locations have looked at, and those there are.
     pub(crate) fn backfills<'a>(&self, locations: impl Iterator<Item = &'a LocationId>) -> (i64, i64) {
         let gauge = |all: &Family<OfLocation, Gauge>, location_id: &LocationId| all.get(&of(location_id)).map_or(0, |gauge| gauge.get());
         locations.fold((0, 0), |(seen, total), location_id| {
@@ -293,4 +258,16 @@ fn of(location_id: &LocationId) -> OfLocation {
 
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn added<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn seconds(registry: &mut Registry, name: &str, help: &str) -> Histogram {
+    let histogram = Histogram::new(exponential_buckets(0.001, 2.0, 18));
+    registry.register(name, help, histogram.clone());
+    histogram
 }
