@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const POLL_EVERY: Duration = Duration::from_millis(10);
 
 struct Request {
     command: Command,
@@ -65,17 +65,17 @@ impl Server {
     }
 
     /// Asks with the signal, waits, and kills what has not ended by then.
-    pub(crate) fn stop(&mut self, signal: Signal, patience: Duration) -> io::Result<()> {
+    pub(crate) fn stop(&mut self, signal: Signal, timeout: Duration) -> io::Result<()> {
         if self.exited()?.is_some() {
             return Ok(());
         }
         send(self.pid(), signal)?;
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + timeout;
         while Instant::now() < deadline {
             if self.exited()?.is_some() {
                 return Ok(());
             }
-            thread::sleep(LOOK_EVERY);
+            thread::sleep(POLL_EVERY);
         }
         self.kill()
     }
@@ -93,18 +93,18 @@ impl Drop for Server {
 }
 
 /// Stops a server that an earlier, killed process left behind: it is nobody's child any more, so its end is seen from outside.
-pub(crate) fn stop_stranger(pid: u32, signal: Signal, patience: Duration, is_still_it: impl Fn(u32) -> bool) -> io::Result<()> {
-    for (signal, patience) in [(signal, patience), (Signal::KILL, Duration::from_secs(5))] {
-        if !is_still_it(pid) {
+pub(crate) fn stop_orphan(pid: u32, signal: Signal, timeout: Duration, is_running: impl Fn(u32) -> bool) -> io::Result<()> {
+    for (signal, timeout) in [(signal, timeout), (Signal::KILL, Duration::from_secs(5))] {
+        if !is_running(pid) {
             return Ok(());
         }
         send(pid, signal)?;
-        let deadline = Instant::now() + patience;
-        while is_still_it(pid) && Instant::now() < deadline {
-            thread::sleep(LOOK_EVERY);
+        let deadline = Instant::now() + timeout;
+        while is_running(pid) && Instant::now() < deadline {
+            thread::sleep(POLL_EVERY);
         }
     }
-    if is_still_it(pid) { Err(io::Error::other(format!("process {pid} does not end"))) } else { Ok(()) }
+    if is_running(pid) { Err(io::Error::other(format!("process {pid} does not end"))) } else { Ok(()) }
 }
 
 fn send(pid: u32, signal: Signal) -> io::Result<()> {

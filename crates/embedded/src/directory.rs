@@ -13,33 +13,33 @@ use crate::random::random;
 
 /// A data directory that belongs to this process as long as the value lives.
 #[derive(Debug)]
-pub(crate) struct Place {
-    pub(crate) directory: PathBuf,
+pub(crate) struct Directory {
+    pub(crate) path: PathBuf,
     pub(crate) account: Option<Account>,
     lock: Option<File>,
 }
 
-impl Place {
+impl Directory {
     /// `account` is who must be able to use the directory; None means this process itself.
     pub(crate) fn take(wanted: &Path, account: Option<Account>) -> Result<Self, Error> {
         let wanted = absolute(wanted).map_err(Error::io(format!("finding {}", wanted.display())))?;
-        let directory = own(&wanted, account.as_ref())?;
-        let path = directory.join("lock");
+        let path = own(&wanted, account.as_ref())?;
+        let file = path.join("lock");
         let lock = OpenOptions::new()
             .create(true)
             .append(true)
             .mode(0o600)
-            .open(&path)
-            .map_err(Error::io(format!("opening {}", path.display())))?;
+            .open(&file)
+            .map_err(Error::io(format!("opening {}", file.display())))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { directory, account, lock: Some(lock) }),
-            Err(TryLockError::WouldBlock) => Err(Error::InUse { path: directory }),
-            Err(TryLockError::Error(source)) => Err(Error::Io { doing: format!("locking {}", path.display()), source }),
+            Ok(()) => Ok(Self { path, account, lock: Some(lock) }),
+            Err(TryLockError::WouldBlock) => Err(Error::InUse { path }),
+            Err(TryLockError::Error(source)) => Err(Error::Io { doing: format!("locking {}", file.display()), source }),
         }
     }
 
     /// Lets another value take the directory while this one lives: its server has ended.
-    pub(crate) fn let_go(&mut self) {
+    pub(crate) fn unlock(&mut self) {
         self.lock = None;
     }
 
@@ -71,7 +71,7 @@ impl Place {
 
     /// The server's log, begun anew.
     pub(crate) fn log(&self) -> Result<(File, PathBuf), Error> {
-        let path = self.directory.join("log");
+        let path = self.path.join("log");
         let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path);
         Ok((file.map_err(Error::io(format!("writing {}", path.display())))?, path))
     }

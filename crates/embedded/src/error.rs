@@ -16,7 +16,7 @@ pub enum Error {
     InUse { path: PathBuf },
     #[error("{what} did not start: {reason}")]
     Failed { what: &'static str, reason: String },
-    #[error("{0:?} is not a database name: lower-case letters, digits and underscores are")]
+    #[error("{0:?} is not a valid database name: use lower-case letters, digits and underscores")]
     Name(String),
     #[error("{doing}: {source}")]
     Io { doing: String, source: io::Error },

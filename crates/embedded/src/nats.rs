@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::account::{command, setpriv_missing};
-use crate::child::{Server, stop_stranger};
-use crate::directory::Place;
+use crate::child::{Server, stop_orphan};
+use crate::directory::Directory;
 use crate::error::Error;
 use crate::find;
-use crate::log::last_words;
-use crate::ports::{choose_port, let_go};
+use crate::log::failure;
+use crate::ports::{choose_port, wait_for_release};
 
 const WHAT: &str = find::NATS;
-const STOP_PATIENCE: Duration = Duration::from_secs(4);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(4);
+const POLL_EVERY: Duration = Duration::from_millis(10);
 /// How often another free port is tried when somebody was faster.
 const PORT_ATTEMPTS: u32 = 5;
 
@@ -46,7 +46,7 @@ impl Default for NatsSettings {
 #[derive(Debug)]
 pub struct Nats {
     server: Server,
-    place: Place,
+    directory: Directory,
     port: u16,
 }
 
@@ -73,7 +73,7 @@ impl Nats {
 
     #[must_use]
     pub fn data(&self) -> &Path {
-        &self.place.directory
+        &self.directory.path
     }
 
     /// Whether the server process has not ended by itself.
@@ -82,7 +82,7 @@ impl Nats {
     }
 
     pub async fn stop(mut self) -> Result<(), Error> {
-        blocking(move || self.server.stop(Signal::INT, STOP_PATIENCE).map_err(Error::io(format!("stopping {WHAT}")))).await
+        blocking(move || self.server.stop(Signal::INT, STOP_TIMEOUT).map_err(Error::io(format!("stopping {WHAT}")))).await
     }
 
     /// As a crash would. Another may be started on the data while this value lives.
@@ -90,7 +90,7 @@ impl Nats {
         if let Err(error) = self.server.kill() {
             tracing::warn!(%error, "nats-server could not be killed");
         }
-        self.place.let_go();
+        self.directory.unlock();
     }
 }
 
@@ -102,17 +102,17 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
 fn start(settings: &NatsSettings) -> Result<Nats, Error> {
     let program = find::nats(settings.binary.as_deref())?;
     // nats-server does not mind being root, and its program may lie where only this user can read it.
-    let place = Place::take(&settings.data, None)?;
-    stop_stale(&place.directory)?;
-    if place.directory.join("nats.conf").exists() {
-        let_go(settings.port);
+    let directory = Directory::take(&settings.data, None)?;
+    stop_stale(&directory.path)?;
+    if directory.path.join("nats.conf").exists() {
+        wait_for_release(settings.port);
     }
     let deadline = Instant::now() + settings.start_timeout;
     let mut attempt = 1;
     loop {
         let port = choose_port(WHAT, settings.port)?;
-        match run(&program, &place, settings.token.as_deref(), port, deadline) {
-            Ok(server) => return Ok(Nats { server, place, port }),
+        match run(&program, &directory, settings.token.as_deref(), port, deadline) {
+            Ok(server) => return Ok(Nats { server, directory, port }),
             Err(End::Taken) if settings.port.is_some() || attempt == PORT_ATTEMPTS => return Err(Error::PortTaken { what: WHAT, port }),
             Err(End::Taken) => attempt += 1,
             Err(End::Other(error)) => return Err(error),
@@ -126,23 +126,23 @@ enum End {
     Other(Error),
 }
 
-fn run(program: &Path, place: &Place, token: Option<&str>, port: u16, deadline: Instant) -> Result<Server, End> {
+fn run(program: &Path, directory: &Directory, token: Option<&str>, port: u16, deadline: Instant) -> Result<Server, End> {
     let io = |doing: &str| {
         let doing = doing.to_owned();
         move |source| End::Other(Error::Io { doing, source })
     };
-    let config = place.directory.join("nats.conf");
-    place.write(&config, &configuration(&place.directory, token, port)).map_err(io("writing nats.conf"))?;
-    let (log, path) = place.log().map_err(End::Other)?;
+    let config = directory.path.join("nats.conf");
+    directory.write(&config, &configuration(&directory.path, token, port)).map_err(io("writing nats.conf"))?;
+    let (log, path) = directory.log().map_err(End::Other)?;
     let stderr = log.try_clone().map_err(io("writing the log of nats-server"))?;
     let mut nats = command(program, None, Some("TERM"));
-    nats.arg("-c").arg(&config).arg("-P").arg(place.directory.join("pid")).stdout(log).stderr(stderr);
+    nats.arg("-c").arg(&config).arg("-P").arg(directory.path.join("pid")).stdout(log).stderr(stderr);
     let mut server = Server::spawn(nats).map_err(|source| End::Other(setpriv_missing(source, "starting nats-server")))?;
     loop {
         match server.exited() {
             Ok(None) => {}
             Ok(Some(_)) if fs::read_to_string(&path).is_ok_and(|text| text.contains("address already in use")) => return Err(End::Taken),
-            Ok(Some(_)) => return Err(End::Other(Error::Failed { what: WHAT, reason: last_words(&path) })),
+            Ok(Some(_)) => return Err(End::Other(Error::Failed { what: WHAT, reason: failure(&path) })),
             Err(source) => return Err(io("waiting for nats-server")(source)),
         }
         if greets(port) {
@@ -151,7 +151,7 @@ fn run(program: &Path, place: &Place, token: Option<&str>, port: u16, deadline: 
         if Instant::now() >= deadline {
             return Err(End::Other(Error::Failed { what: WHAT, reason: format!("not ready in time; see {}", path.display()) }));
         }
-        thread::sleep(LOOK_EVERY);
+        thread::sleep(POLL_EVERY);
     }
 }
 
@@ -187,5 +187,5 @@ fn stop_stale(directory: &Path) -> Result<(), Error> {
         let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         arguments.split(|byte| *byte == 0).any(|argument| argument == config)
     };
-    stop_stranger(pid, Signal::INT, STOP_PATIENCE, runs_here).map_err(Error::io(format!("stopping {WHAT} {pid}")))
+    stop_orphan(pid, Signal::INT, STOP_TIMEOUT, runs_here).map_err(Error::io(format!("stopping {WHAT} {pid}")))
 }

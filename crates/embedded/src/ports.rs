@@ -40,11 +40,11 @@ pub(crate) fn is_free(port: u16) -> io::Result<bool> {
 }
 
 /// How long a port may still be held by a server that has just ended on the same data.
-const PORT_LET_GO: Duration = Duration::from_secs(2);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Waits for a server that an earlier process left behind, and that has just been stopped, to let go of its port.
-pub(crate) fn let_go(port: Option<u16>) {
-    let deadline = Instant::now() + PORT_LET_GO;
+pub(crate) fn wait_for_release(port: Option<u16>) {
+    let deadline = Instant::now() + RELEASE_TIMEOUT;
     while port.is_some_and(|port| matches!(is_free(port), Ok(false))) && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }

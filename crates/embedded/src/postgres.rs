@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::account::{Account, command, setpriv_missing};
-use crate::child::{Server, stop_stranger};
-use crate::directory::Place;
+use crate::child::{Server, stop_orphan};
+use crate::directory::Directory;
 use crate::error::Error;
 use crate::find;
-use crate::log::last_words;
-use crate::ports::{choose_port, let_go};
+use crate::log::failure;
+use crate::ports::{choose_port, wait_for_release};
 
 const WHAT: &str = "PostgreSQL";
 const OWNER: &str = "mirror";
-const STOP_PATIENCE: Duration = Duration::from_secs(4);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(4);
+const POLL_EVERY: Duration = Duration::from_millis(10);
 /// How often another free port is tried when somebody was faster.
 const PORT_ATTEMPTS: u32 = 5;
 
@@ -43,7 +43,7 @@ impl Default for PostgresSettings {
 #[derive(Debug)]
 pub struct Postgres {
     server: Server,
-    place: Place,
+    directory: Directory,
     programs: PathBuf,
     password: String,
     port: u16,
@@ -89,7 +89,7 @@ impl Postgres {
     /// Where the data really is: not where it was asked for when the server's user cannot go there.
     #[must_use]
     pub fn data(&self) -> &Path {
-        &self.place.directory
+        &self.directory.path
     }
 
     /// Whether the server process has not ended by itself.
@@ -99,7 +99,7 @@ impl Postgres {
 
     /// Ends the connections, writes a checkpoint, and waits for the end.
     pub async fn stop(mut self) -> Result<(), Error> {
-        blocking(move || self.server.stop(Signal::INT, STOP_PATIENCE).map_err(Error::io(format!("stopping {WHAT}")))).await
+        blocking(move || self.server.stop(Signal::INT, STOP_TIMEOUT).map_err(Error::io(format!("stopping {WHAT}")))).await
     }
 
     /// As a crash would: the cluster recovers at the next start, which may come while this value lives.
@@ -107,7 +107,7 @@ impl Postgres {
         if let Err(error) = self.server.kill() {
             tracing::warn!(%error, "PostgreSQL could not be killed");
         }
-        self.place.let_go();
+        self.directory.unlock();
     }
 
     fn psql(&self, statement: &str) -> Command {
@@ -139,21 +139,21 @@ fn query(mut psql: Command) -> Result<String, Error> {
 
 fn start(settings: &PostgresSettings) -> Result<Postgres, Error> {
     let programs = find::postgres()?;
-    let place = Place::take(&settings.data, Account::for_servers()?)?;
-    let cluster = place.directory.join("cluster");
+    let directory = Directory::take(&settings.data, Account::for_servers()?)?;
+    let cluster = directory.path.join("cluster");
     stop_stale(&cluster)?;
     if cluster.exists() {
-        let_go(settings.port);
+        wait_for_release(settings.port);
     }
     // Before a cluster is made for nothing.
     settings.port.map(|port| choose_port(WHAT, Some(port))).transpose()?;
-    let password = initialize(&programs, &place, &cluster)?;
+    let password = initialize(&programs, &directory, &cluster)?;
     let deadline = Instant::now() + settings.start_timeout;
     let mut attempt = 1;
     loop {
         let port = choose_port(WHAT, settings.port)?;
-        match run(&programs, &place, &cluster, port, deadline) {
-            Ok(server) => return Ok(Postgres { server, place, programs, password, port }),
+        match run(&programs, &directory, &cluster, port, deadline) {
+            Ok(server) => return Ok(Postgres { server, directory, programs, password, port }),
             Err(End::Taken) if settings.port.is_some() || attempt == PORT_ATTEMPTS => return Err(Error::PortTaken { what: WHAT, port }),
             Err(End::Taken) => attempt += 1,
             // The workers of a killed server end within moments of it, and hold its shared memory until then.
@@ -165,21 +165,21 @@ fn start(settings: &PostgresSettings) -> Result<Postgres, Error> {
 }
 
 /// Makes the cluster beside its place and moves it there whole, so that an interrupted start leaves nothing half made.
-fn initialize(programs: &Path, place: &Place, cluster: &Path) -> Result<String, Error> {
-    let file = place.directory.join("password");
+fn initialize(programs: &Path, directory: &Directory, cluster: &Path) -> Result<String, Error> {
+    let file = directory.path.join("password");
     if cluster.join("PG_VERSION").is_file() && !file.is_file() {
-        let reason = format!("{} holds a cluster but not its password", place.directory.display());
+        let reason = format!("{} holds a cluster but not its password", directory.path.display());
         return Err(Error::Failed { what: WHAT, reason });
     }
-    let password = place.password(&file)?;
+    let password = directory.password(&file)?;
     if cluster.join("PG_VERSION").is_file() {
         return same_version(programs, cluster).map(|()| password);
     }
-    let new = place.directory.join("cluster.new");
+    let new = directory.path.join("cluster.new");
     if new.exists() {
         fs::remove_dir_all(&new).map_err(Error::io(format!("removing {}", new.display())))?;
     }
-    let mut initdb = command(&programs.join("initdb"), place.account.as_ref(), Some("TERM"));
+    let mut initdb = command(&programs.join("initdb"), directory.account.as_ref(), Some("TERM"));
     initdb.arg("-D").arg(&new).arg("--pwfile").arg(&file);
     initdb.args(["--username", OWNER, "--auth", "scram-sha-256", "--encoding", "UTF8"]);
     initdb.args(["--lc-collate", "C", "--lc-ctype", "C.UTF-8", "--lc-messages", "C"]);
@@ -189,7 +189,7 @@ fn initialize(programs: &Path, place: &Place, cluster: &Path) -> Result<String, 
         return Err(Error::Failed { what: "initdb", reason: said.lines().next().unwrap_or("it did not say why").to_owned() });
     }
     fs::rename(&new, cluster).map_err(Error::io(format!("naming {}", cluster.display())))?;
-    File::open(&place.directory).and_then(|directory| directory.sync_all()).map_err(Error::io(format!("keeping {}", cluster.display())))?;
+    File::open(&directory.path).and_then(|directory| directory.sync_all()).map_err(Error::io(format!("keeping {}", cluster.display())))?;
     Ok(password)
 }
 
@@ -213,9 +213,9 @@ enum End {
     Other(Error),
 }
 
-fn run(programs: &Path, place: &Place, cluster: &Path, port: u16, deadline: Instant) -> Result<Server, End> {
-    let (log, path) = place.log().map_err(End::Other)?;
-    let mut postgres = command(&programs.join("postgres"), place.account.as_ref(), Some("INT"));
+fn run(programs: &Path, directory: &Directory, cluster: &Path, port: u16, deadline: Instant) -> Result<Server, End> {
+    let (log, path) = directory.log().map_err(End::Other)?;
+    let mut postgres = command(&programs.join("postgres"), directory.account.as_ref(), Some("INT"));
     postgres.arg("-D").arg(cluster).arg("-p").arg(port.to_string());
     for setting in [
         "listen_addresses=127.0.0.1",
@@ -240,7 +240,7 @@ fn run(programs: &Path, place: &Place, cluster: &Path, port: u16, deadline: Inst
             return Ok(server);
         }
         match server.exited() {
-            Ok(None) if Instant::now() < deadline => thread::sleep(LOOK_EVERY),
+            Ok(None) if Instant::now() < deadline => thread::sleep(POLL_EVERY),
             Ok(None) => return Err(End::Other(Error::Failed { what: WHAT, reason: format!("not ready in time; see {}", path.display()) })),
             Ok(Some(_)) => return Err(why_it_ended(&path)),
             Err(source) => return Err(End::Other(Error::Io { doing: "waiting for PostgreSQL".to_owned(), source })),
@@ -253,9 +253,9 @@ fn why_it_ended(log: &Path) -> End {
     if text.contains("Address already in use") {
         End::Taken
     } else if text.contains("shared memory block") {
-        End::Occupied(last_words(log))
+        End::Occupied(failure(log))
     } else {
-        End::Other(Error::Failed { what: WHAT, reason: last_words(log) })
+        End::Other(Error::Failed { what: WHAT, reason: failure(log) })
     }
 }
 
@@ -275,7 +275,7 @@ fn stop_stale(cluster: &Path) -> Result<(), Error> {
     let runs_here = |pid: u32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == here);
     if runs_here(pid) {
         tracing::info!(pid, "stopping a PostgreSQL that an earlier process left behind");
-        return stop_stranger(pid, Signal::INT, STOP_PATIENCE, runs_here).map_err(Error::io(format!("stopping {WHAT} {pid}")));
+        return stop_orphan(pid, Signal::INT, STOP_TIMEOUT, runs_here).map_err(Error::io(format!("stopping {WHAT} {pid}")));
     }
     // The id may belong to another process by now, which PostgreSQL would take for itself.
     fs::remove_file(&path).map_err(Error::io(format!("removing {}", path.display())))
