@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use domain::LocationId;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use settings::{Period, hidden};
 use url::{Url, form_urlencoded};
 
 use crate::{Error, Transport};
@@ -31,8 +32,7 @@ pub struct AppSettings {
     /// The `Version` header, which decides how fields are spelled: a date, or `v3`.
     pub version: String,
     /// The whole of one call. An answer that was lost is to be asked for again within the 30 s that GHL gives the same once more.
-    #[serde(with = "humantime_serde")]
-    pub request_timeout: Duration,
+    pub request_timeout: Period,
 }
 
 /// Whom a token speaks for.
@@ -233,10 +233,6 @@ fn grant(body: &Value, asked_for: Option<&LocationId>) -> Result<Grant, OAuthErr
 
 fn traced(trace_id: &Option<String>) -> String {
     trace_id.as_deref().map(|id| format!(", trace {id}")).unwrap_or_default()
-}
-
-fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(if secret.expose_secret().is_empty() { "" } else { "hidden" })
 }
 
 #[cfg(test)]

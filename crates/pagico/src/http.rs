@@ -34,8 +34,8 @@ impl Bridge {
             drop(rustls::crypto::ring::default_provider().install_default());
         }
         let http = reqwest::Client::builder()
-            .connect_timeout(settings.connect_timeout)
-            .timeout(settings.request_timeout)
+            .connect_timeout(*settings.connect_timeout)
+            .timeout(*settings.request_timeout)
             // A redirect would carry the key to another host.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("pagico-mirror/", env!("CARGO_PKG_VERSION")))
@@ -94,7 +94,7 @@ impl Bridge {
         loop {
             let part = answer.chunk().await.map_err(|_| Error::Unavailable { status: Some(status), retry_after: None })?;
             let Some(part) = part else { return Ok(body) };
-            if body.len() + part.len() > self.settings.answer_bytes_max {
+            if body.len() + part.len() > self.settings.answer_bytes_max.get() {
                 return Err(Error::Foreign { status });
             }
             body.extend_from_slice(&part);

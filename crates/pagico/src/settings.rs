@@ -1,10 +1,11 @@
 //! Where the bridge is and how much one request may take.
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use settings::{Check, Period, Problems, Secret as _, hidden};
 use url::Url;
 
 use crate::{Error, Result};
@@ -18,64 +19,47 @@ pub struct Settings {
     pub key: SecretString,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
-    #[serde(with = "humantime_serde")]
-    pub connect_timeout: Duration,
+    pub connect_timeout: Period,
     /// The whole of one request, its answer included.
-    #[serde(with = "humantime_serde")]
-    pub request_timeout: Duration,
+    pub request_timeout: Period,
     /// The longest answer that is read; a longer one counts as none.
     #[serde(default = "answer_bytes_max")]
-    pub answer_bytes_max: usize,
+    pub answer_bytes_max: NonZeroUsize,
     /// How many objects one write carries; the bridge takes 500.
     #[serde(default = "items_max")]
-    pub items_max: usize,
+    pub items_max: NonZeroUsize,
     /// How long a write may be, in bytes; the bridge takes 8 MiB.
     #[serde(default = "body_bytes_max")]
-    pub body_bytes_max: usize,
+    pub body_bytes_max: NonZeroUsize,
     /// How many entries of a list are asked for at once; the bridge gives 500.
     #[serde(default = "page_items")]
-    pub page_items: u32,
+    pub page_items: NonZeroU32,
 }
 
-fn answer_bytes_max() -> usize {
-    16 * 1024 * 1024
+const fn answer_bytes_max() -> NonZeroUsize {
+    const { NonZeroUsize::new(16 << 20).unwrap() }
 }
 
-fn items_max() -> usize {
-    500
+const fn items_max() -> NonZeroUsize {
+    const { NonZeroUsize::new(500).unwrap() }
 }
 
-fn body_bytes_max() -> usize {
-    4 * 1024 * 1024
+const fn body_bytes_max() -> NonZeroUsize {
+    const { NonZeroUsize::new(4 << 20).unwrap() }
 }
 
-fn page_items() -> u32 {
-    500
+const fn page_items() -> NonZeroU32 {
+    const { NonZeroU32::new(500).unwrap() }
+}
+
+impl Check for Settings {
+    fn check(&self, problems: &mut Problems) {
+        problems.check(matches!(self.url.scheme(), "http" | "https"), "url", "must be an http or https address");
+        problems.check(self.key.is_given() != self.key_file.is_some(), "key", "or key_file must be given, and not both");
+    }
 }
 
 impl Settings {
-    /// Every mistake at once, each naming its key.
-    #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if !matches!(self.url.scheme(), "http" | "https") {
-            problems.push("url must be an http or https address".to_owned());
-        }
-        if self.key.expose_secret().is_empty() == self.key_file.is_none() {
-            problems.push("key or key_file must be given, and not both".to_owned());
-        }
-        let nothing = [
-            ("connect_timeout", self.connect_timeout.is_zero()),
-            ("request_timeout", self.request_timeout.is_zero()),
-            ("answer_bytes_max", self.answer_bytes_max == 0),
-            ("items_max", self.items_max == 0),
-            ("body_bytes_max", self.body_bytes_max == 0),
-            ("page_items", self.page_items == 0),
-        ];
-        problems.extend(nothing.into_iter().filter(|(_, nothing)| *nothing).map(|(key, _)| format!("{key} must be more than nothing")));
-        problems
-    }
-
     /// The API key, from the file where it lies in one.
     pub(crate) fn read_key(&self) -> Result<SecretString> {
         let Some(file) = &self.key_file else { return Ok(self.key.clone()) };
@@ -83,8 +67,4 @@ impl Settings {
             .map_err(|error| Error::Misconfigured(format!("cannot read the bridge key file {}: {error}", file.display())))?;
         Ok(key.trim().to_owned().into())
     }
-}
-
-fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(if secret.expose_secret().is_empty() { "" } else { "hidden" })
 }

@@ -117,7 +117,7 @@ impl Bridge {
     /// `WorkspaceUnknown` when the workspace is not there.
     pub async fn remembered(&self, workspace: &Workspace, keys: &[&ObjectKey]) -> Result<BTreeSet<ObjectKey>> {
         let mut remembered = BTreeSet::new();
-        for some in keys.chunks(self.settings().items_max.max(1)) {
+        for some in keys.chunks(self.settings().items_max.get()) {
             // Every revision is newer than none.
             let items: Vec<(&ObjectKey, Revision)> = some.iter().map(|key| (*key, Revision { epoch: 0, seq: 0 })).collect();
             remembered.extend(self.newer(workspace, &items).await?.into_iter().map(|aged| aged.key));

@@ -41,7 +41,7 @@ impl Stage {
         std::fs::write(&file, config).unwrap();
         let stop = Shutdown::new();
         tokio::spawn(bridge::run(chassis::load(Some(&file)).unwrap(), stop.clone()));
-        let settings = Settings { page_items: 2, ..settings(&format!("http://{http}"), KEY) };
+        let settings = Settings { page_items: 2_u32.try_into().unwrap(), ..settings(&format!("http://{http}"), KEY) };
         Self { _postgres: postgres, bridge: Bridge::new(settings).unwrap(), stop }
     }
 

@@ -45,7 +45,7 @@ impl Parts {
         let (limits, page) = (config.limits.clone(), config.page.clone());
         Ok(Arc::new(Self {
             store: Store::new(&config.database)?,
-            keys: Keys::new(limits.keys_refresh),
+            keys: Keys::new(*limits.keys_refresh),
             live: Live::default(),
             metrics: Metrics::new(),
             chassis,

@@ -1,13 +1,13 @@
 //! What an operator may set; the commented defaults are `config.default.toml`.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use chassis::{ServerSettings, TelemetrySettings};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
-use settings::{Check, Problems, hidden};
+use settings::{Check, Period, Problems, hidden};
 use url::Url;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,12 +34,9 @@ pub struct Database {
     #[serde(serialize_with = "without_password")]
     pub url: SecretString,
     pub connections_max: u32,
-    #[serde(with = "humantime_serde")]
-    pub acquire_timeout: Duration,
-    #[serde(with = "humantime_serde")]
-    pub statement_timeout: Duration,
-    #[serde(with = "humantime_serde")]
-    pub idle_transaction_timeout: Duration,
+    pub acquire_timeout: Period,
+    pub statement_timeout: Period,
+    pub idle_transaction_timeout: Period,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,8 +49,8 @@ pub struct Limits {
     pub workspace_bytes_max: usize,
     pub idempotency_key_bytes_max: usize,
     /// The page size of lists when none is asked for, and the largest.
-    pub page_items: u32,
-    pub page_items_max: u32,
+    pub page_items: NonZeroU32,
+    pub page_items_max: NonZeroU32,
     /// A page of a list ends early when its contents reach this.
     pub page_bytes_max: usize,
     pub writes_in_flight_max: NonZeroUsize,
@@ -62,24 +59,17 @@ pub struct Limits {
     #[serde(with = "humantime_serde")]
     pub turn_timeout: Duration,
     /// How long a request may take from its turn to its answer.
-    #[serde(with = "humantime_serde")]
-    pub request_timeout: Duration,
+    pub request_timeout: Period,
     /// What a client that was sent away is told to wait.
-    #[serde(with = "humantime_serde")]
-    pub retry_after: Duration,
-    #[serde(with = "humantime_serde")]
-    pub idempotency_kept: Duration,
-    #[serde(with = "humantime_serde")]
-    pub changes_kept: Duration,
-    #[serde(with = "humantime_serde")]
-    pub prune_every: Duration,
-    pub prune_rows_max: u32,
-    pub retire_rows_max: u32,
-    #[serde(with = "humantime_serde")]
-    pub retire_every: Duration,
+    pub retry_after: Period,
+    pub idempotency_kept: Period,
+    pub changes_kept: Period,
+    pub prune_every: Period,
+    pub prune_rows_max: NonZeroU32,
+    pub retire_rows_max: NonZeroU32,
+    pub retire_every: Period,
     /// How long a key that was removed or added elsewhere may go unnoticed.
-    #[serde(with = "humantime_serde")]
-    pub keys_refresh: Duration,
+    pub keys_refresh: Period,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -94,11 +84,9 @@ pub struct Page {
     /// Pages that follow changes at the same time.
     pub followers_max: NonZeroUsize,
     /// The shortest time between two signals to a page.
-    #[serde(with = "humantime_serde")]
-    pub follow_every: Duration,
+    pub follow_every: Period,
     /// How often the database is asked for what other processes wrote.
-    #[serde(with = "humantime_serde")]
-    pub look_every: Duration,
+    pub look_every: Period,
 }
 
 /// Keys shorter than this could be guessed: they are hashed without salt.
@@ -106,35 +94,52 @@ const KEY_CHARS_MIN: usize = 16;
 
 impl Check for Config {
     fn check(&self, problems: &mut Problems) {
+        problems.nest("database", &self.database);
+        problems.nest("limits", &self.limits);
+        problems.nest("page", &self.page);
         problems.nest("server", &self.server);
         problems.nest("telemetry", &self.telemetry);
-        problems.extend(self.other_problems());
+        let key = self.bootstrap_key.expose_secret();
+        problems.check(key.is_empty() || key.len() >= KEY_CHARS_MIN, "bootstrap_key", "must have at least 16 characters");
+        let readers = &self.reader_keys;
+        let are_long = readers.values().all(|key| key.expose_secret().len() >= KEY_CHARS_MIN);
+        problems.check(are_long, "reader_keys", "must have at least 16 characters each");
+        problems.check(!readers.contains_key("bootstrap"), "reader_keys.bootstrap", "is the name of the write key");
+        let mut keys: Vec<&str> = readers.values().map(ExposeSecret::expose_secret).chain([key]).collect();
+        keys.sort_unstable();
+        let differ = keys.windows(2).all(|pair| pair.first() != pair.get(1));
+        problems.check(differ, "reader_keys", "must differ from each other and from bootstrap_key");
     }
 }
 
-impl Config {
-    fn other_problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut check = |right: bool, problem: &str| {
-            if !right {
-                problems.push(problem.to_owned());
-            }
-        };
-        let url = Url::parse(self.database.url.expose_secret());
+impl Check for Database {
+    fn check(&self, problems: &mut Problems) {
+        let url = Url::parse(self.url.expose_secret());
         let is_postgres = url.is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"));
-        check(is_postgres, "database.url must be postgres://user:password@host:port/database");
-        check(self.database.connections_max > 1, "database.connections_max must be at least 2");
-        let key = self.bootstrap_key.expose_secret();
-        check(key.is_empty() || key.len() >= KEY_CHARS_MIN, "bootstrap_key must have at least 16 characters");
-        let readers = &self.reader_keys;
-        let long = readers.values().all(|key| key.expose_secret().len() >= KEY_CHARS_MIN);
-        check(long, "reader_keys must have at least 16 characters each");
-        check(!readers.contains_key("bootstrap"), "reader_keys.bootstrap is the name of the write key");
-        let mut keys: Vec<&str> = readers.values().map(ExposeSecret::expose_secret).chain([key]).collect();
-        keys.sort_unstable();
-        check(keys.windows(2).all(|pair| pair.first() != pair.get(1)), "reader_keys must differ from each other and from bootstrap_key");
-        self.limit_problems(&mut check);
-        problems
+        problems.check(is_postgres, "url", "must be postgres://user:password@host:port/database");
+        problems.check(self.connections_max > 1, "connections_max", "must be at least 2");
+    }
+}
+
+impl Check for Limits {
+    fn check(&self, problems: &mut Problems) {
+        problems.check((1..=500).contains(&self.batch_items_max), "batch_items_max", "must be from 1 to 500");
+        problems.check((65_536..=67_108_864).contains(&self.body_bytes_max), "body_bytes_max", "must be from 64 KiB to 64 MiB");
+        problems.check(self.content_bytes_max >= 1_024, "content_bytes_max", "must be at least 1024");
+        problems.check((64..=1_024).contains(&self.key_bytes_max), "key_bytes_max", "must be from 64 to 1024");
+        problems.check((64..=1_024).contains(&self.workspace_bytes_max), "workspace_bytes_max", "must be from 64 to 1024");
+        problems.check((64..=2_048).contains(&self.idempotency_key_bytes_max), "idempotency_key_bytes_max", "must be from 64 to 2048");
+        problems.check(self.page_items <= self.page_items_max, "page_items", "must not be greater than limits.page_items_max");
+        problems.check(self.page_items_max.get() <= 5_000, "page_items_max", "must be at most 5000");
+        problems.check(self.page_bytes_max >= 1_024, "page_bytes_max", "must be at least 1024");
+    }
+}
+
+impl Check for Page {
+    fn check(&self, problems: &mut Problems) {
+        problems.check((1..=500).contains(&self.containers_max), "containers_max", "must be from 1 to 500");
+        problems.check((1..=500).contains(&self.section_max), "section_max", "must be from 1 to 500");
+        problems.check(self.text_chars_max >= 200, "text_chars_max", "must be at least 200");
     }
 }
 
@@ -144,43 +149,6 @@ impl chassis::Settings for Config {
 
     fn telemetry(&self) -> &TelemetrySettings {
         &self.telemetry
-    }
-}
-
-impl Config {
-    fn limit_problems(&self, check: &mut impl FnMut(bool, &str)) {
-        let Limits { page_items, page_items_max, .. } = self.limits;
-        check((1..=500).contains(&self.limits.batch_items_max), "limits.batch_items_max must be from 1 to 500");
-        check((65_536..=67_108_864).contains(&self.limits.body_bytes_max), "limits.body_bytes_max must be from 64 KiB to 64 MiB");
-        check(self.limits.content_bytes_max >= 1_024, "limits.content_bytes_max must be at least 1024");
-        check((64..=1_024).contains(&self.limits.key_bytes_max), "limits.key_bytes_max must be from 64 to 1024");
-        check((64..=1_024).contains(&self.limits.workspace_bytes_max), "limits.workspace_bytes_max must be from 64 to 1024");
-        check((64..=2_048).contains(&self.limits.idempotency_key_bytes_max), "limits.idempotency_key_bytes_max must be from 64 to 2048");
-        check(page_items >= 1 && page_items <= page_items_max, "limits.page_items must be from 1 to limits.page_items_max");
-        check(page_items_max <= 5_000, "limits.page_items_max must be at most 5000");
-        check(self.limits.page_bytes_max >= 1_024, "limits.page_bytes_max must be at least 1024");
-        check(self.limits.retire_rows_max >= 1, "limits.retire_rows_max must be at least 1");
-        check(self.limits.prune_rows_max >= 1, "limits.prune_rows_max must be at least 1");
-        check((1..=500).contains(&self.page.containers_max), "page.containers_max must be from 1 to 500");
-        check((1..=500).contains(&self.page.section_max), "page.section_max must be from 1 to 500");
-        check(self.page.text_chars_max >= 200, "page.text_chars_max must be at least 200");
-        let durations = [
-            ("database.acquire_timeout", self.database.acquire_timeout),
-            ("database.statement_timeout", self.database.statement_timeout),
-            ("database.idle_transaction_timeout", self.database.idle_transaction_timeout),
-            ("limits.request_timeout", self.limits.request_timeout),
-            ("limits.retry_after", self.limits.retry_after),
-            ("limits.idempotency_kept", self.limits.idempotency_kept),
-            ("limits.changes_kept", self.limits.changes_kept),
-            ("limits.prune_every", self.limits.prune_every),
-            ("limits.retire_every", self.limits.retire_every),
-            ("limits.keys_refresh", self.limits.keys_refresh),
-            ("page.follow_every", self.page.follow_every),
-            ("page.look_every", self.page.look_every),
-        ];
-        for (key, duration) in durations {
-            check(!duration.is_zero(), &format!("{key} must be longer than nothing"));
-        }
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn router(app: &App) -> Router {
 }
 
 async fn workspaces(State(app): State<App>) -> Result<Response, Failed> {
-    let most = app.limits.page_items_max;
+    let most = app.limits.page_items_max.get();
     let heads = app.store.heads(None, most).await?;
     let aliases = app.store.aliases(None, most).await?;
     Ok(assets::render(StatusCode::OK, "workspaces.html", &view::workspaces(&heads, &aliases, most)))

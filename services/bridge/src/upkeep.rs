@@ -28,10 +28,10 @@ async fn work(app: &Parts, config: &Config) {
     prepare(app, config).await;
     let limits = &app.limits;
     let mut ping = every(PING_EVERY);
-    let mut look = every(app.page.look_every);
+    let mut look = every(*app.page.look_every);
     let mut count = every(COUNT_EVERY);
-    let mut prune = every(limits.prune_every);
-    let mut sweep = every(limits.retire_every);
+    let mut prune = every(*limits.prune_every);
+    let mut sweep = every(*limits.retire_every);
     loop {
         // Each branch is a few statements with a time limit; one after the other is soon enough.
         let outcome = tokio::select! {
@@ -109,7 +109,7 @@ async fn count_objects(app: &Parts) -> Result<()> {
 /// A batch of each workspace that is being removed, whoever began it.
 async fn remove_retired(app: &Parts) -> Result<()> {
     for workspace in app.store.leaving().await? {
-        if app.store.sweep(&workspace, app.limits.retire_rows_max).await? == Leaving::Gone {
+        if app.store.sweep(&workspace, app.limits.retire_rows_max.get()).await? == Leaving::Gone {
             tracing::info!(workspace, "all rows of a retired workspace are removed");
         }
     }
@@ -118,8 +118,8 @@ async fn remove_retired(app: &Parts) -> Result<()> {
 
 async fn remove_old(app: &Parts) -> Result<()> {
     let limits = &app.limits;
-    let answers = app.store.prune_answers(limits.idempotency_kept, limits.prune_rows_max).await?;
-    let changes = app.store.prune_changes(limits.changes_kept, limits.prune_rows_max).await?;
+    let answers = app.store.prune_answers(*limits.idempotency_kept, limits.prune_rows_max.get()).await?;
+    let changes = app.store.prune_changes(*limits.changes_kept, limits.prune_rows_max.get()).await?;
     if answers + changes > 0 {
         tracing::info!(answers, changes, "removed what is old");
     }

@@ -195,11 +195,7 @@ impl Config {
     fn check_ghl(&self, problems: &mut Problems) {
         let ghl = &self.ghl;
         problems.check(!ghl.base_url.cannot_be_a_base(), "ghl.base_url", "must be an http or https address");
-        problems.extend(ghl.rate.problems().into_iter().map(|problem| format!("ghl.rate.{problem}")));
-        problems.check(ghl.body_bytes_max > 0, "ghl.body_bytes_max", "must be greater than zero");
-        problems.check(ghl.events_bytes_max > 0, "ghl.events_bytes_max", "must be greater than zero");
-        problems.check(!ghl.connect_timeout.is_zero(), "ghl.connect_timeout", "must be greater than zero");
-        problems.check(!ghl.request_timeout.is_zero(), "ghl.request_timeout", "must be greater than zero");
+        problems.nest("ghl.rate", &ghl.rate);
     }
 }
 

@@ -127,7 +127,7 @@ impl<'a> Batch<'a> {
         let ended = worn_out.into_iter().map(|out| (Some(Ended::worn_out(deliveries_max)), out)).collect();
         fates.extend(self.settle(&location_id, ended).await);
         let limits = &self.context.config.bridge;
-        for piece in pieces(apply, |out| out.wire.len() + 1, limits.items_max, limits.body_bytes_max) {
+        for piece in pieces(apply, |out| out.wire.len() + 1, limits.items_max.get(), limits.body_bytes_max.get()) {
             fates.extend(self.deliver(&location_id, &workspace, piece).await);
         }
         fates

@@ -10,6 +10,7 @@ use domain::Workspace;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use pagico::Bridge;
 use serde_json::Value;
+use settings::Period;
 use tests::lives;
 use tests::replays::{self, Client};
 use tests::system::{KEY, System, SystemSettings};
@@ -147,12 +148,12 @@ async fn bare(system: &System) -> anyhow::Result<f64> {
         url: system.address("bridge", "http")?.parse()?,
         key: KEY.into(),
         key_file: None,
-        connect_timeout: Duration::from_secs(5),
-        request_timeout: Duration::from_secs(20),
-        answer_bytes_max: 16 << 20,
-        items_max: WRITE_ITEMS,
-        body_bytes_max: 8 << 20,
-        page_items: 500,
+        connect_timeout: Period::from_secs(5),
+        request_timeout: Period::from_secs(20),
+        answer_bytes_max: (16_usize << 20).try_into()?,
+        items_max: WRITE_ITEMS.try_into()?,
+        body_bytes_max: (8_usize << 20).try_into()?,
+        page_items: 500_u32.try_into()?,
     })?;
     bridge.create(&workspace).await?;
     let begin = Instant::now();

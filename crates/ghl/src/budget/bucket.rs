@@ -31,7 +31,7 @@ impl Bucket {
 
     /// GHL's word counts where it allows less than is configured.
     fn window(&self, rate: &Rate) -> (f64, Duration) {
-        let configured = (f64::from(rate.window_calls_max), rate.window);
+        let configured = (f64::from(rate.window_calls_max.get()), *rate.window);
         match self.said {
             Some((calls, window)) if calls / window.as_secs_f64() < configured.0 / configured.1.as_secs_f64() => (calls, window),
             Some(_) | None => configured,
@@ -94,12 +94,12 @@ impl Bucket {
     /// Never assumes more than GHL says is left; spreads the last tenth over the rest of its interval.
     pub(super) fn answered(&mut self, rate: &Rate, left: Left, now: Now) {
         if let Some(limit) = left.limit.filter(|limit| *limit > 0) {
-            let interval = left.interval.filter(|interval| !interval.is_zero()).unwrap_or(rate.window);
+            let interval = left.interval.filter(|interval| !interval.is_zero()).unwrap_or(*rate.window);
             self.said = Some((u32::try_from(limit).map_or(4_294_967_295.0, f64::from), interval));
         }
         let Some(remaining) = left.remaining else { return };
         self.tokens = self.tokens.min(u32::try_from(remaining).map_or(4_294_967_295.0, f64::from));
-        let (limit, interval) = (left.limit.unwrap_or_else(|| rate.window_calls_max.into()), left.interval.unwrap_or(rate.window));
+        let (limit, interval) = (left.limit.unwrap_or_else(|| rate.window_calls_max.get().into()), left.interval.unwrap_or(*rate.window));
         if remaining.saturating_mul(10) < limit {
             let gap = interval / u32::try_from(remaining + 1).unwrap_or(u32::MAX);
             self.held_until = self.held_until.max(now.steady + gap);

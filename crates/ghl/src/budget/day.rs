@@ -24,7 +24,7 @@ pub(super) struct Day {
 
 impl Day {
     pub(super) fn new(rate: &Rate, now: Now) -> Self {
-        let (number, limit) = (number_of(now), rate.day_calls_max);
+        let (number, limit) = (number_of(now), rate.day_calls_max.get());
         Self { number, left: limit, limit, spread_at: now.steady, probe_at: now.steady }
     }
 

@@ -1,8 +1,10 @@
 //! What a location may spend: as it is configured, and as GHL's answers say.
 
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use settings::{Check, Period, Problems};
 
 /// The allowance of one location.
 ///
@@ -14,11 +16,10 @@ pub struct Rate {
     /// Calls a second in the long run.
     pub calls_per_second: f64,
     /// Calls that GHL allows in any `window`, bursts included. A tenth of them is kept for calls that arrive late.
-    pub window_calls_max: u32,
-    #[serde(with = "humantime_serde")]
-    pub window: Duration,
+    pub window_calls_max: NonZeroU32,
+    pub window: Period,
     /// Calls that GHL allows a day, until its answers say otherwise. Days are taken to begin at midnight UTC, which nobody documents.
-    pub day_calls_max: u64,
+    pub day_calls_max: NonZeroU64,
     /// When less than this part of the day's calls is left, sweeps and backfills spread it over the hours that are left.
     pub spread_below: f64,
     /// The part of the allowance that only hints may use up.
@@ -29,8 +30,7 @@ pub struct Rate {
     #[serde(with = "humantime_serde")]
     pub throttled_pause: Duration,
     /// How long it takes from the slowest pace back to the whole one; each 429 halves the pace.
-    #[serde(with = "humantime_serde")]
-    pub recovery: Duration,
+    pub recovery: Period,
     /// A call that has to wait longer than this for its turn is turned away instead.
     #[serde(with = "humantime_serde")]
     pub wait_max: Duration,
@@ -40,39 +40,29 @@ impl Default for Rate {
     fn default() -> Self {
         Self {
             calls_per_second: 8.0,
-            window_calls_max: 100,
-            window: Duration::from_secs(10),
-            day_calls_max: 200_000,
+            window_calls_max: const { NonZeroU32::new(100).unwrap() },
+            window: Period::from_secs(10),
+            day_calls_max: const { NonZeroU64::new(200_000).unwrap() },
             spread_below: 0.5,
             hints_reserve: 0.2,
             shares: Shares { watch: 0.1, sweep: 0.1, backfill: 0.05 },
             throttled_pause: Duration::from_secs(10),
-            recovery: Duration::from_secs(300),
+            recovery: Period::from_secs(300),
             wait_max: Duration::from_secs(60),
         }
     }
 }
 
-impl Rate {
-    /// Every mistake at once, each naming its key.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if !(self.calls_per_second > 0.0 && self.calls_per_second.is_finite()) {
-            problems.push("calls_per_second must be more than 0".to_owned());
-        }
+impl Check for Rate {
+    fn check(&self, problems: &mut Problems) {
+        let is_rate = self.calls_per_second > 0.0 && self.calls_per_second.is_finite();
+        problems.check(is_rate, "calls_per_second", "must be greater than zero");
         for (key, part) in [("spread_below", self.spread_below), ("hints_reserve", self.hints_reserve)] {
-            if !(0.0..=1.0).contains(&part) {
-                problems.push(format!("{key} must be between 0 and 1"));
-            }
+            problems.check((0.0..=1.0).contains(&part), key, "must be from 0 to 1");
         }
         let Shares { watch, sweep, backfill } = self.shares;
-        if [watch, sweep, backfill].iter().any(|share| !(0.0..1.0).contains(share)) || watch + sweep + backfill >= 1.0 {
-            problems.push("shares must be at least 0 each and less than 1 together".to_owned());
-        }
-        if self.day_calls_max == 0 || self.window_calls_max == 0 || self.window.is_zero() || self.recovery.is_zero() {
-            problems.push("day_calls_max, window_calls_max, window and recovery must be more than nothing".to_owned());
-        }
-        problems
+        let are_parts = [watch, sweep, backfill].iter().all(|share| (0.0..1.0).contains(share)) && watch + sweep + backfill < 1.0;
+        problems.check(are_parts, "shares", "must be at least 0 each and less than 1 together");
     }
 }
 

@@ -58,11 +58,12 @@ impl Transport {
     }
 
     async fn plain(&self, call: reqwest::RequestBuilder, app: &AppSettings) -> Result<Raw, Error> {
-        let call = call.timeout(app.request_timeout).header("Version", &app.version).header("Accept", "application/json");
+        let call = call.timeout(*app.request_timeout).header("Version", &app.version).header("Accept", "application/json");
         let mut response = call.send().await.map_err(|error| unavailable("no answer", None, error))?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        let body =
-            bounded(response, self.settings.body_bytes_max).await.map_err(|error| unavailable("answer broke off", Some(status), error))?;
+        let body = bounded(response, self.settings.body_bytes_max.get())
+            .await
+            .map_err(|error| unavailable("answer broke off", Some(status), error))?;
         Ok(Raw { status, headers, body })
     }
 

@@ -1,8 +1,9 @@
 //! How GHL is reached.
 
-use std::time::Duration;
+use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
+use settings::Period;
 use url::Url;
 
 use crate::budget::Rate;
@@ -13,16 +14,14 @@ use crate::operations::{Family, LIST_EVENTS, Operation};
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub base_url: Url,
-    #[serde(with = "humantime_serde")]
-    pub connect_timeout: Duration,
+    pub connect_timeout: Period,
     /// The whole of one call, its answer included.
-    #[serde(with = "humantime_serde")]
-    pub request_timeout: Duration,
+    pub request_timeout: Period,
     /// The longest answer that is read. A contact's notes come in one answer, however many there are.
-    pub body_bytes_max: usize,
+    pub body_bytes_max: NonZeroUsize,
     /// The longest list of calendar events that is read: there is no paging, and whoever asked can ask for a shorter time span.
     #[serde(default = "events_bytes_max")]
-    pub events_bytes_max: usize,
+    pub events_bytes_max: NonZeroUsize,
     /// Whether the deprecated `GET /contacts/` may be asked. GHL's v3 does not have it.
     #[serde(default)]
     pub legacy_contact_list: bool,
@@ -30,8 +29,8 @@ pub struct Settings {
     pub rate: Rate,
 }
 
-fn events_bytes_max() -> usize {
-    2 << 20
+const fn events_bytes_max() -> NonZeroUsize {
+    const { NonZeroUsize::new(2 << 20).unwrap() }
 }
 
 /// The `Version` header by family of endpoints. GHL promises none of them an end.
@@ -66,6 +65,6 @@ impl Versions {
 
 impl Settings {
     pub(super) fn bytes_max(&self, operation: &Operation) -> usize {
-        if operation.name == LIST_EVENTS.name { self.events_bytes_max } else { self.body_bytes_max }
+        if operation.name == LIST_EVENTS.name { self.events_bytes_max.get() } else { self.body_bytes_max.get() }
     }
 }

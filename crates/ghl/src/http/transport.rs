@@ -66,8 +66,8 @@ impl Transport {
             drop(rustls::crypto::ring::default_provider().install_default());
         }
         let http = reqwest::Client::builder()
-            .connect_timeout(settings.connect_timeout)
-            .timeout(settings.request_timeout)
+            .connect_timeout(*settings.connect_timeout)
+            .timeout(*settings.request_timeout)
             // A redirect would carry the token to another host.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("pagico-mirror/", env!("CARGO_PKG_VERSION")))

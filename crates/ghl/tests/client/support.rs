@@ -1,5 +1,6 @@
 //! A small server that says what it was asked and answers as prepared.
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use axum::http::{HeaderMap, Response};
 use domain::{ContactId, LocationId};
 use ghl::{Client, Rate, Settings, Transport, Versions};
 use serde_json::Value;
+use settings::Period;
 
 /// What the server was asked.
 #[derive(Clone, Debug)]
@@ -74,10 +76,10 @@ impl Server {
     pub(crate) fn client_with(&self, change: impl FnOnce(&mut Settings)) -> Client {
         let mut settings = Settings {
             base_url: self.base_url.parse().unwrap(),
-            connect_timeout: Duration::from_secs(2),
-            request_timeout: Duration::from_secs(5),
-            body_bytes_max: 100_000,
-            events_bytes_max: 50_000,
+            connect_timeout: Period::from_secs(2),
+            request_timeout: Period::from_secs(5),
+            body_bytes_max: NonZeroUsize::new(100_000).unwrap(),
+            events_bytes_max: NonZeroUsize::new(50_000).unwrap(),
             legacy_contact_list: false,
             versions: Versions::default(),
             rate: Rate { wait_max: Duration::from_secs(2), ..Rate::default() },

@@ -1,8 +1,8 @@
 //! Every request that the client can send.
 
 use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use domain::{ContactId, LocationId, RecordId};
 use ghl::{
@@ -11,6 +11,7 @@ use ghl::{
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use settings::Period;
 
 /// What is asked about.
 pub(crate) struct Subject {
@@ -39,13 +40,13 @@ pub(crate) fn transport(base_url: &str, versions: Versions) -> (Transport, Statu
     };
     let settings = Settings {
         base_url: base_url.parse().unwrap(),
-        connect_timeout: Duration::from_secs(5),
-        request_timeout: Duration::from_secs(30),
-        body_bytes_max: 1 << 24,
-        events_bytes_max: 1 << 24,
+        connect_timeout: Period::from_secs(5),
+        request_timeout: Period::from_secs(30),
+        body_bytes_max: NonZeroUsize::new(1 << 24).unwrap(),
+        events_bytes_max: NonZeroUsize::new(1 << 24).unwrap(),
         legacy_contact_list: true,
         versions,
-        rate: Rate { calls_per_second: 1e6, window_calls_max: u32::MAX, ..Rate::default() },
+        rate: Rate { calls_per_second: 1e6, window_calls_max: NonZeroU32::MAX, ..Rate::default() },
     };
     (Transport::new(settings, Arc::new(on_call)).unwrap(), statuses)
 }

@@ -1,11 +1,11 @@
 //! Every request of the client before a judge that knows the vendor's OpenAPI files.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use domain::{ContactId, LocationId, RecordId};
 use ghl::{AppSettings, Holder, OAuth, OAuthError, OPERATIONS, Versions, Zone};
 use serde_json::{Value, json};
+use settings::Period;
 
 use crate::everything::{Subject, all_arguments, client, rare_reads, reads, transport, v3, writes};
 use crate::judge;
@@ -69,7 +69,7 @@ async fn check_oauth(version: &str, header: &str) {
         authorize_url: "https://marketplace.example/oauth/chooselocation".parse().unwrap(),
         scopes: vec!["contacts.readonly".to_owned()],
         version: header.to_owned(),
-        request_timeout: Duration::from_secs(30),
+        request_timeout: Period::from_secs(30),
     };
     let oauth = OAuth::new(transport(&prism.base_url, Versions::default()).0, app);
     let location_id = LocationId::new("ve9EPM428h8vShlRW1KT").unwrap();

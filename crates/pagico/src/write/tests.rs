@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use domain::{ContactContent, ContactId, EventId, LocationId, ObjectKind, Policy, Rules};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use settings::Period;
 
 use super::*;
 use crate::Settings;
@@ -34,12 +35,12 @@ async fn bridge(status: u16, headers: &[(&'static str, &'static str)], body: &st
         url,
         key: SecretString::from("k".to_owned()),
         key_file: None,
-        connect_timeout: Duration::from_secs(5),
-        request_timeout: Duration::from_secs(5),
-        answer_bytes_max: 1_000,
-        items_max: 500,
-        body_bytes_max: 1_000_000,
-        page_items: 500,
+        connect_timeout: Period::from_secs(5),
+        request_timeout: Period::from_secs(5),
+        answer_bytes_max: 1_000_usize.try_into().unwrap(),
+        items_max: 500_usize.try_into().unwrap(),
+        body_bytes_max: 1_000_000_usize.try_into().unwrap(),
+        page_items: 500_u32.try_into().unwrap(),
     };
     (Bridge::new(settings).unwrap(), asked)
 }

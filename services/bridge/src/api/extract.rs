@@ -84,9 +84,9 @@ pub(super) fn from_query<T>(query: InQuery<T>) -> Answer<T> {
 }
 
 pub(super) fn page_size(app: &Parts, limit: Option<u32>) -> Answer<u32> {
-    let most = app.limits.page_items_max;
+    let most = app.limits.page_items_max.get();
     match limit {
-        None => Ok(app.limits.page_items),
+        None => Ok(app.limits.page_items.get()),
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),
         Some(_) => Err(Refused::unprocessable("invalid_limit", format!("limit must be from 1 to {most}"))),
     }

@@ -32,7 +32,7 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     chassis::trace::set_parent(&span, traceparent);
     // The turn is given back even to a client that sends its body drop by drop; an unfinished write is rolled back.
-    match tokio::time::timeout(app.limits.request_timeout, next.run(request).instrument(span)).await {
+    match tokio::time::timeout(*app.limits.request_timeout, next.run(request).instrument(span)).await {
         Ok(response) => response,
         Err(_) => {
             let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "the request took too long; nothing changed");

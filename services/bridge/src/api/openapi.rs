@@ -154,7 +154,7 @@ fn parameters(route: Route, limits: &Limits) -> Vec<Value> {
     let key = text("path", "key", limits.key_bytes_max, true);
     let about = "The next_cursor of the page before; empty or left out for the first page.";
     let cursor = json!({"in": "query", "name": "cursor", "schema": {"type": "string", "description": about}});
-    let limit = number("limit", false, 1, limits.page_items_max.into());
+    let limit = number("limit", false, 1, limits.page_items_max.get().into());
     let once = text("header", "Idempotency-Key", limits.idempotency_key_bytes_max, false);
     match route {
         Route::ListWorkspaces | Route::ListAliases => vec![cursor, limit],

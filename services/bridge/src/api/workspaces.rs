@@ -51,7 +51,7 @@ pub(super) async fn read(State(app): State<App>, path: InPath<String>) -> Answer
 /// The answer says whether all of it is gone already.
 pub(super) async fn retire(State(app): State<App>, path: InPath<String>) -> Answer<Response> {
     let workspace = workspace(&app, path)?;
-    let leaving = app.store.retire(&workspace, app.limits.retire_rows_max).await?;
+    let leaving = app.store.retire(&workspace, app.limits.retire_rows_max.get()).await?;
     tracing::info!(workspace, "a workspace is retired");
     app.live.forget(&workspace);
     let (status, gone) = match leaving {

@@ -120,7 +120,7 @@ async fn later(follower: &mut Follower) -> Option<Signal> {
             () = switched(follower.by.as_mut()) => follower.switched = true,
         }
         // Changes come in showers: one signal for what comes together.
-        sleep(follower.app.page.follow_every).await;
+        sleep(*follower.app.page.follow_every).await;
     }
 }
 

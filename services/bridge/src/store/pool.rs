@@ -25,13 +25,13 @@ impl Store {
         let options = PgConnectOptions::from_str(database.url.expose_secret())?
             .application_name("pagico-mirror bridge")
             .options([
-                ("statement_timeout", milliseconds(database.statement_timeout)),
-                ("idle_in_transaction_session_timeout", milliseconds(database.idle_transaction_timeout)),
+                ("statement_timeout", milliseconds(*database.statement_timeout)),
+                ("idle_in_transaction_session_timeout", milliseconds(*database.idle_transaction_timeout)),
             ])
             .disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(database.connections_max)
-            .acquire_timeout(database.acquire_timeout)
+            .acquire_timeout(*database.acquire_timeout)
             .test_before_acquire(false)
             .before_acquire(|connection, idle| {
                 Box::pin(async move { Ok(idle.idle_for < IDLE_TRUSTED || connection.ping().await.is_ok()) })

@@ -31,7 +31,6 @@ impl OAuthSettings {
 
 impl Check for OAuthSettings {
     fn check(&self, problems: &mut Problems) {
-        problems.check(!self.app.request_timeout.is_zero(), "app.request_timeout", "must be greater than zero");
         if self.is_given() {
             problems.check(!self.app.client_secret.expose_secret().is_empty(), "app.client_secret", "must be given");
             problems.check(!self.app.app_id.is_empty(), "app.app_id", "must be given");

@@ -1,4 +1,4 @@
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use domain::{ContactId, LocationId};
@@ -54,20 +54,20 @@ impl Fixture {
             authorize_url: format!("{}/oauth/chooselocation", self.sandbox.base_url()).parse().unwrap(),
             scopes: vec!["contacts.readonly".to_owned()],
             version: "2021-07-28".to_owned(),
-            request_timeout: Duration::from_secs(10),
+            request_timeout: Period::from_secs(10),
         }
     }
 
     fn transport(&self) -> Transport {
         let settings = ghl::Settings {
             base_url: self.sandbox.base_url().parse().unwrap(),
-            connect_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(20),
-            body_bytes_max: 1 << 20,
-            events_bytes_max: 1 << 20,
+            connect_timeout: Period::from_secs(5),
+            request_timeout: Period::from_secs(20),
+            body_bytes_max: NonZeroUsize::new(1 << 20).unwrap(),
+            events_bytes_max: NonZeroUsize::new(1 << 20).unwrap(),
             legacy_contact_list: false,
             versions: Versions::default(),
-            rate: Rate { calls_per_second: 1e6, window_calls_max: u32::MAX, ..Rate::default() },
+            rate: Rate { calls_per_second: 1e6, window_calls_max: NonZeroU32::MAX, ..Rate::default() },
         };
         Transport::new(settings, Arc::new(|_| {})).unwrap()
     }
