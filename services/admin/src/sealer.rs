@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use chassis::Shutdown;
 use chassis::tasks::sleep;
 use domain::LocationId;
-use eventlog::{EventLog, Verification};
+use eventlog::{Chain, EventLog, Verification};
 use jiff::Timestamp;
 use proof::{BEGINNING, Checkpoint, PublicKey, SigningKey};
 use secrecy::ExposeSecret;
@@ -70,14 +70,14 @@ async fn seal_all(log: &EventLog, seal: &Seal, how: &Verification) {
         Err(error) => return tracing::warn!(%error, "the locations to seal cannot be read"),
     };
     for location in locations.into_iter().filter(|location| location.head > 0) {
-        if let Err(error) = seal_one(log, seal, how, &location.location_id, location.head).await {
+        if let Err(error) = seal_one(log.chain(), seal, how, &location.location_id, location.head).await {
             let error = format!("{error:#}");
             tracing::error!(location.id = %location.location_id, error, "the log was not sealed");
         }
     }
 }
 
-async fn seal_one(log: &EventLog, seal: &Seal, how: &Verification, location_id: &LocationId, head: u64) -> anyhow::Result<()> {
+async fn seal_one(chain: &Chain, seal: &Seal, how: &Verification, location_id: &LocationId, head: u64) -> anyhow::Result<()> {
     let last = seal.checkpoints_of(location_id).await.context("checkpoints")?.into_iter().next_back();
     let last = last.filter(|last| last.key_id == seal.public_key().id());
     let beginning = match last {
@@ -91,7 +91,7 @@ async fn seal_one(log: &EventLog, seal: &Seal, how: &Verification, location_id: 
             (last.seq, last.hash)
         }
     };
-    let verified = log.chain().verify(location_id, &Verification { after: beginning, ..how.clone() }, |_, _| ()).await?;
+    let verified = chain.verify(location_id, &Verification { after: beginning, ..how.clone() }, |_, _| ()).await?;
     let checkpoint = Checkpoint::sign(&seal.key, location_id.clone(), verified.head, verified.hash, Timestamp::now());
     let checkpoints = seal.checkpoints.clone();
     if tokio::task::spawn_blocking(move || checkpoints.append(&checkpoint)).await?.context("the checkpoint file")? {

@@ -61,7 +61,7 @@ impl api::admin_server::Admin for Service {
             api::ContactFilter::Behind => ContactFilter::Behind,
             api::ContactFilter::Parked => ContactFilter::Parked,
         };
-        let location_id = request::location(&self.log, &request.location_id).await?;
+        let location_id = request::location(self.log.locations(), &request.location_id).await?;
         let size = request::rows(request.page_size, &self.limits)?;
         let after = request::cursor(&request.page_token, |token| ContactId::new(token).ok())?;
         let rows = self.log.answers().contacts(&location_id, filter, after.as_ref(), size + 1).await.map_err(status_of_log)?;
@@ -71,7 +71,8 @@ impl api::admin_server::Admin for Service {
 
     async fn get_contact(&self, request: Request<api::GetContactRequest>) -> Result<Response<api::GetContactResponse>, Status> {
         let request = request.into_inner();
-        let (location_id, contact_id) = (request::location(&self.log, &request.location_id).await?, request::contact(&request.contact_id)?);
+        let (location_id, contact_id) =
+            (request::location(self.log.locations(), &request.location_id).await?, request::contact(&request.contact_id)?);
         let state = self.log.answers().contact(&location_id, &contact_id).await.map_err(status_of_log)?;
         let waiting_since = self.waiting_since(&location_id, &state).await?;
         Ok(Response::new(answers::contact_state(state, waiting_since, Timestamp::now())))
@@ -79,11 +80,12 @@ impl api::admin_server::Admin for Service {
 
     async fn get_history(&self, request: Request<api::GetHistoryRequest>) -> Result<Response<api::GetHistoryResponse>, Status> {
         let query = request.get_ref();
-        let (location_id, contact_id) = (request::location(&self.log, &query.location_id).await?, request::contact(&query.contact_id)?);
+        let (location_id, contact_id) =
+            (request::location(self.log.locations(), &query.location_id).await?, request::contact(&query.contact_id)?);
         let size = request::rows(query.page_size, &self.limits)?;
         let before = request::number_cursor(&query.page_token)?;
         let (selection, fields) = request::filter(query.filter.clone())?;
-        request::record_access(&self.log, &request, "GetHistory", &location_id, Some(&contact_id)).await?;
+        request::record_access(self.log.answers(), &request, "GetHistory", &location_id, Some(&contact_id)).await?;
         let history = History { log: &self.log, limits: &self.limits, location_id: &location_id, contact_id: &contact_id };
         let (page, next) = history.page(&selection, &fields, before, size).await.map_err(status_of_log)?;
         if page.is_empty() && !self.log.answers().has_contact(&location_id, &contact_id).await.map_err(status_of_log)? {
@@ -99,7 +101,7 @@ impl api::admin_server::Admin for Service {
 
     async fn watch_events(&self, request: Request<api::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
         let query = request.get_ref();
-        let location_id = request::location(&self.log, &query.location_id).await?;
+        let location_id = request::location(self.log.locations(), &query.location_id).await?;
         let contact_id = request::optional_contact(&query.contact_id)?;
         let (selection, fields) = request::filter(query.filter.clone())?;
         let locations = self.log.locations().list().await.map_err(status_of_log)?;
@@ -110,7 +112,7 @@ impl api::admin_server::Admin for Service {
             return Err(Status::out_of_range(format!("position {after} is past the end of the log, which is {head}")));
         }
         let permit = stream::permit(&self.watchers, "too many streams of events are open; close one and try again")?;
-        request::record_access(&self.log, &request, "WatchEvents", &location_id, contact_id.as_ref()).await?;
+        request::record_access(self.log.answers(), &request, "WatchEvents", &location_id, contact_id.as_ref()).await?;
         let (log, limits) = (self.log.clone(), self.limits.clone());
         let watch = Watch { log, location_id, contact_id, selection, fields, after, limits };
         Ok(Response::new(stream::start(Some(permit), &self.stop, 16, |events| watch.send(events))))
@@ -128,7 +130,7 @@ impl api::admin_server::Admin for Service {
 
     async fn redrive(&self, request: Request<api::RedriveRequest>) -> Result<Response<api::RedriveResponse>, Status> {
         let request = request.into_inner();
-        let location_id = request::location(&self.log, &request.location_id).await?;
+        let location_id = request::location(self.log.locations(), &request.location_id).await?;
         let parked_id = request.parked_id.parse::<Uuid>();
         let parked_id = parked_id.map_err(|_| Status::invalid_argument("parked_id was not issued by ListParked"))?;
         let parked = self.log.parked().redrive(&location_id, parked_id, request::operator(&request.who)).await.map_err(status_of_log)?;

@@ -59,11 +59,12 @@ impl Service {
 impl api::audit_server::Audit for Service {
     async fn blame(&self, request: Request<api::BlameRequest>) -> Result<Response<api::BlameResponse>, Status> {
         let query = request.get_ref();
-        let (location_id, contact_id) = (request::location(&self.log, &query.location_id).await?, request::contact(&query.contact_id)?);
+        let (location_id, contact_id) =
+            (request::location(self.log.locations(), &query.location_id).await?, request::contact(&query.contact_id)?);
         let size = usize::try_from(request::rows(query.page_size, &self.limits)?).unwrap_or(usize::MAX);
         let before = request::number_cursor(&query.page_token)?;
         let blame = blame(query)?;
-        request::record_access(&self.log, &request, "Blame", &location_id, Some(&contact_id)).await?;
+        request::record_access(self.log.answers(), &request, "Blame", &location_id, Some(&contact_id)).await?;
         let (mut values, unreadable) = self.reader().blame(&location_id, &contact_id, blame).await?;
         if values.is_empty() && !self.log.answers().has_contact(&location_id, &contact_id).await.map_err(status_of_log)? {
             return Err(unknown_contact());
@@ -82,19 +83,21 @@ impl api::audit_server::Audit for Service {
         request: Request<api::GetContactAsOfRequest>,
     ) -> Result<Response<api::GetContactAsOfResponse>, Status> {
         let query = request.get_ref();
-        let (location_id, contact_id) = (request::location(&self.log, &query.location_id).await?, request::contact(&query.contact_id)?);
+        let (location_id, contact_id) =
+            (request::location(self.log.locations(), &query.location_id).await?, request::contact(&query.contact_id)?);
         let point = self.reader().point(&location_id, query.at.as_ref(), None).await?;
-        request::record_access(&self.log, &request, "GetContactAsOf", &location_id, Some(&contact_id)).await?;
+        request::record_access(self.log.answers(), &request, "GetContactAsOf", &location_id, Some(&contact_id)).await?;
         let past = self.reader().contact(&location_id, &contact_id, point).await?;
         Ok(Response::new(api::GetContactAsOfResponse { contact: Some(answers::snapshot(&contact_id, past)) }))
     }
 
     async fn diff(&self, request: Request<api::DiffRequest>) -> Result<Response<api::DiffResponse>, Status> {
         let query = request.get_ref();
-        let (location_id, contact_id) = (request::location(&self.log, &query.location_id).await?, request::contact(&query.contact_id)?);
+        let (location_id, contact_id) =
+            (request::location(self.log.locations(), &query.location_id).await?, request::contact(&query.contact_id)?);
         let from = self.reader().point(&location_id, query.from.as_ref(), Some(BEGINNING)).await?;
         let to = self.reader().point(&location_id, query.to.as_ref(), None).await?;
-        request::record_access(&self.log, &request, "Diff", &location_id, Some(&contact_id)).await?;
+        request::record_access(self.log.answers(), &request, "Diff", &location_id, Some(&contact_id)).await?;
         let from = self.reader().contact(&location_id, &contact_id, from).await?;
         let to = self.reader().contact(&location_id, &contact_id, to).await?;
         Ok(Response::new(api::DiffResponse { contact: Some(answers::difference(&contact_id, &from, &to)) }))
@@ -104,10 +107,10 @@ impl api::audit_server::Audit for Service {
 
     async fn export_as_of(&self, request: Request<api::ExportAsOfRequest>) -> Result<Response<Self::ExportAsOfStream>, Status> {
         let query = request.get_ref();
-        let location_id = request::location(&self.log, &query.location_id).await?;
+        let location_id = request::location(self.log.locations(), &query.location_id).await?;
         let point = self.reader().point(&location_id, query.at.as_ref(), None).await?;
         let (after, permit) = (request::optional_contact(&query.after_contact_id)?, self.permit()?);
-        request::record_access(&self.log, &request, "ExportAsOf", &location_id, None).await?;
+        request::record_access(self.log.answers(), &request, "ExportAsOf", &location_id, None).await?;
         let answer = |contact: ExportedContact| contact.snapshot().map(|contact| api::ExportAsOfResponse { contact: Some(contact) });
         Ok(self.export(permit, location_id, after, Moments::AsOf(point), answer))
     }
@@ -116,18 +119,18 @@ impl api::audit_server::Audit for Service {
 
     async fn export_diff(&self, request: Request<api::ExportDiffRequest>) -> Result<Response<Self::ExportDiffStream>, Status> {
         let query = request.get_ref();
-        let location_id = request::location(&self.log, &query.location_id).await?;
+        let location_id = request::location(self.log.locations(), &query.location_id).await?;
         let from = self.reader().point(&location_id, query.from.as_ref(), Some(BEGINNING)).await?;
         let to = self.reader().point(&location_id, query.to.as_ref(), None).await?;
         let (after, permit) = (request::optional_contact(&query.after_contact_id)?, self.permit()?);
-        request::record_access(&self.log, &request, "ExportDiff", &location_id, None).await?;
+        request::record_access(self.log.answers(), &request, "ExportDiff", &location_id, None).await?;
         let answer = |contact: ExportedContact| contact.difference().map(|contact| api::ExportDiffResponse { contact: Some(contact) });
         Ok(self.export(permit, location_id, after, Moments::Diff { from, to }, answer))
     }
 
     async fn list_access(&self, request: Request<api::ListAccessRequest>) -> Result<Response<api::ListAccessResponse>, Status> {
         let query = request.get_ref();
-        let location_id = request::location(&self.log, &query.location_id).await?;
+        let location_id = request::location(self.log.locations(), &query.location_id).await?;
         let filter = AccessFilter {
             contact_id: request::optional_contact(&query.contact_id)?,
             who: request::given(&query.who).map(str::to_owned),

@@ -95,7 +95,7 @@ impl Service {
     }
 
     async fn whom(&self, location_id: &str, contact_id: &str) -> Result<(LocationId, ContactId), Status> {
-        Ok((request::location(&self.eraser.log, location_id).await?, request::contact(contact_id)?))
+        Ok((request::location(self.eraser.log.locations(), location_id).await?, request::contact(contact_id)?))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chassis::Shutdown;
 use domain::LocationId;
-use eventlog::{Error, EventLog, Verification, Verified};
+use eventlog::{Chain, Error, EventLog, Verification, Verified};
 use proof::{Checkpoint, PublicKey, extends};
 use proto::proof::v1 as api;
 use proto::proof::v1::verify_log_response::Step;
@@ -60,7 +60,7 @@ impl api::proof_server::Proof for Service {
 
     async fn verify_log(&self, request: Request<api::VerifyLogRequest>) -> Result<Response<Self::VerifyLogStream>, Status> {
         let request = request.into_inner();
-        let location_id = request::location(&self.log, &request.location_id).await?;
+        let location_id = request::location(self.log.locations(), &request.location_id).await?;
         if request.positions.len() > self.settings.positions_max {
             return Err(Status::invalid_argument(format!("more than {} positions", self.settings.positions_max)));
         }
@@ -69,10 +69,10 @@ impl api::proof_server::Proof for Service {
         let positions: BTreeSet<u64> = request.positions.into_iter().collect();
         let wanted = positions.iter().copied().chain(checkpoints.iter().map(|checkpoint| checkpoint.seq)).collect();
         let how = Verification { wanted, ..self.settings.verification() };
-        let log = self.log.clone();
+        let chain = self.log.chain().clone();
         let keys: Vec<_> = self.seal.iter().map(Seal::public_key).collect();
         Ok(self.run(permit, |steps| async move {
-            let walked = walk(&log, &location_id, &how, &steps).await?;
+            let walked = walk(&chain, &location_id, &how, &steps).await?;
             // A caller that is gone needs no answer.
             drop(steps.send(Ok(judge(walked, &checkpoints, &keys, &positions))).await);
             Ok(())
@@ -84,7 +84,7 @@ impl api::proof_server::Proof for Service {
         request: Request<api::ListCheckpointsRequest>,
     ) -> Result<Response<api::ListCheckpointsResponse>, Status> {
         let request = request.into_inner();
-        let location_id = request::location(&self.log, &request.location_id).await?;
+        let location_id = request::location(self.log.locations(), &request.location_id).await?;
         let size = request::rows(request.page_size, &self.limits)?;
         let after = request::number_cursor(&request.page_token)?.unwrap_or(0);
         let seal = self.seal.as_ref();
@@ -103,11 +103,11 @@ impl api::proof_server::Proof for Service {
     type ExportLogStream = Answers<api::ExportLogResponse>;
 
     async fn export_log(&self, request: Request<api::ExportLogRequest>) -> Result<Response<Self::ExportLogStream>, Status> {
-        let location_id = request::location(&self.log, &request.into_inner().location_id).await?;
+        let location_id = request::location(self.log.locations(), &request.into_inner().location_id).await?;
         let permit = self.permit()?;
         let checkpoints = self.checkpoints_of(&location_id).await?;
         let key = self.seal.as_ref().map(Seal::public_key);
-        let export = Export { log: self.log.clone(), location_id, key, checkpoints, events: self.settings.export_events.get() };
+        let export = Export { chain: self.log.chain().clone(), location_id, key, checkpoints, events: self.settings.export_events.get() };
         Ok(self.run(permit, |pieces| async move { export.send(&pieces).await }))
     }
 
@@ -115,9 +115,9 @@ impl api::proof_server::Proof for Service {
 
     async fn import_log(&self, request: Request<Streaming<api::ImportLogRequest>>) -> Result<Response<Self::ImportLogStream>, Status> {
         let permit = self.permit()?;
-        let log = self.log.clone();
+        let chain = self.log.chain().clone();
         let limits = proof::Limits { record_bytes_max: self.settings.record_bytes_max.get(), ..proof::Limits::default() };
-        Ok(self.run(permit, |steps| async move { transfers::import(&log, request.into_inner(), limits, &steps).await }))
+        Ok(self.run(permit, |steps| async move { transfers::import(&chain, request.into_inner(), limits, &steps).await }))
     }
 }
 
@@ -128,7 +128,7 @@ enum Walked {
 
 /// Verifies the log and sends how far it is; progress that the caller does not take in time is left out.
 async fn walk(
-    log: &EventLog,
+    chain: &Chain,
     location_id: &LocationId,
     how: &Verification,
     sender: &Sender<api::VerifyLogResponse>,
@@ -137,7 +137,7 @@ async fn walk(
         let step = Some(Step::Progress(api::VerifyProgress { seq, head }));
         drop(sender.try_send(Ok(api::VerifyLogResponse { step })));
     };
-    match log.chain().verify(location_id, how, progress).await {
+    match chain.verify(location_id, how, progress).await {
         Ok(verified) => Ok(Walked::Whole(verified)),
         Err(Error::Corrupt { seq, problem, .. }) => Ok(Walked::Broken { seq, problem: problem.to_owned() }),
         Err(error) => Err(status_of_log(error)),

@@ -74,7 +74,7 @@ impl api::replay_server::Replay for Service {
         let permit = stream::permit(&self.0.plan_permits, PLANS_TAKEN)?;
         let query = request.get_ref();
         let (plan, rules) = plans::begin(&self.0, query.selection.clone().unwrap_or_default(), request::operator(&query.who)).await?;
-        request::record_access(&self.0.log, &request, "PlanReplay", &plan.location_id, plan.contact_id.as_ref()).await?;
+        request::record_access(self.0.log.answers(), &request, "PlanReplay", &plan.location_id, plan.contact_id.as_ref()).await?;
         let with_skipped = query.with_skipped;
         let context = Arc::clone(&self.0);
         let planning = |parts| async move { plans::make(&context, plan, rules, with_skipped, &parts).await };
@@ -175,7 +175,7 @@ impl api::replay_server::Replay for Service {
         let revision = context.rules_of(&generation).await?;
         let rules = plans::rules(context, None, &revision).await?;
         let contact_id = request::optional_contact(&query.contact_id)?;
-        request::record_access(&context.log, &request, "VerifyReplay", &location_id, contact_id.as_ref()).await?;
+        request::record_access(context.log.answers(), &request, "VerifyReplay", &location_id, contact_id.as_ref()).await?;
         let comparison = Comparison {
             log: context.log.clone(),
             bridge: context.bridge.clone(),

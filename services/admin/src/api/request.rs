@@ -1,7 +1,7 @@
 //! The parts that requests share, checked: the location, the contact, the page, the filter, and who asks.
 
 use domain::{ContactId, LocationId, RecordKind};
-use eventlog::{Access, EventLog, Selection, Span};
+use eventlog::{Access, Answers, Locations, Selection, Span};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use proto::admin::v1 as api;
@@ -18,11 +18,11 @@ const CAUSES: [&str; 6] = ["webhook", "poll", "sweep", "backfill", "operator", "
 const WHO_CHARACTERS_MAX: usize = 128;
 
 /// The named location, or the only one there is.
-pub(crate) async fn location(log: &EventLog, named: &str) -> Result<LocationId, Status> {
+pub(crate) async fn location(locations: &Locations, named: &str) -> Result<LocationId, Status> {
     if !named.is_empty() {
         return LocationId::new(named).map_err(|error| Status::invalid_argument(format!("location_id: {error}")));
     }
-    let mut locations = log.locations().list().await.map_err(status_of_log)?;
+    let mut locations = locations.list().await.map_err(status_of_log)?;
     match (locations.pop(), locations.len()) {
         (Some(only), 0) => Ok(only.location_id),
         (Some(_), more) => Err(Status::invalid_argument(format!("{} locations are connected; name one as location_id", more + 1))),
@@ -117,7 +117,7 @@ pub(crate) fn instant(at: &prost_types::Timestamp) -> Result<Timestamp, Status> 
 
 /// Writes down who asks, before anything is shown.
 pub(crate) async fn record_access<T>(
-    log: &EventLog,
+    answers: &Answers,
     request: &Request<T>,
     call: &str,
     location_id: &LocationId,
@@ -132,7 +132,7 @@ pub(crate) async fn record_access<T>(
         contact_id: contact_id.cloned(),
         traceparent: chassis::trace::traceparent(),
     };
-    log.answers().record_access(location_id, &access).await.map_err(status_of_access_log)
+    answers.record_access(location_id, &access).await.map_err(status_of_access_log)
 }
 
 fn caller(encoded: &str) -> String {

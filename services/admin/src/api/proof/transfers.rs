@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io::{self, Read};
 
 use domain::LocationId;
-use eventlog::{Arrivals, Arrived, Error, EventLog};
+use eventlog::{Arrivals, Arrived, Chain, Error};
 use proof::{Checkpoint, Flaw, Header, Limits, PublicKey, Reader, Record, Unproved, Writer};
 use proto::proof::v1 as api;
 use proto::proof::v1::import_log_response::Step;
@@ -27,7 +27,7 @@ type Steps = Sender<api::ImportLogResponse>;
 
 /// An export of a location.
 pub(crate) struct Export {
-    pub(crate) log: EventLog,
+    pub(crate) chain: Chain,
     pub(crate) location_id: LocationId,
     pub(crate) key: Option<PublicKey>,
     pub(crate) checkpoints: Vec<Checkpoint>,
@@ -38,7 +38,7 @@ pub(crate) struct Export {
 impl Export {
     /// Sends the file piece by piece, as fast as the caller takes it.
     pub(crate) async fn send(self, pieces: &Outgoing) -> Result<(), Status> {
-        let header = self.log.chain().header(&self.location_id).await.map_err(status_of_log)?;
+        let header = self.chain.header(&self.location_id).await.map_err(status_of_log)?;
         let mut writer = Writer::begin(Vec::new(), &header).map_err(unwritten)?;
         if let Some(key) = &self.key {
             writer.key(key).map_err(unwritten)?;
@@ -49,7 +49,7 @@ impl Export {
         let mut after = 0;
         while after < header.head {
             let through = header.head.min(after.saturating_add(self.events));
-            let packed = self.log.chain().export(&self.location_id, (after, through), |link, hash| Ok(writer.event(link, hash)?)).await;
+            let packed = self.chain.export(&self.location_id, (after, through), |link, hash| Ok(writer.event(link, hash)?)).await;
             packed.map_err(Failure::status)?;
             after = through;
             send(pieces, std::mem::take(writer.written()), after, header.head).await;
@@ -105,11 +105,11 @@ enum Arriving {
 }
 
 /// Imports a file that arrives piece by piece: all of it or nothing.
-pub(crate) async fn import(log: &EventLog, pieces: Streaming<api::ImportLogRequest>, limits: Limits, steps: &Steps) -> Result<(), Status> {
+pub(crate) async fn import(chain: &Chain, pieces: Streaming<api::ImportLogRequest>, limits: Limits, steps: &Steps) -> Result<(), Status> {
     let (piece_in, piece_out) = mpsc::channel(PIECES_WAITING);
     let (arriving, arrived) = mpsc::channel(BATCHES_WAITING);
     let reading = tokio::task::spawn_blocking(move || read(Pieces::of(piece_out), limits, &arriving));
-    let work = async { tokio::join!(reading, store(log, arrived, steps)) };
+    let work = async { tokio::join!(reading, store(chain, arrived, steps)) };
     let (read, stored) = tokio::select! {
         done = work => done,
         never = pass_on(pieces, piece_in) => match never {},
@@ -163,9 +163,9 @@ fn read(pieces: Pieces, limits: Limits, arriving: &mpsc::Sender<Arriving>) -> Re
 }
 
 /// Stores what was read, and returns its header; none when the file ended too early.
-async fn store(log: &EventLog, mut arrived: mpsc::Receiver<Arriving>, steps: &Steps) -> Result<Option<Header>, Status> {
+async fn store(chain: &Chain, mut arrived: mpsc::Receiver<Arriving>, steps: &Steps) -> Result<Option<Header>, Status> {
     let Some(Arriving::Header(header)) = arrived.recv().await else { return Ok(None) };
-    let mut import = log.chain().import(&header).await.map_err(status_of_log)?;
+    let mut import = chain.import(&header).await.map_err(status_of_log)?;
     loop {
         match arrived.recv().await {
             Some(Arriving::Events(events)) => {
