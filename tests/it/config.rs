@@ -38,3 +38,21 @@ fn the_default_settings_name_every_key() -> anyhow::Result<()> {
     assert!(missing.is_empty(), "not in config.default.toml:\n{}", missing.join("\n"));
     Ok(())
 }
+
+fn is_bad_telemetry_named<C: Settings>() -> bool {
+    let given = toml::toml! { telemetry.filter = "=,=" };
+    let problems = chassis::load_table::<C>(&given, |defaults| defaults).err().unwrap_or_default();
+    problems.contains(&"telemetry.filter must be a filter such as info,writer=debug".to_owned())
+}
+
+#[test]
+fn every_service_checks_its_telemetry_settings() {
+    let named = [
+        is_bad_telemetry_named::<poller::Config>(),
+        is_bad_telemetry_named::<mapper::Config>(),
+        is_bad_telemetry_named::<writer::Config>(),
+        is_bad_telemetry_named::<bridge::Config>(),
+        is_bad_telemetry_named::<admin::Config>(),
+    ];
+    assert_eq!(named, [true; 5]);
+}

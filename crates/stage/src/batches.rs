@@ -181,3 +181,6 @@ async fn settle<M: Message>(messages: Vec<M>, fates: Vec<Fate>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
