@@ -12,14 +12,14 @@ use crate::{Bus, Error, Result, Settings};
 
 /// How long `connect` waits for the first connection before it leaves the rest to the background.
 const FIRST_CONNECTION: Duration = Duration::from_secs(2);
-/// A server that is silent for two of these is taken for gone.
+/// A server that misses two of these is considered gone.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const RECONNECT_LONGEST: Duration = Duration::from_secs(2);
-/// Windows of unacknowledged messages are kept by each call; this bound of the client's own is never to be reached.
+/// Each call bounds its own unacknowledged messages; the client's own bound must never be reached.
 const ACKS_IN_FLIGHT_MAX: usize = 1 << 20;
 
 impl Bus {
-    /// Prepares a connection. A server that is away now is no error: it is looked for in the background, for ever.
+    /// Prepares a connection. A server that is away is not an error: the client keeps trying in the background.
     ///
     /// # Errors
     /// `Misconfigured` when the settings cannot be used.
@@ -44,7 +44,7 @@ impl Bus {
             .build(client.clone());
         let bus = Self { settings: settings.clone(), client, jetstream, connections };
         let mut first = bus.connections.clone();
-        // Not being connected yet is for the caller to find out when it matters.
+        // A caller that needs the connection finds out when it uses it.
         drop(tokio::time::timeout(FIRST_CONNECTION, first.wait_for(|connections| *connections > 0)).await);
         Ok(bus)
     }
@@ -53,7 +53,7 @@ impl Bus {
         self.client.connection_state() == State::Connected
     }
 
-    /// What would only wait for a time-out fails at once.
+    /// Fails at once instead of waiting for a time-out.
     pub(crate) fn require_connection(&self, doing: &'static str) -> Result<()> {
         if self.connected() { Ok(()) } else { Err(Error::unavailable(doing, "not connected to the server")) }
     }

@@ -9,7 +9,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Try again: the server is away, or did not answer in time. What was published may or may not have arrived.
+    /// Try again: the server is away, or did not answer in time. What was published may have arrived.
     #[error("the bus is not available: {doing}")]
     Unavailable {
         doing: &'static str,
@@ -22,7 +22,7 @@ pub enum Error {
     /// Do not try again: the message is larger than the server takes.
     #[error("the message is too large for the bus")]
     TooLarge,
-    /// Nothing helps but a person: the server, its streams or the settings do not fit.
+    /// A person has to act: the server, its streams or the settings do not fit.
     #[error("the bus cannot be used: {0}")]
     Misconfigured(String),
 }
@@ -56,7 +56,7 @@ impl From<PublishError> for Error {
     }
 }
 
-/// What the server said, where it was the server that refused.
+/// The code of the server, where the server refused.
 pub(crate) fn refusal(error: &(dyn std::error::Error + 'static)) -> Option<ErrorCode> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -9,10 +9,10 @@ use tokio::runtime::Handle;
 use crate::publish::TRACEPARENT;
 use crate::{Error, Result, subject};
 
-/// After how long a message that was dropped unsettled comes again.
+/// The delay before a message that was dropped unsettled is delivered again.
 const DROPPED_DELAY: Duration = Duration::from_millis(500);
 
-/// A message that is ours until it is settled. Dropping it unsettled has it delivered again after a short delay.
+/// A message that is ours until it is settled. One that is dropped unsettled is delivered again after a short delay.
 pub struct Message {
     message: jetstream::Message,
     attempt: u32,
@@ -58,21 +58,21 @@ impl Message {
         self.stream_sequence
     }
 
-    /// It is dealt with, or safely kept elsewhere. Should the acknowledgement get lost, the message comes again.
+    /// Acknowledges it: it is dealt with, or safely kept elsewhere. If the acknowledgement is lost, the message is delivered again.
     pub async fn ack(mut self) -> Result<()> {
         self.answer(AckKind::Ack).await?;
         self.settled = true;
         Ok(())
     }
 
-    /// Have it delivered again after this delay.
+    /// Has it delivered again after this delay.
     pub async fn nak(mut self, delay: Duration) -> Result<()> {
         self.answer(AckKind::Nak(Some(delay))).await?;
         self.settled = true;
         Ok(())
     }
 
-    /// It is still being worked on: the time to settle it starts anew.
+    /// Restarts the time to settle it: it is still being worked on.
     pub async fn extend(&self) -> Result<()> {
         self.answer(AckKind::Progress).await
     }
@@ -92,7 +92,7 @@ impl Drop for Message {
         if self.settled {
             return;
         }
-        // Without a runtime, as at the end of a process, it is left to the server's own patience.
+        // Without a runtime, as at the end of a process, the server delivers it again after `ack_wait`.
         if let Ok(runtime) = Handle::try_current() {
             let message = self.message.clone();
             runtime.spawn(async move { nak_soon(&message).await });
@@ -100,7 +100,7 @@ impl Drop for Message {
     }
 }
 
-/// Has a message delivered again soon; should that get lost, after the time to settle it.
+/// Has a message delivered again soon; if the request is lost, after `ack_wait`.
 pub(crate) async fn nak_soon(message: &jetstream::Message) {
     if message.ack_with(AckKind::Nak(Some(DROPPED_DELAY))).await.is_err() {
         tracing::debug!("a message could not be given back");

@@ -11,7 +11,7 @@ use crate::{Bus, Error, Result, Subject};
 
 pub(crate) const TRACEPARENT: &str = "traceparent";
 
-/// What cannot stand in a header as it is.
+/// What a header cannot hold as it is.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
 /// A message to publish.

@@ -1,7 +1,7 @@
 //! Asks a durable consumer for messages ahead of their use.
 //!
-//! The client's own stream of messages could not be closed without losing track of what is on its way: such messages would wait
-//! until the server gives up on whoever asked for them. This one asks no more and then hands out the rest.
+//! The client's own stream of messages cannot be closed without losing track of messages on their way, which would then wait for
+//! `ack_wait`. This one stops asking and then hands out the rest.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{Error, Result};
 
 /// How long one request for messages stands.
 const REQUEST_EXPIRES: Duration = Duration::from_secs(30);
-/// How often the server says that it still knows of a request.
+/// How often the server confirms that it still has a request.
 const HEARTBEAT: Duration = Duration::from_secs(3);
 /// After this silence the request, the consumer or the server is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(7);
@@ -95,7 +95,7 @@ impl Puller {
         Ok(())
     }
 
-    /// A message, or word from the server about the requests.
+    /// A message; `None` for a status of the requests.
     fn take(&mut self, answer: async_nats::Message) -> Result<Option<jetstream::Message>> {
         self.heard_at = Instant::now();
         match answer.status.unwrap_or(StatusCode::OK) {
@@ -104,17 +104,17 @@ impl Puller {
                 Ok(Some(jetstream::Message { message: answer, context: self.context.clone() }))
             }
             StatusCode::IDLE_HEARTBEAT => Ok(None),
-            // The request is over, unanswered in part.
+            // The request has expired, partly unanswered.
             StatusCode::TIMEOUT | StatusCode::NOT_FOUND => {
                 self.pending = self.pending.saturating_sub(unanswered(answer.headers.as_ref()).unwrap_or(self.ahead));
                 Ok(None)
             }
-            // The consumer is gone, or moves to another server of the cluster.
+            // The consumer is gone, or is moving to another server of the cluster.
             status => Err(Error::unavailable(DOING, format!("the server answered {status}"))),
         }
     }
 
-    /// Asks no more and gives what is still on its way, to be sent again to somebody else. Ends by itself.
+    /// Stops asking, and gives back what is still on its way, for somebody else. Ends by itself.
     pub(crate) async fn close(mut self, mut give_back: impl AsyncFnMut(jetstream::Message)) {
         if self.answers.drain().await.is_err() {
             return;

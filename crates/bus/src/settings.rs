@@ -13,7 +13,7 @@ use crate::Stream;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// `nats://host:port`, or several with commas between. Credentials belong into the other keys.
+    /// `nats://host:port`, or several with commas between. Credentials go into the other keys.
     pub url: String,
     /// A token to connect with.
     #[serde(serialize_with = "hidden", skip_serializing_if = "Option::is_none")]
@@ -28,7 +28,7 @@ pub struct Settings {
     pub intents: Limits,
     pub replays: Limits,
     pub deliveries: Limits,
-    /// How long a consumer may hold a message before it is given to another. Calling `extend` starts it anew.
+    /// How long a consumer may hold a message before it is given to another. Calling `extend` restarts it.
     #[serde(with = "humantime_serde")]
     pub ack_wait: Duration,
     /// How often a message is delivered at most; -1 without limit, which is right where consumers park what they cannot do.
@@ -48,7 +48,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     pub bytes_max: i64,
-    /// Nothing for a stream that keeps messages until they are consumed.
+    /// `None` for a stream that keeps messages until they are consumed.
     #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
     pub age_max: Option<Duration>,
 }
@@ -102,7 +102,7 @@ impl Check for Settings {
 }
 
 impl Settings {
-    /// Every address in `url`; nothing when one of them is none.
+    /// Every address in `url`; `None` when one of them is malformed.
     pub(crate) fn addresses(&self) -> Option<Vec<ServerAddr>> {
         self.url.split(',').map(|address| address.trim().parse().ok()).collect()
     }

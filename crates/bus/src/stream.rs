@@ -43,26 +43,26 @@ impl Stream {
 
     /// What all replicas of a service take from the stream together. Hints are taken location by location, by the one replica that looks
     /// after it; nobody takes deliveries.
-    pub(crate) fn shared(self) -> Option<Consumes> {
+    pub(crate) fn consumer(self) -> Option<ConsumerSpec> {
         let (name, filter) = match self {
             Self::Events => ("mapper", "events.v1.*.*"),
             Self::Intents => ("writer", "intents.v1.live.*.*"),
             Self::Replays => ("writer", "intents.v1.replay.*.*"),
             Self::Hints | Self::Deliveries => return None,
         };
-        Some(Consumes { stream: self, name: name.to_owned(), filter: filter.to_owned() })
+        Some(ConsumerSpec { stream: self, name: name.to_owned(), filter: filter.to_owned() })
     }
 }
 
 /// A durable consumer: who takes what from a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Consumes {
+pub(crate) struct ConsumerSpec {
     pub(crate) stream: Stream,
     pub(crate) name: String,
     pub(crate) filter: String,
 }
 
-impl Consumes {
+impl ConsumerSpec {
     /// The hints of one location, for whoever looks after it now.
     pub(crate) fn hints_of(location_id: &LocationId) -> Self {
         let name = format!("poller-{}", encode_token(location_id.as_str()));

@@ -9,13 +9,13 @@ use async_nats::jetstream::{self, ErrorCode};
 use jiff::Timestamp;
 
 use crate::error::refusal;
-use crate::stream::Consumes;
+use crate::stream::ConsumerSpec;
 use crate::{Bus, Error, Result, Settings, Stream};
 
 /// How long a message id is remembered.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
-/// A stream as it is now: one that is younger or shorter than it was has lost something.
+/// A stream as it is now. One that is younger or shorter than before has lost messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamSeen {
     /// In whole microseconds, as a database keeps it.
@@ -27,7 +27,7 @@ impl Bus {
     /// Creates or updates every stream and consumer.
     ///
     /// # Errors
-    /// `Misconfigured` when the server is too old or holds a stream that is not as it should be and cannot be made so.
+    /// `Misconfigured` when the server is too old, or holds a stream that differs from the settings and cannot be changed.
     pub async fn ensure_streams(&self) -> Result<()> {
         self.require_connection("creating streams")?;
         if !self.client.is_server_compatible(2, 10, 0) {
@@ -36,32 +36,32 @@ impl Bus {
         }
         for stream in Stream::ALL {
             self.ensure(stream).await?;
-            if let Some(consumes) = stream.shared() {
-                self.ensure_consumer(&consumes).await?;
+            if let Some(spec) = stream.consumer() {
+                self.ensure_consumer(&spec).await?;
             }
         }
         Ok(())
     }
 
-    /// Creates or updates a stream, and compares what the server made of it: an older server drops in silence what it does not know.
+    /// Creates or updates a stream, and compares the result: an older server silently drops what it does not know.
     async fn ensure(&self, stream: Stream) -> Result<()> {
         let wanted = stream_config(stream, &self.settings);
         let info = self.jetstream.create_or_update_stream(wanted.clone()).await.map_err(|error| {
             let CreateStreamErrorKind::JetStream(refused) = error.kind() else {
                 return Error::unavailable("creating a stream", error);
             };
-            // 503: the server is there, but not all of JetStream is yet.
+            // 503: the server is up, but JetStream is not ready yet.
             if refused.code() == 503 { Error::unavailable("creating a stream", error) } else { misfit(stream, &refused.to_string()) }
         })?;
-        differences(&wanted, &info.config).map_or(Ok(()), |what| Err(misfit(stream, &format!("the server keeps another {what}"))))?;
+        differences(&wanted, &info.config).map_or(Ok(()), |what| Err(misfit(stream, &format!("the server has a different {what}"))))?;
         Ok(())
     }
 
     /// Creates or updates a consumer and its stream.
-    pub(crate) async fn ensure_consumer(&self, consumes: &Consumes) -> Result<Consumer<pull::Config>> {
-        let stream = consumes.stream;
+    pub(crate) async fn ensure_consumer(&self, spec: &ConsumerSpec) -> Result<Consumer<pull::Config>> {
+        let stream = spec.stream;
         self.ensure(stream).await?;
-        let wanted = consumer_config(consumes, &self.settings);
+        let wanted = consumer_config(spec, &self.settings);
         let created = self.jetstream.create_consumer_on_stream(wanted.clone(), stream.name()).await;
         let consumer = created.map_err(|error| match refusal(&error) {
             None | Some(ErrorCode::STREAM_NOT_FOUND) => Error::unavailable("creating a consumer", error),
@@ -71,23 +71,23 @@ impl Bus {
         if (held.ack_wait, held.max_deliver, held.max_ack_pending, &held.filter_subject)
             != (wanted.ack_wait, wanted.max_deliver, wanted.max_ack_pending, &wanted.filter_subject)
         {
-            return Err(misfit(stream, "the server keeps another consumer"));
+            return Err(misfit(stream, "the server has a different consumer"));
         }
         Ok(consumer)
     }
 
-    /// A stream that is missing is created: it is then seen to be young.
+    /// A missing stream is created, and is then seen to be young.
     pub async fn stream_seen(&self, stream: Stream) -> Result<StreamSeen> {
         let info = self.info(stream).await?;
         let nanosecond = info.created.unix_timestamp_nanos();
         let created_at = i64::try_from(nanosecond / 1_000).ok().and_then(|microsecond| Timestamp::from_microsecond(microsecond).ok());
-        let created_at = created_at.ok_or_else(|| misfit(stream, "it has no time of creation"))?;
+        let created_at = created_at.ok_or_else(|| misfit(stream, "it has no creation time"))?;
         Ok(StreamSeen { created_at, last_sequence: info.state.last_sequence })
     }
 
-    /// Everything up to this sequence of the stream has been settled by its consumer; for deliveries, which nobody settles, the last.
+    /// The sequence up to which the consumer has settled everything; for deliveries, which nobody settles, the last sequence.
     pub async fn ack_floor(&self, stream: Stream) -> Result<u64> {
-        // The order matters: what is published after this line does not make the last sequence pass for settled.
+        // The order matters: a message published after this line must not make the last sequence look settled.
         let last = self.info(stream).await?.state.last_sequence;
         let Some(consumer) = self.consumer_info(stream).await? else { return Ok(last) };
         let idle = consumer.num_pending == 0 && consumer.num_ack_pending == 0;
@@ -113,8 +113,8 @@ impl Bus {
             Err(error) => return Err(Error::unavailable(DOING, error)),
         }
         self.ensure(stream).await?;
-        if let Some(consumes) = stream.shared() {
-            self.ensure_consumer(&consumes).await?;
+        if let Some(spec) = stream.consumer() {
+            self.ensure_consumer(&spec).await?;
         }
         let found = self.jetstream.get_stream(stream.name()).await.map_err(|error| Error::unavailable(DOING, error))?;
         Ok(found.cached_info().clone())
@@ -123,8 +123,8 @@ impl Bus {
     async fn consumer_info(&self, stream: Stream) -> Result<Option<jetstream::consumer::Info>> {
         const DOING: &str = "asking about a consumer";
         self.require_connection(DOING)?;
-        let Some(consumes) = stream.shared() else { return Ok(None) };
-        let found = self.jetstream.get_consumer_from_stream::<pull::Config, _, _>(&consumes.name, stream.name()).await;
+        let Some(spec) = stream.consumer() else { return Ok(None) };
+        let found = self.jetstream.get_consumer_from_stream::<pull::Config, _, _>(&spec.name, stream.name()).await;
         found.map(|consumer| Some(consumer.cached_info().clone())).map_err(|error| Error::unavailable(DOING, error))
     }
 }
@@ -150,10 +150,10 @@ fn stream_config(stream: Stream, settings: &Settings) -> Config {
     }
 }
 
-fn consumer_config(consumes: &Consumes, settings: &Settings) -> pull::Config {
+fn consumer_config(spec: &ConsumerSpec, settings: &Settings) -> pull::Config {
     pull::Config {
-        durable_name: Some(consumes.name.clone()),
-        filter_subject: consumes.filter.clone(),
+        durable_name: Some(spec.name.clone()),
+        filter_subject: spec.filter.clone(),
         deliver_policy: DeliverPolicy::All,
         ack_policy: AckPolicy::Explicit,
         ack_wait: settings.ack_wait,
@@ -171,7 +171,7 @@ fn misfit(stream: Stream, problem: &str) -> Error {
     Error::Misconfigured(format!("stream {}: {problem}", stream.name()))
 }
 
-/// The first of our wishes that the server did not take over.
+/// The first setting that the server did not take over.
 fn differences(wanted: &Config, held: &Config) -> Option<&'static str> {
     let checks = [
         ("retention policy", wanted.retention == held.retention),

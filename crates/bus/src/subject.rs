@@ -5,10 +5,10 @@ use std::fmt;
 use domain::{ContactId, LocationId};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// What stays as it is. Everything else could be a separator, a wildcard or unprintable.
+/// Everything that could be a separator, a wildcard or unprintable.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
 
-/// Stands for no contact. A contact that is really called so is encoded.
+/// Stands for no contact. A contact whose id is `_` is encoded.
 const NOBODY: &str = "_";
 
 /// Where a message goes.
@@ -48,7 +48,7 @@ impl Subject {
         Self(format!("deliveries.v1.{}.{}", encode_token(location_id.as_str()), contact_token(contact_id)))
     }
 
-    /// Takes back a subject that was kept as text; nothing when it is none of the above.
+    /// Parses a subject that was stored as text; `None` unless it is one of the above.
     pub fn parse(subject: &str) -> Option<Self> {
         parts(subject)?;
         Some(Self(subject.to_owned()))
@@ -70,7 +70,7 @@ pub fn encode_token(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// The text that a token was made from; nothing when it was not made by `encode_token`.
+/// The text that a token was made from; `None` when it was not made by `encode_token`.
 pub fn decode_token(token: &str) -> Option<String> {
     let text = percent_decode_str(token).decode_utf8().ok()?;
     (encode_token(&text) == token || token == "%5F").then(|| text.into_owned())
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_subject_of_ours_is_not_taken() {
+    fn a_foreign_subject_is_not_parsed() {
         for subject in
             ["", "events", "events.v2.a.b", "events.v1.a", "events.v1..b", "events.v1.a.b.c", "intents.v1.slow.a.b", "events.v1.%2e.b"]
         {

@@ -13,7 +13,7 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanExporter, SpanProcessor};
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
 
-/// The attribute that says it. Also a field that a span may set itself.
+/// The attribute with the service. Also a field that a span may set itself.
 const SERVICE: &str = "mirror.service";
 
 tokio::task_local! {
@@ -26,14 +26,14 @@ pub async fn in_service<F: Future>(service: &'static str, work: F) -> F::Output 
     CURRENT.scope(service, work).await
 }
 
-/// The services of this process, as far as they came to life. Part of the subscriber, so that a service can say that it is here.
+/// The services of this process that have started. Part of the subscriber, so that a service can announce itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Services(Arc<Mutex<BTreeSet<&'static str>>>);
 
 impl<S: Subscriber> Layer<S> for Services {}
 
 impl Services {
-    /// Tells the subscriber of this process, where there is one.
+    /// Announces a service to the subscriber of this process, where there is one.
     pub(crate) fn announce(service: &'static str) {
         tracing::dispatcher::get_default(|dispatch| {
             if let Some(Self(services)) = dispatch.downcast_ref() {
@@ -42,7 +42,7 @@ impl Services {
         });
     }
 
-    /// The service whose code `target` is, where it is one: services are crates of their own.
+    /// The service that `target` belongs to: services are crates of their own.
     fn of_target(&self, target: &str) -> Option<&'static str> {
         let krate = target.split("::").next().unwrap_or(target);
         self.named(krate)
@@ -60,12 +60,12 @@ fn text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
     })
 }
 
-/// Marks each span with its service before it goes on.
+/// Marks each span with its service before it is passed on.
 #[derive(Debug)]
 pub(crate) struct Attributing<P> {
     inner: P,
     services: Services,
-    /// The services of spans that have begun and not ended, for their children.
+    /// The services of open spans, for their children.
     open: Mutex<HashMap<SpanId, &'static str>>,
 }
 
@@ -110,7 +110,7 @@ impl<P: SpanProcessor> SpanProcessor for Attributing<P> {
     }
 }
 
-/// Exports the spans of each service as coming from a resource of its own.
+/// Exports the spans of each service under a resource of its own.
 pub(crate) struct PerService<E> {
     process: E,
     build: Box<dyn Fn() -> Option<E> + Send + Sync>,
@@ -125,7 +125,7 @@ impl<E> std::fmt::Debug for PerService<E> {
 }
 
 impl<E: SpanExporter> PerService<E> {
-    /// `build` makes a further exporter to the same place.
+    /// `build` makes another exporter to the same endpoint.
     pub(crate) fn new(process: E, services: Services, build: impl Fn() -> Option<E> + Send + Sync + 'static) -> Self {
         Self { process, build: Box::new(build), services, exporters: Mutex::default() }
     }
@@ -143,7 +143,7 @@ impl<E: SpanExporter> PerService<E> {
     }
 }
 
-/// What the spans of a service come from.
+/// The resource of the spans of a service.
 pub(crate) fn resource(service: &'static str) -> Resource {
     Resource::builder().with_service_name(service).with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))).build()
 }

@@ -1,4 +1,4 @@
-//! What a service lives in.
+//! The frame of a service: its switch, its readiness and its metrics.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use prometheus_client::registry::Registry;
 use crate::attribution::Services;
 use crate::control::Control;
 
-/// What a service lives in: its switch, its health and its metrics.
+/// The frame of a service: its switch, its readiness and its metrics.
 pub struct Chassis {
     service: &'static str,
     control: Control,
@@ -29,7 +29,7 @@ impl Chassis {
         &self.control
     }
 
-    /// Says whether something that the service needs is there. The service is ready when all of it is.
+    /// Sets whether a part that the service needs is ready. The service is ready when all parts are.
     pub fn ready(&self, part: &'static str, state: Result<(), String>) {
         let problem = state.as_ref().err().cloned();
         if self.control.set_part(part, state) {
@@ -45,7 +45,7 @@ impl Chassis {
         add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What `/metrics` shows; none when a metric cannot be written.
+    /// The text of `/metrics`; `None` when a metric cannot be written.
     pub(crate) fn metrics(&self) -> Option<String> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner)).ok()?;

@@ -1,4 +1,4 @@
-//! Pausing, draining and telling how it goes.
+//! Pausing, draining and status.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ pub(crate) enum State {
     Draining,
 }
 
-/// The switch of a service, and what it says of itself.
+/// The switch of a service and its status.
 pub struct Control {
     pub(crate) service: &'static str,
     started: Instant,
@@ -28,7 +28,7 @@ pub struct Control {
     refusals: AtomicU64,
 }
 
-/// A piece of work begun; finished when dropped.
+/// A piece of work in hand until it is dropped.
 pub struct InHand<'a> {
     control: &'a Control,
 }
@@ -52,7 +52,7 @@ impl Control {
         }
     }
 
-    /// Returns when work may be taken up, or when the service stops. A service that drains takes up nothing any more. Cancel-safe.
+    /// Returns when work may be taken, or when the service stops. A draining service takes no more work. Cancel-safe.
     pub async fn wait_while_paused(&self, shutdown: &Shutdown) {
         let mut state = self.state.subscribe();
         tokio::select! {
@@ -65,7 +65,7 @@ impl Control {
         }
     }
 
-    /// True while no work is to be taken up, for the moment or for good.
+    /// True while no work is to be taken: paused or draining.
     pub fn is_paused(&self) -> bool {
         *self.state.borrow() != State::Running
     }
@@ -80,7 +80,7 @@ impl Control {
         InHand { control: self }
     }
 
-    /// A figure that people see in the service's status.
+    /// Sets a figure of the service's status.
     pub fn set_figure(&self, name: &'static str, value: impl ToString) {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner).insert(name, value.to_string());
     }
@@ -90,7 +90,7 @@ impl Control {
         parts.insert(name, state.clone()) != Some(state)
     }
 
-    /// What the service needs and does not have.
+    /// The parts that the service needs and that are not ready.
     pub(crate) fn problems(&self) -> Vec<String> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.iter().filter_map(|(name, state)| state.as_ref().err().map(|problem| format!("{name}: {problem}"))).collect()

@@ -1,7 +1,7 @@
-//! Lives: what every service needs to run and be operated: config, telemetry, HTTP and gRPC servers, health, control and shutdown.
+//! Runs a service: config, telemetry, HTTP and gRPC servers, health, control and shutdown.
 //!
-//! Knows no service: neither what it does nor whom it speaks to. Nothing here is global but the tracing subscriber, so that several
-//! services can live in one process.
+//! Does not know what a service does or whom it speaks to. Only the tracing subscriber is global, so that several services can run in
+//! one process.
 
 mod attribution;
 mod chassis;

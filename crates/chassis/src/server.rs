@@ -109,7 +109,7 @@ impl Chassis {
         };
         tokio::select! {
             served = serving => { served?; }
-            () = overdue => tracing::debug!(service = self.service(), "connections that did not end in time are cut"),
+            () = overdue => tracing::debug!(service = self.service(), "connections that did not end in time are closed"),
         }
         Ok(())
     }
@@ -153,7 +153,7 @@ impl Chassis {
         }
     }
 
-    /// Keeps what the gRPC health service says true.
+    /// Keeps the gRPC health service up to date.
     async fn report_health(&self, reporter: HealthReporter, shutdown: &Shutdown) {
         const INTERVAL: Duration = Duration::from_millis(500);
         loop {
@@ -176,7 +176,7 @@ fn shown(metrics: Option<String>) -> axum::response::Response {
     }
 }
 
-/// Answers leave at once, however small.
+/// Sends answers at once, however small.
 fn tokio_nodelay(listener: TcpListener) -> impl axum::serve::Listener<Io = tokio::net::TcpStream, Addr = SocketAddr> {
     use axum::serve::ListenerExt as _;
     listener.tap_io(|stream| {

@@ -20,7 +20,7 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::attribution::{Attributing, PerService, Services, resource};
 
-/// How a process speaks of itself.
+/// Logs and traces of a process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelemetrySettings {
@@ -54,7 +54,7 @@ impl Default for TelemetrySettings {
     fn default() -> Self {
         Self {
             log: LogFormat::Text,
-            // The client of the bus tells of every attempt to connect; that it is away is told once, as a part that is not ready.
+            // The NATS client logs every attempt to connect; an outage of the bus is logged once, as a part that is not ready.
             filter: "info,async_nats=warn".to_owned(),
             spans: "info".to_owned(),
             otlp_endpoint: String::new(),
@@ -84,7 +84,7 @@ impl TelemetrySettings {
     }
 }
 
-/// What must be stopped in the end, so that the last spans leave the process.
+/// Must be stopped at the end, so that the last spans are exported.
 #[must_use]
 pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
@@ -92,7 +92,7 @@ pub struct Telemetry {
 }
 
 /// Starts logging to standard error and, where asked for, tracing. To be called once in a process, inside the runtime and before any
-/// service comes to life. `service` names what no service of the process can be found for.
+/// service comes to life. `service` is the name for spans that belong to no service of the process.
 ///
 /// # Errors
 /// Says which setting cannot be used.
@@ -146,10 +146,10 @@ fn provider(
 }
 
 impl Telemetry {
-    /// Exports what is left, for no longer than the export timeout.
+    /// Exports the remaining spans, for no longer than the export timeout.
     pub async fn stop(self) {
         let Self { provider: Some(provider), timeout } = self else { return };
-        // The exporter's own thread needs this runtime, so waiting for it must not block it.
+        // The exporter's own thread needs this runtime, so waiting must not block the runtime.
         let flushed = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(timeout)).await;
         if let Ok(Err(error)) = flushed {
             tracing::warn!(%error, "not every span was exported");
@@ -157,7 +157,7 @@ impl Telemetry {
     }
 }
 
-/// Puts the trace id on each line.
+/// Adds the trace id to each line.
 struct WithTraceId<F>(F);
 
 fn current_trace_id() -> Option<String> {

@@ -44,17 +44,16 @@ pub(crate) struct Batch<'a> {
     pub(crate) stop: &'a Shutdown,
 }
 
-/// An event that is understood, with the messages that carry its intents.
+/// An event that was understood, with the messages that carry its intents.
 struct Ready {
     mapped: Mapped,
     outgoing: Vec<Outgoing>,
 }
 
 impl Batch<'_> {
-    /// Works until every message has a fate. Nothing is lost when this is dropped: what was published is published again under
-    /// the same ids.
+    /// Works until every message has a fate. Nothing is lost when this is dropped: everything is published again under the same ids.
     pub(crate) async fn work(self) -> Vec<Fate> {
-        // Only now: whatever was appended after a workspace was created, or given other rules, is mapped so.
+        // Loaded for every batch, so that what was appended after a workspace was created or got other rules is mapped accordingly.
         let Some(destinations) = destinations::load(self.context, self.messages, self.stop).await else {
             return vec![Fate::Left; self.messages.len()];
         };
@@ -76,7 +75,7 @@ impl Batch<'_> {
         fates
     }
 
-    /// Opens and maps all messages; nothing when it is time to stop first.
+    /// Opens and maps all messages; `None` when it is time to stop first.
     async fn read_all(self, destinations: &Destinations) -> Option<Vec<Result<Ready, Reason>>> {
         let received: Vec<Result<Stored, Reason>> = self.messages.iter().map(|message| self.received(message)).collect();
         let stored: Vec<Stored> = received.iter().filter_map(|received| received.as_ref().ok()).cloned().collect();
@@ -119,8 +118,8 @@ impl Batch<'_> {
         Ok(Ready { mapped, outgoing })
     }
 
-    /// Seals the intents with their contacts' own keys. Those of a contact that was erased meanwhile are left out. Nothing when it is
-    /// time to stop first.
+    /// Seals the intents with their contacts' own keys. Those of a contact that was erased meanwhile are left out. `None` when it
+    /// is time to stop first.
     async fn seal(self, read: &mut [Result<Ready, Reason>]) -> Option<()> {
         if self.context.links.log.keys().kek().is_none() {
             return Some(());
@@ -194,7 +193,7 @@ impl Batch<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Published {
     All,
-    /// One of them is, and then none may have arrived.
+    /// One of them is too large; the others may or may not have arrived.
     TooLarge,
     Stopped,
 }

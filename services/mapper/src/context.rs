@@ -12,17 +12,17 @@ use crate::metrics::Metrics;
 
 pub(crate) struct Context {
     pub(crate) config: Config,
-    /// Those that it was started with: followed by workspaces without rules of their own.
+    /// The rules from the settings, which workspaces without rules of their own follow.
     pub(crate) rules: Arc<Rules>,
     pub(crate) rules_text: String,
-    /// Those of workspaces that have their own.
+    /// The rules of workspaces that have their own.
     pub(crate) known_rules: Mutex<BTreeMap<RulesRevision, Arc<Rules>>>,
     pub(crate) links: Arc<Links>,
     pub(crate) metrics: Metrics,
 }
 
 impl Context {
-    /// Asks until there is an answer; none when it is time to stop first. What only a person can put right is waited for, too.
+    /// Asks until there is an answer, even where a person has to act first; `None` when it is time to stop.
     pub(crate) async fn ask<T, E: std::fmt::Display, F: Future<Output = Result<T, E>> + Send>(
         &self,
         doing: &'static str,
@@ -32,7 +32,7 @@ impl Context {
         self.links.retry.until_answered(doing, stop, |_| true, ask).await.ok()
     }
 
-    /// Asks the log for what needs keys, and shows whether it has them.
+    /// Asks the log to open or seal, and shows in the readiness part `keys` whether it can.
     pub(crate) async fn ask_keys<T: Send, F: Future<Output = eventlog::Result<T>> + Send>(
         &self,
         doing: &'static str,

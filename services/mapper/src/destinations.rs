@@ -1,4 +1,4 @@
-//! Where a location's events go: its workspaces, each by its rules.
+//! The workspaces that a location's events go to, each with its rules.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -29,14 +29,14 @@ impl Destinations {
         Self { configured, known }
     }
 
-    /// A location that the log does not know has the workspace that is called like it.
+    /// A location that the log does not know has one workspace, which has its name.
     pub(crate) fn of(&self, location_id: &LocationId) -> Vec<Destination> {
         let only = || vec![Destination { workspace: Workspace::live_of(location_id), edition: 0, rules: Arc::clone(&self.configured) }];
         self.known.get(location_id).cloned().unwrap_or_else(only)
     }
 }
 
-/// Loads the workspaces of the locations of these messages, as long as it takes. None when it is time to stop first.
+/// Loads the workspaces of the locations of these messages, as long as it takes. `None` when it is time to stop first.
 pub(crate) async fn load(context: &Context, messages: &[Message], stop: &Shutdown) -> Option<Destinations> {
     let mut locations: Vec<LocationId> = messages.iter().filter_map(Message::location_id).collect();
     locations.sort();
@@ -65,7 +65,7 @@ async fn own_rules(context: &Context, revision: &RulesRevision) -> anyhow::Resul
     }
     let texts = context.links.log.workspaces().rules_texts().await?;
     let text = texts.into_iter().find_map(|(known, text)| (known == *revision).then_some(text));
-    let text = text.ok_or_else(|| anyhow::anyhow!("rules {revision} are not kept in the log"))?;
+    let text = text.ok_or_else(|| anyhow::anyhow!("rules {revision} are not in the log"))?;
     let rules = Arc::new(Rules::parse(&text)?);
     kept().insert(revision.clone(), Arc::clone(&rules));
     Ok(rules)

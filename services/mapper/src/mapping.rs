@@ -1,4 +1,4 @@
-//! What a message says and what is to be published because of it: pure.
+//! From an event to the messages to publish: pure.
 
 use bus::{Lane, Outgoing, Subject};
 use domain::{Decode, Intent, Recorded, map};
@@ -9,7 +9,7 @@ use crate::destinations::{Destination, Destinations};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reason(pub(crate) String);
 
-/// An event that was understood, with what it asks for.
+/// An event that was understood, with its intents.
 #[derive(Debug)]
 pub(crate) struct Mapped {
     pub(crate) recorded: Recorded,
@@ -25,21 +25,25 @@ pub(crate) fn mapped(recorded: Recorded, destinations: &Destinations) -> Mapped 
     Mapped { recorded, intents }
 }
 
-/// Why an event that cannot be read waits: it is broken, of an unknown type, or of a newer version.
+/// Why an event that cannot be read parks: it is malformed, of an unknown type, or of a newer version.
 pub(crate) fn unread(error: &Decode) -> Reason {
     Reason(format!("not an event that this mapper understands: {error}"))
 }
 
-/// The messages that carry an event's intents. Their ids name the fact, the object and where it is to be, so that mapping an event twice is no
-/// second intent.
+/// The messages that carry an event's intents. Their ids name the fact, the object and the workspace, so that mapping an event twice
+/// publishes no second intent.
 ///
 /// # Errors
-/// An intent that is longer than the bus takes.
+/// When an intent is larger than the bus takes.
 pub(crate) fn outgoing(mapped: &Mapped, traceparent: Option<&str>, intent_bytes_max: usize) -> Result<Vec<Outgoing>, Reason> {
     let one = |intent: &Intent| {
-        let body = intent.encode().map_err(|_| Reason(format!("the intent for {} does not become JSON", intent.object)))?;
+        let body = intent.encode().map_err(|_| Reason(format!("the intent for {} cannot be written as JSON", intent.object)))?;
         if body.len() > intent_bytes_max {
-            return Err(Reason(format!("the intent for {} has {} bytes, at most {intent_bytes_max} travel", intent.object, body.len())));
+            return Err(Reason(format!(
+                "the intent for {} has {} bytes, more than the {intent_bytes_max} allowed",
+                intent.object,
+                body.len()
+            )));
         }
         Ok(Outgoing {
             subject: Subject::intents(Lane::Live, &intent.location_id, &intent.contact_id),
@@ -137,13 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_or_carried_is_said_without_its_content() {
+    fn reasons_do_not_show_content() {
         let rules = destinations();
         assert!(read(b"{\"Ann\":", &rules).unwrap_err().0.starts_with("not an event that this mapper understands: "));
         let newer = Stored { body: br#"{"v":2,"name":"Ann"}"#.to_vec(), ..stored(Record::Contact(Box::default()), false) };
         let reason = read(&newer.carry().unwrap(), &rules).unwrap_err().0;
         assert!(reason.contains("newer") && !reason.contains("Ann"), "{reason}");
         let long = read(&new_contact(&"Ann".repeat(1_000)), &rules).unwrap();
-        assert!(outgoing(&long, None, 2_000).unwrap_err().0.contains("at most 2000 travel"));
+        assert!(outgoing(&long, None, 2_000).unwrap_err().0.contains("more than the 2000 allowed"));
     }
 }

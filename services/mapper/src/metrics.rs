@@ -1,4 +1,4 @@
-//! What is counted. Labels hold fixed words, never anything of a person.
+//! Metrics. Labels are fixed words, never personal data.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ impl Metrics {
         self.mapped.inc();
     }
 
-    /// An event whose contact was erased: there was nothing to map.
+    /// An event whose contact was erased: nothing is left to map.
     pub(crate) fn erased(&self, type_name: String) {
         self.events.get_or_create(&TypeOutcome { r#type: type_name, outcome: "erased" }).inc();
         self.mapped.inc();

@@ -1,4 +1,4 @@
-//! One batch of messages on its way: ledger, gate, bridge, log.
+//! One batch of messages: through ledger and gate to the bridge and the log.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -58,7 +58,7 @@ struct Outgoing {
 type Fates = Vec<(usize, Fate)>;
 
 impl<'a> Batch<'a> {
-    /// Works until every message has a fate. Nothing is lost when this is dropped: what was written is written again, to no effect.
+    /// Works until every message has a fate. Nothing is lost when this is dropped: everything is written again, to no effect.
     pub(crate) async fn work(self) -> Vec<Fate> {
         let read = match self.read().await {
             Ok(read) => read,
@@ -133,7 +133,7 @@ impl<'a> Batch<'a> {
         fates
     }
 
-    /// Writes one request's worth, however long it takes, and settles it part by part.
+    /// Writes the items of one request, however long it takes, and settles them part by part.
     async fn deliver(self, location_id: &LocationId, workspace: &Workspace, piece: Vec<Outgoing>) -> Fates {
         let (mut fates, mut parts, mut trouble) = (Vec::new(), vec![piece], Trouble::default());
         while let Some(part) = parts.pop() {
@@ -190,7 +190,7 @@ impl<'a> Batch<'a> {
     async fn overcome(self, location_id: &LocationId, workspace: &Workspace, mut error: Error, trouble: &mut Trouble) -> Overcome {
         let failures = trouble.failures;
         if error == Error::WorkspaceUnknown && !std::mem::replace(&mut trouble.created, true) {
-            // What was on its way when a workspace was retired must not bring it back.
+            // An intent that was in flight when its workspace was retired must not create it again.
             match self
                 .links()
                 .ask_log("reading workspaces", self.stop, || self.links().log.workspaces().is_retired(location_id, workspace))
@@ -305,7 +305,8 @@ impl<'a> Batch<'a> {
         );
         chassis::trace::set_parent(&span, received);
         let traceparent = span.in_scope(chassis::trace::traceparent).or_else(|| received.map(str::to_owned));
-        let wire = pagico::item(intent, traceparent.as_deref()).inspect_err(|_| tracing::error!("an intent did not become JSON")).ok()?;
+        let wire =
+            pagico::item(intent, traceparent.as_deref()).inspect_err(|_| tracing::error!("an intent cannot be written as JSON")).ok()?;
         Some(Outgoing { wire, span, traceparent, item })
     }
 
@@ -314,17 +315,17 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// What has gone wrong since a request last succeeded.
+/// What has gone wrong since the last request that succeeded.
 #[derive(Default)]
 struct Trouble {
     failures: u32,
-    /// The workspace was created and is still unknown: there is no use in hurrying.
+    /// The workspace was created and is still unknown: creating it again at once would not help.
     created: bool,
 }
 
 enum Overcome {
     Again,
-    /// The workspace has ended: nothing is written to it any more.
+    /// The workspace is retired: nothing is written to it any more.
     Retired,
     Split(Answer),
     Stopped,

@@ -1,4 +1,4 @@
-//! What an answer of the bridge means: for the event log, and for the messages.
+//! What an answer of the bridge means for the event log and for the messages.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use pagico::{Answer, Error, Fault};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
     pub(crate) outcome: DeliveryOutcome,
-    /// What was answered, in a few words that hold nothing personal.
+    /// The answer in a few words, without personal data.
     pub(crate) answer: String,
     pub(crate) status: Option<u16>,
 }
 
 impl Ended {
-    /// None when the bridge failed at this one item: it is to be tried again.
+    /// `None` when the bridge failed on this one item: it is tried again.
     pub(crate) fn by(answer: &Answer) -> Option<Self> {
         let status = answer.status;
         let code = || answer.error.as_ref().map_or("refused", Fault::word);
@@ -30,7 +30,7 @@ impl Ended {
         Some(Self { outcome, answer: said, status: Some(status) })
     }
 
-    /// An intent that was delivered too often without ever being settled.
+    /// An intent that was delivered too often without being settled.
     pub(crate) fn worn_out(deliveries: u32) -> Self {
         Self { outcome: DeliveryOutcome::Parked, answer: format!("not settled in {deliveries} deliveries"), status: None }
     }
@@ -79,18 +79,18 @@ pub(crate) fn settlement(intent: &Intent, ended: &Ended, carrier: Carrier<'_>) -
     }
 }
 
-/// An outcome as one of the words that are agreed on: it reaches metrics and the event log.
+/// An outcome as one of the agreed words: it goes into metrics and the event log.
 fn word(outcome: &str) -> &'static str {
     const WORDS: [&str; 6] = ["created", "updated", "unchanged", "kept", "removed", "absent"];
     WORDS.into_iter().find(|word| *word == outcome).unwrap_or("written")
 }
 
-/// What to do about a request that had no effect.
+/// What to do about a request that failed as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
     Wait(Duration),
     CreateWorkspace,
-    /// Try the halves, until the one that is refused stands alone and is parked with this answer.
+    /// Try the halves, until the refused item is alone and parks with this answer.
     Split(Answer),
 }
 
@@ -99,7 +99,7 @@ impl Remedy {
     pub(crate) fn of(error: &Error, attempt: u32, backoff: Backoff, jitter: f64) -> Self {
         match error {
             Error::Unavailable { retry_after, .. } => Self::Wait(backoff.delay(attempt, jitter, *retry_after)),
-            // A person may have to act, or the bridge or what stands before it is only just starting: soon at first, then seldom.
+            // A person may have to act, or the bridge or a proxy before it is just starting: retry soon at first, then rarely.
             Error::Unauthorized { .. } | Error::Foreign { .. } | Error::Misconfigured(_) | Error::Aliased => {
                 Self::Wait(backoff.delay(attempt, jitter, None))
             }

@@ -1,4 +1,4 @@
-//! What is counted. Labels hold fixed words, never anything of a person.
+//! Metrics. Labels are fixed words, never personal data.
 
 use std::time::Duration;
 

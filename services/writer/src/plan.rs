@@ -1,16 +1,16 @@
-//! What a batch of messages amounts to: pure, by index, so that the messages themselves stay in one hand.
+//! What to do about a batch of messages: pure, by index, so that the messages themselves keep one owner.
 
 use std::collections::BTreeMap;
 
 use domain::{Applied, Decode, Gate, Intent, LocationId, ObjectKey, Workspace, coalesce, gate};
 
-/// What is to be done about a batch.
+/// What to do about a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// By location, which has a log of its own, and by workspace, which a request is for.
     pub(crate) work: BTreeMap<(LocationId, Workspace), Vec<Item>>,
     pub(crate) unreadable: Vec<(usize, Decode)>,
-    /// Messages about contacts that were erased: nothing is to be done about them.
+    /// Messages about contacts that were erased: they need no work.
     pub(crate) erased: Vec<usize>,
     /// How many intents were displaced by another one for the same object.
     pub(crate) displaced: usize,
@@ -22,21 +22,21 @@ pub(crate) struct Item {
     pub(crate) intent: Intent,
     /// The message that carried it.
     pub(crate) message: usize,
-    /// Messages whose intents it displaced: they are settled as it is.
+    /// Messages whose intents it displaced: they share its fate.
     pub(crate) displaced: Vec<usize>,
 }
 
 impl Item {
-    /// Its own message and those that share its fate.
+    /// Its own message and the displaced ones.
     pub(crate) fn messages(&self) -> impl Iterator<Item = usize> {
         std::iter::once(self.message).chain(self.displaced.iter().copied())
     }
 }
 
-/// What came in a message; nothing when its contact was erased.
+/// The intent in a message; `None` when its contact was erased.
 pub(crate) type Read = Result<Option<Intent>, Decode>;
 
-/// Plans what came in the messages, in their order.
+/// Plans a batch from what its messages hold, in their order.
 pub(crate) fn plan(read: Vec<Read>) -> Plan {
     let mut plan = Plan::default();
     let (mut messages, mut intents) = (Vec::new(), Vec::new());
@@ -67,12 +67,12 @@ pub(crate) fn plan(read: Vec<Read>) -> Plan {
     plan
 }
 
-/// Parts what still has to be written from what the ledger already has.
+/// Separates what still has to be written from what the ledger already has.
 pub(crate) fn gated(items: Vec<Item>, applied: &BTreeMap<ObjectKey, Applied>) -> (Vec<Item>, Vec<Item>) {
     items.into_iter().partition(|item| gate(applied.get(&item.intent.object).copied(), &item.intent) == Gate::Apply)
 }
 
-/// Parts a list into pieces that one request may carry. What is too large by itself goes alone.
+/// Splits a list into pieces that fit one request. An item that is too large by itself goes alone.
 pub(crate) fn pieces<T>(items: Vec<T>, bytes_of: impl Fn(&T) -> usize, items_max: usize, bytes_max: usize) -> Vec<Vec<T>> {
     let mut pieces: Vec<Vec<T>> = Vec::new();
     let (mut piece, mut bytes) = (Vec::new(), 0_usize);
@@ -91,7 +91,7 @@ pub(crate) fn pieces<T>(items: Vec<T>, bytes_of: impl Fn(&T) -> usize, items_max
     pieces
 }
 
-/// Two halves of a piece that was refused as a whole; nothing when there is only one to blame.
+/// The two halves of a piece that was refused as a whole; the error is the one item of a piece that cannot be halved.
 pub(crate) fn halves<T>(mut piece: Vec<T>) -> Result<(Vec<T>, Vec<T>), Option<T>> {
     if piece.len() < 2 {
         return Err(piece.pop());

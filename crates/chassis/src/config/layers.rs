@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use settings::Check;
 use toml::Table;
 
-/// So many mistakes are named at once.
+/// How many mistakes are named at once.
 const MISTAKES_MAX: usize = 100;
 
 /// What settings are read from.
@@ -29,7 +29,7 @@ pub(super) struct Layers {
     texts: BTreeSet<String>,
 }
 
-/// A mistake in what is given, and the key to leave out so that others can be found.
+/// A mistake in what is given, and the key to leave out so that further mistakes can be found.
 struct Mistake {
     key: String,
     problem: String,

@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use crate::{Chassis, in_service};
 
-/// Answers "too late" leave this much before the deadline, so that they arrive before the caller gives up by itself.
+/// An answer "deadline exceeded" is sent this much before the deadline, so that it arrives before the caller gives up.
 const HEAD_START: Duration = Duration::from_millis(20);
 
 pub(crate) struct Guard {
@@ -23,8 +23,8 @@ pub(crate) struct Guard {
     pub(crate) longest: Duration,
 }
 
-/// Lets pass what carries the token, and questions about health; until the answer begins, for no longer than the caller's deadline and
-/// the longest that is allowed.
+/// Admits calls that carry the token, and health checks. The answer must begin within the caller's deadline and the longest allowed
+/// time.
 pub(crate) async fn with_token(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     if !request.uri().path().starts_with("/grpc.health.v1.Health/") && !carries(request.headers(), &guard.token) {
         guard.chassis.control().refused();
@@ -68,7 +68,7 @@ fn deadline(text: &str) -> Option<Duration> {
 fn carries(headers: &HeaderMap, token: &SecretString) -> bool {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")));
-    // No token is no permission, whatever the settings say.
+    // An empty token admits nobody, whatever the settings say.
     let expected = token.expose_secret().trim();
     !expected.is_empty() && given.is_some_and(|given| Sha256::digest(given.trim()) == Sha256::digest(expected))
 }

@@ -52,7 +52,7 @@ async fn what_cannot_be_mapped_parks_alone() {
     reasons.sort_unstable();
     assert_eq!(reasons.len(), 3, "{reasons:?}");
     assert!(
-        reasons[0].contains("newer") && reasons[1].contains("broken JSON") && reasons[2].contains("at most 20000 travel"),
+        reasons[0].contains("newer") && reasons[1].contains("broken JSON") && reasons[2].contains("more than the 20000 allowed"),
         "{reasons:?}"
     );
     assert!(parked.iter().all(|parked| bus::Subject::parse(&parked.parking.subject).is_some()), "each can be sent again");
