@@ -1,11 +1,12 @@
 //! The event log against a bare table of the same rows.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bus::{Bus, Outgoing, Stream, Subject};
 use domain::{
-    Body, Cause, Change, ContactId, FieldChange, KnownContact, Listing, LocationId, Names, Net, Observation, Record, RecordFact, RecordId,
+    Body, Cause, Change, ContactId, FieldChange, KnownContact, LocationId, Names, Net, Observation, Record, RecordFact, RecordId,
     RecordKind, Rules, Sighting, Stored, map, observe,
 };
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings, scratch};
@@ -32,9 +33,7 @@ pub(crate) fn seen(location_id: &LocationId, number: usize, city: &str) -> anyho
         asked_at,
         connected_at: asked_at,
         contact: Sighting::Present { contact: Box::new(person(number, city)), silent: std::collections::BTreeSet::new() },
-        tasks: Listing::NotAsked,
-        notes: Listing::NotAsked,
-        appointments: Listing::NotAsked,
+        listings: BTreeMap::new(),
         names: Names::default(),
         cause: Cause::from(Net::Poll),
         traceparent: None,

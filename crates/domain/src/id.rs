@@ -208,6 +208,11 @@ impl RecordKind {
         }
     }
 
+    /// The kinds of which a contact has records.
+    pub fn of_contacts() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kind| *kind != Self::Contact)
+    }
+
     pub fn parse(kind: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == kind)
     }

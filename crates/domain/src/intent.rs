@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::{ContactId, EventId, LocationId, Moment, ObjectKey, RulesRevision, Workspace};
+use crate::{ContactId, EventId, LocationId, Moment, ObjectKey, RecordKind, RulesRevision, Workspace};
 
 /// A place in the log, and so the age of what it caused. A later epoch beats every position of an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -128,6 +128,27 @@ impl ObjectKind {
         }
     }
 
+    /// As in the paths of the bridge.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Contact => "contacts",
+            Self::Project => "projects",
+            Self::Task => "tasks",
+            Self::Note => "notes",
+            Self::Appointment => "appointments",
+        }
+    }
+
+    /// The kind of the object that mirrors a record.
+    pub fn mirroring(kind: RecordKind) -> Self {
+        match kind {
+            RecordKind::Contact => Self::Contact,
+            RecordKind::Task => Self::Task,
+            RecordKind::Note => Self::Note,
+            RecordKind::Appointment => Self::Appointment,
+        }
+    }
+
     pub fn parse(kind: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == kind)
     }
@@ -173,12 +194,21 @@ impl Content {
     /// # Errors
     /// None of these types can fail to become JSON; the error is passed on rather than hidden.
     pub fn to_json(&self) -> Result<Value, serde_json::Error> {
-        match self {
-            Self::Contact(content) => serde_json::to_value(content),
-            Self::Project(content) => serde_json::to_value(content),
-            Self::Task(content) => serde_json::to_value(content),
-            Self::Note(content) => serde_json::to_value(content),
-            Self::Appointment(content) => serde_json::to_value(content),
+        serde_json::to_value(Bare(self))
+    }
+}
+
+/// A content without the name of its kind around it.
+pub struct Bare<'a>(pub &'a Content);
+
+impl Serialize for Bare<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Content::Contact(content) => content.serialize(serializer),
+            Content::Project(content) => content.serialize(serializer),
+            Content::Task(content) => content.serialize(serializer),
+            Content::Note(content) => content.serialize(serializer),
+            Content::Appointment(content) => content.serialize(serializer),
         }
     }
 }

@@ -28,13 +28,13 @@ pub use gate::{Applied, Gate, coalesce, gate};
 pub use history::{Arrival, Blame, Blamed, Blaming, Past, Point, RecordDifference, RecordKey, Standing, as_of, difference};
 pub use id::{BadId, ContactId, EventId, Hash, LocationId, ObjectKey, RecordId, RecordKind, RulesRevision, Workspace};
 pub use intent::{
-    Action, AppointmentContent, ContactContent, Content, CustomField, Intent, NoteContent, ObjectKind, Policy, ProjectContent, Revision,
-    TaskContent,
+    Action, AppointmentContent, Bare, ContactContent, Content, CustomField, Intent, NoteContent, ObjectKind, Policy, ProjectContent,
+    Revision, TaskContent,
 };
 pub use map::map;
 pub use moment::Moment;
 pub use observe::{Draft, KnownContact, KnownRecord, Listing, Looks, Observation, Observed, Sighting, fill_silent, observe};
-pub use record::{Appointment, Contact, Note, Record, Task};
+pub use record::{Appointment, Contact, Note, Record, References, Task};
 pub use retry::{Backoff, Verdict};
 pub use rules::{BadRules, Rules};
 pub use text::readable;

@@ -8,13 +8,13 @@ mod words;
 
 use jiff::{SignedDuration, Timestamp};
 
-use content::{appointment_content, contact_content, note_content, task_content};
+use content::mirrored;
 use words::{display_name, line, user};
 
 use crate::rules::Trigger;
 use crate::{
     Action, Body, Change, Contact, ContactId, Content, Intent, Moment, Names, NoteContent, ObjectKey, ObjectKind, Policy, ProjectContent,
-    Record, RecordFact, Recorded, Rules, TaskContent, Workspace,
+    Record, Recorded, Rules, TaskContent, Workspace,
 };
 
 /// The intents that an event causes: one for each Pagico object, with its whole content. The same for a live event and for one
@@ -32,7 +32,7 @@ pub fn map(recorded: &Recorded, rules: &Rules) -> Vec<Intent> {
             Action::Put(Box::new(mirrored(fact, contact_id, container, rules)))
         }
     };
-    let mirror = intent(recorded, rules, contact_id, object_kind(&fact.record), object, Policy::Mirror, action);
+    let mirror = intent(recorded, rules, contact_id, ObjectKind::mirroring(fact.record.kind()), object, Policy::Mirror, action);
     let mut intents = vec![mirror];
     if let Record::Contact(contact) = &fact.record {
         for trigger in rules.text.triggers.iter().filter(|trigger| trigger.when.fires(fact)) {
@@ -40,15 +40,6 @@ pub fn map(recorded: &Recorded, rules: &Rules) -> Vec<Intent> {
         }
     }
     intents
-}
-
-fn object_kind(record: &Record) -> ObjectKind {
-    match record {
-        Record::Contact(_) => ObjectKind::Contact,
-        Record::Task(_) => ObjectKind::Task,
-        Record::Note(_) => ObjectKind::Note,
-        Record::Appointment(_) => ObjectKind::Appointment,
-    }
 }
 
 fn intent(
@@ -72,16 +63,6 @@ fn intent(
         rules: rules.revision().clone(),
         event_id: recorded.event_id,
         action,
-    }
-}
-
-fn mirrored(fact: &RecordFact, contact_id: &ContactId, container: ObjectKey, rules: &Rules) -> Content {
-    let names = &fact.names;
-    match &fact.record {
-        Record::Contact(contact) => Content::Contact(contact_content(contact, contact_id, names, rules)),
-        Record::Task(task) => Content::Task(task_content(task, container, names, rules)),
-        Record::Note(note) => Content::Note(note_content(note, container, names, rules)),
-        Record::Appointment(appointment) => Content::Appointment(appointment_content(appointment, container, names, rules)),
     }
 }
 

@@ -24,11 +24,10 @@ pub fn observe(known: &KnownContact, seen: &Observation) -> Observed {
     if known.is_gone_by(seen) {
         return observed;
     }
-    for kind in [RecordKind::Task, RecordKind::Note, RecordKind::Appointment] {
-        match seen.listing(kind) {
-            Listing::NotAsked => {}
-            Listing::Partial(records) => see_singly(known, seen, kind, records, &mut observed),
-            Listing::Complete(records) => see_listing(known, seen, kind, records, &mut observed),
+    for (kind, listing) in &seen.listings {
+        match listing {
+            Listing::Partial(records) => see_singly(known, seen, *kind, records, &mut observed),
+            Listing::Complete(records) => see_listing(known, seen, *kind, records, &mut observed),
         }
     }
     observed
@@ -121,7 +120,7 @@ fn see_record(
         occurred_at: occurred_at(change, record, seen.asked_at),
         fact: RecordFact {
             change,
-            names: seen.names.only_for(record),
+            names: seen.names.only(&record.references()),
             new_in_ghl: change == Change::Appeared && is_new(record, seen.connected_at),
             record: record.clone(),
             changes,

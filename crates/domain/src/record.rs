@@ -215,29 +215,37 @@ impl Record {
         }
     }
 
-    /// The GHL user ids, custom field ids and calendar ids that the record refers to.
-    pub(crate) fn references(&self) -> References<'_> {
-        let mut refs = References::default();
+    /// The ids that need a name before a person can read the record.
+    pub fn references(&self) -> References<'_> {
+        let mut references = References::default();
+        self.refer(&mut references);
+        references
+    }
+
+    pub(crate) fn refer<'a>(&'a self, to: &mut References<'a>) {
         match self {
-            Self::Contact(contact) => {
-                refs.users.extend(contact.assigned_to.as_deref());
-                refs.fields.extend(contact.custom_fields.keys().map(String::as_str));
-            }
-            Self::Task(task) => refs.users.extend(task.assigned_to.as_deref()),
-            Self::Note(note) => refs.users.extend(note.user_id.as_deref()),
+            Self::Contact(contact) => contact.refer(to),
+            Self::Task(task) => to.users.extend(task.assigned_to.as_deref()),
+            Self::Note(note) => to.users.extend(note.user_id.as_deref()),
             Self::Appointment(appointment) => {
-                refs.users.extend(appointment.assigned_to.as_deref());
-                refs.calendars.extend(appointment.calendar_id.as_deref());
+                to.users.extend(appointment.assigned_to.as_deref());
+                to.calendars.extend(appointment.calendar_id.as_deref());
             }
         }
-        refs
     }
 }
 
-/// Ids that need a name before a person can read the record.
-#[derive(Default)]
-pub(crate) struct References<'a> {
-    pub(crate) users: Vec<&'a str>,
-    pub(crate) fields: Vec<&'a str>,
-    pub(crate) calendars: Vec<&'a str>,
+impl Contact {
+    pub(crate) fn refer<'a>(&'a self, to: &mut References<'a>) {
+        to.users.extend(self.assigned_to.as_deref());
+        to.fields.extend(self.custom_fields.keys().map(String::as_str));
+    }
+}
+
+/// Ids of GHL's users, custom fields and calendars.
+#[derive(Debug, Default)]
+pub struct References<'a> {
+    pub users: BTreeSet<&'a str>,
+    pub fields: BTreeSet<&'a str>,
+    pub calendars: BTreeSet<&'a str>,
 }

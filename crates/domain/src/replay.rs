@@ -11,6 +11,6 @@ mod sieve;
 mod tally;
 
 pub use plan::{Target, fold, plan};
-pub use planned::{Held, Planned, Present, Reason, Step, mirror_kind};
+pub use planned::{Held, Planned, Present, Reason, Step};
 pub use sieve::{Needed, Sieve};
 pub use tally::{Tally, Terms};

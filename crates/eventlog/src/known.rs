@@ -10,6 +10,7 @@ pub(crate) mod records;
 pub(crate) mod remained;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use domain::{
     Body, Change, ContactId, KnownContact, KnownRecord, Listing, LocationId, Moment, Observation, Observed, Record, RecordFact, RecordId,
@@ -47,15 +48,7 @@ impl Known {
     ) -> Result<Self> {
         let ids: Vec<&str> = contacts.iter().map(|id| id.as_str()).collect();
         let mut known = Self::default();
-        let looks = sqlx::query(
-            "SELECT k.* FROM unnest($2::text[]) AS wanted (id) CROSS JOIN LATERAL (SELECT contact_id, contact_asked_at, tasks_asked_at, \
-             notes_asked_at, appointments_asked_at, updated_at FROM known_contacts \
-             WHERE location_id = $1 AND contact_id = wanted.id OFFSET 0) k",
-        )
-        .bind(location_id.as_str())
-        .bind(&ids)
-        .fetch_all(&mut *connection)
-        .await?;
+        let looks = sqlx::query(LOAD_LOOKS.as_str()).bind(location_id.as_str()).bind(&ids).fetch_all(&mut *connection).await?;
         for row in &looks {
             known.take_looks(row)?;
         }
@@ -80,12 +73,12 @@ impl Known {
     fn take_looks(&mut self, row: &PgRow) -> Result<()> {
         let Ok(contact_id) = ContactId::new(row.try_get::<String, _>(0)?) else { return Ok(()) };
         let known = self.contacts.entry(contact_id).or_default();
-        for (column, kind) in RecordKind::ALL.into_iter().enumerate() {
-            if let Some(At(at)) = row.try_get::<Option<At>, _>(column + 1)? {
+        for kind in RecordKind::ALL {
+            if let Some(At(at)) = row.try_get::<Option<At>, _>(asked_at(kind).as_str())? {
                 known.looks.asked_at.insert(kind, at);
             }
         }
-        known.looks.updated_at = row.try_get::<Option<String>, _>(5)?.map(Moment::read);
+        known.looks.updated_at = row.try_get::<Option<String>, _>("updated_at")?.map(Moment::read);
         Ok(())
     }
 
@@ -220,32 +213,51 @@ impl Known {
             let contact = known.records.get(&(RecordKind::Contact, RecordId::from(*id)));
             contact.is_none_or(|contact| contact.present)
         });
-        let asked_at = |kind| looks.iter().map(|looks| looks.asked_at.get(&kind).copied().map(At)).collect::<Vec<_>>();
         let updated_at = looks.iter().map(|looks| looks.updated_at.as_ref().map(|at| text(&at.to_string()).into_owned()));
-        sqlx::query(
-            "INSERT INTO known_contacts AS k (location_id, contact_id, contact_asked_at, tasks_asked_at, notes_asked_at, \
-             appointments_asked_at, updated_at, last_seq, present) \
-             SELECT $1, * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::text[], \
-             $8::bigint[], $9::bool[]) \
-             ON CONFLICT (location_id, contact_id) DO UPDATE SET contact_asked_at = excluded.contact_asked_at, \
-             tasks_asked_at = excluded.tasks_asked_at, notes_asked_at = excluded.notes_asked_at, \
-             appointments_asked_at = excluded.appointments_asked_at, updated_at = excluded.updated_at, \
-             last_seq = greatest(k.last_seq, excluded.last_seq), present = excluded.present",
-        )
-        .bind(location_id.as_str())
-        .bind(self.looked_at.keys().map(ContactId::as_str).collect::<Vec<_>>())
-        .bind(asked_at(RecordKind::Contact))
-        .bind(asked_at(RecordKind::Task))
-        .bind(asked_at(RecordKind::Note))
-        .bind(asked_at(RecordKind::Appointment))
-        .bind(updated_at.collect::<Vec<_>>())
-        .bind(self.looked_at.values().map(|seq| signed(seq.unwrap_or(0))).collect::<Vec<_>>())
-        .bind(present.collect::<Vec<_>>())
-        .execute(&mut *connection)
-        .await?;
+        let mut query = sqlx::query(SAVE_LOOKS.as_str())
+            .bind(location_id.as_str())
+            .bind(self.looked_at.keys().map(ContactId::as_str).collect::<Vec<_>>())
+            .bind(updated_at.collect::<Vec<_>>())
+            .bind(self.looked_at.values().map(|seq| signed(seq.unwrap_or(0))).collect::<Vec<_>>())
+            .bind(present.collect::<Vec<_>>());
+        for kind in RecordKind::ALL {
+            query = query.bind(looks.iter().map(|looks| looks.asked_at.get(&kind).copied().map(At)).collect::<Vec<_>>());
+        }
+        query.execute(&mut *connection).await?;
         Ok(())
     }
 }
+
+/// The column of `known_contacts` that says when a contact's records of a kind were last looked at as a whole.
+pub(crate) fn asked_at(kind: RecordKind) -> String {
+    format!("{kind}_asked_at")
+}
+
+/// The columns of every kind, each in this form.
+fn asked_at_of_all(form: impl Fn(String) -> String) -> String {
+    RecordKind::ALL.map(|kind| form(asked_at(kind))).join(", ")
+}
+
+static LOAD_LOOKS: LazyLock<String> = LazyLock::new(|| {
+    let asked_at = asked_at_of_all(|column| column);
+    format!(
+        "SELECT k.* FROM unnest($2::text[]) AS wanted (id) CROSS JOIN LATERAL (SELECT contact_id, updated_at, {asked_at} \
+         FROM known_contacts WHERE location_id = $1 AND contact_id = wanted.id OFFSET 0) k"
+    )
+});
+
+static SAVE_LOOKS: LazyLock<String> = LazyLock::new(|| {
+    let columns = asked_at_of_all(|column| column);
+    let set = asked_at_of_all(|column| format!("{column} = excluded.{column}"));
+    let first = 6;
+    let values = (first..first + RecordKind::ALL.len()).map(|index| format!(", ${index}::timestamptz[]")).collect::<String>();
+    format!(
+        "INSERT INTO known_contacts AS k (location_id, contact_id, updated_at, last_seq, present, {columns}) \
+         SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bool[]{values}) \
+         ON CONFLICT (location_id, contact_id) DO UPDATE SET {set}, updated_at = excluded.updated_at, \
+         last_seq = greatest(k.last_seq, excluded.last_seq), present = excluded.present"
+    )
+});
 
 fn encoded(record: &Record) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(record).map_err(domain::Decode::from)?)
@@ -284,10 +296,5 @@ pub(crate) fn batches(observations: &[Observation], records_max: usize) -> Vec<&
 }
 
 fn records_in(seen: &Observation) -> usize {
-    let listed = |listing: &Listing| match listing {
-        Listing::NotAsked => 0,
-        Listing::Partial(records) => records.len(),
-        Listing::Complete(records) => records.len(),
-    };
-    1 + listed(&seen.tasks) + listed(&seen.notes) + listed(&seen.appointments)
+    1 + seen.listings.values().map(Listing::len).sum::<usize>()
 }

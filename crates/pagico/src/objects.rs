@@ -30,7 +30,7 @@ impl Bridge {
     /// # Errors
     /// `WorkspaceUnknown` when the workspace is not there.
     pub async fn object(&self, workspace: &Workspace, kind: ObjectKind, key: &ObjectKey) -> Result<Option<Object>> {
-        let url = self.address(&["workspaces", workspace.as_str(), plural(kind), key.as_str()])?;
+        let url = self.address(&["workspaces", workspace.as_str(), kind.plural(), key.as_str()])?;
         match self.get(url).await {
             Ok(object) => Ok(Some(object)),
             Err(Error::Refused { status: 404, .. }) => Ok(None),
@@ -58,16 +58,5 @@ impl Bridge {
             let (bridge, workspace, contact) = (bridge.clone(), workspace.clone(), contact.clone());
             async move { bridge.page(&workspace, contact.as_ref(), cursor.as_ref()).await }
         })
-    }
-}
-
-/// As in paths.
-fn plural(kind: ObjectKind) -> &'static str {
-    match kind {
-        ObjectKind::Contact => "contacts",
-        ObjectKind::Project => "projects",
-        ObjectKind::Task => "tasks",
-        ObjectKind::Note => "notes",
-        ObjectKind::Appointment => "appointments",
     }
 }

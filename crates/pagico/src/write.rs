@@ -1,8 +1,8 @@
 //! Writing: many objects in one request.
 
-use domain::{Action, Content, Intent, ObjectKey, Revision, Workspace};
+use domain::{Action, Bare, Intent, ObjectKey, Revision, Workspace};
 use reqwest::Method;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::{Bridge, Error, Fault, Result};
 
@@ -75,21 +75,6 @@ struct Item<'a> {
     idempotency_key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     traceparent: Option<&'a str>,
-}
-
-/// A content without the name of its kind around it.
-struct Bare<'a>(&'a Content);
-
-impl Serialize for Bare<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Content::Contact(content) => content.serialize(serializer),
-            Content::Project(content) => content.serialize(serializer),
-            Content::Task(content) => content.serialize(serializer),
-            Content::Note(content) => content.serialize(serializer),
-            Content::Appointment(content) => content.serialize(serializer),
-        }
-    }
 }
 
 #[cfg(test)]

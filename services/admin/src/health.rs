@@ -1,5 +1,6 @@
 //! Whether the service is ready, and a summary that needs no gRPC.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use axum::{Json, Router};
 use bus::Bus;
 use chassis::tasks::sleep;
 use chassis::{Chassis, Shutdown};
-use eventlog::EventLog;
+use domain::{LocationId, ObjectKind, RecordKind};
+use eventlog::{EventLog, LocationOverview};
+use serde::Serialize;
 use serde_json::json;
 
 /// Tries the database and the bus from time to time.
@@ -29,18 +32,40 @@ pub(crate) fn summary(log: EventLog) -> Router {
         "/",
         get(async move || {
             let locations = log.answers().overview().await.map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
-            let locations: Vec<_> = locations
-                .into_iter()
-                .map(|location| {
-                    json!({
-                        "location_id": location.location_id, "head": location.head, "relayed": location.relayed, "settled": location.settled,
-                        "contacts": location.contacts, "tasks": location.tasks, "notes": location.notes,
-                        "appointments": location.appointments, "objects": location.applied, "behind": location.behind,
-                        "parked": location.parked, "backfilled": location.progress.backfill.finished_at.is_some(),
-                    })
-                })
-                .collect();
+            let locations: Vec<_> = locations.into_iter().map(Summary::from).collect();
             Ok::<_, (StatusCode, String)>(Json(json!({ "locations": locations })))
         }),
     )
+}
+
+/// How far a location is.
+#[derive(Serialize)]
+struct Summary {
+    location_id: LocationId,
+    head: u64,
+    relayed: u64,
+    settled: u64,
+    /// Records present in GHL, by the plural of their kind.
+    #[serde(flatten)]
+    records: BTreeMap<&'static str, u64>,
+    objects: u64,
+    behind: u64,
+    parked: u64,
+    backfilled: bool,
+}
+
+impl From<LocationOverview> for Summary {
+    fn from(location: LocationOverview) -> Self {
+        Self {
+            head: location.head,
+            relayed: location.relayed,
+            settled: location.settled,
+            records: RecordKind::ALL.map(|kind| (ObjectKind::mirroring(kind).plural(), location.present(kind))).into(),
+            objects: location.applied,
+            behind: location.behind,
+            parked: location.parked,
+            backfilled: location.progress.backfill.finished_at.is_some(),
+            location_id: location.location_id,
+        }
+    }
 }

@@ -38,7 +38,7 @@ impl Hint {
         match (&self.contact_id, &self.record) {
             (Some(contact_id), _) => Some(HintKey::Contact(contact_id.clone())),
             (None, Some((RecordKind::Task, task))) => Some(HintKey::OwnerOf(task.clone())),
-            (None, Some((RecordKind::Contact | RecordKind::Note | RecordKind::Appointment, _)) | None) => None,
+            (None, _) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What an event says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -90,13 +90,22 @@ impl Names {
         self.users.is_empty() && self.fields.is_empty() && self.calendars.is_empty()
     }
 
-    /// Only the names that `record` refers to.
-    pub(crate) fn only_for(&self, record: &Record) -> Self {
-        let References { users, fields, calendars } = record.references();
-        let pick = |all: &BTreeMap<String, String>, ids: Vec<&str>| {
-            ids.into_iter().filter_map(|id| all.get_key_value(id)).map(|(id, name)| (id.clone(), name.clone())).collect()
+    /// Whether all of these have a name.
+    pub fn has_all(&self, references: &References<'_>) -> bool {
+        let has = |names: &BTreeMap<String, String>, ids: &BTreeSet<&str>| ids.iter().all(|id| names.contains_key(*id));
+        has(&self.users, &references.users) && has(&self.fields, &references.fields) && has(&self.calendars, &references.calendars)
+    }
+
+    /// The names of these alone.
+    pub fn only(&self, references: &References<'_>) -> Self {
+        let pick = |names: &BTreeMap<String, String>, ids: &BTreeSet<&str>| {
+            ids.iter().filter_map(|id| names.get_key_value(*id)).map(|(id, name)| (id.clone(), name.clone())).collect()
         };
-        Self { users: pick(&self.users, users), fields: pick(&self.fields, fields), calendars: pick(&self.calendars, calendars) }
+        Self {
+            users: pick(&self.users, &references.users),
+            fields: pick(&self.fields, &references.fields),
+            calendars: pick(&self.calendars, &references.calendars),
+        }
     }
 }
 

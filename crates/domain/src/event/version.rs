@@ -45,6 +45,7 @@ mod v1 {
     use serde::Deserialize;
     use serde_json::Value;
 
+    use crate::RecordKind;
     use crate::event::decode::Decode;
     use crate::event::fact::{Body, Change, Delivery, DeliveryFact, DeliveryOutcome, FieldChange, Names, OperatorFact, RecordFact};
     use crate::record::Record;
@@ -76,7 +77,7 @@ mod v1 {
 
     pub(super) fn read(type_name: &str, payload: &[u8]) -> Result<Body, Decode> {
         match type_name.split_once('.') {
-            Some(("contact" | "task" | "note" | "appointment", _)) => {
+            Some((kind, _)) if RecordKind::parse(kind).is_some() => {
                 let OfRecord { change, record, changes, names, new_in_ghl } = serde_json::from_slice(payload)?;
                 Ok(Body::Record(Box::new(RecordFact { change, record, changes, names, new_in_ghl })))
             }

@@ -3,10 +3,21 @@
 use super::words::{address, custom_fields, day, display_name, headline, line, name, prose, tags, user};
 use crate::rules::{AppointmentField, ContactField, NoteField, TaskField};
 use crate::{
-    Appointment, AppointmentContent, Contact, ContactContent, ContactId, Names, Note, NoteContent, ObjectKey, Rules, Task, TaskContent,
+    Appointment, AppointmentContent, Contact, ContactContent, ContactId, Content, Names, Note, NoteContent, ObjectKey, Record, RecordFact,
+    Rules, Task, TaskContent,
 };
 
-pub(super) fn contact_content(contact: &Contact, id: &ContactId, names: &Names, rules: &Rules) -> ContactContent {
+pub(super) fn mirrored(fact: &RecordFact, contact_id: &ContactId, container: ObjectKey, rules: &Rules) -> Content {
+    let names = &fact.names;
+    match &fact.record {
+        Record::Contact(contact) => Content::Contact(contact_content(contact, contact_id, names, rules)),
+        Record::Task(task) => Content::Task(task_content(task, container, names, rules)),
+        Record::Note(note) => Content::Note(note_content(note, container, names, rules)),
+        Record::Appointment(appointment) => Content::Appointment(appointment_content(appointment, container, names, rules)),
+    }
+}
+
+fn contact_content(contact: &Contact, id: &ContactId, names: &Names, rules: &Rules) -> ContactContent {
     let mut content = ContactContent { name: id.to_string(), ..ContactContent::default() };
     for field in &rules.text.mirror.contact {
         match field {
@@ -28,7 +39,7 @@ pub(super) fn contact_content(contact: &Contact, id: &ContactId, names: &Names, 
     content
 }
 
-pub(super) fn task_content(task: &Task, container: ObjectKey, names: &Names, rules: &Rules) -> TaskContent {
+fn task_content(task: &Task, container: ObjectKey, names: &Names, rules: &Rules) -> TaskContent {
     let mut content = TaskContent { title: "Task".to_owned(), container: Some(container), ..TaskContent::default() };
     for field in &rules.text.mirror.task {
         match field {
@@ -42,7 +53,7 @@ pub(super) fn task_content(task: &Task, container: ObjectKey, names: &Names, rul
     content
 }
 
-pub(super) fn note_content(note: &Note, container: ObjectKey, names: &Names, rules: &Rules) -> NoteContent {
+fn note_content(note: &Note, container: ObjectKey, names: &Names, rules: &Rules) -> NoteContent {
     let mut content = NoteContent { title: "Note".to_owned(), container: Some(container), ..NoteContent::default() };
     let body = prose(note.body.as_deref()).unwrap_or_default();
     for field in &rules.text.mirror.note {
@@ -57,7 +68,7 @@ pub(super) fn note_content(note: &Note, container: ObjectKey, names: &Names, rul
     content
 }
 
-pub(super) fn appointment_content(appointment: &Appointment, container: ObjectKey, names: &Names, rules: &Rules) -> AppointmentContent {
+fn appointment_content(appointment: &Appointment, container: ObjectKey, names: &Names, rules: &Rules) -> AppointmentContent {
     let mut content = AppointmentContent { title: "Appointment".to_owned(), container: Some(container), ..AppointmentContent::default() };
     for field in &rules.text.mirror.appointment {
         match field {

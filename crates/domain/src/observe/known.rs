@@ -70,9 +70,11 @@ impl KnownContact {
             Sighting::Gone if gone => self.looks.updated_at = None,
             Sighting::NotAsked | Sighting::Present { .. } | Sighting::Gone => {}
         }
-        let looked = |kind| match kind {
-            RecordKind::Contact => seen.contact != Sighting::NotAsked,
-            RecordKind::Task | RecordKind::Note | RecordKind::Appointment => gone || matches!(seen.listing(kind), Listing::Complete(_)),
+        let looked = |kind| {
+            if kind == RecordKind::Contact {
+                return seen.contact != Sighting::NotAsked;
+            }
+            gone || matches!(seen.listings.get(&kind), Some(Listing::Complete(_)))
         };
         for kind in RecordKind::ALL.into_iter().filter(|kind| looked(*kind)) {
             let at = self.looks.asked_at.entry(kind).or_insert(seen.asked_at);

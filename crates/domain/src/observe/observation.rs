@@ -1,10 +1,10 @@
 //! What was seen of a contact.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::{Cause, Contact, ContactId, LocationId, Names, Record, RecordId, RecordKind};
+use crate::{Cause, Contact, ContactId, LocationId, Names, Record, RecordId, RecordKind, References};
 
 /// One look at a contact and what belongs to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,22 +16,22 @@ pub struct Observation {
     /// When the location was connected: what GHL created later is new.
     pub connected_at: Timestamp,
     pub contact: Sighting,
-    pub tasks: Listing,
-    pub notes: Listing,
-    pub appointments: Listing,
+    /// What was seen of the contact's records, by kind; a kind that was not asked for is missing.
+    pub listings: BTreeMap<RecordKind, Listing>,
     pub names: Names,
     pub cause: Cause,
     pub traceparent: Option<String>,
 }
 
 impl Observation {
-    pub(super) fn listing(&self, kind: RecordKind) -> &Listing {
-        match kind {
-            RecordKind::Contact => &Listing::NotAsked,
-            RecordKind::Task => &self.tasks,
-            RecordKind::Note => &self.notes,
-            RecordKind::Appointment => &self.appointments,
+    /// The ids that need a name, of everything that was seen.
+    pub fn references(&self) -> References<'_> {
+        let mut references = References::default();
+        if let Sighting::Present { contact, .. } = &self.contact {
+            contact.refer(&mut references);
         }
+        self.listings.values().flat_map(Listing::records).for_each(|record| record.refer(&mut references));
+        references
     }
 }
 
@@ -51,9 +51,31 @@ pub enum Sighting {
 /// What was seen of the contact's records of one kind. A partial listing can never be taken for a complete one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Listing {
-    NotAsked,
     /// Some records, each seen or confirmed gone (`None`).
     Partial(Vec<(RecordId, Option<Record>)>),
     /// All there are: what is not listed does not exist.
     Complete(Vec<(RecordId, Record)>),
+}
+
+impl Listing {
+    /// How many records it shows, present or gone.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Partial(records) => records.len(),
+            Self::Complete(records) => records.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The records that it shows to be present.
+    fn records(&self) -> impl Iterator<Item = &Record> {
+        let (partial, complete) = match self {
+            Self::Partial(records) => (Some(records.iter().filter_map(|(_, record)| record.as_ref())), None),
+            Self::Complete(records) => (None, Some(records.iter().map(|(_, record)| record))),
+        };
+        partial.into_iter().flatten().chain(complete.into_iter().flatten())
+    }
 }

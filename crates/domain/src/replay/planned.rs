@@ -98,7 +98,7 @@ impl Planned {
 
     /// The object of a record whose event cannot be read.
     pub fn unreadable(kind: RecordKind, record_id: &RecordId, cause: Revision) -> Self {
-        Self::skipped(ObjectKey::of_record(kind, record_id), mirror_kind(kind), Reason::Unreadable, cause)
+        Self::skipped(ObjectKey::of_record(kind, record_id), ObjectKind::mirroring(kind), Reason::Unreadable, cause)
     }
 
     /// Whether anything would be written.
@@ -116,15 +116,5 @@ impl Planned {
         (self.step, self.reason) = (Step::Skip, Reason::Started);
         self.changes.clear();
         (self.intent, self.forget) = (None, None);
-    }
-}
-
-/// The kind of the object that mirrors a record.
-pub fn mirror_kind(kind: RecordKind) -> ObjectKind {
-    match kind {
-        RecordKind::Contact => ObjectKind::Contact,
-        RecordKind::Task => ObjectKind::Task,
-        RecordKind::Note => ObjectKind::Note,
-        RecordKind::Appointment => ObjectKind::Appointment,
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::planned::{Held, Planned, Reason, mirror_kind};
+use super::planned::{Held, Planned, Reason};
 use crate::rules::When;
-use crate::{Change, ObjectKey, Policy, RecordId, RecordKind, Revision, RulesRevision};
+use crate::{Change, ObjectKey, ObjectKind, Policy, RecordId, RecordKind, Revision, RulesRevision};
 
 /// Keeps of a contact's events, given in the order of the log, those that a plan needs, in whatever form they come.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl<T> Sieve<T> {
             let held = held.get(&object).filter(|held| held.applied.policy == Policy::Mirror);
             match held {
                 Some(held) if !unsure && is_settled(held, &last, rules) => {
-                    needed.settled.push(Planned::skipped(object, mirror_kind(kind), Reason::Equal, last.revision));
+                    needed.settled.push(Planned::skipped(object, ObjectKind::mirroring(kind), Reason::Equal, last.revision));
                     continue;
                 }
                 Some(held) if held.applied.revision < last.revision => needed.before.push(held.applied.revision),

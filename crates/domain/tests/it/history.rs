@@ -36,6 +36,10 @@ fn a_look() -> impl Strategy<Value = Look> {
     (contact, tasks).prop_map(|(contact, tasks)| Look { contact, tasks })
 }
 
+fn named_task((id, task): (&u8, &Task)) -> (RecordId, Record) {
+    (record_id(&format!("t{id}")), Record::Task(task.clone()))
+}
+
 fn observation(minute: usize, seen: &Look) -> Observation {
     Observation {
         contact: match &seen.contact {
@@ -43,9 +47,7 @@ fn observation(minute: usize, seen: &Look) -> Observation {
             Some(Some(contact)) => present(contact.clone()),
             Some(None) => Sighting::Gone,
         },
-        tasks: seen.tasks.as_ref().map_or(Listing::NotAsked, |tasks| {
-            Listing::Complete(tasks.iter().map(|(id, task)| (record_id(&format!("t{id}")), Record::Task(task.clone()))).collect())
-        }),
+        listings: seen.tasks.iter().map(|tasks| (RecordKind::Task, Listing::Complete(tasks.iter().map(named_task).collect()))).collect(),
         ..look(i64::try_from(minute).unwrap())
     }
 }

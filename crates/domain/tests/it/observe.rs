@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{Appointment, Contact, KnownContact, Listing, Note, Observation, Record, RecordKind, Sighting, observe};
 use serde_json::json;
 
-use crate::support::{all_tasks, at, known_kind, look, minute, moment, named, names, present, record_id, some_tasks, task, told};
+use crate::support::{Listings, all_tasks, at, known_kind, look, minute, moment, named, names, present, record_id, some_tasks, task, told};
 
 #[track_caller]
 fn check(looks: &[Observation], events: &str) {
@@ -16,8 +16,8 @@ fn sees_contact(minute: i64, contact: Contact) -> Observation {
     Observation { contact: present(contact), ..look(minute) }
 }
 
-fn sees_tasks(minute: i64, tasks: Listing) -> Observation {
-    Observation { tasks, ..look(minute) }
+fn sees_tasks(minute: i64, listings: Listings) -> Observation {
+    Observation { listings, ..look(minute) }
 }
 
 fn gone(minute: i64) -> Observation {
@@ -32,7 +32,7 @@ fn what_was_never_seen_appears() {
 
 #[test]
 fn what_is_seen_again_unchanged_is_no_event() {
-    let seen = Observation { tasks: all_tasks(&[("t1", task("Call"))]), ..sees_contact(1, named("Ann")) };
+    let seen = Observation { listings: all_tasks(&[("t1", task("Call"))]), ..sees_contact(1, named("Ann")) };
     check(&[seen.clone(), seen.clone()], "");
     check(&[seen.clone(), Observation { asked_at: minute(9), ..seen }], "");
 }
@@ -129,16 +129,17 @@ fn a_listing_that_names_a_record_twice_counts_the_first() {
 #[test]
 fn a_contact_that_is_gone_takes_its_records() {
     let notes = Listing::Complete(vec![(record_id("n1"), Record::Note(Note::default()))]);
-    let first = Observation { tasks: all_tasks(&[("t1", task("Call"))]), notes, ..sees_contact(1, named("Ann")) };
+    let listings = all_tasks(&[("t1", task("Call"))]).into_iter().chain([(RecordKind::Note, notes)]).collect();
+    let first = Observation { listings, ..sees_contact(1, named("Ann")) };
     check(&[first, gone(2)], "contact ann vanished\ntask t1 vanished\nnote n1 vanished");
 }
 
 #[test]
 fn a_contact_that_is_gone_takes_its_records_once_whatever_else_was_listed() {
-    let first = Observation { tasks: all_tasks(&[("t1", task("Call"))]), ..sees_contact(1, named("Ann")) };
-    check(&[first.clone(), Observation { tasks: all_tasks(&[]), ..gone(2) }], "contact ann vanished\ntask t1 vanished");
+    let first = Observation { listings: all_tasks(&[("t1", task("Call"))]), ..sees_contact(1, named("Ann")) };
+    check(&[first.clone(), Observation { listings: all_tasks(&[]), ..gone(2) }], "contact ann vanished\ntask t1 vanished");
     let leftovers = all_tasks(&[("t1", task("Call!")), ("t2", task("Write"))]);
-    check(&[first, Observation { tasks: leftovers, ..gone(2) }], "contact ann vanished\ntask t1 vanished");
+    check(&[first, Observation { listings: leftovers, ..gone(2) }], "contact ann vanished\ntask t1 vanished");
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn an_older_listing_does_not_speak_of_a_record_seen_since() {
 
 #[test]
 fn a_look_from_before_the_contact_was_gone_brings_nothing_back() {
-    let first = Observation { tasks: all_tasks(&[("t1", task("Call"))]), ..sees_contact(1, named("Ann")) };
+    let first = Observation { listings: all_tasks(&[("t1", task("Call"))]), ..sees_contact(1, named("Ann")) };
     let looks = |late| [first.clone(), gone(5), late];
     check(&looks(sees_tasks(4, all_tasks(&[("t1", task("Call")), ("t2", task("Write"))]))), "");
     check(&looks(sees_tasks(4, some_tasks(&[("t2", Some(task("Write")))]))), "");
@@ -195,7 +196,8 @@ fn new_in_ghl_is_only_what_ghl_created_after_the_location_was_connected() {
 fn an_event_happened_when_ghl_says_but_never_after_it_was_seen() {
     let occurred = |added: &str| {
         let appointment = Record::Appointment(Appointment { added_at: moment(added), ..Appointment::default() });
-        let seen = Observation { appointments: Listing::Complete(vec![(record_id("a1"), appointment)]), ..look(10) };
+        let listings = [(RecordKind::Appointment, Listing::Complete(vec![(record_id("a1"), appointment)]))].into();
+        let seen = Observation { listings, ..look(10) };
         observe(&KnownContact::default(), &seen).drafts[0].occurred_at
     };
     assert_eq!(occurred("2026-03-01T00:05:00Z"), minute(5));

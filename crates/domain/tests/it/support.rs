@@ -41,9 +41,7 @@ pub(crate) fn look(at: i64) -> Observation {
         asked_at: minute(at),
         connected_at: minute(0),
         contact: Sighting::NotAsked,
-        tasks: Listing::NotAsked,
-        notes: Listing::NotAsked,
-        appointments: Listing::NotAsked,
+        listings: BTreeMap::new(),
         names: Names::default(),
         cause: Cause::from(Net::Poll),
         traceparent: None,
@@ -62,12 +60,16 @@ pub(crate) fn task(title: &str) -> Record {
     Record::Task(Task { title: Some(title.to_owned()), ..Task::default() })
 }
 
-pub(crate) fn all_tasks(tasks: &[(&str, Record)]) -> Listing {
-    Listing::Complete(tasks.iter().map(|(id, record)| (record_id(id), record.clone())).collect())
+pub(crate) type Listings = BTreeMap<RecordKind, Listing>;
+
+pub(crate) fn all_tasks(tasks: &[(&str, Record)]) -> Listings {
+    let tasks = tasks.iter().map(|(id, record)| (record_id(id), record.clone())).collect();
+    [(RecordKind::Task, Listing::Complete(tasks))].into()
 }
 
-pub(crate) fn some_tasks(tasks: &[(&str, Option<Record>)]) -> Listing {
-    Listing::Partial(tasks.iter().map(|(id, record)| (record_id(id), record.clone())).collect())
+pub(crate) fn some_tasks(tasks: &[(&str, Option<Record>)]) -> Listings {
+    let tasks = tasks.iter().map(|(id, record)| (record_id(id), record.clone())).collect();
+    [(RecordKind::Task, Listing::Partial(tasks))].into()
 }
 
 /// Takes looks in one after the other; says of the last one, a line for each event, what it amounted to.

@@ -56,13 +56,14 @@ impl Truth {
 
     fn seen(&self, at: i64, sight: &Sight) -> Observation {
         let contact = self.contact.clone().map_or(Sighting::Gone, present);
-        let all = || Listing::Complete(self.tasks.iter().map(|(id, record)| (record_id(id), record.clone())).collect());
-        let one = |id: &str| Listing::Partial(vec![(record_id(id), self.tasks.get(id).cloned())]);
+        let of_tasks = |listing| [(RecordKind::Task, listing)].into();
+        let all = || of_tasks(Listing::Complete(self.tasks.iter().map(|(id, record)| (record_id(id), record.clone())).collect()));
+        let one = |id: &str| of_tasks(Listing::Partial(vec![(record_id(id), self.tasks.get(id).cloned())]));
         match sight {
-            Sight::Whole => Observation { contact, tasks: all(), ..look(at) },
+            Sight::Whole => Observation { contact, listings: all(), ..look(at) },
             Sight::ContactOnly => Observation { contact, ..look(at) },
-            Sight::AllTasks => Observation { tasks: all(), ..look(at) },
-            Sight::OneTask(which) => Observation { tasks: one(TASKS[*which]), ..look(at) },
+            Sight::AllTasks => Observation { listings: all(), ..look(at) },
+            Sight::OneTask(which) => Observation { listings: one(TASKS[*which]), ..look(at) },
         }
     }
 

@@ -21,11 +21,8 @@ pub struct LocationOverview {
     pub relayed: u64,
     /// The last position all of whose consequences have arrived.
     pub settled: u64,
-    /// Records present in GHL, by kind.
-    pub contacts: u64,
-    pub tasks: u64,
-    pub notes: u64,
-    pub appointments: u64,
+    /// Records present in GHL, by kind; a kind of which there are none is missing.
+    pub records: BTreeMap<RecordKind, u64>,
     /// Objects in the live workspace that the ledger holds as applied and not removed.
     pub applied: u64,
     pub parked: u64,
@@ -33,6 +30,13 @@ pub struct LocationOverview {
     pub behind: u64,
     pub last_recorded_at: Option<Timestamp>,
     pub progress: Progress,
+}
+
+impl LocationOverview {
+    /// How many records of a kind are present in GHL.
+    pub fn present(&self, kind: RecordKind) -> u64 {
+        self.records.get(&kind).copied().unwrap_or(0)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -245,10 +249,11 @@ fn location_overview(row: &PgRow, records: &Counts, other: &Counts) -> Result<Lo
         head: unsigned(row.try_get(3)?),
         relayed: unsigned(row.try_get(4)?),
         settled: unsigned(row.try_get(5)?),
-        contacts: count(records, RecordKind::Contact.as_str()),
-        tasks: count(records, RecordKind::Task.as_str()),
-        notes: count(records, RecordKind::Note.as_str()),
-        appointments: count(records, RecordKind::Appointment.as_str()),
+        records: RecordKind::ALL
+            .into_iter()
+            .map(|kind| (kind, count(records, kind.as_str())))
+            .filter(|(_, present)| *present > 0)
+            .collect(),
         applied: count(other, "applied"),
         parked: count(other, "parked"),
         behind: count(other, "behind"),

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{LocationId, RecordKind, Recorded};
 use jiff::Timestamp;
-use sqlx::{PgConnection, Row};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use crate::Result;
 use crate::columns::{At, as_stored, signed, unsigned};
+use crate::known::asked_at;
 use crate::known::passes::Passes;
 use crate::known::records::KnownRecords;
 
@@ -133,12 +134,12 @@ impl KnownRecords {
 
     /// How many records are present, and when the one was last seen that was not seen for the longest time.
     async fn verified(&self, location_id: &LocationId, kind: RecordKind) -> Result<(u64, Option<Timestamp>)> {
-        let row = sqlx::query(
-            "SELECT count(*), min(greatest(r.asked_at, CASE $2 WHEN 'task' THEN k.tasks_asked_at WHEN 'note' THEN k.notes_asked_at \
-             WHEN 'appointment' THEN k.appointments_asked_at ELSE k.contact_asked_at END)) \
+        let asked_at = asked_at(kind);
+        let row = sqlx::query(AssertSqlSafe(format!(
+            "SELECT count(*), min(greatest(r.asked_at, k.{asked_at})) \
              FROM known_records r JOIN known_contacts k USING (location_id, contact_id) \
              WHERE r.location_id = $1 AND r.kind = $2 AND r.present",
-        )
+        )))
         .bind(location_id.as_str())
         .bind(kind.as_str())
         .fetch_one(&self.pool)
@@ -149,8 +150,8 @@ impl KnownRecords {
     /// Since when the notes of everybody have been seen; nothing while somebody's never were.
     async fn notes_seen_since(&self, location_id: &LocationId) -> Result<Option<Timestamp>> {
         let row = sqlx::query(
-            "SELECT notes_asked_at FROM known_contacts WHERE location_id = $1 AND present \
-             ORDER BY coalesce(notes_asked_at, '-infinity'), contact_id LIMIT 1",
+            "SELECT note_asked_at FROM known_contacts WHERE location_id = $1 AND present \
+             ORDER BY coalesce(note_asked_at, '-infinity'), contact_id LIMIT 1",
         )
         .bind(location_id.as_str())
         .fetch_optional(&self.pool)

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{ContactId, KnownContact, LocationId, Observation, RecordId, RecordKind, observe};
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Row};
+use sqlx::{AssertSqlSafe, PgPool, Row};
 
 use crate::chain::Head;
 use crate::columns::{At, as_stored, unsigned};
 use crate::keys::Keys;
 use crate::keys::ring::is_erased;
-use crate::known::{Known, batches};
+use crate::known::{Known, asked_at, batches};
 use crate::{Lease, Result, leases};
 
 /// A contact whose notes are due, and when they were last seen whole.
@@ -95,13 +95,13 @@ impl KnownRecords {
         after: Option<(&ContactId, &RecordId)>,
         limit: u32,
     ) -> Result<Vec<(ContactId, RecordId, Option<domain::Record>)>> {
-        let rows = sqlx::query(
+        let asked_at = asked_at(kind);
+        let rows = sqlx::query(AssertSqlSafe(format!(
             "SELECT r.contact_id, r.record_id, r.content FROM known_records r JOIN known_contacts k USING (location_id, contact_id) \
              WHERE r.location_id = $1 AND r.kind = $2 AND r.present AND r.asked_at < $3 \
-             AND coalesce(CASE $2 WHEN 'task' THEN k.tasks_asked_at WHEN 'note' THEN k.notes_asked_at \
-             WHEN 'appointment' THEN k.appointments_asked_at ELSE k.contact_asked_at END, '-infinity') < $3 \
+             AND coalesce(k.{asked_at}, '-infinity') < $3 \
              AND (r.contact_id, r.record_id) > ($4, $5) ORDER BY r.contact_id, r.record_id LIMIT $6",
-        )
+        )))
         .bind(location_id.as_str())
         .bind(kind.as_str())
         .bind(At(as_stored(since)))
@@ -127,10 +127,10 @@ impl KnownRecords {
         limit: u32,
     ) -> Result<Vec<NotesDue>> {
         let rows = sqlx::query(
-            "SELECT contact_id, notes_asked_at FROM known_contacts WHERE location_id = $1 AND present \
-             AND coalesce(notes_asked_at, '-infinity') < $2 \
-             AND (coalesce(notes_asked_at, '-infinity'), contact_id) > (coalesce($3::timestamptz, '-infinity'), $4) \
-             ORDER BY coalesce(notes_asked_at, '-infinity'), contact_id LIMIT $5",
+            "SELECT contact_id, note_asked_at FROM known_contacts WHERE location_id = $1 AND present \
+             AND coalesce(note_asked_at, '-infinity') < $2 \
+             AND (coalesce(note_asked_at, '-infinity'), contact_id) > (coalesce($3::timestamptz, '-infinity'), $4) \
+             ORDER BY coalesce(note_asked_at, '-infinity'), contact_id LIMIT $5",
         )
         .bind(location_id.as_str())
         .bind(At(as_stored(before)))

@@ -1,6 +1,6 @@
 //! Answers for people.
 
-use domain::{ContactId, DeliveryOutcome, ObjectKey, Policy, Sighting};
+use domain::{ContactId, DeliveryOutcome, ObjectKey, Policy, RecordKind, Sighting};
 use eventlog::{Backfill, ContactFilter, Error, Progress, Settlement, SyncState};
 use serde_json::json;
 
@@ -93,7 +93,7 @@ async fn the_overview_counts_what_is_there() {
     let [overview] = db.log.answers().overview().await.unwrap().try_into().expect("one location");
     assert_eq!((overview.location_id.clone(), overview.connected_at, overview.epoch), (db.location.clone(), at(0), 1));
     assert_eq!((overview.head, overview.relayed, overview.settled), (db.head().await, 0, 0));
-    assert_eq!((overview.contacts, overview.tasks, overview.notes, overview.appointments), (3, 0, 2, 0));
+    assert_eq!(overview.records, [(RecordKind::Contact, 3), (RecordKind::Note, 2)].into());
     assert_eq!((overview.applied, overview.parked, overview.behind), (4, 1, 2));
     assert!(overview.last_recorded_at.is_some());
     assert_eq!(overview.progress, Progress::default());

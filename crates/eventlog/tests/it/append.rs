@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use domain::{Body, DeliveryFact, DeliveryOutcome, Listing, LocationId, Moment, Net, Observation, OperatorFact, Sighting, Stored};
+use domain::{
+    Body, DeliveryFact, DeliveryOutcome, Listing, LocationId, Moment, Net, Observation, OperatorFact, RecordKind, Sighting, Stored,
+};
 use eventlog::{Entry, Error, EventLog, Selection, Settings};
 use futures::FutureExt;
 use jiff::Timestamp;
@@ -77,9 +79,10 @@ async fn an_observation_asked_for_earlier_than_what_is_known_is_ignored() {
 async fn a_record_seen_singly_and_unchanged_holds_off_an_older_look() {
     let db = database("append_confirmed").await;
     let singly = |body: &str, asked| {
-        let Listing::Complete(notes) = seen_with_notes("c1", "Ann", asked, &[("n1", body)]).notes else { unreachable!() };
-        let notes = Listing::Partial(notes.into_iter().map(|(id, note)| (id, Some(note))).collect());
-        Observation { contact: Sighting::NotAsked, notes, ..seen("c1", "Ann", asked) }
+        let seen = seen_with_notes("c1", "Ann", asked, &[("n1", body)]);
+        let Some(Listing::Complete(notes)) = seen.listings.get(&RecordKind::Note) else { unreachable!() };
+        let notes = Listing::Partial(notes.iter().map(|(id, note)| (id.clone(), Some(note.clone()))).collect());
+        Observation { contact: Sighting::NotAsked, listings: [(RecordKind::Note, notes)].into(), ..seen }
     };
     assert_eq!(db.observe(singly("hello", 1)).await.len(), 1);
     assert_eq!(db.observe(singly("hello", 5)).await, []);

@@ -1,5 +1,7 @@
 //! How far passes have come, and what they did not meet.
 
+use std::time::{Duration, Instant};
+
 use domain::{Listing, Record, RecordId, RecordKind, Sighting, Task};
 use eventlog::Pass;
 use serde_json::json;
@@ -31,7 +33,7 @@ async fn a_pass_is_read_back_as_it_was_saved() {
 async fn confirming_what_is_known_appends_nothing_and_a_change_is_left_for_a_look() {
     let db = database("passes_confirm").await;
     db.observe(seen_with_notes("c1", "Ann", 1, &[("n1", "hello")])).await;
-    let lease = db.log.leases().acquire(&db.location, "a", std::time::Duration::from_secs(600)).await.unwrap().unwrap();
+    let lease = db.log.leases().acquire(&db.location, "a", Duration::from_secs(600)).await.unwrap().unwrap();
     db.log.known().confirm(&lease, &[seen("c1", "Ann", 10)]).await.unwrap();
     assert!(db.log.known().unseen_contacts(&db.location, at(10), None, 10).await.unwrap().is_empty());
     db.log.known().confirm(&lease, &[seen("c1", "Bob", 20)]).await.unwrap();
@@ -68,14 +70,17 @@ async fn a_record_counts_as_seen_singly_or_in_a_listing() {
     let db = database("passes_records").await;
     let task = |title: &str| Record::Task(Task { title: Some(title.to_owned()), ..Task::default() });
     let id = |id: &str| RecordId::new(id).unwrap();
-    let tasks = |contact: &str, asked, tasks: Listing| domain::Observation { tasks, ..seen(contact, "Ann", asked) };
+    let tasks = |contact: &str, asked, tasks: Listing| domain::Observation {
+        listings: [(RecordKind::Task, tasks)].into(),
+        ..seen(contact, "Ann", asked)
+    };
     let whole = |ids: &[&str]| Listing::Complete(ids.iter().map(|task_id| (id(task_id), task("Call"))).collect());
     for contact in ["c1", "c2", "c3"] {
         db.observe(tasks(contact, 1, whole(&[&format!("{contact}-a"), &format!("{contact}-b")]))).await;
     }
     let singly = Listing::Partial(vec![(id("c1-a"), Some(task("Call")))]);
     let singly = domain::Observation { contact: Sighting::NotAsked, ..tasks("c1", 5, singly) };
-    let lease = db.log.leases().acquire(&db.location, "a", std::time::Duration::from_secs(600)).await.unwrap().unwrap();
+    let lease = db.log.leases().acquire(&db.location, "a", Duration::from_secs(600)).await.unwrap().unwrap();
     db.log.known().confirm(&lease, &[singly]).await.unwrap();
     db.observe(tasks("c2", 5, whole(&["c2-a", "c2-b"]))).await;
     let unseen = db.log.known().unseen_records(&db.location, RecordKind::Task, at(5), None, 10).await.unwrap();
@@ -101,4 +106,39 @@ async fn notes_are_due_in_the_order_in_which_they_were_last_seen() {
     let first = due(25, None, 2).await;
     assert_eq!(ids(&first), ["c4", "c2"]);
     assert_eq!(ids(&due(25, first.last(), 2).await), ["c3"]);
+}
+
+#[tokio::test]
+async fn whose_notes_are_due_is_read_in_the_order_of_an_index_however_many_contacts_there_are() {
+    const TURNS: i64 = 5;
+    let db = database("passes_due_index").await;
+    let mut owner = db.as_owner().await;
+    sqlx::query(
+        "INSERT INTO known_contacts (location_id, contact_id, note_asked_at) \
+         SELECT $1, 'c' || n, to_timestamp(1780000000 + n) FROM generate_series(1, 20000) AS n",
+    )
+    .bind(db.location.as_str())
+    .execute(&mut owner)
+    .await
+    .unwrap();
+    sqlx::raw_sql("ANALYZE known_contacts").execute(&mut owner).await.unwrap();
+    let mut after = None;
+    for _ in 0..TURNS {
+        let due = db.log.known().notes_due(&db.location, at(30_000), after.as_ref(), 10).await.unwrap();
+        assert_eq!(due.len(), 10);
+        after = due.into_iter().last();
+    }
+    // A connection that ends tells the server what it read.
+    drop(db);
+    let begun = Instant::now();
+    let read = loop {
+        let query = "SELECT idx_scan, idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'known_contacts_by_notes'";
+        let (scans, read): (i64, i64) = sqlx::query_as(query).fetch_one(&mut owner).await.unwrap();
+        if scans >= TURNS {
+            break read;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{scans} scans of the index");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert!(read <= 100 * TURNS, "{read} entries were read for {TURNS} turns");
 }

@@ -1,6 +1,6 @@
 //! A server for all tests, a database for each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::{
@@ -120,9 +120,7 @@ pub(crate) fn seen(id: &str, name: &str, asked: i64) -> Observation {
         asked_at: at(asked),
         connected_at: at(0),
         contact: Sighting::Present { contact: Box::new(contact), silent: BTreeSet::new() },
-        tasks: Listing::NotAsked,
-        notes: Listing::NotAsked,
-        appointments: Listing::NotAsked,
+        listings: BTreeMap::new(),
         names: Names::default(),
         cause: Cause { net: Net::Poll, asked_at: Some(at(asked)), ghl_trace_id: Some("trace \u{0} \"quoted\" é".to_owned()) },
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
@@ -134,7 +132,8 @@ pub(crate) fn seen_with_notes(id: &str, name: &str, asked: i64, notes: &[(&str, 
     let note = |(id, body): &(&str, &str)| {
         (RecordId::new(*id).expect("id"), Record::Note(Note { body: Some((*body).to_owned()), ..Note::default() }))
     };
-    Observation { notes: Listing::Complete(notes.iter().map(note).collect()), ..seen(id, name, asked) }
+    let notes = Listing::Complete(notes.iter().map(note).collect());
+    Observation { listings: [(RecordKind::Note, notes)].into(), ..seen(id, name, asked) }
 }
 
 pub(crate) fn settlement(contact: &str, object: ObjectKey, seq: u64, outcome: DeliveryOutcome) -> Settlement {

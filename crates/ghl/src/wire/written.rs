@@ -61,10 +61,8 @@ pub(crate) fn written_record(body: Value, kind: RecordKind, zone: &Zone) -> Resu
 
 /// A task as it would be read back, of what is sent.
 pub(crate) fn as_task(sent: &Value, zone: &Zone) -> Option<Task> {
-    match record(sent.as_object()?, RecordKind::Task, zone).0 {
-        Record::Task(task) => Some(task),
-        Record::Contact(_) | Record::Note(_) | Record::Appointment(_) => None,
-    }
+    let Record::Task(task) = record(sent.as_object()?, RecordKind::Task, zone).0 else { return None };
+    Some(task)
 }
 
 pub(crate) fn tags_left(body: &Value) -> Result<BTreeSet<String>, String> {

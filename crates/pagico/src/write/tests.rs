@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::IntoResponse;
-use domain::{ContactContent, ContactId, EventId, LocationId, ObjectKind, Policy, Rules};
+use domain::{ContactContent, ContactId, Content, EventId, LocationId, ObjectKind, Policy, Rules};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use settings::Period;

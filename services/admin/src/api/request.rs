@@ -88,7 +88,8 @@ pub(crate) fn number_cursor(page_token: &str) -> Result<Option<u64>, Status> {
 }
 
 pub(crate) fn kind(name: &str) -> Result<RecordKind, Status> {
-    RecordKind::parse(name).ok_or_else(|| Status::invalid_argument("a kind must be contact, task, note or appointment"))
+    RecordKind::parse(name)
+        .ok_or_else(|| Status::invalid_argument(format!("a kind must be one of {}", RecordKind::ALL.map(RecordKind::as_str).join(", "))))
 }
 
 /// Which events are meant: what the log can select by, and the changed fields, which only opened events show.

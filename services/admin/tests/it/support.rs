@@ -1,11 +1,11 @@
 //! A server for all tests, a database and an admin service for each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chassis::Shutdown;
-use domain::{Body, Cause, Contact, ContactId, Listing, LocationId, Names, Net, Observation, OperatorFact, Sighting};
+use domain::{Body, Cause, Contact, ContactId, LocationId, Names, Net, Observation, OperatorFact, Sighting};
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings, free_port, scratch};
 use eventlog::{Entry, EventLog};
 use jiff::Timestamp;
@@ -154,9 +154,7 @@ pub(crate) fn seen(location: &LocationId, contact: &str, name: &str, second: i64
             contact: Box::new(Contact { name: Some(name.to_owned()), ..Contact::default() }),
             silent: BTreeSet::new(),
         },
-        tasks: Listing::NotAsked,
-        notes: Listing::NotAsked,
-        appointments: Listing::NotAsked,
+        listings: BTreeMap::new(),
         names: Names::default(),
         cause: Cause { net: Net::Poll, asked_at: Some(asked_at), ghl_trace_id: None },
         traceparent: None,

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use bus::{Bus, Outgoing, Stream, Subject};
 use chassis::Shutdown;
-use domain::{Cause, Contact, ContactId, Intent, Listing, LocationId, Names, Net, Observation, Record, RecordId, Sighting, Stored, Task};
+use domain::{
+    Cause, Contact, ContactId, Intent, Listing, LocationId, Names, Net, Observation, Record, RecordId, RecordKind, Sighting, Stored, Task,
+};
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings};
 use eventlog::EventLog;
 use jiff::Timestamp;
@@ -97,9 +99,7 @@ impl Stage {
                 }),
                 silent: std::collections::BTreeSet::default(),
             },
-            tasks: Listing::Complete(vec![(RecordId::new(format!("t-{contact}")).unwrap(), task)]),
-            notes: Listing::NotAsked,
-            appointments: Listing::NotAsked,
+            listings: [(RecordKind::Task, Listing::Complete(vec![(RecordId::new(format!("t-{contact}")).unwrap(), task)]))].into(),
             names: Names::default(),
             cause: Cause::from(Net::Poll),
             traceparent: Some(TRACE.to_owned()),

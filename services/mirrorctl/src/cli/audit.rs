@@ -1,10 +1,10 @@
 //! `history`, `blame`, `as-of`, `diff`, `export`, `access-log` and `watch`.
 
 use clap::{Args, Subcommand, ValueEnum};
+use domain::RecordKind;
 
 use super::time::{By, Instant, Moment};
 
-const KINDS: [&str; 4] = ["contact", "task", "note", "appointment"];
 const CAUSES: [&str; 6] = ["webhook", "poll", "sweep", "backfill", "operator", "writer"];
 
 /// Which events are shown.
@@ -15,7 +15,7 @@ pub(crate) struct FilterArgs {
     #[arg(long = "field", value_name = "FIELD")]
     pub(crate) fields: Vec<String>,
     /// Only of records of this kind; may be repeated.
-    #[arg(long = "kind", value_name = "KIND", value_parser = KINDS)]
+    #[arg(long = "kind", value_name = "KIND", value_parser = RecordKind::ALL.map(RecordKind::as_str))]
     pub(crate) kinds: Vec<String>,
     /// Only what was noticed this way; may be repeated.
     #[arg(long = "cause", value_name = "CAUSE", value_parser = CAUSES)]
@@ -69,7 +69,7 @@ pub(crate) struct BlameArgs {
     /// The field, for instance city or `custom_fields.<id>`; `custom_fields` stands for all of its parts.
     pub(crate) field: String,
     /// The kind of record.
-    #[arg(long, value_parser = KINDS, default_value = "contact")]
+    #[arg(long, value_parser = RecordKind::ALL.map(RecordKind::as_str), default_value = "contact")]
     pub(crate) kind: String,
     /// This record only.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]

@@ -118,11 +118,6 @@ fn count(context: &Context, observations: &[Observation], recorded: &[Recorded])
 
 /// How many records an observation shows.
 pub(crate) fn observed_records(observation: &Observation) -> usize {
-    let listed = |listing: &Listing| match listing {
-        Listing::NotAsked => 0,
-        Listing::Partial(records) => records.len(),
-        Listing::Complete(records) => records.len(),
-    };
     let contact = usize::from(observation.contact != Sighting::NotAsked);
-    contact + listed(&observation.tasks) + listed(&observation.notes) + listed(&observation.appointments)
+    contact + observation.listings.values().map(Listing::len).sum::<usize>()
 }

@@ -1,15 +1,15 @@
 //! One look at a contact: the contact and everything that belongs to it, asked for at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Cause, Contact, ContactId, Listing, Names, Net, Observation, Sighting};
+use domain::{Cause, Contact, ContactId, Listing, Names, Net, Observation, RecordKind, Sighting};
 use ghl::{Answer, Client, Listed, Zone};
 use jiff::Timestamp;
 use tracing::Instrument;
 
 use crate::context::Context;
 use crate::look::connection::Connection;
-use crate::look::names::ReferencedIds;
+
 use crate::look::request::{AnswerId, ContactPart, FoundContact, RecordParts, Request};
 use crate::metrics::Metrics;
 
@@ -52,9 +52,7 @@ pub(crate) fn nothing_seen(connection: &Connection, contact_id: ContactId, asked
         asked_at,
         connected_at: connection.connected_at,
         contact: Sighting::NotAsked,
-        tasks: Listing::NotAsked,
-        notes: Listing::NotAsked,
-        appointments: Listing::NotAsked,
+        listings: BTreeMap::new(),
         names: Names::default(),
         cause: Cause { asked_at: Some(asked_at), ..Cause::from(net) },
         traceparent: None,
@@ -81,7 +79,7 @@ async fn observe(metrics: &Metrics, connection: &Connection, request: Request) -
         Err(error) => return Err(error),
     }
     seen.cause.asked_at = Some(seen.asked_at);
-    let names = connection.names.names(client, &ReferencedIds::of(&seen)).await?;
+    let names = connection.names.names(client, &seen.references()).await?;
     seen.names = names;
     Ok(seen)
 }
@@ -151,7 +149,7 @@ fn fill(seen: &mut Observation, contact: ContactAnswer, records: RecordAnswers, 
         seen.contact = Sighting::Present { contact: Box::new(answer.value), silent };
     }
     let RecordAnswers { tasks, notes, appointments } = records;
-    for (answer, listing) in [(tasks, &mut seen.tasks), (notes, &mut seen.notes), (appointments, &mut seen.appointments)] {
+    for (kind, answer) in [(RecordKind::Task, tasks), (RecordKind::Note, notes), (RecordKind::Appointment, appointments)] {
         let answer = match answer {
             Some(Ok(answer)) => answer,
             // Not found: the contact vanished between two answers, which the next look will see.
@@ -163,7 +161,7 @@ fn fill(seen: &mut Observation, contact: ContactAnswer, records: RecordAnswers, 
             seen.cause.ghl_trace_id = answer.trace_id;
         }
         metrics.unreadable_rows(answer.value.unreadable);
-        *listing = listed(answer.value);
+        seen.listings.insert(kind, listed(answer.value));
     }
     seen.asked_at = oldest.unwrap_or(seen.asked_at);
     Ok(())

@@ -1,10 +1,10 @@
 //! The names of what records refer to, and the location's time zone: cached for a while, refreshed when an id has no name yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use domain::{Listing, Names, Observation, Record, Sighting};
+use domain::{Names, References};
 use ghl::{Client, Zone};
 
 use crate::config::NameSettings;
@@ -25,14 +25,6 @@ struct Snapshot {
     read_at: Instant,
     /// Whether GHL gave the location itself. Without its zone the snapshot is only good until GHL may be asked again.
     complete: bool,
-}
-
-/// The ids that an observation refers to.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct ReferencedIds<'a> {
-    users: BTreeSet<&'a str>,
-    fields: BTreeSet<&'a str>,
-    calendars: BTreeSet<&'a str>,
 }
 
 impl NameCache {
@@ -60,12 +52,12 @@ impl NameCache {
     ///
     /// # Errors
     /// As `zone`.
-    pub(crate) async fn names(&self, client: &Client, ids: &ReferencedIds<'_>) -> Result<Names, ghl::Error> {
+    pub(crate) async fn names(&self, client: &Client, ids: &References<'_>) -> Result<Names, ghl::Error> {
         let mut snapshot = self.fresh(client, self.settings.lifetime).await?;
-        if !ids.all_in(&snapshot.names) {
+        if !snapshot.names.has_all(ids) {
             snapshot = self.fresh(client, self.settings.refresh_pause).await?;
         }
-        Ok(ids.pick(&snapshot.names))
+        Ok(snapshot.names.only(ids))
     }
 
     /// The snapshot, if it is younger than `age_max`, or a new one. While GHL is being asked, others go on with the old one.
@@ -139,55 +131,4 @@ fn optional<T>(client: &Client, list: &str, answer: Result<T, ghl::Error>, first
             Ok(None)
         }
     }
-}
-
-impl<'a> ReferencedIds<'a> {
-    pub(crate) fn of(observation: &'a Observation) -> Self {
-        let mut ids = Self::default();
-        if let Sighting::Present { contact, .. } = &observation.contact {
-            ids.users.extend(contact.assigned_to.as_deref());
-            ids.fields.extend(contact.custom_fields.keys().map(String::as_str));
-        }
-        for record in listed(observation) {
-            match record {
-                Record::Contact(_) => {}
-                Record::Task(task) => ids.users.extend(task.assigned_to.as_deref()),
-                Record::Note(note) => ids.users.extend(note.user_id.as_deref()),
-                Record::Appointment(appointment) => {
-                    ids.users.extend(appointment.assigned_to.as_deref());
-                    ids.calendars.extend(appointment.calendar_id.as_deref());
-                }
-            }
-        }
-        ids
-    }
-
-    fn all_in(&self, names: &Names) -> bool {
-        self.users.iter().all(|id| names.users.contains_key(*id))
-            && self.fields.iter().all(|id| names.fields.contains_key(*id))
-            && self.calendars.iter().all(|id| names.calendars.contains_key(*id))
-    }
-
-    fn pick(&self, names: &Names) -> Names {
-        let pick = |ids: &BTreeSet<&str>, all: &BTreeMap<String, String>| {
-            ids.iter().filter_map(|id| all.get_key_value(*id)).map(|(id, name)| (id.clone(), name.clone())).collect()
-        };
-        Names {
-            users: pick(&self.users, &names.users),
-            fields: pick(&self.fields, &names.fields),
-            calendars: pick(&self.calendars, &names.calendars),
-        }
-    }
-}
-
-/// The records in an observation's listings.
-fn listed(observation: &Observation) -> impl Iterator<Item = &Record> {
-    [&observation.tasks, &observation.notes, &observation.appointments].into_iter().flat_map(|listing| {
-        let (partial, complete) = match listing {
-            Listing::NotAsked => (None, None),
-            Listing::Partial(records) => (Some(records.iter().filter_map(|(_, record)| record.as_ref())), None),
-            Listing::Complete(records) => (None, Some(records.iter().map(|(_, record)| record))),
-        };
-        partial.into_iter().flatten().chain(complete.into_iter().flatten())
-    })
 }

@@ -10,7 +10,6 @@ use futures::StreamExt;
 use ghl::{RecordRow, Row};
 
 use crate::look::append::{Appended, observed_records};
-use crate::look::names::ReferencedIds;
 use crate::look::request::{AnswerId, ContactPart, FoundContact, RecordParts, Request};
 use crate::look::retry::look_until_seen;
 use crate::nets::error::{Error, Result};
@@ -100,7 +99,7 @@ async fn compare_records(scope: Scope<'_>, kind: ListKind, by_contact: Vec<(Cont
     for (contact_id, listed) in by_contact {
         let mut decision = decide_records(scope, kind, contact_id, listed, &known, answer);
         if let Decision::Append(seen) = &mut decision {
-            seen.names = scope.connection.names.names(&scope.client(), &ReferencedIds::of(seen)).await?;
+            seen.names = scope.connection.names.names(&scope.client(), &seen.references()).await?;
         }
         decisions.push(decision);
     }
@@ -127,11 +126,7 @@ fn decide_records(
     });
     let listing = Listing::Partial(filled.collect());
     let mut seen = scope.observation(contact_id.clone(), answer);
-    match kind {
-        ListKind::Contacts => {}
-        ListKind::Tasks => seen.tasks = listing,
-        ListKind::Appointments => seen.appointments = listing,
-    }
+    seen.listings.insert(kind.record_kind(), listing);
     let observed = domain::observe(known, &seen);
     if observed.drafts.is_empty() {
         Decision::Confirm(seen)

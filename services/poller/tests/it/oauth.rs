@@ -119,7 +119,7 @@ impl AppFixture {
         let backfilled = || async { self.fixture.log.passes().progress(id).await.ok()?.backfill.finished_at };
         eventually(&format!("{id} backfilled"), backfilled).await;
         let known = self.fixture.log.answers().overview().await.unwrap().into_iter().find(|overview| overview.location_id == *id).unwrap();
-        assert_eq!(known.contacts, 3);
+        assert_eq!(known.present(domain::RecordKind::Contact), 3);
     }
 
     /// Changes a contact, which a webhook tells, and waits until the log has it.

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use bus::{Bus, Stream};
-use domain::LocationId;
+use domain::{LocationId, RecordKind};
 use eventlog::{EventLog, LocationOverview};
 use jiff::Timestamp;
 
@@ -69,14 +69,15 @@ impl Probe {
 
 fn figures(overview: &LocationOverview, intents: u64, ghl_calls: u64) -> Figures {
     let backfill = &overview.progress.backfill;
+    let contacts = overview.present(RecordKind::Contact);
     let waiting = overview.head.saturating_sub(overview.relayed) + overview.behind;
     let since = overview.last_recorded_at.filter(|_| waiting > 0);
     Figures {
         // The log counts contacts, the backfill whole pages: the larger number is the newer one.
-        fetched: backfill.seen.max(overview.contacts.min(backfill.total.unwrap_or(0))),
+        fetched: backfill.seen.max(contacts.min(backfill.total.unwrap_or(0))),
         to_fetch: backfill.total,
         backfilled: backfill.finished_at.is_some(),
-        records: overview.contacts + overview.tasks + overview.notes + overview.appointments,
+        records: overview.records.values().sum(),
         events: overview.head,
         intents,
         delivered: overview.applied,

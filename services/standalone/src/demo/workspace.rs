@@ -1,6 +1,7 @@
 //! The workspace, read as any client of the bridge reads it.
 
 use anyhow::Context;
+use domain::ObjectKind;
 use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -8,7 +9,6 @@ use url::Url;
 
 use crate::compare::Object;
 
-const KINDS: [&str; 5] = ["contacts", "projects", "tasks", "notes", "appointments"];
 const PAGE_OBJECTS: u32 = 500;
 /// More pages than a demo's workspace has: a longer list does not end, and is reported.
 const PAGES_MAX: u32 = 2_000;
@@ -34,7 +34,7 @@ impl Workspace {
     /// Every object; none before the workspace exists.
     pub(crate) async fn objects(&self) -> anyhow::Result<Vec<Object>> {
         let mut objects = Vec::new();
-        for kind in KINDS {
+        for kind in ObjectKind::ALL.map(ObjectKind::plural) {
             let mut cursor = None;
             for page_number in 1.. {
                 anyhow::ensure!(page_number <= PAGES_MAX, "the list of {kind} does not end");

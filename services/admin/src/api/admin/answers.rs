@@ -1,6 +1,6 @@
 //! From types of the event log to messages of the admin API.
 
-use domain::{Body, Opened};
+use domain::{Body, Opened, RecordKind};
 use eventlog::{ContactState, ContactSummary, LocationOverview, ObjectState, Parked, SyncState};
 use jiff::Timestamp;
 use proto::admin::v1 as api;
@@ -8,7 +8,7 @@ use proto::admin::v1 as api;
 use crate::api::answers::{at, cause, changes, delivery, trace_id};
 
 pub(crate) fn location(from: LocationOverview) -> api::Location {
-    let backfill = from.progress.backfill;
+    let backfill = &from.progress.backfill;
     api::Location {
         location_id: from.location_id.to_string(),
         connected_at: Some(at(from.connected_at)),
@@ -16,10 +16,10 @@ pub(crate) fn location(from: LocationOverview) -> api::Location {
         head: from.head,
         relayed: from.relayed,
         settled: from.settled,
-        contacts: from.contacts,
-        tasks: from.tasks,
-        notes: from.notes,
-        appointments: from.appointments,
+        contacts: from.present(RecordKind::Contact),
+        tasks: from.present(RecordKind::Task),
+        notes: from.present(RecordKind::Note),
+        appointments: from.present(RecordKind::Appointment),
         objects: from.applied,
         behind: from.behind,
         parked: from.parked,

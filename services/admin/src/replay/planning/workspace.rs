@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 
-use domain::replay::{Planned, Present, mirror_kind};
-use domain::{ContactId, ObjectKey, RecordKind, Workspace};
+use domain::replay::{Planned, Present};
+use domain::{ContactId, ObjectKey, ObjectKind, RecordKind, Workspace};
 use futures::stream::{Peekable, Stream, StreamExt};
 use pagico::{Bridge, Object};
 
@@ -49,7 +49,7 @@ impl Objects {
 
 /// One object, whosever it is.
 pub(super) async fn object(bridge: &Bridge, workspace: &Workspace, kind: RecordKind, object: &ObjectKey) -> Result<Option<Present>, Error> {
-    match bridge.object(workspace, mirror_kind(kind), object).await {
+    match bridge.object(workspace, ObjectKind::mirroring(kind), object).await {
         Ok(Some(there)) => Ok(Some(Present { revision: there.revision, content: there.content })),
         Ok(None) | Err(pagico::Error::WorkspaceUnknown) => Ok(None),
         Err(error) => Err(error.into()),
