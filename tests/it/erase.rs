@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use domain::{Body, ContactId};
-use eventlog::Selection;
+use eventlog::EventFilter;
 use proto::admin::v1 as admin_api;
 use proto::audit::v1 as audit_api;
 use proto::audit::v1::audit_client::AuditClient;
@@ -160,7 +160,7 @@ async fn no_byte_of_an_erased_person_is_left() -> anyhow::Result<()> {
     assert!(then.erased && then.records.is_empty(), "{then:?}");
     let changed = audit_api::DiffRequest { contact_id: id.clone(), ..Default::default() };
     assert!(audit.diff(changed).await?.into_inner().contact.unwrap_or_default().erased);
-    let events = system.log.answers().history(&location, &ContactId::new(other.clone())?, &Selection::default(), None, 100).await?;
+    let events = system.log.answers().history(&location, &ContactId::new(other.clone())?, &EventFilter::default(), None, 100).await?;
     for event in system.log.keys().open(events).await? {
         assert!(!matches!(event.body?, Body::Erased), "another contact's history is whole");
     }

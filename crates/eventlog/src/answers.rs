@@ -1,4 +1,9 @@
 //! Answers for people and for replays.
+//!
+//! - `overview`: where every location, contact and object stands now
+//! - `history`: events that match, and how contacts stood
+//! - `contacts`: a location read contact by contact, as a replay folds it
+//! - `access`: who asked to see what
 
 pub(crate) mod access;
 pub(crate) mod contacts;

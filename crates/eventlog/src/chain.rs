@@ -1,4 +1,6 @@
 //! The chain of events: every event gets the next place of its location and a hash over itself and its predecessor.
+//!
+//! - `copy`: many events in one `COPY`
 
 pub(crate) mod copy;
 
@@ -53,8 +55,7 @@ impl Head {
     async fn from_query(query: &'static str, executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<Self> {
         let row = sqlx::query(query).bind(location_id.as_str()).fetch_optional(executor).await?.ok_or(Error::NotFound)?;
         let (seq, hash) = (unsigned(row.try_get(1)?), row.try_get::<&[u8], _>(2)?);
-        let hash =
-            hash.try_into().map_err(|_| Error::Corrupt { location_id: location_id.clone(), seq, problem: "the head's hash is none" })?;
+        let hash = hash.try_into().map_err(|_| Error::Corrupt { location_id: location_id.clone(), seq, problem: "malformed head hash" })?;
         Ok(Self { epoch: epoch(row.try_get(0)?), seq, hash, erasures: row.try_get(3)? })
     }
 

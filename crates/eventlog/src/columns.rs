@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 
+use domain::{ContactId, LocationId, RecordId, Workspace};
 use jiff::Timestamp;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Type};
+
+use crate::{Error, Result};
 
 /// How many rows one statement carries at most.
 pub(crate) const STATEMENT_ROWS_MAX: usize = 1_000;
@@ -104,6 +107,22 @@ pub(crate) fn epoch_column(epoch: u32) -> i32 {
 
 pub(crate) fn epoch(column: i32) -> u32 {
     u32::try_from(column).unwrap_or(0)
+}
+
+pub(crate) fn location_id(column: String) -> Result<LocationId> {
+    LocationId::new(column).map_err(|_| Error::malformed("location id"))
+}
+
+pub(crate) fn contact_id(column: String) -> Result<ContactId> {
+    ContactId::new(column).map_err(|_| Error::malformed("contact id"))
+}
+
+pub(crate) fn record_id(column: String) -> Result<RecordId> {
+    RecordId::new(column).map_err(|_| Error::malformed("record id"))
+}
+
+pub(crate) fn workspace(column: String) -> Result<Workspace> {
+    Workspace::new(column).map_err(|_| Error::malformed("workspace"))
 }
 
 #[cfg(test)]

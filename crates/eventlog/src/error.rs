@@ -47,6 +47,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// A column holds what this program never stores.
+    pub(crate) fn malformed(what: &str) -> Self {
+        Self::Misconfigured(format!("malformed stored {what}"))
+    }
+
     /// Whether something of the same key is there already.
     pub fn is_taken(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if code == "23505")

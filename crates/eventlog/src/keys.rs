@@ -1,4 +1,8 @@
 //! The keys: those that wrap, and the contacts' own, which seal what is stored and sent about them.
+//!
+//! - `kek`: the key-encryption keys
+//! - `ring`: the contacts' keys, loaded, remembered and made
+//! - `cipher`: AES-256-GCM
 
 pub(crate) mod cipher;
 pub(crate) mod kek;
@@ -10,10 +14,10 @@ use domain::ContactId;
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
 
-use crate::columns::unsigned;
+use crate::columns::{location_id, unsigned};
 use crate::keys::kek::Kek;
 use crate::keys::ring::{KeyRing, about};
-use crate::{Error, Result, locations};
+use crate::{Error, Result};
 
 /// What seals and opens. Cheap to clone.
 #[derive(Clone)]
@@ -98,10 +102,9 @@ impl Keys {
     }
 }
 
-fn rewrapped(kek: &Kek, row: &PgRow, location_id: &str, key_id: &str) -> Result<Vec<u8>> {
-    let location_id = locations::id(location_id.to_owned())?;
+fn rewrapped(kek: &Kek, row: &PgRow, location: &str, key_id: &str) -> Result<Vec<u8>> {
     let contact_id = ContactId::new(row.try_get::<String, _>(2)?).map_err(|_| Error::Damaged)?;
-    let about = about(&location_id, &contact_id, key_id);
+    let about = about(&location_id(location.to_owned())?, &contact_id, key_id);
     let mut key = kek.open(row.try_get(3)?, row.try_get(4)?, &about)?;
     let wrapped = kek.wrap(&key, &about);
     zeroize::Zeroize::zeroize(&mut key);

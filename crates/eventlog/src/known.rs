@@ -1,5 +1,10 @@
 //! What is known of GHL: loaded under the head's lock, changed in the same transaction as the log.
 //!
+//! - `records`: what is known, confirmed, and not seen for long
+//! - `remained`: records that are on several contacts
+//! - `passes`, `progress`: how far the nets and the backfill have come
+//! - `coverage`: how well the nets hold
+//!
 //! Keys are looked up one by one (`LATERAL … OFFSET 0`): after a quick first fill the planner believes that a location has a handful
 //! of rows, and would read all of them to find a few.
 

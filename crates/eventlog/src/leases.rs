@@ -7,8 +7,8 @@ use domain::LocationId;
 use jiff::Timestamp;
 use sqlx::{PgConnection, PgPool, Row};
 
-use crate::columns::{At, signed, unsigned};
-use crate::{Error, Result, locations};
+use crate::columns::{At, location_id, signed, unsigned};
+use crate::{Error, Result};
 
 /// The right to look after a location, until it expires or another holder has a higher token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Leases {
         .bind(millis(ttl))
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().map(|row| locations::id(row.try_get(0)?)).collect()
+        rows.iter().map(|row| location_id(row.try_get(0)?)).collect()
     }
 
     /// Gives a lease back, so that another replica can take it at once. Does nothing when it is held by another one already.
@@ -116,7 +116,7 @@ impl Leases {
             .await?;
         let holding = |row: &sqlx::postgres::PgRow| {
             Ok(Holding {
-                location_id: locations::id(row.try_get(0)?)?,
+                location_id: location_id(row.try_get(0)?)?,
                 holder: row.try_get(1)?,
                 token: unsigned(row.try_get(2)?),
                 expires_at: row.try_get::<At, _>(3)?.0,

@@ -1,4 +1,10 @@
 //! What was brought to Pagico.
+//!
+//! - `held`: what the ledger says of many objects, and forgetting what is wrong
+//! - `parked`: what waits for a person
+//! - `workspaces`: the generations of a location's content, and their rules
+//! - `replays`: plans and the replays that apply them
+//! - `retention`: forgetting old plans and replays
 
 pub(crate) mod held;
 pub(crate) mod parked;

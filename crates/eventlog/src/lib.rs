@@ -1,6 +1,20 @@
 //! Remembers: the append-only log of what happened, what is known because of it, and what was brought to Pagico.
 //!
 //! Does not know how GHL or Pagico speak, nor what travels over the bus.
+//!
+//! In the order in which data passes:
+//! - `settings`, `migrate`: where the log is, its schema and its roles
+//! - `locations`, `leases`: which locations there are, and who looks after each
+//! - `append`: what was observed becomes events, in one transaction with what is known
+//! - `known`: what is known of GHL, and how far each net has come
+//! - `keys`, `seal`: the contacts' own keys, and what is sealed with them
+//! - `chain`: the head of a location's log, and the hash over each event and its predecessor
+//! - `read`: from rows to events
+//! - `appends`, `relay`: waking whoever waits, and what is published to the bus
+//! - `ledger`: what was brought to Pagico, what is parked, workspaces and replays
+//! - `proving`: a location's whole log, verified, exported and imported
+//! - `answers`: answers for people and for replays
+//! - `columns`, `error`: how values become columns, and what can go wrong
 
 mod answers;
 mod append;
@@ -28,9 +42,9 @@ use crate::appends::Appended;
 use crate::keys::ring::KeyRing;
 
 pub use answers::Answers;
-pub use answers::access::{Access, AccessFilter, Accessed};
-pub use answers::contacts::{Contacts, Unread};
-pub use answers::history::{Selection, Span, Stretch};
+pub use answers::access::{Access, AccessEntry, AccessFilter};
+pub use answers::contacts::{ContactRange, RawEvent};
+pub use answers::history::{EventFilter, EventPage, TimeRange};
 pub use answers::overview::{ContactFilter, ContactState, ContactSummary, LocationOverview, ObjectState, SyncState};
 pub use appends::Appends;
 pub use chain::Entry;
@@ -41,21 +55,21 @@ pub use known::coverage::{Coverage, Found};
 pub use known::passes::{Pass, Passes};
 pub use known::progress::{Backfill, Progress};
 pub use known::records::{KnownRecords, NotesDue};
-pub use known::remained::Shared;
+pub use known::remained::SharedRecords;
 pub use leases::{Holding, Lease, Leases};
 pub use ledger::parked::{Parked, Parking, Parkings, Stage};
-pub use ledger::replays::{Phase, Plan, Progressed, Replay, Replays, Totals};
+pub use ledger::replays::{Phase, Plan, Replay, ReplayProgress, Replays, Totals};
 pub use ledger::workspaces::{Generation, Role, Workspaces};
 pub use ledger::{Ledger, ParkedMessage, Settlement};
 pub use locations::{Location, Locations};
 pub use migrate::{ensure_service_role, migrate};
 pub use proving::Chain;
-pub use proving::transfer::{Arrivals, Arrived, Import};
+pub use proving::transfer::{Import, ImportBatch, ImportBuffer};
 pub use proving::verify::{Verification, Verified};
-pub use relay::{Relay, RelayBatch, RelayTurn, StreamSeen};
-pub use seal::credentials::{Credential, CredentialOwner, CredentialState, Credentials, RenewalTurn, Tokens};
-pub use seal::erase::{Erase, Erasure, Erasures, Purged};
-pub use seal::{Letter, Opened};
+pub use relay::{Relay, RelayBatch, RelayTurn, StreamState};
+pub use seal::credentials::{Credential, CredentialOwner, CredentialState, Credentials, RenewalPermit, Tokens};
+pub use seal::erase::{Erasure, ErasureRequest, Erasures, PurgedPart};
+pub use seal::{ContactMessage, Opened};
 pub use settings::Settings;
 
 /// The event log, and the doors to everything that is kept beside it. Cheap to clone; clones, and what stands behind the doors, share

@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Postgres, Row, Transaction};
 
 use crate::chain::Head;
-use crate::columns::{At, as_stored, epoch, unsigned};
+use crate::columns::{At, as_stored, epoch, location_id, unsigned};
 use crate::{Error, Result};
 
 /// A connected location and where its log stands.
@@ -91,14 +91,9 @@ pub(crate) async fn begin(transaction: &mut Transaction<'static, Postgres>, loca
 
 fn location(row: &PgRow) -> Result<Location> {
     Ok(Location {
-        location_id: id(row.try_get(0)?)?,
+        location_id: location_id(row.try_get(0)?)?,
         connected_at: row.try_get::<At, _>(1)?.0,
         epoch: epoch(row.try_get(2)?),
         head: unsigned(row.try_get(3)?),
     })
-}
-
-/// A location id that was stored; none was ever stored that is not one.
-pub(crate) fn id(text: String) -> Result<LocationId> {
-    LocationId::new(text).map_err(|_| Error::Misconfigured("a stored location id is none".to_owned()))
 }

@@ -1,4 +1,8 @@
-//! A location's log as a whole: proved, taken out, and taken in.
+//! A location's log as a whole.
+//!
+//! - `verify`: walks the chain and compares it with the head
+//! - `transfer`: exports a log and imports one, hash for hash
+//! - `rebuild`: what stands beside an imported log, from the log alone
 
 pub(crate) mod rebuild;
 pub(crate) mod transfer;
@@ -22,17 +26,17 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// The hash of the event at a place; before the first, that of nothing.
+    /// The hash of the event at a position; before the first, that of nothing.
     ///
     /// # Errors
-    /// `NotFound` when there is no event at the place.
-    pub async fn hash_at(&self, location_id: &LocationId, place: u64) -> Result<Hash> {
-        if place == 0 {
+    /// `NotFound` when there is no event at the position.
+    pub async fn hash_at(&self, location_id: &LocationId, position: u64) -> Result<Hash> {
+        if position == 0 {
             return Ok(BEGINNING);
         }
         let row = sqlx::query("SELECT hash FROM events WHERE location_id = $1 AND seq = $2");
-        let row = row.bind(location_id.as_str()).bind(signed(place)).fetch_optional(&self.pool).await?.ok_or(Error::NotFound)?;
-        let corrupt = |_| Error::Corrupt { location_id: location_id.clone(), seq: place, problem: "its hash is none" };
+        let row = row.bind(location_id.as_str()).bind(signed(position)).fetch_optional(&self.pool).await?.ok_or(Error::NotFound)?;
+        let corrupt = |_| Error::Corrupt { location_id: location_id.clone(), seq: position, problem: "malformed hash" };
         row.try_get::<&[u8], _>(0)?.try_into().map_err(corrupt)
     }
 }

@@ -6,11 +6,11 @@ use domain::{Decode, LocationId, Revision, Stored};
 use jiff::Timestamp;
 use sqlx::{PgPool, Postgres, Row, Transaction};
 
+use crate::Result;
 use crate::appends::Appended;
-use crate::columns::{At, signed, unsigned};
+use crate::columns::{At, location_id, signed, unsigned};
 use crate::ledger::parked::{self, Parking, Stage};
 use crate::read::{event, link, select_events};
-use crate::{Result, locations};
 
 /// One attempt to relay.
 pub enum RelayTurn {
@@ -57,7 +57,7 @@ impl RelayBatch {
 
 /// What was last seen of a stream: one that is younger or shorter has lost something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StreamSeen {
+pub struct StreamState {
     pub created_at: Timestamp,
     pub last_sequence: u64,
 }
@@ -76,7 +76,7 @@ impl Relay {
             sqlx::query("SELECT location_id FROM relay JOIN log_head USING (location_id) WHERE published < seq ORDER BY location_id")
                 .fetch_all(&self.pool)
                 .await?;
-        rows.iter().map(|row| locations::id(row.try_get(0)?)).collect()
+        rows.iter().map(|row| location_id(row.try_get(0)?)).collect()
     }
 
     /// Takes the next events to publish, and with them the lease on the location. An event that cannot even be read as a row of the
@@ -122,7 +122,7 @@ impl Relay {
     /// How far each location is published.
     pub async fn positions(&self) -> Result<BTreeMap<LocationId, u64>> {
         let rows = sqlx::query("SELECT location_id, published FROM relay").fetch_all(&self.pool).await?;
-        rows.iter().map(|row| Ok((locations::id(row.try_get(0)?)?, unsigned(row.try_get(1)?)))).collect()
+        rows.iter().map(|row| Ok((location_id(row.try_get(0)?)?, unsigned(row.try_get(1)?)))).collect()
     }
 
     /// Remembers positions whose consequences have all arrived: nothing before them needs publishing again. Never moves back.
@@ -146,14 +146,14 @@ impl Relay {
     }
 
     /// What was last seen of a stream; nothing of one that was never seen.
-    pub async fn stream(&self, name: &str) -> Result<Option<StreamSeen>> {
+    pub async fn stream(&self, name: &str) -> Result<Option<StreamState>> {
         let row =
             sqlx::query("SELECT created_at, last_sequence FROM streams WHERE name = $1").bind(name).fetch_optional(&self.pool).await?;
-        row.map(|row| Ok(StreamSeen { created_at: row.try_get::<At, _>(0)?.0, last_sequence: unsigned(row.try_get(1)?) })).transpose()
+        row.map(|row| Ok(StreamState { created_at: row.try_get::<At, _>(0)?.0, last_sequence: unsigned(row.try_get(1)?) })).transpose()
     }
 
     /// Remembers what was seen of a stream. Instants are kept in whole microseconds: compare with what `stream` gives, not with what was passed here.
-    pub async fn remember_stream(&self, name: &str, seen: &StreamSeen) -> Result<()> {
+    pub async fn remember_stream(&self, name: &str, seen: &StreamState) -> Result<()> {
         sqlx::query(
             "INSERT INTO streams (name, created_at, last_sequence) VALUES ($1, $2, $3) \
              ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at, last_sequence = excluded.last_sequence",

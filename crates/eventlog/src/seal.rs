@@ -1,4 +1,7 @@
 //! Sealing what is stored and sent about a contact, and the one door through which it is read again.
+//!
+//! - `credentials`: the tokens of the marketplace app
+//! - `erase`: erasing a person
 
 pub(crate) mod credentials;
 pub(crate) mod erase;
@@ -18,13 +21,13 @@ use crate::keys::ring::{ContactKey, ContactKeys, ErasedContacts, is_erased};
 
 /// Something that is sent about a contact.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub struct ContactMessage {
     pub location_id: LocationId,
     pub contact_id: ContactId,
     pub bytes: Vec<u8>,
 }
 
-impl Letter {
+impl ContactMessage {
     /// Whether these bytes are sealed; what is plain needs no opening.
     pub fn is_sealed(bytes: &[u8]) -> bool {
         bytes.first() == Some(&SEALED)
@@ -76,7 +79,7 @@ impl Keys {
     ///
     /// # Errors
     /// `Locked` when the key-encryption key is not here.
-    pub async fn seal(&self, letters: Vec<Letter>) -> Result<Vec<Option<Vec<u8>>>> {
+    pub async fn seal(&self, letters: Vec<ContactMessage>) -> Result<Vec<Option<Vec<u8>>>> {
         if self.ring.kek().is_none() {
             return Ok(letters.into_iter().map(|letter| Some(letter.bytes)).collect());
         }
@@ -84,7 +87,7 @@ impl Keys {
         for (location_id, contacts) in by_location(&letters) {
             doors.insert(location_id.clone(), self.door(location_id, &contacts, |_| true).await?);
         }
-        let seal = |letter: Letter| {
+        let seal = |letter: ContactMessage| {
             let door = doors.get(&letter.location_id);
             let erased = door.and_then(|door| door.erased.get(&letter.contact_id)).is_some_and(|erased| !erased.lifted);
             match door.and_then(|door| door.keys.get(&letter.contact_id)) {
@@ -106,15 +109,15 @@ impl Keys {
     ///
     /// # Errors
     /// `Locked` when the key-encryption key is not here.
-    pub async fn unseal(&self, letters: Vec<Letter>) -> Result<Vec<Opened>> {
-        let sealed: Vec<&Letter> = letters.iter().filter(|letter| Letter::is_sealed(&letter.bytes)).collect();
+    pub async fn unseal(&self, letters: Vec<ContactMessage>) -> Result<Vec<Opened>> {
+        let sealed: Vec<&ContactMessage> = letters.iter().filter(|letter| ContactMessage::is_sealed(&letter.bytes)).collect();
         let mut doors = BTreeMap::new();
         for (location_id, contacts) in by_location(sealed.iter().copied()) {
             let complete = |door: &Door| sealed.iter().all(|letter| door.knows_letter(letter));
             doors.insert(location_id.clone(), self.door(location_id, &contacts, complete).await?);
         }
-        let open = |letter: Letter| match doors.get(&letter.location_id) {
-            _ if !Letter::is_sealed(&letter.bytes) => Opened::Content(letter.bytes),
+        let open = |letter: ContactMessage| match doors.get(&letter.location_id) {
+            _ if !ContactMessage::is_sealed(&letter.bytes) => Opened::Content(letter.bytes),
             Some(door) => door.open_letter(&letter),
             None => Opened::Unopened,
         };
@@ -257,15 +260,15 @@ impl Door {
     }
 
     /// As `knows`, of a sealed letter.
-    fn knows_letter(&self, letter: &Letter) -> bool {
+    fn knows_letter(&self, letter: &ContactMessage) -> bool {
         letter.location_id != self.location_id || letter_parts(&letter.bytes).is_none_or(|(key_id, _)| self.key(letter, key_id).is_some())
     }
 
-    fn key(&self, letter: &Letter, key_id: &str) -> Option<&ContactKey> {
+    fn key(&self, letter: &ContactMessage, key_id: &str) -> Option<&ContactKey> {
         self.keys.get(&letter.contact_id).filter(|key| key.id == key_id).map(AsRef::as_ref)
     }
 
-    fn open_letter(&self, letter: &Letter) -> Opened {
+    fn open_letter(&self, letter: &ContactMessage) -> Opened {
         let Some((key_id, sealed)) = letter_parts(&letter.bytes) else { return Opened::Unopened };
         match self.key(letter, key_id) {
             Some(key) => {
@@ -289,7 +292,7 @@ fn about_letter(location_id: &LocationId, contact_id: &ContactId, key_id: &str) 
     parts(["letter", location_id.as_str(), contact_id.as_str(), key_id])
 }
 
-fn by_location<'a>(letters: impl IntoIterator<Item = &'a Letter>) -> BTreeMap<&'a LocationId, BTreeSet<&'a ContactId>> {
+fn by_location<'a>(letters: impl IntoIterator<Item = &'a ContactMessage>) -> BTreeMap<&'a LocationId, BTreeSet<&'a ContactId>> {
     let mut locations: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for letter in letters {
         locations.entry(&letter.location_id).or_default().insert(&letter.contact_id);

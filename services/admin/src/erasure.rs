@@ -4,7 +4,7 @@ use bus::Bus;
 use chassis::Shutdown;
 use chassis::tasks::sleep;
 use domain::ObjectKey;
-use eventlog::{Erasure, EventLog, Purged};
+use eventlog::{Erasure, EventLog, PurgedPart};
 use pagico::Bridge;
 
 use crate::config::ErasureSettings;
@@ -45,10 +45,10 @@ impl Eraser {
             let recorded = match erased {
                 Ok(objects) => {
                     tracing::info!(location.id = %location, contact.id = %contact, %workspace, objects, "erased in the workspace");
-                    self.log.erasures().purged(erasure, Purged::Workspace(workspace)).await
+                    self.log.erasures().record_purged(erasure, PurgedPart::Workspace(workspace)).await
                 }
                 // A workspace that is not there holds nothing.
-                Err(pagico::Error::WorkspaceUnknown) => self.log.erasures().purged(erasure, Purged::Workspace(workspace)).await,
+                Err(pagico::Error::WorkspaceUnknown) => self.log.erasures().record_purged(erasure, PurgedPart::Workspace(workspace)).await,
                 Err(error) => {
                     tracing::warn!(location.id = %location, contact.id = %contact, %workspace, %error, "not erased in the workspace yet");
                     Ok(())
@@ -62,7 +62,7 @@ impl Eraser {
         match self.bus.purge_contact(location, contact).await {
             Ok(messages) => {
                 tracing::info!(location.id = %location, contact.id = %contact, messages, "erased on the bus");
-                warn_unrecorded(erasure, self.log.erasures().purged(erasure, Purged::Bus).await);
+                warn_unrecorded(erasure, self.log.erasures().record_purged(erasure, PurgedPart::Bus).await);
             }
             Err(error) => tracing::warn!(location.id = %location, contact.id = %contact, %error, "not erased on the bus yet"),
         }

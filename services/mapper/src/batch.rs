@@ -6,7 +6,7 @@ use std::time::Duration;
 use bus::{Message, Outgoing};
 use chassis::Shutdown;
 use domain::{Body, Decode, Event, Intent, Recorded, Stored};
-use eventlog::Letter;
+use eventlog::ContactMessage;
 use jiff::Timestamp;
 use stage::{Fate, Links, NotAnswered, Work};
 use tracing::Span;
@@ -125,12 +125,12 @@ impl Batch<'_> {
             return Some(());
         }
         let ready = || read.iter().filter_map(|read| read.as_ref().ok());
-        let letter = |(intent, outgoing): (&Intent, &Outgoing)| Letter {
+        let letter = |(intent, outgoing): (&Intent, &Outgoing)| ContactMessage {
             location_id: intent.location_id.clone(),
             contact_id: intent.contact_id.clone(),
             bytes: outgoing.body.clone(),
         };
-        let letters: Vec<Letter> = ready().flat_map(|ready| ready.mapped.intents.iter().zip(&ready.outgoing)).map(letter).collect();
+        let letters: Vec<ContactMessage> = ready().flat_map(|ready| ready.mapped.intents.iter().zip(&ready.outgoing)).map(letter).collect();
         let sealed = self.context.ask_keys("sealing intents", self.stop, || self.context.links.log.keys().seal(letters.clone())).await?;
         let mut sealed = sealed.into_iter();
         for ready in read.iter_mut().filter_map(|read| read.as_mut().ok()) {

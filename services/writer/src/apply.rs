@@ -7,7 +7,7 @@ use bus::Message;
 use chassis::Shutdown;
 use chassis::tasks::sleep;
 use domain::{Decode, Intent, LocationId, ObjectKey, Workspace};
-use eventlog::{Letter, Opened, Settlement};
+use eventlog::{ContactMessage, Opened, Settlement};
 use futures::StreamExt;
 use pagico::{Answer, Error};
 use stage::{Fate, Links, NotAnswered, Work};
@@ -87,18 +87,18 @@ impl<'a> Batch<'a> {
     /// Opens what is sealed and reads all.
     async fn read(self) -> Result<Vec<Read>, NotAnswered<eventlog::Error>> {
         let letter = |message: &Message| {
-            let sealed = Letter::is_sealed(message.body());
+            let sealed = ContactMessage::is_sealed(message.body());
             let (location_id, contact_id) = (message.location_id().filter(|_| sealed)?, message.contact_id()?);
-            Some(Letter { location_id, contact_id, bytes: message.body().to_vec() })
+            Some(ContactMessage { location_id, contact_id, bytes: message.body().to_vec() })
         };
-        let letters: Vec<Option<Letter>> = self.messages.iter().map(letter).collect();
-        let sealed: Vec<Letter> = letters.iter().flatten().cloned().collect();
+        let letters: Vec<Option<ContactMessage>> = self.messages.iter().map(letter).collect();
+        let sealed: Vec<ContactMessage> = letters.iter().flatten().cloned().collect();
         let opened = match sealed.is_empty() {
             true => Vec::new(),
             false => self.links().ask_log("opening intents", self.stop, || self.links().log.keys().unseal(sealed.clone())).await?,
         };
         let mut opened = opened.into_iter();
-        let read = |(message, letter): (&Message, Option<Letter>)| match letter.and_then(|_| opened.next()) {
+        let read = |(message, letter): (&Message, Option<ContactMessage>)| match letter.and_then(|_| opened.next()) {
             None => Intent::decode(message.body()).map(Some),
             Some(Opened::Content(bytes)) => Intent::decode(&bytes).map(Some),
             Some(Opened::Erased) => Ok(None),

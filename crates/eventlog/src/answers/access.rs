@@ -9,8 +9,8 @@ use sqlx::postgres::PgRow;
 
 use crate::Result;
 use crate::answers::Answers;
-use crate::answers::history::{Span, contact_id};
-use crate::columns::{At, signed, text, traceparent, unsigned};
+use crate::answers::history::TimeRange;
+use crate::columns::{At, contact_id, signed, text, traceparent, unsigned};
 
 /// A question that is about to be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Access {
 
 /// An access as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accessed {
+pub struct AccessEntry {
     pub id: u64,
     pub at: Timestamp,
     pub access: Access,
@@ -41,7 +41,7 @@ pub struct AccessFilter {
     /// Those that showed this contact: about it, or about the location as a whole.
     pub contact_id: Option<ContactId>,
     pub who: Option<String>,
-    pub at: Span,
+    pub at: TimeRange,
 }
 
 impl Answers {
@@ -69,7 +69,7 @@ impl Answers {
         filter: &AccessFilter,
         before: Option<u64>,
         limit: u32,
-    ) -> Result<Vec<Accessed>> {
+    ) -> Result<Vec<AccessEntry>> {
         let rows = sqlx::query(
             "SELECT id, at, who, peer, token, call, contact_id, traceparent FROM access_log WHERE location_id = $1 AND id < $2 \
              AND ($3::text IS NULL OR contact_id = $3 OR contact_id IS NULL) AND ($4::text IS NULL OR who = $4) \
@@ -94,7 +94,7 @@ impl Answers {
     }
 }
 
-fn accessed(row: &PgRow) -> Result<Accessed> {
+fn accessed(row: &PgRow) -> Result<AccessEntry> {
     let access = Access {
         who: row.try_get(2)?,
         peer: row.try_get(3)?,
@@ -103,5 +103,5 @@ fn accessed(row: &PgRow) -> Result<Accessed> {
         contact_id: row.try_get::<Option<String>, _>(6)?.map(contact_id).transpose()?,
         traceparent: row.try_get(7)?,
     };
-    Ok(Accessed { id: unsigned(row.try_get(0)?), at: row.try_get::<At, _>(1)?.0, access })
+    Ok(AccessEntry { id: unsigned(row.try_get(0)?), at: row.try_get::<At, _>(1)?.0, access })
 }

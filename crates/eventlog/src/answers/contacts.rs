@@ -17,7 +17,7 @@ const SAMPLES: u64 = 256;
 
 /// Which contacts to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Contacts {
+pub enum ContactRange {
     /// This one.
     Only(ContactId),
     /// Those after the one and up to the other, itself included; an end that is missing is open.
@@ -26,9 +26,9 @@ pub enum Contacts {
 
 /// An event of a record that was not yet looked into.
 #[derive(Debug)]
-pub struct Unread(PgRow);
+pub struct RawEvent(PgRow);
 
-impl Unread {
+impl RawEvent {
     pub fn contact_id(&self) -> Result<&str> {
         Ok(self.0.try_get(4)?)
     }
@@ -58,7 +58,7 @@ impl Unread {
 
 impl Answers {
     /// Cuts the contacts of a location into about this many parts with about the same number of events each.
-    pub async fn parts_of_contacts(&self, location_id: &LocationId, through: u64, parts: usize) -> Result<Vec<Contacts>> {
+    pub async fn parts_of_contacts(&self, location_id: &LocationId, through: u64, parts: usize) -> Result<Vec<ContactRange>> {
         let samples = SAMPLES.min(through);
         let places: Vec<i64> = (0..samples).map(|index| signed(1 + index * through / samples)).collect();
         let rows = sqlx::query(
@@ -76,9 +76,9 @@ impl Answers {
         let mut ranges = Vec::with_capacity(cuts.len() + 1);
         let mut after = None;
         for cut in cuts {
-            ranges.push(Contacts::Between(after.replace(cut.clone()), Some(cut)));
+            ranges.push(ContactRange::Between(after.replace(cut.clone()), Some(cut)));
         }
-        ranges.push(Contacts::Between(after, None));
+        ranges.push(ContactRange::Between(after, None));
         Ok(ranges)
     }
 
@@ -86,16 +86,16 @@ impl Answers {
     pub async fn records_by_contact(
         &self,
         location_id: &LocationId,
-        contacts: &Contacts,
+        contacts: &ContactRange,
         after: Option<(&str, u64)>,
         through: u64,
         limit: u32,
-    ) -> Result<Vec<Unread>> {
+    ) -> Result<Vec<RawEvent>> {
         let (from, to) = match contacts {
-            Contacts::Only(contact_id) => {
+            ContactRange::Only(contact_id) => {
                 return self.records_of(location_id, contact_id, after.map_or(0, |(_, place)| place), through, limit).await;
             }
-            Contacts::Between(from, to) => (from.as_deref(), to.as_deref()),
+            ContactRange::Between(from, to) => (from.as_deref(), to.as_deref()),
         };
         // Past every place of the contact before the range; no contact has an empty id.
         let (contact, place) = after.unwrap_or_else(|| (from.unwrap_or_default(), u64::MAX));
@@ -112,7 +112,7 @@ impl Answers {
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.into_iter().map(Unread).collect())
+        Ok(rows.into_iter().map(RawEvent).collect())
     }
 
     async fn records_of(
@@ -122,7 +122,7 @@ impl Answers {
         after: u64,
         through: u64,
         limit: u32,
-    ) -> Result<Vec<Unread>> {
+    ) -> Result<Vec<RawEvent>> {
         let rows = sqlx::query(select_events!(
             "WHERE location_id = $1 AND contact_id = $2 AND seq > $3 AND seq <= $4 AND record_kind IS NOT NULL ORDER BY seq LIMIT $5"
         ))
@@ -133,7 +133,7 @@ impl Answers {
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.into_iter().map(Unread).collect())
+        Ok(rows.into_iter().map(RawEvent).collect())
     }
 
     /// The events at these places.

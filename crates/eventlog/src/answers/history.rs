@@ -4,40 +4,40 @@ use domain::{ContactId, LocationId, Point, RecordKind, Stored};
 use jiff::Timestamp;
 use sqlx::Row;
 
+use crate::Result;
 use crate::answers::Answers;
 use crate::chain::Head;
-use crate::columns::{At, signed};
+use crate::columns::{At, contact_id, signed};
 use crate::read::{select_events, stored};
-use crate::{Error, Result};
 
 /// Which events are meant. What is empty or absent asks for nothing in particular.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Selection {
+pub struct EventFilter {
     pub kinds: Vec<RecordKind>,
     /// Whole types (`task.changed`) or what stands before their dot (`task`).
     pub types: Vec<String>,
     /// As `Net::as_str` names them.
     pub causes: Vec<String>,
-    pub occurred: Span,
-    pub recorded: Span,
+    pub occurred: TimeRange,
+    pub recorded: TimeRange,
 }
 
 /// From the first instant on, and before the second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
+pub struct TimeRange {
     pub from: Option<Timestamp>,
     pub until: Option<Timestamp>,
 }
 
 /// Some of the log: the events that match, and how far it was looked through.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stretch {
+pub struct EventPage {
     pub events: Vec<Stored>,
     /// Every event up to this position, itself included, that matches is in `events` or was before it.
     pub through: u64,
 }
 
-/// The conditions of a `Selection`, as parameters 2 to 8.
+/// The conditions of a `EventFilter`, as parameters 2 to 8.
 macro_rules! matching {
     () => {
         "AND (cardinality($2::text[]) = 0 OR record_kind = ANY($2)) \
@@ -74,11 +74,11 @@ impl Answers {
         &self,
         location_id: &LocationId,
         contact_id: Option<&ContactId>,
-        selection: &Selection,
+        selection: &EventFilter,
         after: u64,
         limit: u32,
         scan: u64,
-    ) -> Result<Stretch> {
+    ) -> Result<EventPage> {
         // What is committed up to the head can be read: positions commit in order.
         let head = Head::look(&self.pool, location_id).await?.seq;
         let end = head.min(after.saturating_add(scan)).max(after);
@@ -94,7 +94,7 @@ impl Answers {
         let events = rows.iter().map(stored).collect::<Result<Vec<_>>>()?;
         let full = u32::try_from(events.len()).is_ok_and(|count| count >= limit);
         let through = events.last().filter(|_| full).map_or(end, |last| last.seq);
-        Ok(Stretch { events, through })
+        Ok(EventPage { events, through })
     }
 
     /// The events of a contact that match, before a position (or all), newest first.
@@ -102,7 +102,7 @@ impl Answers {
         &self,
         location_id: &LocationId,
         contact_id: &ContactId,
-        selection: &Selection,
+        selection: &EventFilter,
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<Stored>> {
@@ -127,7 +127,7 @@ impl Answers {
 
     /// Of each record of these contacts the last event until a moment: as each event holds the whole record, that is how they stood.
     /// Ordered by contact.
-    pub async fn standing(&self, location_id: &LocationId, contacts: &[ContactId], point: Point) -> Result<Vec<Stored>> {
+    pub async fn records_as_of(&self, location_id: &LocationId, contacts: &[ContactId], point: Point) -> Result<Vec<Stored>> {
         let (mut position, mut recorded_at, mut occurred_at) = (i64::MAX, None, None);
         match point {
             Point::Position(at) => position = signed(at),
@@ -164,9 +164,4 @@ impl Answers {
         .await?;
         rows.iter().map(|row| contact_id(row.try_get(0)?)).collect()
     }
-}
-
-/// A contact id that was stored; none was ever stored that is not one.
-pub(crate) fn contact_id(text: String) -> Result<ContactId> {
-    ContactId::new(text).map_err(|_| Error::Misconfigured("a stored contact id is none".to_owned()))
 }

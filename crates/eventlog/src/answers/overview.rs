@@ -8,8 +8,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Transaction};
 
 use crate::answers::Answers;
-use crate::columns::{At, epoch, unsigned};
-use crate::{Error, Progress, Result, known::progress, locations};
+use crate::columns::{At, contact_id, epoch, location_id, unsigned};
+use crate::{Error, Progress, Result, known::progress};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct LocationOverview {
@@ -259,14 +259,13 @@ fn location_overview(row: &PgRow, records: &Counts, other: &Counts) -> Result<Lo
         behind: count(other, "behind"),
         last_recorded_at: row.try_get::<Option<At>, _>(6)?.map(|At(at)| at),
         progress: progress::read(row, 7)?,
-        location_id: locations::id(id)?,
+        location_id: location_id(id)?,
     })
 }
 
 fn summary(row: &PgRow) -> Result<ContactSummary> {
-    let contact_id = ContactId::new(row.try_get::<String, _>(0)?);
     Ok(ContactSummary {
-        contact_id: contact_id.map_err(|_| Error::Misconfigured("a stored contact id is none".to_owned()))?,
+        contact_id: contact_id(row.try_get(0)?)?,
         present: row.try_get(1)?,
         ghl_seq: unsigned(row.try_get(2)?),
         applied_seq: unsigned(row.try_get(3)?),

@@ -49,10 +49,10 @@ impl Kek {
             let (id, key) = line.split_once(':').ok_or_else(|| wrong("is not id:key"))?;
             let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
             if id.is_empty() || id.len() > ID_BYTES_MAX || !id.chars().all(named) {
-                return Err(wrong("has an id that is none"));
+                return Err(wrong("has a malformed id"));
             }
             if !ids.insert(id) {
-                return Err(wrong("has an id for the second time"));
+                return Err(wrong("repeats an id"));
             }
             let key = bytes_of(key.trim()).ok_or_else(|| wrong("has a key that is not 32 bytes in base64 or hex"))?;
             keys.push((id.to_owned(), cipher::cipher(&key)));

@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgPool, Row};
 
 use crate::chain::Head;
-use crate::columns::{At, as_stored, unsigned};
+use crate::columns::{At, as_stored, contact_id, record_id, unsigned};
 use crate::keys::Keys;
 use crate::keys::ring::is_erased;
 use crate::known::{Known, asked_at, batches};
@@ -82,7 +82,7 @@ impl KnownRecords {
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().map(|row| contact_id(row, 0)).collect()
+        rows.iter().map(|row| contact_id(row.try_get(0)?)).collect()
     }
 
     /// Records of a kind that are present as far as is known and that nobody has seen since an instant, singly or in a listing, in the
@@ -110,11 +110,8 @@ impl KnownRecords {
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        let unseen = |row: &PgRow| {
-            let record_id = RecordId::new(row.try_get::<String, _>(1)?);
-            let record_id = record_id.map_err(|_| crate::Error::Misconfigured("a stored record id is none".to_owned()))?;
-            Ok((contact_id(row, 0)?, record_id, serde_json::from_slice(row.try_get(2)?).ok()))
-        };
+        let unseen =
+            |row: &PgRow| Ok((contact_id(row.try_get(0)?)?, record_id(row.try_get(1)?)?, serde_json::from_slice(row.try_get(2)?).ok()));
         rows.iter().map(unseen).collect()
     }
 
@@ -139,8 +136,9 @@ impl KnownRecords {
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        let due =
-            |row: &PgRow| Ok(NotesDue { contact_id: contact_id(row, 0)?, asked_at: row.try_get::<Option<At>, _>(1)?.map(|At(at)| at) });
+        let due = |row: &PgRow| {
+            Ok(NotesDue { contact_id: contact_id(row.try_get(0)?)?, asked_at: row.try_get::<Option<At>, _>(1)?.map(|At(at)| at) })
+        };
         rows.iter().map(due).collect()
     }
 
@@ -152,8 +150,4 @@ impl KnownRecords {
             .await?;
         Ok(unsigned(row.try_get(0)?))
     }
-}
-
-fn contact_id(row: &PgRow, column: usize) -> Result<ContactId> {
-    ContactId::new(row.try_get::<String, _>(column)?).map_err(|_| crate::Error::Misconfigured("a stored contact id is none".to_owned()))
 }

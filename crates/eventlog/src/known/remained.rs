@@ -26,9 +26,9 @@ struct Place {
 /// The records that are or once were on several contacts; of those that were at a certain moment, where each of them was seen last: what
 /// mirrors it is there.
 #[derive(Debug, Default)]
-pub struct Shared(BTreeMap<RecordKind, BTreeMap<String, Option<String>>>);
+pub struct SharedRecords(BTreeMap<RecordKind, BTreeMap<String, Option<String>>>);
 
-impl Shared {
+impl SharedRecords {
     /// Whether what mirrors this record of this contact is at another contact.
     pub fn is_elsewhere(&self, kind: RecordKind, record_id: &str, contact_id: &str) -> bool {
         self.of(kind, record_id).and_then(Option::as_deref).is_some_and(|holder| holder != contact_id)
@@ -62,14 +62,14 @@ const PLACES: &str = "WITH places AS MATERIALIZED (SELECT s.kind, s.record_id, k
 
 impl KnownRecords {
     /// The records of a location that are or have been on several contacts, and where they were by the log up to a position.
-    pub async fn shared_records(&self, location_id: &LocationId, through: u64) -> Result<Shared> {
+    pub async fn shared_records(&self, location_id: &LocationId, through: u64) -> Result<SharedRecords> {
         let several = sqlx::query(ON_SEVERAL).bind(location_id.as_str()).fetch_all(&self.pool).await?;
         let (mut kinds, mut ids) = (Vec::with_capacity(several.len()), Vec::with_capacity(several.len()));
         for row in &several {
             kinds.push(row.try_get::<&str, _>(0)?);
             ids.push(row.try_get::<&str, _>(1)?);
         }
-        let mut shared = Shared::default();
+        let mut shared = SharedRecords::default();
         if kinds.is_empty() {
             return Ok(shared);
         }

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use crate::appends::Appended;
 use crate::chain::{Entry, Head, Prepared};
-use crate::columns::{At, as_stored, epoch, epoch_column, signed, text, traceparent, unsigned};
-use crate::{Error, Result, locations};
+use crate::columns::{At, as_stored, epoch, epoch_column, location_id, signed, text, traceparent, unsigned};
+use crate::{Error, Result};
 
 /// The columns of a parked row in the order that `read` expects.
 macro_rules! select_parked {
@@ -293,8 +293,8 @@ fn read(row: &PgRow) -> Result<Parked> {
     Ok(Parked {
         id: row.try_get(0)?,
         parking: Parking {
-            stage: Stage::parse(row.try_get(2)?).ok_or_else(|| Error::Misconfigured("a stored stage is none".to_owned()))?,
-            location_id: locations::id(row.try_get(1)?)?,
+            stage: Stage::parse(row.try_get(2)?).ok_or_else(|| Error::malformed("stage"))?,
+            location_id: location_id(row.try_get(1)?)?,
             contact_id: row.try_get::<Option<String>, _>(3)?.and_then(|id| ContactId::new(id).ok()),
             object: row.try_get::<Option<String>, _>(4)?.map(ObjectKey::from),
             revision: revision.map(|(column, seq)| Revision { epoch: epoch(column), seq: unsigned(seq) }),

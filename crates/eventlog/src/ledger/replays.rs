@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use crate::appends::Appended;
 use crate::chain::Head;
-use crate::columns::{At, as_stored, epoch, epoch_column, signed, text, unsigned};
+use crate::columns::{At, as_stored, contact_id, epoch, epoch_column, location_id, signed, text, unsigned, workspace};
 use crate::ledger::workspaces::{Role, fact, find};
-use crate::{Error, Result, locations};
+use crate::{Error, Result};
 
 /// What a plan would do, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,7 +115,7 @@ pub struct Replay {
 
 /// How far a replay has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progressed {
+pub struct ReplayProgress {
     pub done: u64,
     pub rounds: u32,
     pub forgets: bool,
@@ -305,7 +305,7 @@ impl Replays {
     }
 
     /// Notes how far a replay has come, and gives what it is doing.
-    pub async fn record_progress(&self, replay: &Replay, progressed: &Progressed) -> Result<Phase> {
+    pub async fn record_progress(&self, replay: &Replay, progressed: &ReplayProgress) -> Result<Phase> {
         let row = sqlx::query(
             "UPDATE replays SET done = $3, rounds = $4, forgets = $5, reason = CASE WHEN phase = 'running' THEN $6 ELSE reason END, \
              worked = worked + $7 WHERE location_id = $1 AND replay_id = $2 RETURNING phase",
@@ -363,24 +363,20 @@ async fn plan_of(executor: impl PgExecutor<'_>, location_id: &str, hash: &[u8]) 
     read_plan(&row.ok_or(Error::NotFound)?)
 }
 
-fn bad(what: &str) -> Error {
-    Error::Misconfigured(format!("a stored {what} is none"))
-}
-
 fn read_phase(phase: &str) -> Result<Phase> {
-    Phase::ALL.into_iter().find(|known| known.as_str() == phase).ok_or_else(|| bad("phase"))
+    Phase::ALL.into_iter().find(|known| known.as_str() == phase).ok_or_else(|| Error::malformed("phase"))
 }
 
 fn read_plan(row: &PgRow) -> Result<Plan> {
-    let hash = |column| row.try_get::<&[u8], _>(column)?.try_into().map_err(|_| bad("hash"));
+    let hash = |column| row.try_get::<&[u8], _>(column)?.try_into().map_err(|_| Error::malformed("hash"));
     Ok(Plan {
-        location_id: locations::id(row.try_get(0)?)?,
+        location_id: location_id(row.try_get(0)?)?,
         hash: hash(1)?,
-        workspace: Workspace::new(row.try_get::<String, _>(2)?).map_err(|_| bad("workspace"))?,
+        workspace: workspace(row.try_get(2)?)?,
         rules: RulesRevision::from(row.try_get::<String, _>(3)?),
         rules_then: RulesRevision::from(row.try_get::<String, _>(4)?),
         edition: epoch(row.try_get(5)?),
-        contact_id: row.try_get::<Option<String>, _>(6)?.map(ContactId::new).transpose().map_err(|_| bad("contact id"))?,
+        contact_id: row.try_get::<Option<String>, _>(6)?.map(contact_id).transpose()?,
         head: (unsigned(row.try_get(7)?), hash(8)?),
         bounded: row.try_get(9)?,
         present: row.try_get(10)?,

@@ -8,8 +8,8 @@ use sqlx::{PgConnection, PgExecutor, PgPool, Row};
 
 use crate::appends::Appended;
 use crate::chain::Head;
-use crate::columns::{At, as_stored, epoch, signed, unsigned};
-use crate::{Error, Result, locations};
+use crate::columns::{At, as_stored, epoch, location_id, signed, unsigned, workspace};
+use crate::{Error, Result};
 
 /// What a workspace is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -238,11 +238,10 @@ pub(crate) async fn find(executor: impl PgExecutor<'_>, location_id: &LocationId
 }
 
 fn read(row: &PgRow) -> Result<Generation> {
-    let bad = |what: &str| Error::Misconfigured(format!("a stored {what} is none"));
     Ok(Generation {
-        location_id: locations::id(row.try_get(0)?)?,
-        workspace: Workspace::new(row.try_get::<String, _>(1)?).map_err(|_| bad("workspace"))?,
-        role: Role::parse(row.try_get(2)?).ok_or_else(|| bad("role"))?,
+        location_id: location_id(row.try_get(0)?)?,
+        workspace: workspace(row.try_get(1)?)?,
+        role: Role::parse(row.try_get(2)?).ok_or_else(|| Error::malformed("role"))?,
         rules: row.try_get::<Option<String>, _>(3)?.map(RulesRevision::from),
         edition: epoch(row.try_get(4)?),
         created_seq: unsigned(row.try_get(5)?),

@@ -86,13 +86,13 @@ impl Chain {
 }
 
 /// Events that came in and fit together, not yet stored.
-pub struct Arrived {
+pub struct ImportBatch {
     rows: Rows,
     before: (u64, Hash),
     last: (u64, Hash),
 }
 
-impl Arrived {
+impl ImportBatch {
     /// The last position.
     pub fn seq(&self) -> u64 {
         self.last.0
@@ -100,18 +100,18 @@ impl Arrived {
 }
 
 /// Takes events in one after the other and checks each against the one before it.
-pub struct Arrivals {
+pub struct ImportBuffer {
     walk: Walk,
-    arriving: Arrived,
+    arriving: ImportBatch,
 }
 
-impl Arrivals {
+impl ImportBuffer {
     /// From the first event of a location on.
     pub fn of(location_id: LocationId) -> Self {
         let beginning = (0, BEGINNING);
         Self {
             walk: Walk::after(location_id, 0, BEGINNING),
-            arriving: Arrived { rows: Rows::with_capacity(0, 0), before: beginning, last: beginning },
+            arriving: ImportBatch { rows: Rows::with_capacity(0, 0), before: beginning, last: beginning },
         }
     }
 
@@ -135,9 +135,9 @@ impl Arrivals {
     }
 
     /// Gives what is held, to be stored.
-    pub fn take(&mut self) -> Arrived {
+    pub fn take(&mut self) -> ImportBatch {
         let last = self.arriving.last;
-        let next = Arrived { rows: Rows::with_capacity(0, self.bytes()), before: last, last };
+        let next = ImportBatch { rows: Rows::with_capacity(0, self.bytes()), before: last, last };
         std::mem::replace(&mut self.arriving, next)
     }
 }
@@ -155,7 +155,7 @@ impl Import {
     ///
     /// # Errors
     /// `Corrupt` when it does not begin where the last ended.
-    pub async fn store(mut self, arrived: Arrived) -> Result<Self> {
+    pub async fn store(mut self, arrived: ImportBatch) -> Result<Self> {
         let corrupt = |seq, problem| Error::Corrupt { location_id: self.header.location_id.clone(), seq, problem };
         if arrived.before != (self.head.seq, self.head.hash) {
             return Err(corrupt(self.head.seq + 1, Problem::Missing.as_str()));
@@ -174,7 +174,7 @@ impl Import {
     pub async fn finish(mut self) -> Result<u64> {
         let Header { location_id, head, hash, epoch, .. } = &self.header;
         if (self.head.seq, self.head.hash) != (*head, *hash) {
-            let problem = if self.head.seq < *head { Problem::Missing.as_str() } else { "the head holds another hash" };
+            let problem = if self.head.seq < *head { Problem::Missing.as_str() } else { "the head has another hash than the last event" };
             return Err(Error::Corrupt { location_id: location_id.clone(), seq: self.head.seq.min(*head - 1) + 1, problem });
         }
         self.head.save(&mut self.transaction, location_id).await?;

@@ -57,7 +57,7 @@ impl Chain {
         let head = self.head_and_end(location_id).await?;
         let corrupt = |seq, problem| Error::Corrupt { location_id: location_id.clone(), seq, problem };
         if head.seq < after {
-            return Err(corrupt(head.seq + 1, "the log ends before it"));
+            return Err(corrupt(head.seq + 1, "the log ends before the position to begin after"));
         }
         let begins = (after..head.seq).step_by(usize::try_from(how.range_events.max(1)).unwrap_or(usize::MAX));
         let ranges = begins.map(|begin| {
@@ -84,7 +84,7 @@ impl Chain {
             verified.hashes.extend(walked.hashes);
         }
         if verified.hash != head.hash {
-            return Err(corrupt(head.seq, "the head holds another hash"));
+            return Err(corrupt(head.seq, "the head has another hash than the last event"));
         }
         Ok(verified)
     }
@@ -105,7 +105,7 @@ impl Chain {
             Some(row) => Err(Error::Corrupt {
                 location_id: location_id.clone(),
                 seq: unsigned(row.try_get(0)?),
-                problem: "the event stands after the head",
+                problem: "the event is after the head",
             }),
         }
     }

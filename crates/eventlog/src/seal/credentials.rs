@@ -10,7 +10,7 @@ use serde_json::json;
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Postgres, Row, Transaction};
 
-use crate::columns::{At, signed, unsigned};
+use crate::columns::{At, location_id, signed, unsigned};
 use crate::keys::kek::{Kek, Wrapped};
 use crate::keys::ring::KeyRing;
 use crate::{Error, Result};
@@ -73,7 +73,7 @@ impl CredentialState {
 
     fn read(text: &str) -> Result<Self> {
         let all = [Self::Active, Self::Inactive, Self::Dead, Self::Retired];
-        all.into_iter().find(|state| state.as_str() == text).ok_or_else(|| Error::Misconfigured("a stored state is none".to_owned()))
+        all.into_iter().find(|state| state.as_str() == text).ok_or_else(|| Error::malformed("state"))
     }
 }
 
@@ -104,12 +104,12 @@ pub struct Tokens {
 
 /// The right to renew one installation's tokens. Whoever holds it is alone with that, whichever process it runs in; dropping it, or
 /// dying, gives it back.
-pub struct RenewalTurn {
+pub struct RenewalPermit {
     owner: CredentialOwner,
     held: Transaction<'static, Postgres>,
 }
 
-impl RenewalTurn {
+impl RenewalPermit {
     pub fn owner(&self) -> &CredentialOwner {
         &self.owner
     }
@@ -226,20 +226,20 @@ impl Credentials {
     ///
     /// # Errors
     /// `Unavailable` when somebody else takes longer than a statement may.
-    pub async fn renewal_turn(&self, owner: &CredentialOwner) -> Result<RenewalTurn> {
+    pub async fn renewal_permit(&self, owner: &CredentialOwner) -> Result<RenewalPermit> {
         let mut held = self.pool.begin().await?;
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 10))")
             .bind(format!("credential {owner}"))
             .execute(&mut *held)
             .await?;
-        Ok(RenewalTurn { owner: owner.clone(), held })
+        Ok(RenewalPermit { owner: owner.clone(), held })
     }
 
     /// Notes that the refresh token may be spent from now on. To be stored before GHL is asked.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer: then GHL must not be asked.
-    pub async fn begin_refresh(&self, turn: &RenewalTurn, now: Timestamp) -> Result<()> {
+    pub async fn begin_refresh(&self, turn: &RenewalPermit, now: Timestamp) -> Result<()> {
         // Not in the turn's own transaction: it must be there whatever becomes of that.
         sqlx::query("UPDATE credentials SET refresh_begun_at = $3 WHERE kind = $1 AND id = $2")
             .bind(turn.owner.kind())
@@ -359,7 +359,7 @@ fn open(keys: &Kek, owner: &CredentialOwner, wrapped: &Wrapped) -> Result<Tokens
 fn credential(row: &PgRow) -> Result<Credential> {
     let id: String = row.try_get("id")?;
     let owner = match row.try_get::<String, _>("kind")?.as_str() {
-        "location" => CredentialOwner::Location(crate::locations::id(id)?),
+        "location" => CredentialOwner::Location(location_id(id)?),
         _ => CredentialOwner::Company(id),
     };
     Ok(Credential {

@@ -11,9 +11,9 @@ use sqlx::{PgPool, Postgres, Row, Transaction};
 
 use crate::appends::Appended;
 use crate::chain::{Entry, Head, Prepared};
-use crate::columns::{At, as_stored, epoch, epoch_column, signed, text, unsigned};
+use crate::columns::{At, as_stored, contact_id, epoch, epoch_column, location_id, signed, text, unsigned, workspace};
 use crate::keys::ring::KeyRing;
-use crate::{Error, Result, locations};
+use crate::{Error, Result};
 
 /// The columns of an erasure in the order that `read` expects.
 macro_rules! select_erasures {
@@ -28,7 +28,7 @@ macro_rules! select_erasures {
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Erase {
+pub struct ErasureRequest {
     /// Why; kept for ever, so it must not name the person.
     pub reason: String,
     pub who: String,
@@ -59,7 +59,7 @@ pub struct Erasure {
 
 /// A part of an erasure that is outside the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purged<'a> {
+pub enum PurgedPart<'a> {
     Workspace(&'a Workspace),
     Bus,
 }
@@ -80,7 +80,7 @@ impl Erasures {
     ///
     /// # Errors
     /// `NotFound` when the contact was never seen, `PlainEvents` when payloads of it would stay readable and that was not asked for.
-    pub async fn erase(&self, location_id: &LocationId, contact_id: &ContactId, erase: &Erase) -> Result<Erasure> {
+    pub async fn erase(&self, location_id: &LocationId, contact_id: &ContactId, erase: &ErasureRequest) -> Result<Erasure> {
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, location_id).await?;
         if let Some(earlier) = of_contact(&mut transaction, location_id, contact_id).await?.filter(|earlier| earlier.lifted_at.is_none()) {
@@ -164,10 +164,10 @@ impl Erasures {
     }
 
     /// Notes that a part of an erasure is done, and that all of it is when nothing is left.
-    pub async fn purged(&self, erasure: &Erasure, part: Purged<'_>) -> Result<()> {
+    pub async fn record_purged(&self, erasure: &Erasure, part: PurgedPart<'_>) -> Result<()> {
         let workspace = match part {
-            Purged::Workspace(workspace) => Some(workspace.as_str()),
-            Purged::Bus => None,
+            PurgedPart::Workspace(workspace) => Some(workspace.as_str()),
+            PurgedPart::Bus => None,
         };
         sqlx::query(
             "UPDATE erasures SET workspaces = array_remove(workspaces, $5), bus_at = CASE WHEN $5 IS NULL THEN now() ELSE bus_at END, \
@@ -273,16 +273,11 @@ async fn save(transaction: &mut Tx, erasure: &Erasure) -> Result<()> {
     Ok(())
 }
 
-fn workspace(name: String) -> Result<Workspace> {
-    Workspace::new(name).map_err(|_| Error::Misconfigured("a stored workspace is none".to_owned()))
-}
-
 fn read(row: &PgRow) -> Result<Erasure> {
-    let contact_id = ContactId::new(row.try_get::<String, _>(1)?);
     let at = |column| Ok::<_, Error>(row.try_get::<Option<At>, _>(column)?.map(|At(at)| at));
     Ok(Erasure {
-        location_id: locations::id(row.try_get(0)?)?,
-        contact_id: contact_id.map_err(|_| Error::Misconfigured("a stored contact id is none".to_owned()))?,
+        location_id: location_id(row.try_get(0)?)?,
+        contact_id: contact_id(row.try_get(1)?)?,
         reason: row.try_get(2)?,
         who: row.try_get(3)?,
         revision: Revision { epoch: epoch(row.try_get(4)?), seq: unsigned(row.try_get(5)?) },

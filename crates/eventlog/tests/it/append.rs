@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{
     Body, DeliveryFact, DeliveryOutcome, Listing, LocationId, Moment, Net, Observation, OperatorFact, RecordKind, Sighting, Stored,
 };
-use eventlog::{Entry, Error, EventLog, Selection, Settings};
+use eventlog::{Entry, Error, EventFilter, EventLog, Settings};
 use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::json;
@@ -42,11 +42,11 @@ async fn what_is_appended_is_what_is_read() {
     let mut newest_first = all;
     newest_first.reverse();
     assert_eq!(
-        opened(db.log.answers().history(&db.location, &contact_id("c1"), &Selection::default(), None, 100).await.unwrap()),
+        opened(db.log.answers().history(&db.location, &contact_id("c1"), &EventFilter::default(), None, 100).await.unwrap()),
         newest_first
     );
     assert_eq!(
-        opened(db.log.answers().history(&db.location, &contact_id("c1"), &Selection::default(), Some(4), 2).await.unwrap()),
+        opened(db.log.answers().history(&db.location, &contact_id("c1"), &EventFilter::default(), Some(4), 2).await.unwrap()),
         newest_first[2..4]
     );
     assert_eq!(verify(&db.log, &db.location).await.unwrap().head, 5);
@@ -174,7 +174,7 @@ async fn locations_have_logs_of_their_own() {
     assert_eq!(observe(&db.log, &hostile, std::slice::from_ref(&observation)).await.unwrap()[0].seq, 1);
     // An observation of another location is not taken for one of this.
     assert_eq!(observe(&db.log, &db.location, &[observation]).await.unwrap(), []);
-    assert_eq!(db.log.answers().history(&hostile, &contact_id("c\"1"), &Selection::default(), None, 10).await.unwrap().len(), 1);
+    assert_eq!(db.log.answers().history(&hostile, &contact_id("c\"1"), &EventFilter::default(), None, 10).await.unwrap().len(), 1);
     assert_eq!(verify(&db.log, &hostile).await.unwrap().head, 1);
     assert_eq!(db.head().await, 1);
 }

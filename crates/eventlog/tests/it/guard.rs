@@ -84,5 +84,5 @@ async fn a_deleted_event_is_found_wherever_it_was() {
 async fn a_chain_written_anew_does_not_fit_the_head() {
     let db = three_events("guard_head").await;
     db.tamper("UPDATE log_head SET hash = sha256('x')").await;
-    assert_eq!(found(&db).await, (3, "the head holds another hash"));
+    assert_eq!(found(&db).await, (3, "the head has another hash than the last event"));
 }

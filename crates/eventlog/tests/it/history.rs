@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{Body, Past, Point, RecordKind, Recorded, Sighting, Stored, as_of};
-use eventlog::{Access, AccessFilter, Selection, Span};
+use eventlog::{Access, AccessFilter, EventFilter, TimeRange};
 
 use crate::support::{Database, at, contact_id, database, delivered, readable, seen, seen_with_notes};
 
@@ -39,13 +39,13 @@ async fn a_contact_stands_as_the_fold_of_its_events_left_it() {
         let positions = (0..=head).map(Point::Position);
         let instants = all.iter().flat_map(|event| [Point::RecordedAt(event.recorded_at), Point::OccurredAt(event.occurred_at)]);
         for point in positions.chain(instants) {
-            let standing = opened(db.log.answers().standing(&db.location, &[contact_id(contact)], point).await.unwrap());
+            let standing = opened(db.log.answers().records_as_of(&db.location, &[contact_id(contact)], point).await.unwrap());
             let mut past = Past::default();
             standing.iter().for_each(|event| past.take(event));
             assert_eq!(past, as_of(own.iter().copied(), point), "{contact} at {point:?}");
         }
     }
-    let both = db.log.answers().standing(&db.location, &[contact_id("c2"), contact_id("c1")], Point::Position(5)).await.unwrap();
+    let both = db.log.answers().records_as_of(&db.location, &[contact_id("c2"), contact_id("c1")], Point::Position(5)).await.unwrap();
     assert_eq!(seqs(&both), [1, 2, 3, 4, 5]);
 }
 
@@ -67,29 +67,29 @@ async fn contacts_are_found_in_the_log_one_after_the_other() {
 #[tokio::test]
 async fn events_are_chosen_by_what_they_are() {
     let db = a_life("history_select").await;
-    let chosen = async |selection: &Selection| {
+    let chosen = async |selection: &EventFilter| {
         let newest = db.log.answers().history(&db.location, &contact_id("c1"), selection, None, 100).await.unwrap();
         seqs(&newest)
     };
-    let types = |types: &[&str]| Selection { types: types.iter().map(|text| (*text).to_owned()).collect(), ..Selection::default() };
-    assert_eq!(chosen(&Selection::default()).await, [11, 10, 9, 8, 7, 6, 3, 2, 1]);
+    let types = |types: &[&str]| EventFilter { types: types.iter().map(|text| (*text).to_owned()).collect(), ..EventFilter::default() };
+    assert_eq!(chosen(&EventFilter::default()).await, [11, 10, 9, 8, 7, 6, 3, 2, 1]);
     assert_eq!(chosen(&types(&["note"])).await, [11, 9, 8, 3, 2]);
     assert_eq!(chosen(&types(&["note.vanished", "delivery"])).await, [11, 9, 6]);
-    assert_eq!(chosen(&Selection { kinds: vec![RecordKind::Contact], ..Selection::default() }).await, [10, 7, 1]);
-    assert_eq!(chosen(&Selection { causes: vec!["writer".to_owned()], ..Selection::default() }).await, [6]);
-    let occurred = Span { from: Some(at(3)), until: Some(at(4)) };
-    let occurred = Selection { occurred, kinds: RecordKind::ALL.to_vec(), ..Selection::default() };
+    assert_eq!(chosen(&EventFilter { kinds: vec![RecordKind::Contact], ..EventFilter::default() }).await, [10, 7, 1]);
+    assert_eq!(chosen(&EventFilter { causes: vec!["writer".to_owned()], ..EventFilter::default() }).await, [6]);
+    let occurred = TimeRange { from: Some(at(3)), until: Some(at(4)) };
+    let occurred = EventFilter { occurred, kinds: RecordKind::ALL.to_vec(), ..EventFilter::default() };
     assert_eq!(chosen(&occurred).await, [9, 8, 7]);
-    let recorded = Span { from: None, until: Some(at(0)) };
-    assert_eq!(chosen(&Selection { recorded, ..Selection::default() }).await, [] as [u64; 0]);
-    let older = db.log.answers().history(&db.location, &contact_id("c1"), &Selection::default(), Some(7), 2).await.unwrap();
+    let recorded = TimeRange { from: None, until: Some(at(0)) };
+    assert_eq!(chosen(&EventFilter { recorded, ..EventFilter::default() }).await, [] as [u64; 0]);
+    let older = db.log.answers().history(&db.location, &contact_id("c1"), &EventFilter::default(), Some(7), 2).await.unwrap();
     assert_eq!(seqs(&older), [6, 3]);
 }
 
 #[tokio::test]
 async fn a_walk_through_what_matches_leaves_nothing_out_and_repeats_nothing() {
     let db = a_life("history_walk").await;
-    let notes = Selection { kinds: vec![RecordKind::Note], ..Selection::default() };
+    let notes = EventFilter { kinds: vec![RecordKind::Note], ..EventFilter::default() };
     for (limit, scan) in [(1, 1), (1, 100), (2, 3), (100, 2), (100, 100)] {
         for contact in [None, Some(contact_id("c1"))] {
             let (mut after, mut found) = (0, Vec::new());
@@ -137,7 +137,7 @@ async fn accesses_are_kept_and_found_newest_first() {
     let of_c1 = AccessFilter { contact_id: Some(contact_id("c1")), ..whole.clone() };
     assert_eq!(found(of_c1, None, 10).await, [entry(3, "ann\u{fffd}"), entry(1, "ann")]);
     assert_eq!(found(AccessFilter { who: Some("bob".to_owned()), ..whole.clone() }, None, 10).await, [entry(2, "bob")]);
-    let past = Span { from: None, until: Some(at(0)) };
+    let past = TimeRange { from: None, until: Some(at(0)) };
     assert_eq!(found(AccessFilter { at: past, ..whole }, None, 10).await, []);
 }
 

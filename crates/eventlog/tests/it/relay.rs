@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eventlog::{EventLog, RelayBatch, RelayTurn, StreamSeen};
+use eventlog::{EventLog, RelayBatch, RelayTurn, StreamState};
 
 use crate::support::{Database, at, database, observe, seen};
 
@@ -102,7 +102,7 @@ async fn what_was_seen_of_a_stream_is_remembered() {
     let db = database("relay_streams").await;
     assert_eq!(db.log.relay().stream("EVENTS").await.unwrap(), None);
     for last_sequence in [7, 9] {
-        let seen = StreamSeen { created_at: at(last_sequence.try_into().unwrap()), last_sequence };
+        let seen = StreamState { created_at: at(last_sequence.try_into().unwrap()), last_sequence };
         db.log.relay().remember_stream("EVENTS", &seen).await.unwrap();
         assert_eq!(db.log.relay().stream("EVENTS").await.unwrap(), Some(seen));
     }

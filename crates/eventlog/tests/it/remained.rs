@@ -33,7 +33,7 @@ async fn what_came_to_another_contact_before_it_vanished_from_the_first_remained
     assert_eq!(removed.object, put.object);
     assert!(removed.revision < put.revision);
     let of_winner =
-        &db.log.answers().history(&db.location, &contact_id("winner"), &eventlog::Selection::default(), None, 10).await.expect("history");
+        &db.log.answers().history(&db.location, &contact_id("winner"), &eventlog::EventFilter::default(), None, 10).await.expect("history");
     let appeared = readable(of_winner.iter().find(|event| event.type_name == "note.appeared").expect("the note appeared").clone());
     assert_eq!(fact(remained).record, fact(&appeared).record);
     assert_eq!((fact(remained).change, fact(remained).changes.len()), (Change::Remained, 0));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{DeliveryOutcome, ObjectKey, Revision, Rules, Workspace};
-use eventlog::{Contacts, Erase, Phase, Plan, Progressed, Role, Settlement, Totals};
+use eventlog::{ContactRange, ErasureRequest, Phase, Plan, ReplayProgress, Role, Settlement, Totals};
 use uuid::Uuid;
 
 use crate::support::{Database, at, contact_id, database, delivered, note_key, seen, seen_with_notes, settlement};
@@ -48,7 +48,7 @@ async fn a_location_is_replayed_once_at_a_time_and_what_has_ended_stays_so() {
     db.log.replays().set_phase(&replay, Phase::Paused, "", "bob").await.unwrap();
     assert_eq!(db.log.replays().next(None).await.unwrap(), None, "what is held is not worked on");
     assert!(db.log.replays().start(&planned, "ann").await.unwrap_err().is_taken(), "nor overtaken");
-    let progressed = Progressed { done: 2, rounds: 1, worked: Duration::from_millis(30), ..Progressed::default() };
+    let progressed = ReplayProgress { done: 2, rounds: 1, worked: Duration::from_millis(30), ..ReplayProgress::default() };
     assert_eq!(db.log.replays().record_progress(&replay, &progressed).await.unwrap(), Phase::Paused);
     db.log.replays().set_phase(&replay, Phase::Running, "", "bob").await.unwrap();
     db.log.replays().record_progress(&replay, &progressed).await.unwrap();
@@ -110,7 +110,7 @@ async fn erasing_purges_what_was_planned_for_the_contact_alone() {
         let replay = db.log.replays().start(&planned, "ann").await.unwrap();
         db.log.replays().set_phase(&replay, Phase::Done, "", "admin").await.unwrap();
     }
-    let erase = Erase { reason: "asked by letter".to_owned(), who: "ann".to_owned(), leave_plain_events: true };
+    let erase = ErasureRequest { reason: "asked by letter".to_owned(), who: "ann".to_owned(), leave_plain_events: true };
     db.log.erasures().erase(&db.location, &contact_id("c1"), &erase).await.unwrap();
     assert!(matches!(db.log.replays().plan(&[1; 32]).await, Err(eventlog::Error::NotFound)));
     let left = db.log.replays().list(None, None, 10).await.unwrap();
@@ -209,7 +209,7 @@ async fn every_contact_is_read_once_in_the_order_of_bytes_however_it_is_cut() {
     let records = db.log.answers().records_at(&db.location, &[1, 2, head, head + 1]).await.unwrap();
     let places: Vec<(u64, &str)> = records.iter().map(|(revision, object)| (revision.seq, object.as_str())).collect();
     assert_eq!(places, [(1, "ghl:contact/b"), (2, "ghl:note/n")], "a delivery is of no record");
-    let only = Contacts::Only(contact_id("b"));
+    let only = ContactRange::Only(contact_id("b"));
     let some = db.log.answers().records_by_contact(&db.location, &only, Some(("b", 0)), head, 4).await.unwrap();
     assert_eq!(some.len(), 4);
 }

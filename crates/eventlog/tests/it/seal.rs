@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{Body, Decode, Observation, Recorded, Stored};
-use eventlog::{Erase, Error, EventLog, Letter, Opened, Purged, Selection, Settings};
+use eventlog::{ContactMessage, ErasureRequest, Error, EventFilter, EventLog, Opened, PurgedPart, Settings};
 use secrecy::SecretString;
 use sqlx::Row;
 
@@ -30,12 +30,12 @@ async fn opened(db: &Database, log: &EventLog) -> Vec<Recorded> {
     log.keys().open(all(db, log).await).await.unwrap().into_iter().map(|event| event.transpose().expect("opens")).collect()
 }
 
-fn erase(leave_plain_events: bool) -> Erase {
-    Erase { reason: "asked by letter".to_owned(), who: "ann".to_owned(), leave_plain_events }
+fn erase(leave_plain_events: bool) -> ErasureRequest {
+    ErasureRequest { reason: "asked by letter".to_owned(), who: "ann".to_owned(), leave_plain_events }
 }
 
-fn letter(db: &Database, contact: &str, bytes: &[u8]) -> Letter {
-    Letter { location_id: db.location.clone(), contact_id: contact_id(contact), bytes: bytes.to_vec() }
+fn letter(db: &Database, contact: &str, bytes: &[u8]) -> ContactMessage {
+    ContactMessage { location_id: db.location.clone(), contact_id: contact_id(contact), bytes: bytes.to_vec() }
 }
 
 async fn rows(db: &Database, query: &'static str) -> i64 {
@@ -189,10 +189,10 @@ async fn an_erasure_is_finished_when_every_part_is() {
     observe(&db, &log, seen("c1", "Ann", 1)).await;
     let erasure = log.erasures().erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap();
     assert_eq!(log.erasures().unfinished(10).await.unwrap(), std::slice::from_ref(&erasure));
-    log.erasures().purged(&erasure, Purged::Bus).await.unwrap();
+    log.erasures().record_purged(&erasure, PurgedPart::Bus).await.unwrap();
     assert_eq!(log.erasures().unfinished(10).await.unwrap().len(), 1);
     for workspace in &erasure.workspaces {
-        log.erasures().purged(&erasure, Purged::Workspace(workspace)).await.unwrap();
+        log.erasures().record_purged(&erasure, PurgedPart::Workspace(workspace)).await.unwrap();
     }
     assert_eq!(log.erasures().unfinished(10).await.unwrap(), []);
     let finished = log.erasures().find(&db.location, &contact_id("c1")).await.unwrap().unwrap();
@@ -287,7 +287,7 @@ async fn whatever_is_observed_while_contacts_are_erased_opens_or_is_erased() {
     futures::future::join(futures::future::join_all(observing), erasing).await;
     for number in (1..8).step_by(2) {
         let events =
-            logs[1].answers().history(location, &contact_id(&format!("c{number}")), &Selection::default(), None, 1_000).await.unwrap();
+            logs[1].answers().history(location, &contact_id(&format!("c{number}")), &EventFilter::default(), None, 1_000).await.unwrap();
         assert_eq!(events[0].type_name, "operator.subject_erased", "nothing comes after it");
     }
     verify(&logs[0], location).await.unwrap();

@@ -1,7 +1,7 @@
 //! A log that goes out of one database and into another is the same log.
 
 use domain::{DeliveryOutcome, LocationId, ObjectKey, Observation};
-use eventlog::{Arrivals, Error, EventLog, Settlement};
+use eventlog::{Error, EventLog, ImportBuffer, Settlement};
 use proof::{Limits, Link, Proved, Reader, Record, Writer, prove};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -27,7 +27,7 @@ async fn exported(log: &EventLog, location: &LocationId) -> Vec<u8> {
 /// Stores `at_once` events at a time, and the whole only if it has `events` of them.
 async fn imported(log: &EventLog, file: &[u8], at_once: usize, events: usize) -> Result<u64, Error> {
     let mut reader = Reader::open(file, Limits::default()).unwrap();
-    let mut arrivals = Arrivals::of(reader.header().location_id.clone());
+    let mut arrivals = ImportBuffer::of(reader.header().location_id.clone());
     let mut import = log.chain().import(reader.header()).await?;
     let mut arrived = 0;
     while let Some(record) = reader.record().unwrap() {

@@ -110,7 +110,7 @@ async fn an_event_put_behind_the_head_is_named() {
     let again = "INSERT INTO events SELECT location_id, 13, epoch, event_id, contact_id, record_kind, record_id, type, occurred_at, \
                  recorded_at, cause, traceparent, key_id, payload, hash FROM events WHERE seq = 12";
     change(&db, again).await;
-    assert_eq!(verified(&db, &ranges_of(3)).await, Err((13, "the event stands after the head")));
+    assert_eq!(verified(&db, &ranges_of(3)).await, Err((13, "the event is after the head")));
 }
 
 async fn checkpoint(db: &Database, seq: u64) -> Checkpoint {

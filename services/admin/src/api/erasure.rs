@@ -2,7 +2,7 @@
 
 use chassis::Shutdown;
 use domain::{ContactId, LocationId};
-use eventlog::{Erase, Erasure, EventLog};
+use eventlog::{Erasure, ErasureRequest, EventLog};
 use proto::erasure::v1 as api;
 use tonic::{Request, Response, Status};
 
@@ -30,8 +30,11 @@ impl api::erasure_server::Erasure for Service {
         if !(1..=REASON_BYTES_MAX).contains(&request.reason.trim().len()) {
             return Err(Status::invalid_argument(format!("reason must have from 1 to {REASON_BYTES_MAX} bytes")));
         }
-        let erase =
-            Erase { reason: request.reason.trim().to_owned(), who: operator(request.who)?, leave_plain_events: request.leave_plain_events };
+        let erase = ErasureRequest {
+            reason: request.reason.trim().to_owned(),
+            who: operator(request.who)?,
+            leave_plain_events: request.leave_plain_events,
+        };
         let erasure = self.eraser.log.erasures().erase(&location_id, &contact_id, &erase).await.map_err(status_of_log)?;
         if erasure.finished_at.is_none() {
             // In a task of its own: it goes on when the caller waits no longer.

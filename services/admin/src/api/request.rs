@@ -1,7 +1,7 @@
 //! The parts that requests share, checked: the location, the contact, the page, the filter, and who asks.
 
 use domain::{ContactId, LocationId, RecordKind};
-use eventlog::{Access, Answers, Locations, Selection, Span};
+use eventlog::{Access, Answers, EventFilter, Locations, TimeRange};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use proto::admin::v1 as api;
@@ -93,12 +93,12 @@ pub(crate) fn kind(name: &str) -> Result<RecordKind, Status> {
 }
 
 /// Which events are meant: what the log can select by, and the changed fields, which only opened events show.
-pub(crate) fn filter(filter: Option<api::EventFilter>) -> Result<(Selection, Vec<String>), Status> {
+pub(crate) fn filter(filter: Option<api::EventFilter>) -> Result<(EventFilter, Vec<String>), Status> {
     let filter = filter.unwrap_or_default();
     if let Some(unknown) = filter.causes.iter().find(|cause| !CAUSES.contains(&cause.as_str())) {
         return Err(Status::invalid_argument(format!("cause {unknown:?} is not one of {}", CAUSES.join(", "))));
     }
-    let selection = Selection {
+    let selection = EventFilter {
         kinds: filter.kinds.iter().map(|name| kind(name)).collect::<Result<_, _>>()?,
         types: filter.types,
         causes: filter.causes,
@@ -108,8 +108,8 @@ pub(crate) fn filter(filter: Option<api::EventFilter>) -> Result<(Selection, Vec
     Ok((selection, filter.fields))
 }
 
-pub(crate) fn span(from: Option<&prost_types::Timestamp>, until: Option<&prost_types::Timestamp>) -> Result<Span, Status> {
-    Ok(Span { from: from.map(instant).transpose()?, until: until.map(instant).transpose()? })
+pub(crate) fn span(from: Option<&prost_types::Timestamp>, until: Option<&prost_types::Timestamp>) -> Result<TimeRange, Status> {
+    Ok(TimeRange { from: from.map(instant).transpose()?, until: until.map(instant).transpose()? })
 }
 
 pub(crate) fn instant(at: &prost_types::Timestamp) -> Result<Timestamp, Status> {

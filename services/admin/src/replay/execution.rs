@@ -10,7 +10,7 @@ use chassis::Shutdown;
 use chassis::tasks::sleep;
 use domain::replay::{Planned, Tally};
 use domain::{Intent, ObjectKey, Policy, Revision};
-use eventlog::{Letter, Phase, Progressed, Replay};
+use eventlog::{ContactMessage, Phase, Replay, ReplayProgress};
 use uuid::Uuid;
 
 use super::context::Context;
@@ -53,7 +53,7 @@ async fn work_on_next(context: &Arc<Context>, holder: Uuid, failing: &mut Option
     }
     let Some(replay) = context.log.replays().next(*failing).await? else { return Ok(false) };
     *failing = Some(replay.replay_id);
-    let progressed = Progressed { done: replay.done, rounds: replay.rounds, forgets: replay.forgets, ..Progressed::default() };
+    let progressed = ReplayProgress { done: replay.done, rounds: replay.rounds, forgets: replay.forgets, ..ReplayProgress::default() };
     let mut work = Execution {
         context,
         holder,
@@ -101,7 +101,7 @@ struct Execution<'a> {
     run: Uuid,
     /// What was done before this attempt.
     base: u64,
-    progressed: Progressed,
+    progressed: ReplayProgress,
     published: u64,
     recorded_at: Instant,
 }
@@ -219,7 +219,7 @@ impl Execution<'_> {
     async fn outgoing(&self, intents: &[Intent]) -> Result<Vec<Outgoing>, Stopped> {
         let letter = |intent: &Intent| {
             let bytes = intent.encode().map_err(|_| Stopped::Encoding)?;
-            Ok(Letter { location_id: intent.location_id.clone(), contact_id: intent.contact_id.clone(), bytes })
+            Ok(ContactMessage { location_id: intent.location_id.clone(), contact_id: intent.contact_id.clone(), bytes })
         };
         let letters = intents.iter().map(letter).collect::<Result<Vec<_>, Stopped>>()?;
         let bodies = self.context.log.keys().seal(letters).await?;

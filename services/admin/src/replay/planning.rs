@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::replay::Tally;
-use eventlog::{Contacts, EventLog};
+use eventlog::{ContactRange, EventLog};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -66,9 +66,9 @@ async fn make(
     counters: Arc<Counters>,
 ) -> Result<Tally, Error> {
     let parts = match (&request.contact_id, &request.bridge) {
-        (Some(contact_id), _) => vec![Contacts::Only(contact_id.clone())],
+        (Some(contact_id), _) => vec![ContactRange::Only(contact_id.clone())],
         // The bridge lists in one order only.
-        (None, Some(_)) => vec![Contacts::Between(None, None)],
+        (None, Some(_)) => vec![ContactRange::Between(None, None)],
         (None, None) => log.answers().parts_of_contacts(&request.location_id, request.through, request.connections * 4).await?,
     };
     let parts = Arc::new(Mutex::new(VecDeque::from(parts)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::replay::fold;
 use domain::{Action, ContactId, Intent, ObjectKey, Policy, Whole, map, object_digest};
-use eventlog::{Contacts, Shared, Unread};
+use eventlog::{ContactRange, RawEvent, SharedRecords};
 use jiff::Timestamp;
 use pagico::ContactDigest;
 use proto::replay::v1 as api;
@@ -30,7 +30,13 @@ impl Expected {
     }
 
     /// Adds several contacts at once, so that their keys are read once.
-    async fn add(&mut self, comparison: &Comparison, shared: &Shared, contacts: Vec<ContactEvents>, since: Timestamp) -> Result<(), Ended> {
+    async fn add(
+        &mut self,
+        comparison: &Comparison,
+        shared: &SharedRecords,
+        contacts: Vec<ContactEvents>,
+        since: Timestamp,
+    ) -> Result<(), Ended> {
         let mut keys = Vec::with_capacity(contacts.len());
         for contact_events in &contacts {
             // What was stored as the id of a contact is a valid one.
@@ -54,13 +60,13 @@ impl Expected {
 /// The events of one contact, in the order of the log.
 pub(super) struct ContactEvents {
     contact_id: String,
-    events: Vec<Unread>,
+    events: Vec<RawEvent>,
 }
 
 impl ContactEvents {
     /// When the last of them was recorded.
     pub(super) fn youngest(&self) -> Result<Timestamp, Ended> {
-        Ok(self.events.last().map_or(Ok(Timestamp::MIN), Unread::recorded_at)?)
+        Ok(self.events.last().map_or(Ok(Timestamp::MIN), RawEvent::recorded_at)?)
     }
 }
 
@@ -75,7 +81,7 @@ pub(super) async fn expected(comparison: &Comparison, head: u64, to: &Sender) ->
     }
     let contacts_total = comparison.log.known().contacts_present(&comparison.location_id).await?;
     let (mut contacts, mut current, mut cursor) = (0, None::<ContactEvents>, None::<(String, u64)>);
-    let everybody = Contacts::Between(None, None);
+    let everybody = ContactRange::Between(None, None);
     loop {
         let after = cursor.as_ref().map(|(contact, seq)| (contact.as_str(), *seq));
         let page = comparison
@@ -108,7 +114,7 @@ pub(super) async fn expected(comparison: &Comparison, head: u64, to: &Sender) ->
 /// Every event of a contact up to a position.
 pub(super) async fn events_of(comparison: &Comparison, contact_id: &ContactId, head: u64) -> Result<ContactEvents, Ended> {
     let (only, mut contact_events) =
-        (Contacts::Only(contact_id.clone()), ContactEvents { contact_id: contact_id.to_string(), events: Vec::new() });
+        (ContactRange::Only(contact_id.clone()), ContactEvents { contact_id: contact_id.to_string(), events: Vec::new() });
     loop {
         let cursor = contact_events.events.last().map_or(Ok(0), |last| last.revision().map(|revision| revision.seq))?;
         let after = Some((contact_id.as_str(), cursor));
@@ -133,13 +139,21 @@ pub(super) struct ContactIntents {
     unreadable: u64,
 }
 
-pub(super) async fn intents_of(comparison: &Comparison, shared: &Shared, contact_events: ContactEvents) -> Result<ContactIntents, Ended> {
+pub(super) async fn intents_of(
+    comparison: &Comparison,
+    shared: &SharedRecords,
+    contact_events: ContactEvents,
+) -> Result<ContactIntents, Ended> {
     Ok(intents_of_all(comparison, shared, vec![contact_events]).await?.pop().unwrap_or_default())
 }
 
 /// The only place of a comparison that opens events. Gives the intents of each contact, in order. A record of several contacts counts
 /// where it was seen last.
-async fn intents_of_all(comparison: &Comparison, shared: &Shared, contacts: Vec<ContactEvents>) -> Result<Vec<ContactIntents>, Ended> {
+async fn intents_of_all(
+    comparison: &Comparison,
+    shared: &SharedRecords,
+    contacts: Vec<ContactEvents>,
+) -> Result<Vec<ContactIntents>, Ended> {
     let (mut stored, mut whose, mut unreadable) = (Vec::new(), Vec::new(), vec![0; contacts.len()]);
     for ((index, contact_events), unreadable) in contacts.into_iter().enumerate().zip(&mut unreadable) {
         for event in contact_events.events {

@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use domain::LocationId;
-use eventlog::{Credential, CredentialOwner, CredentialState, RenewalTurn};
+use eventlog::{Credential, CredentialOwner, CredentialState, RenewalPermit};
 use ghl::{Awaited, Error, Grant, OAuthError, Token, TokenSource};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -150,7 +150,7 @@ impl Installation {
             CredentialOwner::Location(_) => self.app.renewals.acquire().await.ok(),
             CredentialOwner::Company(_) => None,
         };
-        let turn = log.credentials().renewal_turn(&self.owner).await.map_err(unavailable_log)?;
+        let turn = log.credentials().renewal_permit(&self.owner).await.map_err(unavailable_log)?;
         let (credential, stored) = self.read().await?;
         let renewed = if self.is_usable(&stored, refused) { Ok(stored) } else { self.renew(&turn, &credential).await };
         turn.end().await.unwrap_or_else(|error| tracing::debug!(oauth.owner = %self.owner, %error, "the turn ended by itself"));
@@ -167,7 +167,7 @@ impl Installation {
         Ok((credential, stored))
     }
 
-    async fn renew(&self, turn: &RenewalTurn, credential: &Credential) -> Result<CachedToken, Error> {
+    async fn renew(&self, turn: &RenewalPermit, credential: &Credential) -> Result<CachedToken, Error> {
         let (_, tokens) = self.app.log.credentials().find(&self.owner).await.map_err(unavailable_log)?.ok_or(REINSTALL)?;
         let granted = match tokens.and_then(|tokens| tokens.refresh) {
             Some(refresh) => {

@@ -7,7 +7,7 @@ use bus::Stream;
 use chassis::Shutdown;
 use chassis::tasks::sleep;
 use domain::LocationId;
-use eventlog::StreamSeen;
+use eventlog::StreamState;
 
 use crate::context::Context;
 use crate::look::connection::Connections;
@@ -92,7 +92,7 @@ async fn look_for_loss(context: &Context, connections: &Connections) -> anyhow::
         };
         // The log keeps microseconds.
         let created_at = jiff::Timestamp::from_microsecond(now.created_at.as_microsecond())?;
-        let now = StreamSeen { created_at, last_sequence: now.last_sequence };
+        let now = StreamState { created_at, last_sequence: now.last_sequence };
         seen.push((stream, now, context.log.relay().stream(stream.name()).await?));
     }
     let lost: Vec<Stream> = seen
@@ -112,7 +112,7 @@ async fn look_for_loss(context: &Context, connections: &Connections) -> anyhow::
     Ok(!lost.is_empty())
 }
 
-fn has_lost(remembered: &StreamSeen, now: &StreamSeen) -> bool {
+fn has_lost(remembered: &StreamState, now: &StreamState) -> bool {
     now.created_at != remembered.created_at || now.last_sequence < remembered.last_sequence
 }
 
@@ -140,10 +140,10 @@ mod tests {
     #[test]
     fn a_stream_that_is_younger_or_shorter_has_lost_something() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let remembered = StreamSeen { created_at: at(100), last_sequence: 50 };
-        assert!(!has_lost(&remembered, &StreamSeen { created_at: at(100), last_sequence: 50 }));
-        assert!(!has_lost(&remembered, &StreamSeen { created_at: at(100), last_sequence: 51 }));
-        assert!(has_lost(&remembered, &StreamSeen { created_at: at(100), last_sequence: 49 }));
-        assert!(has_lost(&remembered, &StreamSeen { created_at: at(200), last_sequence: 60 }));
+        let remembered = StreamState { created_at: at(100), last_sequence: 50 };
+        assert!(!has_lost(&remembered, &StreamState { created_at: at(100), last_sequence: 50 }));
+        assert!(!has_lost(&remembered, &StreamState { created_at: at(100), last_sequence: 51 }));
+        assert!(has_lost(&remembered, &StreamState { created_at: at(100), last_sequence: 49 }));
+        assert!(has_lost(&remembered, &StreamState { created_at: at(200), last_sequence: 60 }));
     }
 }

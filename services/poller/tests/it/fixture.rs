@@ -252,7 +252,8 @@ impl Fixture {
     }
 
     async fn try_history(&self, contact: &str) -> eventlog::Result<Vec<String>> {
-        let events: Vec<Stored> = self.log.answers().history(&here(), &who(contact), &eventlog::Selection::default(), None, 1_000).await?;
+        let events: Vec<Stored> =
+            self.log.answers().history(&here(), &who(contact), &eventlog::EventFilter::default(), None, 1_000).await?;
         Ok(events.into_iter().rev().map(|event| event.type_name).collect())
     }
 

@@ -127,7 +127,7 @@ impl AppFixture {
         let contact = world.contact_ids().pop().unwrap();
         let who = ContactId::new(&contact).unwrap();
         let events =
-            || async { self.fixture.log.answers().history(id, &who, &eventlog::Selection::default(), None, 1_000).await.unwrap().len() };
+            || async { self.fixture.log.answers().history(id, &who, &eventlog::EventFilter::default(), None, 1_000).await.unwrap().len() };
         let before = events().await;
         world.update_contact(&contact, &json!({"city": format!("City {before}")}), Webhook::Sent).unwrap();
         eventually("the change", || async { (events().await > before).then_some(()) }).await;
@@ -253,7 +253,7 @@ async fn an_agency_brings_its_locations_and_webhooks_add_and_retire_them() {
     let contact = third_world.contact_ids().pop().unwrap();
     third_world.update_contact(&contact, &json!({"city": "Lyon"}), Webhook::Sent).unwrap();
     let who = ContactId::new(contact).unwrap();
-    let seen = || async { app.fixture.log.answers().history(&third, &who, &eventlog::Selection::default(), None, 10).await.ok()?.pop() };
+    let seen = || async { app.fixture.log.answers().history(&third, &who, &eventlog::EventFilter::default(), None, 10).await.ok()?.pop() };
     eventually("the new location is mirrored", seen).await;
 
     app.sandbox.agency().uninstall(second.as_str(), Webhook::Sent);

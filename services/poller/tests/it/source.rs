@@ -1,7 +1,7 @@
 //! What the poller tells about GHL: the budget, the coverage, and whether the log says the same as GHL.
 
 use domain::ContactId;
-use eventlog::Erase;
+use eventlog::ErasureRequest;
 use proto::source::v1 as api;
 use proto::source::v1::source_client::SourceClient;
 use serde_json::json;
@@ -82,7 +82,7 @@ async fn an_erased_contact_is_neither_asked_for_nor_called_different() {
     let fixture = Fixture::start("verify-erased", agency.clone(), STILL).await;
     fixture.until_backfilled().await;
     let erased = ContactId::new("c-1").unwrap();
-    let erase = Erase { reason: "asked".to_owned(), who: "ann".to_owned(), leave_plain_events: true };
+    let erase = ErasureRequest { reason: "asked".to_owned(), who: "ann".to_owned(), leave_plain_events: true };
     fixture.log.erasures().erase(&here(), &erased, &erase).await.unwrap();
     let asked = agency.asked("/contacts/c-1");
     assert_eq!(verified(&fixture, "").await, (2, Vec::new()));

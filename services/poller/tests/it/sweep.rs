@@ -52,7 +52,7 @@ async fn whoever_is_gone_without_a_webhook_is_missed_by_the_sweep() {
         )
         .await;
     let events =
-        fixture.log.answers().history(&here(), &crate::fixture::who("c-07"), &eventlog::Selection::default(), None, 1).await.unwrap();
+        fixture.log.answers().history(&here(), &crate::fixture::who("c-07"), &eventlog::EventFilter::default(), None, 1).await.unwrap();
     assert_eq!(events[0].cause.net.as_str(), "sweep");
     fixture.stop().await;
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Body, ContactId, Delivery, DeliveryFact, LocationId, ObjectKey, Opened, Revision, Workspace};
-use eventlog::{EventLog, Result, Selection};
+use eventlog::{EventFilter, EventLog, Result};
 use proto::admin::v1 as api;
 
 use crate::api::answers;
@@ -22,7 +22,7 @@ impl History<'_> {
     /// may be short without being the last.
     pub(crate) async fn page(
         &self,
-        selection: &Selection,
+        selection: &EventFilter,
         fields: &[String],
         mut before: Option<u64>,
         size: u32,
@@ -57,7 +57,7 @@ impl History<'_> {
     pub(crate) async fn arrivals(&self, events: &[Opened]) -> Result<BTreeMap<u64, Vec<api::Arrival>>> {
         let mut traced = Deliveries::of(events);
         let Some(mut after) = traced.first() else { return Ok(BTreeMap::new()) };
-        let deliveries = Selection { types: vec!["delivery".to_owned()], ..Selection::default() };
+        let deliveries = EventFilter { types: vec!["delivery".to_owned()], ..EventFilter::default() };
         loop {
             let (rows, contact_id) = (self.limits.read_rows.get(), Some(self.contact_id));
             let stretch = self.log.answers().select(self.location_id, contact_id, &deliveries, after, rows, u64::MAX).await?;

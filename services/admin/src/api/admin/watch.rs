@@ -1,7 +1,7 @@
 //! The stream of events as they are recorded.
 
 use domain::{ContactId, LocationId, Opened};
-use eventlog::{EventLog, Selection, Stretch};
+use eventlog::{EventFilter, EventLog, EventPage};
 use proto::admin::v1 as api;
 use tonic::Status;
 
@@ -18,7 +18,7 @@ pub(crate) struct Watch {
     pub(crate) location_id: LocationId,
     /// Only events of this contact; none for all contacts.
     pub(crate) contact_id: Option<ContactId>,
-    pub(crate) selection: Selection,
+    pub(crate) selection: EventFilter,
     pub(crate) fields: Vec<String>,
     pub(crate) after: u64,
     pub(crate) limits: Limits,
@@ -29,7 +29,7 @@ impl Watch {
     pub(crate) async fn send(mut self, to: Sender<api::WatchEventsResponse>) -> Result<(), Status> {
         let mut appends = self.log.appends();
         loop {
-            let Stretch { events, through } = self.next().await.map_err(status_of_log)?;
+            let EventPage { events, through } = self.next().await.map_err(status_of_log)?;
             if through == self.after {
                 tokio::select! {
                     () = appends.wait_for_append() => {}
@@ -44,7 +44,7 @@ impl Watch {
         }
     }
 
-    async fn next(&self) -> eventlog::Result<Stretch> {
+    async fn next(&self) -> eventlog::Result<EventPage> {
         let (contact_id, limits) = (self.contact_id.as_ref(), &self.limits);
         self.log
             .answers()

@@ -1,7 +1,7 @@
 //! From what the log says of the past to messages of the audit API.
 
 use domain::{Blamed, ContactId, Fields, Names, RecordKey, Standing, custom_field, difference as differ};
-use eventlog::Accessed;
+use eventlog::AccessEntry;
 use proto::audit::v1 as api;
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ pub(crate) fn difference(contact_id: &ContactId, from: &PastContact, to: &PastCo
     api::Difference { contact_id: contact_id.to_string(), records: records.collect(), unreadable, erased: from.erased || to.erased }
 }
 
-pub(crate) fn access(from: Accessed) -> api::Access {
+pub(crate) fn access(from: AccessEntry) -> api::Access {
     let access = from.access;
     api::Access {
         at: Some(at(from.at)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{Blame, Blamed, Blaming, Body, ContactId, LocationId, Past, Point};
-use eventlog::{EventLog, Selection};
+use eventlog::{EventFilter, EventLog};
 use proto::audit::v1 as api;
 use tonic::Status;
 
@@ -65,7 +65,7 @@ impl Reader<'_> {
         contacts: &[ContactId],
         point: Point,
     ) -> Result<BTreeMap<ContactId, PastContact>, Status> {
-        let events = self.log.answers().standing(location_id, contacts, point).await.map_err(status_of_log)?;
+        let events = self.log.answers().records_as_of(location_id, contacts, point).await.map_err(status_of_log)?;
         let mut all: BTreeMap<ContactId, PastContact> = BTreeMap::new();
         for event in self.log.keys().open(events).await.map_err(status_of_log)? {
             let Some(contact_id) = event.contact_id.clone() else { continue };
@@ -89,7 +89,7 @@ impl Reader<'_> {
         contact_id: &ContactId,
         blame: Blame,
     ) -> Result<(Vec<Blamed>, Vec<u64>), Status> {
-        let selection = Selection { types: vec![blame.kind.to_string(), "delivery".to_owned()], ..Selection::default() };
+        let selection = EventFilter { types: vec![blame.kind.to_string(), "delivery".to_owned()], ..EventFilter::default() };
         let (mut blaming, mut unreadable, mut after) = (Blaming::new(blame), Vec::new(), 0);
         loop {
             let rows = self.limits.read_rows.get();

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io::{self, Read};
 
 use domain::LocationId;
-use eventlog::{Arrivals, Arrived, Chain, Error};
+use eventlog::{Chain, Error, ImportBatch, ImportBuffer};
 use proof::{Checkpoint, Flaw, Header, Limits, PublicKey, Reader, Record, Unproved, Writer};
 use proto::proof::v1 as api;
 use proto::proof::v1::import_log_response::Step;
@@ -100,7 +100,7 @@ fn unwritten(error: io::Error) -> Status {
 /// What is read from a file that is imported.
 enum Arriving {
     Header(Box<Header>),
-    Events(Arrived),
+    Events(ImportBatch),
     End,
 }
 
@@ -145,7 +145,7 @@ async fn pass_on(mut pieces: Streaming<api::ImportLogRequest>, on: mpsc::Sender<
 fn read(pieces: Pieces, limits: Limits, arriving: &mpsc::Sender<Arriving>) -> Result<(), Unproved> {
     let mut reader = Reader::open(pieces, limits)?;
     let header = reader.header().clone();
-    let mut arrivals = Arrivals::of(header.location_id.clone());
+    let mut arrivals = ImportBuffer::of(header.location_id.clone());
     if arriving.blocking_send(Arriving::Header(Box::new(header))).is_err() {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::replay::{Held, Needed, Planned, Present, Reason, Sieve, Tally, Target, plan};
 use domain::{Body, Change, ContactId, ObjectKey, RecordId, RecordKind, Recorded, Stored};
-use eventlog::{Contacts, EventLog, Shared, Unread};
+use eventlog::{ContactRange, EventLog, RawEvent, SharedRecords};
 use tokio::sync::mpsc;
 
 use super::events::{self, Events};
@@ -16,14 +16,14 @@ use super::workspace::{self, Objects};
 pub(super) struct Planner<'a> {
     pub(super) log: &'a EventLog,
     pub(super) request: &'a Request,
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a SharedRecords,
     /// Some contacts at a time: whoever takes them is not woken for each.
     pub(super) pages: &'a mpsc::Sender<Vec<ContactPlan>>,
     pub(super) counters: &'a Counters,
 }
 
 /// A contact whose events went through the sieve.
-type Sieved = (String, Sieve<Unread>);
+type Sieved = (String, Sieve<RawEvent>);
 
 /// What is known of a contact before its events are opened.
 struct Known {
@@ -33,7 +33,7 @@ struct Known {
 }
 
 impl Planner<'_> {
-    pub(super) async fn part(self, contacts: &Contacts) -> Result<Tally, Error> {
+    pub(super) async fn part(self, contacts: &ContactRange) -> Result<Tally, Error> {
         let Request { location_id, through, page_events, .. } = self.request;
         let mut objects = Objects::of(self.request);
         let (mut tally, mut cursor, mut current) = (Tally::default(), None::<(String, u64)>, None::<Sieved>);

@@ -2,13 +2,13 @@
 
 use domain::replay::Planned;
 use domain::{ContactId, RecordId, Recorded, Stored};
-use eventlog::{Contacts, EventLog, Shared, Unread};
+use eventlog::{ContactRange, EventLog, RawEvent, SharedRecords};
 
 use super::request::{Error, Request};
 
 /// The events of one contact.
 pub(super) struct Events {
-    pub(super) deciding: Vec<Unread>,
+    pub(super) deciding: Vec<RawEvent>,
     /// Those that only show what was there before.
     pub(super) earlier: Vec<Stored>,
 }
@@ -49,11 +49,11 @@ pub(super) async fn open(log: &EventLog, contacts: Vec<Events>) -> Result<Vec<Op
 pub(super) async fn all_readable(
     log: &EventLog,
     request: &Request,
-    shared: &Shared,
+    shared: &SharedRecords,
     contact_id: &ContactId,
 ) -> Result<(Vec<Recorded>, Vec<Planned>), Error> {
     let Request { location_id, through, page_events, .. } = request;
-    let contacts = Contacts::Only(contact_id.clone());
+    let contacts = ContactRange::Only(contact_id.clone());
     let (mut recorded, mut skipped, mut position) = (Vec::new(), Vec::new(), 0);
     loop {
         let after = Some((contact_id.as_str(), position));

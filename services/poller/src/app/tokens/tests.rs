@@ -172,7 +172,7 @@ async fn an_answer_that_was_lost_for_good_says_what_to_do() {
 /// A process spends the refresh token, and dies before it stored what it got.
 async fn crash_after_the_answer(fixture: &Fixture, log: &EventLog, oauth: &OAuth) {
     let (_, tokens) = log.credentials().find(&fixture.owner()).await.unwrap().unwrap();
-    let turn = log.credentials().renewal_turn(&fixture.owner()).await.unwrap();
+    let turn = log.credentials().renewal_permit(&fixture.owner()).await.unwrap();
     log.credentials().begin_refresh(&turn, Timestamp::now()).await.unwrap();
     fixture.sandbox.agency().expire_access_tokens();
     drop(oauth.refresh(&tokens.unwrap().refresh.unwrap(), &holder(&fixture.owner())).await.unwrap());
