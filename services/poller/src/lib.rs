@@ -86,7 +86,7 @@ async fn context(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Context>
     let bus = Bus::connect(&config.bus).await?;
     let counted = metrics.clone();
     let transport = ghl::Transport::new(config.ghl.clone(), Arc::new(move |call| counted.call(call))).context("the HTTP client for GHL")?;
-    let app = config.oauth.is_given().then(|| App::new(log.clone(), transport.clone(), config.oauth.clone()));
+    let app = config.oauth.is_given().then(|| App::new(log.credentials().clone(), transport.clone(), config.oauth.clone()));
     Ok((transport, Arc::new(Context::new(config, log, bus, chassis, metrics, app))))
 }
 

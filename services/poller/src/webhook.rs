@@ -88,7 +88,8 @@ impl Endpoint {
 
     /// The app was installed or uninstalled. Noting that twice does no harm, so repeated webhooks are not recognized here.
     async fn note_installation(&self, installation: Installation) -> (StatusCode, &'static str) {
-        match oauth::note_installation(&self.context, installation).await {
+        let Some(app) = &self.context.app else { return (StatusCode::OK, "installation") };
+        match oauth::note_installation(app, installation).await {
             Ok(()) => (StatusCode::OK, "installation"),
             Err(error) => {
                 tracing::warn!(%error, "webhook about the app is refused");

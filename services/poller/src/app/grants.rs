@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventlog::{CredentialOwner, EventLog};
+use eventlog::{CredentialOwner, Credentials};
 use ghl::{Error, Grant, Holder};
 use jiff::Timestamp;
 
@@ -11,16 +11,15 @@ const STORE_ATTEMPTS: u32 = 20;
 const STORE_PAUSE: Duration = Duration::from_millis(250);
 
 /// Stores the tokens of a new installation.
-pub(crate) async fn install(log: &EventLog, grant: &Grant) -> Result<(), Error> {
+pub(crate) async fn install(credentials: &Credentials, grant: &Grant) -> Result<(), Error> {
     let owner = match &grant.holder {
         Holder::Location(id) => CredentialOwner::Location(id.clone()),
         Holder::Company(id) => CredentialOwner::Company(id.clone()),
     };
     let (tokens, granted_at, expires_at) = tokens_of(grant);
     let company_id = grant.company_id.as_deref();
-    let generation = retry_until_stored(|| log.credentials().store(&owner, company_id, &tokens, granted_at, expires_at))
-        .await
-        .map_err(unavailable_log)?;
+    let generation =
+        retry_until_stored(|| credentials.store(&owner, company_id, &tokens, granted_at, expires_at)).await.map_err(unavailable_log)?;
     tracing::info!(oauth.owner = %owner, generation, "app is installed");
     Ok(())
 }

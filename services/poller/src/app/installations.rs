@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use chassis::Shutdown;
 use domain::LocationId;
-use eventlog::{Credential, CredentialOwner, CredentialState};
+use eventlog::{Credential, CredentialOwner, CredentialState, Locations};
 use ghl::OAuthError;
 use jiff::Timestamp;
 
@@ -25,12 +25,12 @@ pub(crate) async fn candidates(context: &Context) -> anyhow::Result<CandidateMap
     for settings in &context.config.locations {
         let candidate = match before.get(&settings.id) {
             Some(candidate) => Arc::clone(candidate),
-            None => connected(context, &settings.id, Access::Private(settings.read_token()?)).await?,
+            None => connected(context.log.locations(), &settings.id, Access::Private(settings.read_token()?)).await?,
         };
         candidates.insert(settings.id.clone(), candidate);
     }
     let Some(app) = &context.app else { return Ok(candidates) };
-    let credentials = context.log.credentials().list().await?;
+    let credentials = app.credentials.list().await?;
     context.problems.installations(&credentials);
     for credential in credentials.into_iter().filter(|credential| credential.state != CredentialState::Retired) {
         let CredentialOwner::Location(id) = credential.owner else { continue };
@@ -39,15 +39,15 @@ pub(crate) async fn candidates(context: &Context) -> anyhow::Result<CandidateMap
         }
         let candidate = match before.get(&id) {
             Some(candidate) => Arc::clone(candidate),
-            None => connected(context, &id, Access::App(Arc::clone(app))).await?,
+            None => connected(context.log.locations(), &id, Access::App(Arc::clone(app))).await?,
         };
         candidates.insert(id, candidate);
     }
     Ok(candidates)
 }
 
-async fn connected(context: &Context, id: &LocationId, access: Access) -> eventlog::Result<Arc<Candidate>> {
-    let location = context.log.locations().connect(id, Timestamp::now()).await?;
+async fn connected(locations: &Locations, id: &LocationId, access: Access) -> eventlog::Result<Arc<Candidate>> {
+    let location = locations.connect(id, Timestamp::now()).await?;
     tracing::info!(location.id = %id, "location is connected");
     Ok(Arc::new(Candidate { location, access }))
 }
@@ -77,7 +77,7 @@ pub(crate) async fn run(context: Arc<Context>, app: Arc<App>, stop: Shutdown) ->
 
 /// Finds the locations of agencies whose installation webhook was lost. A lost uninstallation shows when the token is refused.
 async fn ask_agencies(app: &Arc<App>) -> eventlog::Result<()> {
-    let credentials = app.log.credentials().list().await?;
+    let credentials = app.credentials.list().await?;
     for agency in credentials.iter().filter(|credential| credential.state == CredentialState::Active) {
         if let CredentialOwner::Company(_) = &agency.owner {
             add_missing(app, &agency.owner, &credentials).await;
@@ -110,5 +110,5 @@ pub(crate) async fn add_missing(app: &Arc<App>, agency: &CredentialOwner, stored
 /// See [`OAuthError`].
 pub(crate) async fn add(app: &Arc<App>, agency: &CredentialOwner, location_id: &LocationId) -> Result<(), OAuthError> {
     let grant = app.tokens(agency.clone()).location_grant(location_id).await?;
-    install(&app.log, &grant).await.map_err(OAuthError::Unavailable)
+    install(&app.credentials, &grant).await.map_err(OAuthError::Unavailable)
 }

@@ -1,15 +1,15 @@
-//! The marketplace app as this process has it: how to speak for it, and where its tokens are kept.
+//! The marketplace app as this process has it: how it speaks to GHL, and where its tokens are kept.
 
 use std::sync::Arc;
 
-use eventlog::EventLog;
+use eventlog::Credentials;
 use ghl::OAuth;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::config::OAuthSettings;
 
 pub(crate) struct App {
-    pub(crate) log: EventLog,
+    pub(crate) credentials: Credentials,
     pub(crate) oauth: OAuth,
     pub(crate) settings: OAuthSettings,
     /// A renewal holds database connections while it waits for GHL. The limit leaves some to store the new tokens with.
@@ -19,10 +19,10 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(log: EventLog, transport: ghl::Transport, settings: OAuthSettings) -> Arc<Self> {
+    pub(crate) fn new(credentials: Credentials, transport: ghl::Transport, settings: OAuthSettings) -> Arc<Self> {
         let oauth = OAuth::new(transport, settings.app.clone());
         let renewals = Semaphore::new(settings.renewals_max.get());
-        Arc::new(Self { log, oauth, settings, renewals, installations_changed: Notify::new() })
+        Arc::new(Self { credentials, oauth, settings, renewals, installations_changed: Notify::new() })
     }
 
     /// The address at which a person installs the app, as seen from outside.

@@ -64,7 +64,7 @@ async fn callback(State(context): State<Arc<Context>>, headers: HeaderMap, Query
     let Some(nonce) = nonce.filter(|nonce| cookie(&headers).as_ref() == Some(nonce)) else {
         return page(StatusCode::FORBIDDEN, "this did not begin at /oauth/start in this browser a moment ago; begin there\n");
     };
-    match context.log.credentials().spend_state(&nonce, Timestamp::now() + lifetime).await {
+    match app.credentials.spend_state(&nonce, Timestamp::now() + lifetime).await {
         Ok(true) => {}
         Ok(false) => return page(StatusCode::FORBIDDEN, "this was done already; `mirrorctl credentials list` shows what came of it\n"),
         Err(error) => {
@@ -86,7 +86,7 @@ async fn callback(State(context): State<Arc<Context>>, headers: HeaderMap, Query
 
 async fn exchange(app: &Arc<App>, code: &SecretString) -> Result<(), ()> {
     let grant = app.oauth.exchange(code).await.map_err(|error| tracing::error!(%error, "the code is not exchanged"))?;
-    install(&app.log, &grant).await.map_err(|error| tracing::error!(%error, "the tokens are not stored"))?;
+    install(&app.credentials, &grant).await.map_err(|error| tracing::error!(%error, "the tokens are not stored"))?;
     if let Holder::Company(company_id) = grant.holder {
         // When an agency installs the app again, each of its locations gets new tokens.
         add_missing(app, &CredentialOwner::Company(company_id), &[]).await;
@@ -99,8 +99,7 @@ async fn exchange(app: &Arc<App>, code: &SecretString) -> Result<(), ()> {
 ///
 /// # Errors
 /// When the database or GHL does not answer: GHL is to send the webhook again.
-pub(crate) async fn note_installation(context: &Context, installation: Installation) -> anyhow::Result<()> {
-    let Some(app) = &context.app else { return Ok(()) };
+pub(crate) async fn note_installation(app: &Arc<App>, installation: Installation) -> anyhow::Result<()> {
     let Installation { installed, app_id, location_id, company_id, at } = installation;
     if app_id != app.settings.app.app_id {
         return Ok(());
@@ -112,7 +111,7 @@ pub(crate) async fn note_installation(context: &Context, installation: Installat
         (false, Some(location), _) => retire(app, &location, at).await?,
         (false, None, Some(agency)) => {
             let CredentialOwner::Company(company_id) = &agency else { return Ok(()) };
-            for credential in app.log.credentials().list().await? {
+            for credential in app.credentials.list().await? {
                 if credential.company_id.as_ref() == Some(company_id) {
                     retire(app, &credential.owner, at).await?;
                 }
@@ -126,7 +125,7 @@ pub(crate) async fn note_installation(context: &Context, installation: Installat
 
 async fn add_location(app: &Arc<App>, agency: &CredentialOwner, location: &CredentialOwner) -> anyhow::Result<()> {
     let CredentialOwner::Location(location_id) = location else { return Ok(()) };
-    let has_token = app.log.credentials().find(agency).await?.is_some_and(|(credential, _)| credential.state == CredentialState::Active);
+    let has_token = app.credentials.find(agency).await?.is_some_and(|(credential, _)| credential.state == CredentialState::Active);
     if !has_token {
         return Ok(());
     }
@@ -142,7 +141,7 @@ async fn add_location(app: &Arc<App>, agency: &CredentialOwner, location: &Crede
 
 /// Forgets the tokens, unless they were given after the webhook was first sent.
 async fn retire(app: &App, owner: &CredentialOwner, gone_at: Option<Timestamp>) -> eventlog::Result<()> {
-    if app.log.credentials().retire(owner, gone_at).await? {
+    if app.credentials.retire(owner, gone_at).await? {
         tracing::info!(oauth.owner = %owner, "app is uninstalled, its tokens are forgotten");
     }
     Ok(())

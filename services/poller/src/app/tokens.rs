@@ -144,13 +144,12 @@ impl Installation {
 
     /// Renews when it is this process's turn, unless another was faster.
     async fn renew_in_turn(&self, refused: Option<u64>) -> Result<CachedToken, Error> {
-        let log = &self.app.log;
         // An agency's turn comes within that of one of its locations: it takes no permit of its own.
         let _permit = match &self.owner {
             CredentialOwner::Location(_) => self.app.renewals.acquire().await.ok(),
             CredentialOwner::Company(_) => None,
         };
-        let turn = log.credentials().renewal_permit(&self.owner).await.map_err(unavailable_log)?;
+        let turn = self.app.credentials.renewal_permit(&self.owner).await.map_err(unavailable_log)?;
         let (credential, stored) = self.read().await?;
         let renewed = if self.is_usable(&stored, refused) { Ok(stored) } else { self.renew(&turn, &credential).await };
         turn.end().await.unwrap_or_else(|error| tracing::debug!(oauth.owner = %self.owner, %error, "the turn ended by itself"));
@@ -158,7 +157,7 @@ impl Installation {
     }
 
     async fn read(&self) -> Result<(Credential, CachedToken), Error> {
-        let (credential, tokens) = self.app.log.credentials().find(&self.owner).await.map_err(unavailable_log)?.ok_or(REINSTALL)?;
+        let (credential, tokens) = self.app.credentials.find(&self.owner).await.map_err(unavailable_log)?.ok_or(REINSTALL)?;
         if matches!(credential.state, CredentialState::Dead | CredentialState::Retired) {
             return Err(REINSTALL);
         }
@@ -168,10 +167,10 @@ impl Installation {
     }
 
     async fn renew(&self, turn: &RenewalPermit, credential: &Credential) -> Result<CachedToken, Error> {
-        let (_, tokens) = self.app.log.credentials().find(&self.owner).await.map_err(unavailable_log)?.ok_or(REINSTALL)?;
+        let (_, tokens) = self.app.credentials.find(&self.owner).await.map_err(unavailable_log)?.ok_or(REINSTALL)?;
         let granted = match tokens.and_then(|tokens| tokens.refresh) {
             Some(refresh) => {
-                self.app.log.credentials().begin_refresh(turn, Timestamp::now()).await.map_err(unavailable_log)?;
+                self.app.credentials.begin_refresh(turn, Timestamp::now()).await.map_err(unavailable_log)?;
                 match self.refresh(&refresh).await {
                     Err(refused @ OAuthError::InvalidGrant { .. }) => self.by_agency(credential).await.unwrap_or(Err(refused)),
                     granted => granted,
@@ -246,14 +245,14 @@ impl Installation {
     }
 
     async fn note(&self, credential: &Credential, state: CredentialState, problem: Option<&str>, spent: bool) {
-        if let Err(error) = self.app.log.credentials().refresh_failed(credential, state, problem, spent).await {
+        if let Err(error) = self.app.credentials.refresh_failed(credential, state, problem, spent).await {
             tracing::warn!(oauth.owner = %self.owner, %error, "the outcome of a refresh is not stored");
         }
     }
 
     async fn store(&self, grant: &Grant) -> Result<CachedToken, Error> {
         let (tokens, granted_at, expires_at) = tokens_of(grant);
-        let stored = retry_until_stored(|| self.app.log.credentials().renew(&self.owner, &tokens, granted_at, expires_at)).await;
+        let stored = retry_until_stored(|| self.app.credentials.renew(&self.owner, &tokens, granted_at, expires_at)).await;
         let generation = stored.map_err(unavailable_log)?.ok_or(REINSTALL)?;
         tracing::info!(oauth.owner = %self.owner, generation, "tokens are renewed");
         Ok(CachedToken::new(tokens.access, generation, granted_at, expires_at))

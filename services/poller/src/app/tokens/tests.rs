@@ -88,7 +88,7 @@ impl Fixture {
             agency_interval: Period::from_secs(60),
             renewals_max: NonZeroUsize::new(2).unwrap(),
         };
-        let app = App::new(log.clone(), transport.clone(), settings);
+        let app = App::new(log.credentials().clone(), transport.clone(), settings);
         let tokens = app.tokens(self.owner());
         (log, app.oauth.clone(), Client::with_tokens(transport, self.location_id.clone(), Arc::new(tokens)))
     }
@@ -102,7 +102,7 @@ impl Fixture {
     async fn install(&self, log: &EventLog, oauth: &OAuth) {
         let consent = Consent::Location(self.location_id.to_string());
         let code = self.sandbox.agency().authorize(&consent, Webhook::Lost).unwrap();
-        install(log, &oauth.exchange(&code.into()).await.unwrap()).await.unwrap();
+        install(log.credentials(), &oauth.exchange(&code.into()).await.unwrap()).await.unwrap();
     }
 
     async fn credential(&self, log: &EventLog) -> Credential {
@@ -202,9 +202,9 @@ async fn a_location_of_an_agency_comes_back_by_itself() {
     let consent = Consent::Agency { locations: vec![fixture.location_id.to_string()], future: false };
     let code = fixture.sandbox.agency().authorize(&consent, Webhook::Lost).unwrap();
     let agency = oauth.exchange(&code.into()).await.unwrap();
-    install(&log, &agency).await.unwrap();
+    install(log.credentials(), &agency).await.unwrap();
     let grant = oauth.location_token(&agency.access, fixture.sandbox.company_id(), &fixture.location_id).await.unwrap();
-    install(&log, &grant).await.unwrap();
+    install(log.credentials(), &grant).await.unwrap();
     client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
     // The agency's own token is old by then, too.
     crash_after_the_answer(&fixture, &log, &oauth).await;
