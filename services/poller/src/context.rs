@@ -13,6 +13,7 @@ use crate::app::marketplace::App;
 use crate::app::problems::Problems;
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::parking::Parker;
 
 pub(crate) struct Context {
     pub(crate) config: Config,
@@ -24,6 +25,7 @@ pub(crate) struct Context {
     pub(crate) app: Option<Arc<App>>,
     pub(crate) candidates: Candidates,
     pub(crate) problems: Problems,
+    pub(crate) parker: Parker,
 }
 
 impl Context {
@@ -31,6 +33,7 @@ impl Context {
         let listed: BTreeSet<LocationId> = config.locations.iter().map(|location| location.id.clone()).collect();
         let candidates = Candidates::new(listed.clone(), app.is_some());
         let problems = Problems::new(listed, app.clone(), Arc::clone(&chassis), metrics.clone());
-        Self { config, log, bus, chassis, metrics, app, candidates, problems }
+        let parker = Parker::new(log.parked().clone(), metrics.clone());
+        Self { config, log, bus, chassis, metrics, app, candidates, problems, parker }
     }
 }

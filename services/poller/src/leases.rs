@@ -73,10 +73,10 @@ pub(crate) async fn run(
 
 impl Replica {
     async fn renew_and_share(&self, held: &mut BTreeMap<LocationId, HeldLocation>, stop: &Shutdown) -> eventlog::Result<()> {
-        let (log, ttl) = (&self.context.log, self.context.config.lease.ttl);
-        let replicas = log.leases().heartbeat(&self.instance, &self.context.config.address(), ttl).await?;
-        let leases: Vec<Lease> = held.values().map(|location| location.connection.lease.clone()).collect();
-        let renewed = log.leases().renew(&leases, ttl).await?;
+        let (leases, ttl) = (self.context.log.leases(), self.context.config.lease.ttl);
+        let replicas = leases.heartbeat(&self.instance, &self.context.config.address(), ttl).await?;
+        let ours: Vec<Lease> = held.values().map(|location| location.connection.lease.clone()).collect();
+        let renewed = leases.renew(&ours, ttl).await?;
         for (_, lost) in held.extract_if(.., |location_id, _| !renewed.contains(location_id)).collect::<Vec<_>>() {
             self.abandon(lost).await;
         }
@@ -93,7 +93,7 @@ impl Replica {
             if held.contains_key(location_id) {
                 continue;
             }
-            if let Some(lease) = log.leases().acquire(location_id, &self.instance, ttl).await? {
+            if let Some(lease) = leases.acquire(location_id, &self.instance, ttl).await? {
                 tracing::info!(location.id = %location_id, lease.token = lease.token, "location is looked after here");
                 held.insert(location_id.clone(), self.start(candidate, lease, stop));
             }
@@ -120,7 +120,7 @@ impl Replica {
         let stop = stop.child_token();
         // A new client for each lease: its budget begins empty, whatever the holder before has spent.
         let client = candidate.client(&self.transport);
-        let appender = Appender::start(Arc::clone(context), lease.clone());
+        let appender = Appender::start(context, lease.clone());
         let names = NameCache::new(context.config.names.clone());
         let connection = Arc::new(Connection::new(&candidate.location, client, names, appender, lease, stop));
         let mut tasks = Tasks::new();

@@ -76,7 +76,10 @@ impl Source {
         let location_id = self.location(name)?;
         match self.connections.get(&location_id) {
             Some(connection) => Ok(Holder::This(connection)),
-            None => Ok(Holder::Other(forward::holder(&self.context, &location_id, metadata).await?)),
+            None => {
+                let Context { log, config, .. } = &*self.context;
+                Ok(Holder::Other(forward::holder(log.leases(), &location_id, metadata, config.lease.connect_timeout).await?))
+            }
         }
     }
 }

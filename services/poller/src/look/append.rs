@@ -1,14 +1,15 @@
 //! From looks to the log: observations that are ready together are appended together.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use domain::{Listing, Observation, Recorded, Sighting};
-use eventlog::Lease;
+use eventlog::{EventLog, Lease};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::config::AppendSettings;
 use crate::context::Context;
-use crate::parking::{Failure, park_look};
+use crate::metrics::Metrics;
+use crate::parking::{Failure, Parker};
 
 /// Appends the observations of one location, in the order in which they arrive.
 #[derive(Clone, Debug)]
@@ -34,9 +35,11 @@ pub(crate) enum Appended {
 
 impl Appender {
     /// Starts the task that appends; it ends when the last clone of the appender is gone.
-    pub(crate) fn start(context: Arc<Context>, lease: Lease) -> Self {
-        let (queue, entries) = mpsc::channel(context.config.append.waiting_max.get());
-        tokio::spawn(append_all(context, lease, entries));
+    pub(crate) fn start(context: &Context, lease: Lease) -> Self {
+        let AppendSettings { waiting_max, batch_max } = context.config.append;
+        let (queue, entries) = mpsc::channel(waiting_max.get());
+        let target = Target { log: context.log.clone(), lease, parker: context.parker.clone(), metrics: context.metrics.clone() };
+        tokio::spawn(append_all(target, batch_max.get(), entries));
         Self { queue }
     }
 
@@ -51,12 +54,19 @@ impl Appender {
     }
 }
 
-async fn append_all(context: Arc<Context>, lease: Lease, mut entries: mpsc::Receiver<Entry>) {
-    let batch_max = context.config.append.batch_max.get();
+/// Where observations go: into the log, or to what is parked.
+struct Target {
+    log: EventLog,
+    lease: Lease,
+    parker: Parker,
+    metrics: Metrics,
+}
+
+async fn append_all(target: Target, batch_max: usize, mut entries: mpsc::Receiver<Entry>) {
     let mut batch = Vec::with_capacity(batch_max);
     while entries.recv_many(&mut batch, batch_max).await > 0 {
         let (observations, waiting): (Vec<_>, Vec<_>) = batch.drain(..).map(|entry| (*entry.observation, entry.appended)).unzip();
-        let outcomes = append_batch(&context, &lease, &observations).await;
+        let outcomes = append_batch(&target, &observations).await;
         for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
             // The caller may have stopped waiting.
             waiting.send(outcome).ok();
@@ -65,20 +75,20 @@ async fn append_all(context: Arc<Context>, lease: Lease, mut entries: mpsc::Rece
 }
 
 /// Appends a batch. If the log refuses it for good, appends one by one, so that only what is refused is parked.
-async fn append_batch(context: &Context, lease: &Lease, observations: &[Observation]) -> Vec<Appended> {
-    match context.log.observe(lease, observations).await {
-        Ok(recorded) => count(context, observations, &recorded),
+async fn append_batch(target: &Target, observations: &[Observation]) -> Vec<Appended> {
+    match target.log.observe(&target.lease, observations).await {
+        Ok(recorded) => count(&target.metrics, observations, &recorded),
         Err(error) if error.is_transient() || matches!(error, eventlog::Error::Superseded { .. }) => {
-            tracing::warn!(location.id = %lease.location_id, %error, "not appended yet");
+            tracing::warn!(location.id = %target.lease.location_id, %error, "not appended yet");
             vec![Appended::Later; observations.len()]
         }
         Err(error) => match observations {
             [] => Vec::new(),
-            [observation] => vec![park(context, observation, &error).await],
+            [observation] => vec![park(&target.parker, observation, &error).await],
             several => {
                 let mut outcomes = Vec::with_capacity(several.len());
                 for observation in several {
-                    outcomes.extend(Box::pin(append_batch(context, lease, std::slice::from_ref(observation))).await);
+                    outcomes.extend(Box::pin(append_batch(target, std::slice::from_ref(observation))).await);
                 }
                 outcomes
             }
@@ -86,9 +96,9 @@ async fn append_batch(context: &Context, lease: &Lease, observations: &[Observat
     }
 }
 
-async fn park(context: &Context, observation: &Observation, error: &eventlog::Error) -> Appended {
+async fn park(parker: &Parker, observation: &Observation, error: &eventlog::Error) -> Appended {
     let failure = Failure { reason: error.to_string(), status: None, attempts: 1 };
-    match park_look(context, &observation.location_id, &observation.contact_id, failure, observation.traceparent.clone()).await {
+    match parker.park_look(&observation.location_id, &observation.contact_id, failure, observation.traceparent.clone()).await {
         Ok(()) => Appended::Done { events: 0 },
         Err(error) => {
             tracing::warn!(location.id = %observation.location_id, contact.id = %observation.contact_id, %error, "not parked yet");
@@ -97,10 +107,10 @@ async fn park(context: &Context, observation: &Observation, error: &eventlog::Er
     }
 }
 
-fn count(context: &Context, observations: &[Observation], recorded: &[Recorded]) -> Vec<Appended> {
+fn count(metrics: &Metrics, observations: &[Observation], recorded: &[Recorded]) -> Vec<Appended> {
     for event in recorded {
         if let Some((kind, _)) = &event.record {
-            context.metrics.found(&event.location_id, event.cause.net.as_str(), *kind);
+            metrics.found(&event.location_id, event.cause.net.as_str(), *kind);
         }
     }
     let mut events: BTreeMap<_, usize> = BTreeMap::new();
@@ -110,7 +120,7 @@ fn count(context: &Context, observations: &[Observation], recorded: &[Recorded])
     let appended = |observation: &Observation| {
         // Of several observations of one contact in a batch the first is counted as the one that changed.
         let events = events.remove(&observation.contact_id).unwrap_or_default();
-        context.metrics.observed(observation.cause.net.as_str(), events, observed_records(observation).saturating_sub(events));
+        metrics.observed(observation.cause.net.as_str(), events, observed_records(observation).saturating_sub(events));
         Appended::Done { events }
     };
     observations.iter().map(appended).collect()

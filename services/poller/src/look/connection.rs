@@ -1,4 +1,4 @@
-//! A location while its lease is held here: how GHL is asked for it, whether its token works, and how far polling has come.
+//! A location while this replica holds its lease: its client, whether its token is accepted, and how far polling has come.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chassis::Shutdown;
 use chassis::tasks::sleep;
 use domain::{LocationId, Net};
-use eventlog::{EventLog, Lease, Progress};
+use eventlog::{Lease, Passes, Progress};
 use ghl::{Client, Lane};
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -21,7 +21,7 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) names: NameCache,
     pub(crate) appender: Appender,
-    /// The right to ask GHL and to append.
+    /// The permission to call GHL and to append.
     pub(crate) lease: Lease,
     /// Cancelled when the lease is given back or lost.
     pub(crate) stop: Shutdown,
@@ -54,7 +54,7 @@ impl Connection {
         }
     }
 
-    /// The client whose calls are counted in the net's lane.
+    /// A client whose calls count against the budget of the net's lane.
     pub(crate) fn client_for(&self, net: &Net) -> Client {
         self.client.on(match net {
             Net::Webhook { .. } | Net::Operator { .. } => Lane::Hints,
@@ -64,7 +64,7 @@ impl Connection {
         })
     }
 
-    /// How much longer GHL is not to be asked, because it refused the token.
+    /// How much longer this location is paused because GHL refused its token.
     pub(crate) fn paused_for(&self) -> Option<Duration> {
         let until = (*self.refused_until.lock().unwrap_or_else(PoisonError::into_inner))?;
         until.checked_duration_since(Instant::now())
@@ -81,7 +81,7 @@ impl Connection {
         self.refused_until.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
     }
 
-    /// Waits until GHL may be asked; false when it is time to stop.
+    /// Waits until the location is not paused; false when it is time to stop.
     pub(crate) async fn wait_until_askable(&self, stop: &Shutdown) -> bool {
         while let Some(pause) = self.paused_for() {
             if !sleep(stop, pause).await {
@@ -92,11 +92,11 @@ impl Connection {
     }
 
     /// Changes the saved progress. The watch and the backfill share it, so each reads before it writes, one at a time.
-    pub(crate) async fn change_progress(&self, log: &EventLog, change: impl FnOnce(&mut Progress) + Send) -> eventlog::Result<Progress> {
+    pub(crate) async fn change_progress(&self, passes: &Passes, change: impl FnOnce(&mut Progress) + Send) -> eventlog::Result<Progress> {
         let locked = self.progress.lock().await;
-        let mut progress = log.passes().progress(&self.location_id).await?;
+        let mut progress = passes.progress(&self.location_id).await?;
         change(&mut progress);
-        log.passes().save_progress(&self.location_id, &progress).await?;
+        passes.save_progress(&self.location_id, &progress).await?;
         drop(locked);
         Ok(progress)
     }

@@ -1,19 +1,20 @@
-//! One look at a contact: the contact and everything that belongs to it, asked for at once.
+//! One look at a contact: the contact and everything that belongs to it, requested together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use domain::{Cause, Contact, ContactId, Listing, Names, Net, Observation, RecordKind, Sighting};
 use ghl::{Answer, Client, Listed, Zone};
 use jiff::Timestamp;
 use tracing::Instrument;
 
+use crate::app::problems::Problems;
 use crate::context::Context;
 use crate::look::connection::Connection;
-
 use crate::look::request::{AnswerId, ContactPart, FoundContact, RecordParts, Request};
 use crate::metrics::Metrics;
 
-/// Looks once. What could not be listed whole is seen in part, which proves no absence.
+/// Looks once. A list that could not be read completely becomes a partial listing, which proves no absence.
 ///
 /// # Errors
 /// The first failure of the four requests; that of the contact itself comes before all others.
@@ -22,29 +23,29 @@ pub(crate) async fn look(context: &Context, connection: &Connection, request: Re
         tracing::info_span!("look", location.id = %connection.location_id, contact.id = %request.contact_id, net = request.net.as_str());
     let looked = observe(&context.metrics, connection, request).instrument(span).await;
     match &looked {
-        Ok(_) => note_acceptance(context, connection),
-        Err(error) => note_refusal(context, connection, error),
+        Ok(_) => note_acceptance(&context.problems, connection),
+        Err(error) => note_refusal(&context.problems, connection, error, context.config.retry.token_pause),
     }
     looked
 }
 
 /// Ends the pause of a location whose token was refused before.
-pub(crate) fn note_acceptance(context: &Context, connection: &Connection) {
+pub(crate) fn note_acceptance(problems: &Problems, connection: &Connection) {
     if connection.token_accepted() {
         tracing::info!(location.id = %connection.location_id, "token is accepted again");
-        context.problems.token_accepted(&connection.location_id);
+        problems.token_accepted(&connection.location_id);
     }
 }
 
 /// Pauses the location when GHL refuses its token.
-pub(crate) fn note_refusal(context: &Context, connection: &Connection, error: &ghl::Error) {
-    if matches!(error, ghl::Error::Unauthorized { .. }) && connection.token_refused(context.config.retry.token_pause) {
+pub(crate) fn note_refusal(problems: &Problems, connection: &Connection, error: &ghl::Error, pause: Duration) {
+    if matches!(error, ghl::Error::Unauthorized { .. }) && connection.token_refused(pause) {
         tracing::error!(location.id = %connection.location_id, %error, "location is paused until its token is accepted");
-        context.problems.token_refused(&connection.location_id);
+        problems.token_refused(&connection.location_id);
     }
 }
 
-/// An observation for which nothing was asked yet.
+/// An observation in which nothing has been asked for yet.
 pub(crate) fn nothing_seen(connection: &Connection, contact_id: ContactId, asked_at: Timestamp, net: Net) -> Observation {
     Observation {
         location_id: connection.location_id.clone(),
@@ -67,7 +68,7 @@ async fn observe(metrics: &Metrics, connection: &Connection, request: Request) -
     seen.traceparent.clone_from(&request.traceparent);
     match ask(client, &zone, request).await {
         Ok((_, records)) if !is_fetched && records.are_missing() => {
-            // GHL says that the contact's records do not exist: whether the contact does, only a request for itself can tell.
+            // GHL says that the contact's records do not exist. Only a request for the contact itself tells whether it still does.
             let request = Request::whole(seen.contact_id, seen.cause.net, seen.traceparent);
             return Box::pin(observe(metrics, connection, request)).await;
         }
@@ -84,9 +85,9 @@ async fn observe(metrics: &Metrics, connection: &Connection, request: Request) -
     Ok(seen)
 }
 
-/// A contact and the fields that the answer does not mention; none when it was not wanted.
+/// A contact and the fields that the answer does not mention; none when it was not requested.
 type ContactAnswer = Option<(Answer<Contact>, BTreeSet<String>)>;
-/// None when the list was not wanted.
+/// None when the list was not requested.
 type ListAnswer = Option<Result<Answer<Listed>, ghl::Error>>;
 
 struct RecordAnswers {
@@ -140,7 +141,7 @@ async fn only_if<T>(wanted: bool, answer: impl Future<Output = T>) -> Option<T> 
     if wanted { Some(answer.await) } else { None }
 }
 
-/// Takes over what GHL answered. Of several answers the oldest sets the time: what changed in between is seen by the next look.
+/// Copies GHL's answers into the observation. Its time is that of the oldest answer: the next look sees what changed since.
 fn fill(seen: &mut Observation, contact: ContactAnswer, records: RecordAnswers, metrics: &Metrics) -> Result<(), ghl::Error> {
     let mut oldest: Option<Timestamp> = None;
     if let Some((answer, silent)) = contact {

@@ -9,7 +9,7 @@ use crate::look::connection::Connection;
 use crate::look::fetch::look;
 use crate::look::request::Request;
 use crate::look::verdict::verdict;
-use crate::parking::{Failure, park_look};
+use crate::parking::Failure;
 
 /// It was time to stop before the work was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) async fn look_until_seen(
             }
             Verdict::Park(reason) => {
                 let failure = Failure { reason, status: error.status(), attempts: attempt };
-                match park_look(context, &connection.location_id, &request.contact_id, failure, request.traceparent.clone()).await {
+                match context.parker.park_look(&connection.location_id, &request.contact_id, failure, request.traceparent.clone()).await {
                     Ok(()) => return Ok(None),
                     Err(error) => {
                         tracing::warn!(location.id = %connection.location_id, %error, "not parked yet");

@@ -48,7 +48,7 @@ async fn fill(scope: Scope<'_>) -> Result<()> {
         Some(since) => since,
         None => {
             let since = now();
-            connection.change_progress(&context.log, |progress| progress.backfill.started_at = Some(since)).await?;
+            connection.change_progress(context.log.passes(), |progress| progress.backfill.started_at = Some(since)).await?;
             since
         }
     };
@@ -69,7 +69,7 @@ async fn fill(scope: Scope<'_>) -> Result<()> {
     }
     let finished_at = now();
     let progress = connection
-        .change_progress(&context.log, |progress| {
+        .change_progress(context.log.passes(), |progress| {
             if progress.backfill.started_at == Some(since) {
                 progress.backfill.finished_at = Some(finished_at);
             }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use domain::Verdict;
 
-use crate::context::Context;
+use crate::app::problems::Problems;
+use crate::config::RetrySettings;
 use crate::look::connection::Connection;
 use crate::look::fetch::note_refusal;
 use crate::look::retry::Stopped;
@@ -32,12 +33,11 @@ impl From<Stopped> for Error {
 }
 
 impl Error {
-    /// How long to wait before the next attempt. A search concerns every contact, so even a refusal is tried again, at the slowest pace.
-    pub(crate) fn delay(&self, context: &Context, connection: &Connection, attempt: u32) -> Duration {
-        let retry = &context.config.retry;
+    /// How long to wait before the next attempt. A round concerns every contact, so even a refused request is retried, after the longest delay.
+    pub(crate) fn delay(&self, problems: &Problems, retry: &RetrySettings, connection: &Connection, attempt: u32) -> Duration {
         match self {
             Self::Ghl(error) => {
-                note_refusal(context, connection, error);
+                note_refusal(problems, connection, error, retry.token_pause);
                 match verdict(error, attempt, retry) {
                     Verdict::Retry(delay) => delay,
                     Verdict::Done | Verdict::Park(_) => retry.longest,

@@ -18,7 +18,7 @@ use self::work::{HintMessage, acknowledge, extend, hold_interval};
 use crate::context::Context;
 use crate::hint::Hint;
 use crate::look::connection::Connection;
-use crate::parking::{Failure, Undeliverable, park_message};
+use crate::parking::{Failure, Undeliverable};
 
 /// Takes the hints of a location until it is time to stop, then finishes the looks in flight; what still waits goes back to the bus.
 pub(crate) async fn consume(context: Arc<Context>, connection: Arc<Connection>) -> anyhow::Result<()> {
@@ -29,7 +29,7 @@ pub(crate) async fn consume(context: Arc<Context>, connection: Arc<Connection>) 
     // Room for one batch: what is not needed yet stays on the bus.
     let (sender, mut batches) = mpsc::channel(1);
     let puller = tokio::spawn(pull(Arc::clone(&context), Arc::clone(&connection), sender, stop.clone()));
-    let hold = hold_interval(&context);
+    let hold = hold_interval(context.config.bus.ack_wait);
     let mut hold = tokio::time::interval_at(Instant::now() + hold, hold);
     loop {
         tokio::select! {
@@ -105,8 +105,8 @@ async fn sort(context: &Context, connection: &Connection, batch: Vec<Message>, q
             unplaced.push(message);
         }
     }
-    acknowledge(context, unknown, "unknown_location").await;
-    acknowledge(context, unplaced, "unplaced").await;
+    acknowledge(&context.metrics, unknown, "unknown_location").await;
+    acknowledge(&context.metrics, unplaced, "unplaced").await;
 }
 
 /// Parks a message that is not a hint. One that does not even name its location stays on the bus.
@@ -122,7 +122,7 @@ async fn park_unreadable(context: &Context, message: Message) {
                 message: message.body().to_vec(),
                 traceparent: message.traceparent().map(str::to_owned),
             };
-            park_message(context, undeliverable, failure).await.is_ok()
+            context.parker.park_message(undeliverable, failure).await.is_ok()
         }
         None => false,
     };

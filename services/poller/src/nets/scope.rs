@@ -116,7 +116,7 @@ impl<'a> Rounds<'a> {
             Err(Error::Stopped) => return,
             Err(error) => {
                 self.failed += 1;
-                let pause = error.delay(context, connection, self.failed);
+                let pause = error.delay(&context.problems, &context.config.retry, connection, self.failed);
                 tracing::warn!(location.id = %connection.location_id, %error, attempt = self.failed, "{} is tried again later", self.name);
                 pause
             }

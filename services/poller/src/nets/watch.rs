@@ -74,11 +74,11 @@ async fn watch_contacts(scope: Scope<'_>) -> Result<Duration> {
     }
     context.metrics.watched(&connection.location_id, Duration::try_from(to.duration_since(from)).unwrap_or_default());
     let watermark = search(scope, from, to, watermark).await?;
-    connection.change_progress(&context.log, |progress| progress.watermark = Some(watermark)).await?;
+    connection.change_progress(context.log.passes(), |progress| progress.watermark = Some(watermark)).await?;
     let pass = Pass { complete_since: Some(watermark), complete_at: Some(now()), ended_at: Some(now()), ..Pass::default() };
     context.log.passes().save(&connection.location_id, scope.net.as_str(), ListKind::Contacts.record_kind(), &pass).await?;
     drop(in_hand);
-    note_acceptance(context, connection);
+    note_acceptance(&context.problems, connection);
     Ok(*settings.interval)
 }
 

@@ -10,7 +10,7 @@ use eventlog::{RelayBatch, RelayTurn};
 use futures::StreamExt;
 
 use crate::context::Context;
-use crate::parking::{Failure, Undeliverable, park_message};
+use crate::parking::{Failure, Parker, Undeliverable};
 
 /// Publishes until it is time to stop. A stop in the middle of a batch publishes it again later, under the same message ids.
 pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result<()> {
@@ -58,14 +58,15 @@ async fn relay_location(context: &Context, location_id: LocationId, stop: &Shutd
 
 #[tracing::instrument(name = "relay", skip_all, fields(location.id = %location_id, events = batch.events.len()))]
 async fn publish(context: &Context, location_id: &LocationId, batch: RelayBatch) -> anyhow::Result<()> {
+    let bytes_max = context.config.relay.message_bytes_max.get();
     let mut outgoing = Vec::with_capacity(batch.events.len());
     for event in &batch.events {
         if let Some(traceparent) = &event.traceparent {
             chassis::trace::link(&tracing::Span::current(), traceparent);
         }
-        match outgoing_of(context, &batch, event) {
+        match outgoing_of(bytes_max, &batch, event) {
             Ok(message) => outgoing.push(message),
-            Err(reason) => park(context, event, reason).await?,
+            Err(reason) => park(&context.parker, event, reason).await?,
         }
     }
     let mut published = outgoing.len();
@@ -81,21 +82,22 @@ async fn publish(context: &Context, location_id: &LocationId, batch: RelayBatch)
 
 /// The server's limit is below that of the settings: finds out which events exceed it.
 async fn publish_singly(context: &Context, batch: &RelayBatch) -> anyhow::Result<usize> {
+    let bytes_max = context.config.relay.message_bytes_max.get();
     let mut published = 0;
     for event in &batch.events {
-        let Ok(message) = outgoing_of(context, batch, event) else { continue };
+        let Ok(message) = outgoing_of(bytes_max, batch, event) else { continue };
         match context.bus.publish(message).await {
             Ok(()) => published += 1,
-            Err(error @ bus::Error::TooLarge) => park(context, event, error.to_string()).await?,
+            Err(error @ bus::Error::TooLarge) => park(&context.parker, event, error.to_string()).await?,
             Err(error) => return Err(error.into()),
         }
     }
     Ok(published)
 }
 
-fn outgoing_of(context: &Context, batch: &RelayBatch, event: &Stored) -> Result<Outgoing, String> {
+fn outgoing_of(bytes_max: usize, batch: &RelayBatch, event: &Stored) -> Result<Outgoing, String> {
     let body = event.carry().map_err(|error| error.to_string())?;
-    if body.len() > context.config.relay.message_bytes_max.get() {
+    if body.len() > bytes_max {
         return Err(bus::Error::TooLarge.to_string());
     }
     Ok(Outgoing { subject: subject(event), id: Some(batch.message_id(event)), traceparent: event.traceparent.clone(), body })
@@ -112,7 +114,7 @@ fn subject(event: &Stored) -> Subject {
 }
 
 /// Parks an event that cannot be published; those behind it go on.
-async fn park(context: &Context, event: &Stored, reason: String) -> anyhow::Result<()> {
+async fn park(parker: &Parker, event: &Stored, reason: String) -> anyhow::Result<()> {
     let failure = Failure { reason, status: None, attempts: 1 };
     let undeliverable = Undeliverable {
         location_id: event.location_id.clone(),
@@ -121,6 +123,6 @@ async fn park(context: &Context, event: &Stored, reason: String) -> anyhow::Resu
         message: event.carry().unwrap_or_else(|_| event.body.clone()),
         traceparent: event.traceparent.clone(),
     };
-    park_message(context, undeliverable, failure).await?;
+    parker.park_message(undeliverable, failure).await?;
     Ok(())
 }

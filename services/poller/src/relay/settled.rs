@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bus::Stream;
+use bus::{Bus, Stream};
 use chassis::Shutdown;
 use chassis::tasks::sleep;
 use domain::LocationId;
@@ -57,11 +57,11 @@ async fn advance(context: &Context, connections: &Connections, mark: Mark) -> an
             let events = context.bus.stream_seen(Stream::Events).await?.last_sequence;
             Ok(Mark::Mapping { positions, events })
         }
-        Mark::Mapping { positions, events } if has_passed(context, Stream::Events, events).await? => {
+        Mark::Mapping { positions, events } if has_passed(&context.bus, Stream::Events, events).await? => {
             let intents = context.bus.stream_seen(Stream::Intents).await?.last_sequence;
             Ok(Mark::Writing { positions, intents })
         }
-        Mark::Writing { positions, intents } if has_passed(context, Stream::Intents, intents).await? => {
+        Mark::Writing { positions, intents } if has_passed(&context.bus, Stream::Intents, intents).await? => {
             // A bus that was emptied just now has no backlog either.
             if !look_for_loss(context, connections).await? {
                 context.log.relay().save_settled(&positions).await?;
@@ -73,8 +73,8 @@ async fn advance(context: &Context, connections: &Connections, mark: Mark) -> an
 }
 
 /// A consumer's ack floor stays behind messages that are not its own, such as those of another lane. An empty backlog proves as much.
-async fn has_passed(context: &Context, stream: Stream, sequence: u64) -> Result<bool, bus::Error> {
-    Ok(context.bus.ack_floor(stream).await? >= sequence || context.bus.backlog(stream).await? == 0)
+async fn has_passed(bus: &Bus, stream: Stream, sequence: u64) -> Result<bool, bus::Error> {
+    Ok(bus.ack_floor(stream).await? >= sequence || bus.backlog(stream).await? == 0)
 }
 
 /// Compares the streams with what is remembered of them; true when one has lost something. Then everything since the settled mark is

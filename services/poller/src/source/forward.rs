@@ -1,12 +1,14 @@
 //! What only the holder of a location's lease may answer is forwarded to it, once.
 
+use std::time::Duration;
+
 use domain::LocationId;
+use eventlog::Leases;
 use proto::source::v1::source_client::SourceClient;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-use crate::context::Context;
 use crate::source::refusal::status_of_log;
 
 /// Marks a forwarded call, which is not forwarded again.
@@ -16,18 +18,23 @@ const FORWARDED: &str = "mirror-passed-on";
 ///
 /// # Errors
 /// `Unavailable`, with what to do: no replica does now, it cannot be reached, or the call was forwarded already.
-pub(super) async fn holder(context: &Context, location_id: &LocationId, metadata: &MetadataMap) -> Result<SourceClient<Channel>, Status> {
+pub(super) async fn holder(
+    leases: &Leases,
+    location_id: &LocationId,
+    metadata: &MetadataMap,
+    connect_timeout: Duration,
+) -> Result<SourceClient<Channel>, Status> {
     let changing = || Status::unavailable("this location is moving from one replica of the poller to another; ask again in a moment");
     if metadata.contains_key(FORWARDED) {
         return Err(changing());
     }
-    let address = context.log.leases().holder_address(location_id).await.map_err(status_of_log)?.ok_or_else(changing)?;
+    let address = leases.holder_address(location_id).await.map_err(status_of_log)?.ok_or_else(changing)?;
     let lost = |why: &str| Status::unavailable(format!("another replica of the poller looks after this location, {why}"));
     if address.is_empty() {
         return Err(lost("and its address is not known: set its lease.address, or ask it directly"));
     }
     let unreachable = |_| lost(&format!("and is not reached from here at {address}: if it is dead, another takes over in a moment"));
-    let endpoint = Endpoint::from_shared(address.clone()).map_err(unreachable)?.connect_timeout(context.config.lease.connect_timeout);
+    let endpoint = Endpoint::from_shared(address.clone()).map_err(unreachable)?.connect_timeout(connect_timeout);
     Ok(SourceClient::new(endpoint.connect().await.map_err(unreachable)?))
 }
 

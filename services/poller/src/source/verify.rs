@@ -76,10 +76,10 @@ impl Comparison {
     async fn compare_known(&mut self) -> Result<(), Status> {
         let mut after: Option<ContactId> = None;
         loop {
-            let (log, location_id) = (&self.context.log, &self.connection.location_id);
+            let (known, location_id) = (self.context.log.known(), &self.connection.location_id);
             // Nothing was asked for after the end of time, so these are all contacts.
             let contacts =
-                log.known().unseen_contacts(location_id, Timestamp::MAX, after.as_ref(), CONTACTS_PER_READ).await.map_err(status_of_log)?;
+                known.unseen_contacts(location_id, Timestamp::MAX, after.as_ref(), CONTACTS_PER_READ).await.map_err(status_of_log)?;
             let Some(last) = contacts.last() else { return Ok(()) };
             after = Some(last.clone());
             self.compare_all(contacts).await?;

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::Message;
-use domain::{ContactId, Net, RecordId, RecordKind, Verdict};
+use domain::{ContactId, LocationId, Net, RecordId, RecordKind, Verdict};
+use eventlog::KnownRecords;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::config::Config;
 use crate::context::Context;
 use crate::hint::{Hint, HintKey};
 use crate::look::append::Appended;
@@ -16,7 +18,8 @@ use crate::look::connection::Connection;
 use crate::look::fetch::look;
 use crate::look::request::Request;
 use crate::look::verdict::verdict;
-use crate::parking::{Failure, park_look};
+use crate::metrics::Metrics;
+use crate::parking::Failure;
 
 /// A hint and its message. Dropping it gives it back to the bus.
 pub(super) struct HintMessage {
@@ -31,8 +34,8 @@ enum Outcome {
 }
 
 /// Short enough that the bus never takes back a hint which is still wanted.
-pub(super) fn hold_interval(context: &Context) -> Duration {
-    context.config.bus.ack_wait / 3
+pub(super) fn hold_interval(ack_wait: Duration) -> Duration {
+    ack_wait / 3
 }
 
 /// Tells the bus that these hints are still being worked on.
@@ -45,11 +48,11 @@ pub(super) async fn extend(hints: impl Iterator<Item = &HintMessage>) {
     }
 }
 
-pub(super) async fn acknowledge(context: &Context, messages: Vec<Message>, outcome: &'static str) {
+pub(super) async fn acknowledge(metrics: &Metrics, messages: Vec<Message>, outcome: &'static str) {
     if messages.is_empty() {
         return;
     }
-    context.metrics.hints(outcome, messages.len());
+    metrics.hints(outcome, messages.len());
     if let Err(error) = bus::ack_all(messages).await {
         tracing::debug!(%error, "hints may come again");
     }
@@ -76,7 +79,7 @@ async fn settle(context: &Context, connection: &Connection, key: &HintKey, hints
     let outcome = {
         let work = work(context, connection, key, &hints);
         let mut work = std::pin::pin!(work);
-        let hold = hold_interval(context);
+        let hold = hold_interval(context.config.bus.ack_wait);
         let mut hold = tokio::time::interval_at(Instant::now() + hold, hold);
         loop {
             tokio::select! {
@@ -86,7 +89,7 @@ async fn settle(context: &Context, connection: &Connection, key: &HintKey, hints
         }
     };
     match outcome {
-        Outcome::Done(outcome) => acknowledge(context, hints.into_iter().map(|hint| hint.message).collect(), outcome).await,
+        Outcome::Done(outcome) => acknowledge(&context.metrics, hints.into_iter().map(|hint| hint.message).collect(), outcome).await,
         Outcome::Retry(delay) => {
             context.metrics.hints("retried", hints.len());
             for hint in hints {
@@ -106,7 +109,7 @@ async fn work(context: &Context, connection: &Connection, key: &HintKey, hints: 
     }
     let contact_id = match key {
         HintKey::Contact(contact_id) => contact_id.clone(),
-        HintKey::OwnerOf(task) => match owner(context, connection, task, attempt).await {
+        HintKey::OwnerOf(task) => match owner(&context.config, connection, task, attempt).await {
             Ok(Some(contact_id)) => contact_id,
             Ok(None) => return Outcome::Done("unplaced"),
             Err(delay) => return Outcome::Retry(delay),
@@ -117,7 +120,7 @@ async fn work(context: &Context, connection: &Connection, key: &HintKey, hints: 
     match look(context, connection, request).await {
         Ok(observation) => match connection.appender.append(observation).await {
             Appended::Done { .. } => {
-                note_appended(context, connection, hints).await;
+                note_appended(context.log.known(), &context.metrics, &connection.location_id, hints).await;
                 Outcome::Done("looked")
             }
             Appended::Later => Outcome::Retry(*context.config.retry.reconnect),
@@ -142,7 +145,7 @@ async fn give_up_or_retry(
         }
         Verdict::Park(reason) => {
             let failure = Failure { reason, status: error.status(), attempts: attempt };
-            match park_look(context, &connection.location_id, contact_id, failure, traceparent).await {
+            match context.parker.park_look(&connection.location_id, contact_id, failure, traceparent).await {
                 Ok(()) => Outcome::Done("parked"),
                 Err(error) => {
                     tracing::warn!(%error, "not parked yet");
@@ -154,30 +157,30 @@ async fn give_up_or_retry(
 }
 
 /// Saves when the last webhooks came, and counts how long they took. Losing one such note does no harm.
-async fn note_appended(context: &Context, connection: &Connection, hints: &[HintMessage]) {
+async fn note_appended(known: &KnownRecords, metrics: &Metrics, location_id: &LocationId, hints: &[HintMessage]) {
     let webhooks = || hints.iter().filter(|hint| matches!(hint.hint.net, Net::Webhook { .. }));
     let kinds = webhooks().map(|hint| hint.hint.record.as_ref().map_or(RecordKind::Contact, |(kind, _)| *kind)).collect();
     if let Some(last) = webhooks().filter_map(|hint| hint.hint.received_at).max()
-        && let Err(error) = context.log.known().note_webhooks(&connection.location_id, &kinds, last).await
+        && let Err(error) = known.note_webhooks(location_id, &kinds, last).await
     {
         tracing::debug!(%error, "the time of the last webhook is not saved");
     }
     for received_at in hints.iter().filter_map(|hint| hint.hint.received_at) {
         let waited = Timestamp::now().duration_since(received_at);
-        context.metrics.hint_to_append(Duration::try_from(waited).unwrap_or_default());
+        metrics.hint_to_append(Duration::try_from(waited).unwrap_or_default());
     }
 }
 
 /// The contact of a task. Where GHL's search does not show it, a later look finds the task: by another hint, or when the contact's own
 /// update time moves.
-async fn owner(context: &Context, connection: &Connection, task: &RecordId, attempt: u32) -> Result<Option<ContactId>, Duration> {
-    let rows_max = context.config.hints.task_search_rows;
+async fn owner(config: &Config, connection: &Connection, task: &RecordId, attempt: u32) -> Result<Option<ContactId>, Duration> {
+    let rows_max = config.hints.task_search_rows;
     if rows_max == 0 {
         return Ok(None);
     }
     match connection.client.contact_of_task(task, rows_max).await {
         Ok(contact_id) => Ok(contact_id),
-        Err(error) if error.is_transient() => match verdict(&error, attempt, &context.config.retry) {
+        Err(error) if error.is_transient() => match verdict(&error, attempt, &config.retry) {
             Verdict::Retry(delay) => Err(delay),
             Verdict::Done | Verdict::Park(_) => Ok(None),
         },

@@ -22,10 +22,10 @@ pub(crate) async fn look_at_missing(scope: Scope<'_>, kind: ListKind, complete: 
 }
 
 async fn look_at_missing_contacts(scope: Scope<'_>, complete: &Complete) -> Result<()> {
-    let (log, location_id) = (&scope.context.log, &scope.connection.location_id);
+    let (known, location_id) = (scope.context.log.known(), &scope.connection.location_id);
     let mut after: Option<ContactId> = None;
     loop {
-        let missing = log.known().unseen_contacts(location_id, complete.since, after.as_ref(), UNSEEN_PER_READ).await?;
+        let missing = known.unseen_contacts(location_id, complete.since, after.as_ref(), UNSEEN_PER_READ).await?;
         let Some(last) = missing.last() else { return Ok(()) };
         after = Some(last.clone());
         let requests = missing.into_iter().map(|contact_id| scope.confirmation(contact_id, ListKind::Contacts)).collect();
@@ -34,12 +34,12 @@ async fn look_at_missing_contacts(scope: Scope<'_>, complete: &Complete) -> Resu
 }
 
 async fn look_at_missing_records(scope: Scope<'_>, kind: ListKind, complete: &Complete, range: AppointmentRange) -> Result<()> {
-    let (log, location_id) = (&scope.context.log, &scope.connection.location_id);
+    let (known, location_id) = (scope.context.log.known(), &scope.connection.location_id);
     let mut after: Option<(ContactId, RecordId)> = None;
     let mut looked_at: Option<ContactId> = None;
     loop {
         let from = after.as_ref().map(|(contact_id, record_id)| (contact_id, record_id));
-        let missing = log.known().unseen_records(location_id, kind.record_kind(), complete.since, from, UNSEEN_PER_READ).await?;
+        let missing = known.unseen_records(location_id, kind.record_kind(), complete.since, from, UNSEEN_PER_READ).await?;
         let Some((contact_id, record_id, _)) = missing.last() else { return Ok(()) };
         after = Some((contact_id.clone(), record_id.clone()));
         let mut contacts: Vec<ContactId> = missing

@@ -95,7 +95,7 @@ async fn save(scope: Scope<'_>, kind: ListKind, pass: &Pass) -> Result<bool> {
     let mut is_current = true;
     let (cursor, seen, total) = (pass.cursor.clone(), pass.seen, pass.total);
     connection
-        .change_progress(&context.log, |progress| {
+        .change_progress(context.log.passes(), |progress| {
             is_current = progress.backfill.started_at == pass.started_at;
             if is_current {
                 (progress.backfill.cursor, progress.backfill.seen, progress.backfill.total) = (cursor, seen, total);
