@@ -1,12 +1,12 @@
 //! Which locations there are, and the marketplace app by which a location can be opened.
 //!
-//! - `marketplace`: the app as this process has it
+//! - `marketplace`: the app: its client, its settings and where its tokens are kept
 //! - `oauth`: how it comes to be installed: a person's browser, and webhooks
-//! - `grants`: what GHL grants for an installation is stored sealed
-//! - `tokens`: the tokens of an installation, renewed by one process for all
-//! - `candidate`: the locations that may be looked after, and what opens each
+//! - `grants`: stores the tokens that GHL grants for an installation
+//! - `tokens`: the tokens of an installation, renewed by one process at a time
+//! - `candidate`: the locations that may be leased, and the access to each
 //! - `installations`: finds these locations
-//! - `problems`: what a person must do so that every location can be read
+//! - `problems`: what a person must fix so that every location can be read
 
 pub(crate) mod candidate;
 mod grants;

@@ -1,4 +1,4 @@
-//! What every task of the poller works with.
+//! What the tasks of the poller share.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Whether the service can work, and the figures that people see of it.
+//! Whether the service is ready, and the figures of its status.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result
         let bus = if context.bus.connected() { Ok(()) } else { Err("the bus is not connected".to_owned()) };
         context.chassis.ready("bus", bus);
         if reachable && let Err(error) = show(&context).await {
-            tracing::debug!(%error, "the figures are not updated");
+            tracing::debug!(%error, "the status figures could not be updated");
         }
         if !sleep(&stop, *context.config.health.interval).await {
             return Ok(());

@@ -53,7 +53,7 @@ pub(crate) async fn run(
         let asked_at = Instant::now();
         match replica.renew_and_share(&mut held, &stop).await {
             Ok(()) => renewed_at = asked_at,
-            Err(error) => tracing::warn!(%error, "leases are not renewed"),
+            Err(error) => tracing::warn!(%error, "leases could not be renewed"),
         }
         // After the lease's end another replica may take the location: all work on it must be over by then.
         if renewed_at.elapsed() + *settings.renew_interval >= settings.ttl {
@@ -66,7 +66,7 @@ pub(crate) async fn run(
     }
     join_all(held.into_values().map(|location| replica.release(location))).await;
     if let Err(error) = replica.context.log.leases().leave(&replica.instance).await {
-        tracing::debug!(%error, "the other replicas notice later that this one is gone");
+        tracing::debug!(%error, "this replica could not be signed off; the others take over once its leases have expired");
     }
     ended
 }
@@ -94,7 +94,7 @@ impl Replica {
                 continue;
             }
             if let Some(lease) = leases.acquire(location_id, &self.instance, ttl).await? {
-                tracing::info!(location.id = %location_id, lease.token = lease.token, "location is looked after here");
+                tracing::info!(location.id = %location_id, lease.token = lease.token, "lease acquired");
                 held.insert(location_id.clone(), self.start(candidate, lease, stop));
             }
         }
@@ -142,14 +142,14 @@ impl Replica {
             location.tasks.shutdown().await;
         }
         if let Err(error) = self.context.log.leases().release(&location.connection.lease).await.context("releasing a lease") {
-            tracing::debug!(location.id = %location_id, %error, "another replica takes over once the lease has expired");
+            tracing::debug!(location.id = %location_id, %error, "lease could not be released; another replica takes over once it has expired");
         }
     }
 
     /// Aborts what is in hand: another replica may already be working on the location.
     async fn abandon(&self, mut location: HeldLocation) {
         let location_id = &location.connection.location_id;
-        tracing::warn!(location.id = %location_id, "location is not looked after here any more");
+        tracing::warn!(location.id = %location_id, "lease lost, work on the location is aborted");
         self.connections.remove(location_id);
         self.context.problems.token_accepted(location_id);
         location.connection.stop.cancel();

@@ -1,4 +1,4 @@
-//! Metrics. Labels hold ids of locations and fixed words, never anything of a person.
+//! Metrics. Labels hold location ids and fixed words, never personal data.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -93,38 +93,42 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Metrics that are shown by this registry.
+    /// Creates the metrics and registers them.
     pub(crate) fn new(registry: &mut Registry) -> Self {
         let registry = registry.sub_registry_with_prefix("poller");
         Self {
             calls_made: Counter::default(),
-            webhooks: added(registry, "webhooks", "Webhooks by outcome"),
-            hints: added(registry, "hints", "Hints by outcome"),
+            webhooks: added(registry, "webhooks", "Webhooks received, by outcome"),
+            hints: added(registry, "hints", "Hints processed, by outcome"),
             calls: added(registry, "ghl_calls", "Calls to GHL by endpoint and status"),
-            call_seconds: seconds(registry, "ghl_call_seconds", "How long calls to GHL took"),
-            remaining: added(registry, "ghl_remaining", "Calls left in GHL's short interval, as it last said"),
-            remaining_today: added(registry, "ghl_remaining_today", "Calls left today, as GHL last said"),
-            records: added(registry, "records_observed", "Records looked at, by net and whether they had changed"),
+            call_seconds: seconds(registry, "ghl_call_seconds", "Duration of calls to GHL in seconds"),
+            remaining: added(registry, "ghl_remaining", "Calls left in GHL's burst window, as last reported by GHL"),
+            remaining_today: added(registry, "ghl_remaining_today", "Calls left today, as last reported by GHL"),
+            records: added(registry, "records_observed", "Records observed, by net and by whether they had changed"),
             unreadable: added(registry, "rows_unreadable", "Rows in GHL's answers without a usable id"),
-            of_nobody: added(registry, "rows_of_nobody", "Rows of lists over a location that name no contact: they are not mirrored"),
-            passes: added(registry, "passes", "Passes over all records of a kind, by net and how they ended"),
-            complete_since_seconds: added(registry, "complete_since_seconds", "When the last complete pass began, in seconds since 1970"),
-            found: added(registry, "found", "Changes by the net that found them first"),
-            left_today: added(registry, "budget_left_today", "Calls left today"),
-            day_calls_max: added(registry, "budget_day_calls_max", "Calls that GHL allows a day"),
-            pace: added(registry, "budget_pace", "1 at full pace; each 429 halves it"),
-            lane_calls: added(registry, "budget_lane_calls", "Calls by lane since this replica looks after the location"),
-            lane_waiting: added(registry, "budget_lane_waiting", "Calls that wait for their turn"),
+            of_nobody: added(registry, "rows_of_nobody", "Rows in lists of a location that name no contact; they are not mirrored"),
+            passes: added(registry, "passes", "Passes over all records of a kind, by net and outcome"),
+            complete_since_seconds: added(registry, "complete_since_seconds", "Start of the last complete pass, as a Unix timestamp"),
+            found: added(registry, "found", "Changes, by the net that found them first"),
+            left_today: added(registry, "budget_left_today", "Calls left in today's budget"),
+            day_calls_max: added(registry, "budget_day_calls_max", "Calls allowed per day"),
+            pace: added(registry, "budget_pace", "Current pace as a fraction of the full rate; each 429 halves it"),
+            lane_calls: added(registry, "budget_lane_calls", "Calls by lane since this replica took the lease of the location"),
+            lane_waiting: added(registry, "budget_lane_waiting", "Calls waiting for their turn, by lane"),
             events: added(registry, "events_appended", "Events appended to the log"),
-            hint_to_append_seconds: seconds(registry, "hint_to_append_seconds", "From a webhook to its change in the log"),
-            backfill_seen: added(registry, "backfill_seen", "Contacts the backfill has looked at"),
-            backfill_total: added(registry, "backfill_total", "Contacts the backfill has to look at, as GHL counts"),
+            hint_to_append_seconds: seconds(
+                registry,
+                "hint_to_append_seconds",
+                "Seconds from the receipt of a webhook to the append of what it led to",
+            ),
+            backfill_seen: added(registry, "backfill_seen", "Contacts that the backfill has looked at"),
+            backfill_total: added(registry, "backfill_total", "Contacts that the backfill has to look at, as counted by GHL"),
             relayed: added(registry, "events_relayed", "Events published to the bus"),
-            lag: added(registry, "lag_events", "Events in the log that are not yet published"),
-            parked: added(registry, "parked", "What was parked for a person"),
+            lag: added(registry, "lag_events", "Events in the log that are not published yet"),
+            parked: added(registry, "parked", "Looks and messages parked"),
             token_refused: added(registry, "token_refused", "1 while GHL refuses the token of a location"),
-            streams_lost: added(registry, "streams_lost", "Times that the bus was found to have lost something"),
-            watch_delay_seconds: added(registry, "watch_delay_seconds", "How far back the last search for changes began"),
+            streams_lost: added(registry, "streams_lost", "Streams found to have lost messages"),
+            watch_delay_seconds: added(registry, "watch_delay_seconds", "How many seconds back the last search for changed contacts began"),
         }
     }
 

@@ -1,14 +1,14 @@
-//! The reasons to look at a contact. Each net catches what those before it miss.
+//! The reasons to look at a contact. Each net catches what those before it have missed.
 //!
 //! - `hints`: contacts that a hint names, most often a webhook's
 //! - `watch`: contacts whose update time has moved, and the lists of tasks and appointments
 //! - `sweep`: everything there is, from which alone it is concluded that something is gone
 //! - `notes`: the notes of every contact in turn
 //! - `backfill`: everything there is, when a location is new or hints may have been lost
-//! - `pass`: everything of a kind, page by page, as the nets above go through it
-//! - `compare`: the rows of a page against what the log knows
+//! - `pass`: reads all records of a kind, page by page, for the nets above
+//! - `compare`: compares the rows of a page with what the log knows
 //! - `scope`: what a net works with in one location, round after round
-//! - `error`: why a round could not be completed, and when it is tried again
+//! - `error`: why a round failed, and when it is retried
 
 pub(crate) mod backfill;
 mod compare;

@@ -1,7 +1,7 @@
 //! From the log to the bus.
 //!
-//! - `publish`: what is appended is published, in order
-//! - `settled`: how far everything has arrived, and whether the bus has lost something
+//! - `publish`: publishes what was appended, in order
+//! - `settled`: how far everything is mapped and written, and whether the bus has lost messages
 
 pub(crate) mod publish;
 pub(crate) mod settled;

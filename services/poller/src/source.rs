@@ -1,9 +1,9 @@
-//! `mirror.source.v1`: GHL asked through the poller, so that every caller keeps to the call budget.
+//! `mirror.source.v1`: access to GHL through the poller, so that every call counts against the budget.
 //!
-//! - `forward`: what only the holder of a location's lease may answer is forwarded to it
-//! - `verify`: GHL is read again and compared with the log
-//! - `answers`, `operations`: answers in the types of the API
-//! - `refusal`: failures as codes and sentences
+//! - `forward`: forwards to the holder of a location's lease what only it may answer
+//! - `verify`: reads GHL again and compares it with the log
+//! - `answers`, `operations`: converts answers to the types of the API
+//! - `refusal`: converts failures to gRPC statuses
 
 mod answers;
 mod forward;
@@ -30,13 +30,13 @@ use crate::app::candidate::CandidateMap;
 use crate::context::Context;
 use crate::look::connection::{Connection, Connections};
 
-/// Serves from the start; what needs a location is unavailable until the locations are connected.
+/// Serves from the start. Calls that need a location are answered `Unavailable` until the locations are connected.
 pub(crate) struct Source {
     context: Arc<Context>,
     connections: Arc<Connections>,
 }
 
-/// Which replica looks after a location.
+/// The replica that holds a location's lease.
 enum Holder {
     This(Arc<Connection>),
     Other(SourceClient<Channel>),

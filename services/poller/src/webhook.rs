@@ -1,4 +1,4 @@
-//! `POST /webhooks/ghl`: a webhook becomes a hint on the bus before it is answered. Its content is neither believed nor kept.
+//! `POST /webhooks/ghl`: a webhook becomes a hint on the bus before it is answered. Its content is neither trusted nor stored.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,27 +79,27 @@ impl Endpoint {
                 (StatusCode::OK, "accepted")
             }
             Err(error) => {
-                tracing::warn!(%error, "webhook is refused");
+                tracing::warn!(%error, "webhook rejected; GHL will send it again");
                 // The one status after which GHL is sure to send the webhook again.
                 (StatusCode::TOO_MANY_REQUESTS, "bus_unavailable")
             }
         }
     }
 
-    /// The app was installed or uninstalled. Noting that twice does no harm, so repeated webhooks are not recognized here.
+    /// The app was installed or uninstalled. Processing such a webhook twice does no harm, so repeated ones are not detected.
     async fn note_installation(&self, installation: Installation) -> (StatusCode, &'static str) {
         let Some(app) = &self.context.app else { return (StatusCode::OK, "installation") };
         match oauth::note_installation(app, installation).await {
             Ok(()) => (StatusCode::OK, "installation"),
             Err(error) => {
-                tracing::warn!(%error, "webhook about the app is refused");
+                tracing::warn!(%error, "webhook about the app rejected; GHL will send it again");
                 (StatusCode::TOO_MANY_REQUESTS, "installation_unavailable")
             }
         }
     }
 
     async fn publish(&self, hint: ghl::webhook::Hint) -> anyhow::Result<()> {
-        // Without an id, two equal webhooks may still be two changes.
+        // Without an id it cannot be deduplicated: two equal webhooks may be two changes.
         let id = hint.webhook_id.as_ref().map(|id| format!("hint:{id}"));
         let subject = Subject::hints(&hint.location_id);
         let body = serde_json::to_vec(&Hint::from_webhook(hint))?;
@@ -112,7 +112,7 @@ impl Endpoint {
     }
 }
 
-/// The ids of the last webhooks: the bus recognizes repeated messages for two minutes only, and GHL repeats webhooks for days.
+/// The ids of the last webhooks: the bus deduplicates messages for two minutes only, and GHL repeats webhooks for days.
 struct RecentIds {
     ids: HashSet<Arc<str>>,
     order: VecDeque<Arc<str>>,

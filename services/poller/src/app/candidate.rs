@@ -1,4 +1,4 @@
-//! The locations that may be looked after, and what opens each.
+//! The locations that may be leased, and the access to each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,13 +10,13 @@ use secrecy::SecretString;
 
 use crate::app::marketplace::App;
 
-/// A location that may be looked after.
+/// A location that may be leased.
 pub(crate) struct Candidate {
     pub(crate) location: eventlog::Location,
     pub(crate) access: Access,
 }
 
-/// What opens a location.
+/// The access to a location.
 pub(crate) enum Access {
     /// A private integration token.
     Private(SecretString),
@@ -39,7 +39,7 @@ impl Candidate {
 
 pub(crate) type CandidateMap = BTreeMap<LocationId, Arc<Candidate>>;
 
-/// All locations that may be looked after: those of the settings, and those where the app is installed.
+/// All locations that may be leased: those of the settings, and those where the app is installed.
 pub(crate) struct Candidates {
     /// Those of the settings.
     listed: BTreeSet<LocationId>,
@@ -67,7 +67,7 @@ impl Candidates {
         *self.connected.write().unwrap_or_else(PoisonError::into_inner) = Some(candidates);
     }
 
-    /// Whether a location may be looked after; none while that is not known yet.
+    /// Whether a location may be leased; none while that is not known yet.
     pub(crate) fn contains(&self, location_id: &LocationId) -> Option<bool> {
         match &*self.connected.read().unwrap_or_else(PoisonError::into_inner) {
             Some(connected) => Some(connected.contains_key(location_id)),

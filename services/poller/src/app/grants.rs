@@ -1,4 +1,4 @@
-//! What GHL grants for an installation, on its way to the log's database.
+//! Stores what GHL grants for an installation in the log's database.
 
 use std::time::Duration;
 
@@ -30,13 +30,13 @@ pub(super) fn tokens_of(grant: &Grant) -> (eventlog::Tokens, Timestamp, Timestam
     (tokens, granted_at, granted_at + grant.expires_in)
 }
 
-/// What the tokens were granted for can be used only once: a database that is away for a moment must not cost the installation.
+/// A code or a refresh token can be used only once, so a short outage of the database must not lose the tokens granted for it.
 pub(super) async fn retry_until_stored<T, F: Future<Output = eventlog::Result<T>>>(mut store: impl FnMut() -> F) -> eventlog::Result<T> {
     let mut attempt = 1;
     loop {
         match store().await {
             Err(error) if error.is_transient() && attempt < STORE_ATTEMPTS => {
-                tracing::warn!(%error, attempt, "tokens are not stored yet");
+                tracing::warn!(%error, attempt, "storing tokens failed, trying again");
                 tokio::time::sleep(STORE_PAUSE).await;
                 attempt += 1;
             }
@@ -52,7 +52,7 @@ pub(super) fn holder(owner: &CredentialOwner) -> Holder {
     }
 }
 
-/// Without the database there is no token: to the caller it is as if GHL were away.
+/// Without the database there is no token: to the caller it is as if GHL were unavailable.
 pub(super) fn unavailable_log(error: eventlog::Error) -> Error {
     tracing::warn!(%error, "the stored tokens cannot be read");
     unavailable("the stored tokens cannot be read")

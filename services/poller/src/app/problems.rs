@@ -1,4 +1,4 @@
-//! What a person must do so that every location can be read, as the service's status shows it.
+//! What a person must fix so that every location can be read; shown in the service's status.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,7 +38,7 @@ impl Problems {
         self.show();
     }
 
-    /// Shows that GHL accepts a location's token, or that the location is not looked after here any more.
+    /// Shows that GHL accepts a location's token, or that its lease is not held here any more.
     pub(crate) fn token_accepted(&self, location_id: &LocationId) {
         self.metrics.token_refused(location_id, false);
         lock(&self.refused).remove(location_id);
@@ -54,7 +54,7 @@ impl Problems {
 
     /// A line for each location and agency, with what a person must do.
     fn show(&self) {
-        // Held to the end, so that what is shown last is what is newest.
+        // Locked to the end, so that what is shown last is the newest state.
         let refused = lock(&self.refused);
         let mut problems = lock(&self.broken).clone();
         for id in &*refused {

@@ -1,4 +1,4 @@
-//! From looks to the log: observations that are ready together are appended together.
+//! Appends observations to the log, in batches of those that are ready at the same time.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(crate) struct Appender {
     queue: mpsc::Sender<Entry>,
 }
 
-/// An observation, and who waits for it to be appended.
+/// An observation, and the channel to whoever waits for it to be appended.
 #[derive(Debug)]
 struct Entry {
     observation: Box<Observation>,
@@ -27,9 +27,9 @@ struct Entry {
 /// What became of an observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Appended {
-    /// It is durably in the log, with so many events; or it is parked.
+    /// It is durably in the log, with this number of events; or it is parked.
     Done { events: usize },
-    /// The log cannot be reached now: try again later.
+    /// The log is unavailable: try again later.
     Later,
 }
 
@@ -74,12 +74,12 @@ async fn append_all(target: Target, batch_max: usize, mut entries: mpsc::Receive
     }
 }
 
-/// Appends a batch. If the log refuses it for good, appends one by one, so that only what is refused is parked.
+/// Appends a batch. If the log refuses it permanently, its observations are appended one by one, and only those refused are parked.
 async fn append_batch(target: &Target, observations: &[Observation]) -> Vec<Appended> {
     match target.log.observe(&target.lease, observations).await {
         Ok(recorded) => count(&target.metrics, observations, &recorded),
         Err(error) if error.is_transient() || matches!(error, eventlog::Error::Superseded { .. }) => {
-            tracing::warn!(location.id = %target.lease.location_id, %error, "not appended yet");
+            tracing::warn!(location.id = %target.lease.location_id, %error, "append failed, trying again later");
             vec![Appended::Later; observations.len()]
         }
         Err(error) => match observations {
@@ -101,7 +101,7 @@ async fn park(parker: &Parker, observation: &Observation, error: &eventlog::Erro
     match parker.park_look(&observation.location_id, &observation.contact_id, failure, observation.traceparent.clone()).await {
         Ok(()) => Appended::Done { events: 0 },
         Err(error) => {
-            tracing::warn!(location.id = %observation.location_id, contact.id = %observation.contact_id, %error, "not parked yet");
+            tracing::warn!(location.id = %observation.location_id, contact.id = %observation.contact_id, %error, "parking failed, trying again later");
             Appended::Later
         }
     }
@@ -118,7 +118,7 @@ fn count(metrics: &Metrics, observations: &[Observation], recorded: &[Recorded])
         *events.entry(contact_id).or_default() += 1;
     }
     let appended = |observation: &Observation| {
-        // Of several observations of one contact in a batch the first is counted as the one that changed.
+        // If a batch holds several observations of a contact, all changes are counted for the first.
         let events = events.remove(&observation.contact_id).unwrap_or_default();
         metrics.observed(observation.cause.net.as_str(), events, observed_records(observation).saturating_sub(events));
         Appended::Done { events }

@@ -32,7 +32,7 @@ pub(crate) async fn look(context: &Context, connection: &Connection, request: Re
 /// Ends the pause of a location whose token was refused before.
 pub(crate) fn note_acceptance(problems: &Problems, connection: &Connection) {
     if connection.token_accepted() {
-        tracing::info!(location.id = %connection.location_id, "token is accepted again");
+        tracing::info!(location.id = %connection.location_id, "token accepted again");
         problems.token_accepted(&connection.location_id);
     }
 }
@@ -40,7 +40,7 @@ pub(crate) fn note_acceptance(problems: &Problems, connection: &Connection) {
 /// Pauses the location when GHL refuses its token.
 pub(crate) fn note_refusal(problems: &Problems, connection: &Connection, error: &ghl::Error, pause: Duration) {
     if matches!(error, ghl::Error::Unauthorized { .. }) && connection.token_refused(pause) {
-        tracing::error!(location.id = %connection.location_id, %error, "location is paused until its token is accepted");
+        tracing::error!(location.id = %connection.location_id, %error, "token refused, location paused until it is accepted");
         problems.token_refused(&connection.location_id);
     }
 }

@@ -1,4 +1,4 @@
-//! The names of what records refer to, and the location's time zone: cached for a while, refreshed when an id has no name yet.
+//! A cache of the names of what records refer to, and of the location's time zone; refreshed early when an id has no name yet.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,7 +13,7 @@ use crate::config::NameSettings;
 pub(crate) struct NameCache {
     settings: NameSettings,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
-    /// Locked while GHL is asked, so that it is asked once.
+    /// Locked while GHL is asked, so that it is asked only once at a time.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -23,7 +23,7 @@ struct Snapshot {
     company_id: Option<String>,
     names: Names,
     read_at: Instant,
-    /// Whether GHL gave the location itself. Without its zone the snapshot is only good until GHL may be asked again.
+    /// Whether GHL gave the location itself. Without its zone the snapshot is refreshed as soon as GHL may be asked again.
     complete: bool,
 }
 
@@ -32,7 +32,7 @@ impl NameCache {
         Self { settings, snapshot: RwLock::new(None), asking: tokio::sync::Mutex::new(()) }
     }
 
-    /// The zone of the location; the unknown one when GHL does not give one that exists.
+    /// The time zone of the location; `Zone::UNKNOWN` when GHL gives none or an invalid one.
     ///
     /// # Errors
     /// Only when nothing is known yet and GHL cannot be asked now.
@@ -90,8 +90,8 @@ impl NameCache {
     }
 }
 
-/// Reads everything. A list that GHL refuses keeps its old content: without the scope for it, records are still read, only with ids for
-/// names.
+/// Reads everything. A list that GHL refuses keeps its old content: without the scope for it, records are still read, with ids instead
+/// of names.
 async fn ask(client: &Client, known: Option<&Snapshot>) -> Result<Snapshot, ghl::Error> {
     let first = known.is_none();
     let location = optional(client, "location", client.location().await, first)?;
@@ -102,7 +102,7 @@ async fn ask(client: &Client, known: Option<&Snapshot>) -> Result<Snapshot, ghl:
         .or_else(|| known.map(|snapshot| snapshot.zone.clone()))
         .unwrap_or(Zone::UNKNOWN);
     if zone == Zone::UNKNOWN {
-        tracing::warn!(location.id = %client.location_id(), "the time zone of the location is unknown: its local times stay text");
+        tracing::warn!(location.id = %client.location_id(), "time zone of the location unknown, local times are kept as text");
     }
     let company_id = location.and_then(|location| location.company_id).or_else(|| known.and_then(|snapshot| snapshot.company_id.clone()));
     let users = async {
@@ -121,13 +121,13 @@ async fn ask(client: &Client, known: Option<&Snapshot>) -> Result<Snapshot, ghl:
     Ok(Snapshot { zone, company_id, names, read_at: Instant::now(), complete })
 }
 
-/// Does without an answer that GHL refuses; fails on one that it cannot give now, but only the first time.
+/// Treats a failed answer as missing. Only a transient failure of the first read is an error.
 fn optional<T>(client: &Client, list: &str, answer: Result<T, ghl::Error>, first: bool) -> Result<Option<T>, ghl::Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if first && error.is_transient() => Err(error),
         Err(error) => {
-            tracing::warn!(location.id = %client.location_id(), list, %error, "names are not refreshed");
+            tracing::warn!(location.id = %client.location_id(), list, %error, "names could not be refreshed");
             Ok(None)
         }
     }

@@ -21,13 +21,14 @@ impl Request {
     }
 }
 
-/// What is wanted of the contact itself.
+/// Where the contact itself comes from.
 #[derive(Clone, Debug)]
 pub(crate) enum ContactPart {
     /// GHL is asked for it by its id.
     Fetch,
     /// A search showed it: GHL is not asked again.
     Found(Box<FoundContact>),
+    /// Only its records are requested.
     Skip,
 }
 

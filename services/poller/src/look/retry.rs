@@ -1,4 +1,4 @@
-//! Looks until there is something to append.
+//! Looks until GHL answers or the look has to be parked.
 
 use chassis::Shutdown;
 use chassis::tasks::sleep;
@@ -11,11 +11,11 @@ use crate::look::request::Request;
 use crate::look::verdict::verdict;
 use crate::parking::Failure;
 
-/// It was time to stop before the work was done.
+/// The connection was stopped before the work was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stopped;
 
-/// Looks until GHL has answered. None when the look had to be parked.
+/// Looks until GHL has answered. None when the look was parked.
 pub(crate) async fn look_until_seen(
     context: &Context,
     connection: &Connection,
@@ -31,7 +31,7 @@ pub(crate) async fn look_until_seen(
         let pause = match verdict(&error, attempt, &context.config.retry) {
             Verdict::Done => return Ok(None),
             Verdict::Retry(delay) => {
-                tracing::warn!(location.id = %connection.location_id, contact.id = %request.contact_id, %error, attempt, "looking again");
+                tracing::warn!(location.id = %connection.location_id, contact.id = %request.contact_id, %error, attempt, "look failed, trying again");
                 delay
             }
             Verdict::Park(reason) => {
@@ -39,7 +39,7 @@ pub(crate) async fn look_until_seen(
                 match context.parker.park_look(&connection.location_id, &request.contact_id, failure, request.traceparent.clone()).await {
                     Ok(()) => return Ok(None),
                     Err(error) => {
-                        tracing::warn!(location.id = %connection.location_id, %error, "not parked yet");
+                        tracing::warn!(location.id = %connection.location_id, %error, "parking failed, trying again later");
                         *context.config.retry.reconnect
                     }
                 }

@@ -4,7 +4,7 @@ use domain::Verdict;
 
 use crate::config::RetrySettings;
 
-/// What becomes of a request that GHL did not answer as hoped.
+/// Whether a failed request is retried or parked.
 pub(crate) fn verdict(error: &ghl::Error, attempt: u32, retry: &RetrySettings) -> Verdict {
     match error {
         ghl::Error::Unavailable { retry_after, .. } => Verdict::Retry(retry.delay(attempt, *retry_after)),

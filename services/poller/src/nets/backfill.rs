@@ -1,4 +1,4 @@
-//! The first complete look at a location, page by page, resumed where it stopped; and again when hints may have been lost.
+//! The first complete look at a location, page by page, resumed where it stopped. It is repeated when hints may have been lost.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::R
     Ok(())
 }
 
-/// When a backfill that is under way will have seen every contact, if it keeps its pace so far.
+/// When a running backfill will have seen every contact, estimated from its pace so far.
 pub(crate) fn done_at(backfill: &Backfill, now: Timestamp) -> Option<Timestamp> {
     let (started_at, total) = (backfill.started_at?, backfill.total?);
     if backfill.finished_at.is_some() || backfill.seen == 0 {
@@ -36,7 +36,7 @@ pub(crate) fn done_at(backfill: &Backfill, now: Timestamp) -> Option<Timestamp> 
     now.checked_add(left).ok()
 }
 
-/// Goes on from where the last backfill stopped; does nothing when it was completed.
+/// Resumes the backfill where it stopped; does nothing when it is complete.
 async fn fill(scope: Scope<'_>) -> Result<()> {
     let Scope { context, connection, .. } = scope;
     let backfill = context.log.passes().progress(&connection.location_id).await?.backfill;
@@ -52,7 +52,7 @@ async fn fill(scope: Scope<'_>) -> Result<()> {
             since
         }
     };
-    tracing::info!(location.id = %connection.location_id, seen = backfill.seen, "backfill begins");
+    tracing::info!(location.id = %connection.location_id, seen = backfill.seen, "backfill started");
     for kind in ListKind::ALL {
         let pass = context.log.passes().get(&connection.location_id, scope.net.as_str(), kind.record_kind()).await?;
         if pass.started_at.is_none() && pass.ended_at.is_some_and(|ended| ended >= since) {
@@ -76,7 +76,7 @@ async fn fill(scope: Scope<'_>) -> Result<()> {
         })
         .await?;
     if progress.backfill.finished_at == Some(finished_at) {
-        tracing::info!(location.id = %connection.location_id, seen = progress.backfill.seen, "backfill is complete");
+        tracing::info!(location.id = %connection.location_id, seen = progress.backfill.seen, "backfill completed");
     }
     Ok(())
 }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backfill_is_forecast_by_how_it_went_so_far() {
+    fn the_end_of_a_backfill_is_estimated_from_its_pace_so_far() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let backfill = Backfill { seen: 100, total: Some(400), started_at: Some(at(0)), ..Backfill::default() };
         assert_eq!(done_at(&backfill, at(60)), Some(at(240)));

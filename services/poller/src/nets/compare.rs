@@ -1,7 +1,7 @@
-//! Rows of a list against what the log knows: an unchanged row costs no call, a changed one is asked for by its id before it counts.
+//! Compares rows of a list with what the log knows. An unchanged row costs no call; what has changed is looked at by its id.
 //!
-//! GHL's searches lag by seconds, so a row may show what was before. It can say that there is something to look at, and that nothing has
-//! changed. Its content is appended only for a record that was never seen, and only in a backfill.
+//! GHL's searches lag by seconds, so a row may be outdated. It can show that there is something to look at, or that nothing has changed.
+//! Its content is appended only for a record that was never seen, and only in a backfill.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +15,12 @@ use crate::look::retry::look_until_seen;
 use crate::nets::error::{Error, Result};
 use crate::nets::scope::{ListKind, Scope};
 
-/// Contacts whose known records are in memory at once: a list of appointments may name thousands of contacts.
+/// For how many contacts known records are held in memory: a list of appointments may name thousands of contacts.
 const CONTACTS_AT_ONCE: usize = 200;
 
-/// What becomes of a row.
+/// What is done about a row.
 enum Decision {
-    /// It is as it is known.
+    /// Nothing has changed.
     Confirm(Observation),
     /// Its content is appended.
     Append(Observation),
@@ -28,7 +28,7 @@ enum Decision {
     Look(Request),
 }
 
-/// Compares a page of contacts, and waits until what came of it is in the log.
+/// Compares a page of contacts, and waits until what was found is in the log.
 pub(crate) async fn contacts(scope: Scope<'_>, rows: Vec<Row>, answer: &AnswerId) -> Result<()> {
     let ids: Vec<ContactId> = rows.iter().map(|row| row.contact_id.clone()).collect();
     let known = scope.context.log.known().of(&scope.connection.location_id, &ids).await?;
@@ -45,7 +45,7 @@ fn decide_contact(scope: Scope<'_>, known: Option<&KnownContact>, row: Row, answ
         }
         return Decision::Look(with_notes(scope, contact_id, FoundContact { contact, silent, answer: answer.clone() }));
     };
-    // The known update time is that of the last look at the contact with everything that belongs to it. This row is no such look.
+    // The known update time is that of the last look at the contact and everything that belongs to it, so a row must not change it.
     silent.insert("updated_at".to_owned());
     let mut seen = scope.observation(contact_id.clone(), answer);
     seen.contact = Sighting::Present { contact: Box::new(contact.clone()), silent: silent.clone() };
@@ -63,7 +63,7 @@ fn with_notes(scope: Scope<'_>, contact_id: ContactId, found: FoundContact) -> R
     scope.request(contact_id, ContactPart::Found(Box::new(found)), RecordParts::NOTES)
 }
 
-/// The search lags: a row older than what was already seen is no news.
+/// Whether a row is newer than what is known. The search lags, so an older row shows no change.
 pub(crate) fn has_moved(row: Option<&Moment>, known: Option<&Moment>) -> bool {
     match (row, known) {
         (Some(Moment::At(now)), Some(Moment::At(known))) => now > known,
@@ -71,7 +71,7 @@ pub(crate) fn has_moved(row: Option<&Moment>, known: Option<&Moment>) -> bool {
     }
 }
 
-/// Compares a page of tasks or appointments, and waits until what came of it is in the log. A task of several contacts counts for each.
+/// Compares a page of tasks or appointments, and waits until what was found is in the log. A task of several contacts counts for each.
 pub(crate) async fn records(scope: Scope<'_>, kind: ListKind, rows: Vec<RecordRow>, answer: &AnswerId) -> Result<()> {
     let mut by_contact: BTreeMap<ContactId, Vec<Listed>> = BTreeMap::new();
     for RecordRow { record_id, contacts, record, silent } in rows {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_later_update_time_is_news() {
+    fn only_a_later_update_time_counts_as_a_change() {
         check(Some("2026-01-01T00:00:01Z"), Some("2026-01-01T00:00:00Z"), true);
         check(Some("2026-01-01T00:00:00.000Z"), Some("2026-01-01T00:00:00Z"), false);
         check(Some("2026-01-01T00:00:00Z"), Some("2026-01-01T00:00:01Z"), false);

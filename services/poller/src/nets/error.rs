@@ -1,4 +1,4 @@
-//! Why a round could not be completed, and when it is tried again.
+//! Why a round failed, and when it is retried.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::look::fetch::note_refusal;
 use crate::look::retry::Stopped;
 use crate::look::verdict::verdict;
 
-/// Why a round was not completed. The next one goes on from the progress that was saved.
+/// Why a round failed. The next one resumes from the saved progress.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("{0}")]

@@ -1,4 +1,4 @@
-//! From hints to looks: hints are taken from the bus, collected for each contact, and acknowledged once what they led to is in the log.
+//! From hints to looks: hints are taken from the bus, collected by contact, and acknowledged once what the look saw is in the log.
 
 mod in_flight;
 mod queue;
@@ -20,13 +20,13 @@ use crate::hint::Hint;
 use crate::look::connection::Connection;
 use crate::parking::{Failure, Undeliverable};
 
-/// Takes the hints of a location until it is time to stop, then finishes the looks in flight; what still waits goes back to the bus.
+/// Takes the hints of a location until it is time to stop, then finishes the looks in flight; hints still waiting return to the bus.
 pub(crate) async fn consume(context: Arc<Context>, connection: Arc<Connection>) -> anyhow::Result<()> {
     let settings = context.config.hints.clone();
     let stop = connection.stop.clone();
     let mut queue = Queue::new(settings.debounce, settings.contacts_in_flight_max.get());
     let mut looks = LooksInFlight::default();
-    // Room for one batch: what is not needed yet stays on the bus.
+    // Room for one batch: hints that are not needed yet stay on the bus.
     let (sender, mut batches) = mpsc::channel(1);
     let puller = tokio::spawn(pull(Arc::clone(&context), Arc::clone(&connection), sender, stop.clone()));
     let hold = hold_interval(context.config.bus.ack_wait);
@@ -36,7 +36,7 @@ pub(crate) async fn consume(context: Arc<Context>, connection: Arc<Connection>) 
             () = stop.cancelled() => break,
             batch = batches.recv(), if queue.waiting() < settings.waiting_max.get() => {
                 let Some(batch) = batch else { break };
-                sort(&context, &connection, batch, &mut queue).await;
+                enqueue(&context, &connection, batch, &mut queue).await;
             }
             Some(key) = looks.next_done() => queue.finish(&key),
             () = until(queue.next_due()) => {}
@@ -66,7 +66,7 @@ async fn pull(context: Arc<Context>, connection: Arc<Connection>, batches: mpsc:
             pulled = pull_until_error(&context, &connection, &batches, &stop) => pulled,
         };
         let Err(error) = pulled else { return };
-        tracing::warn!(%error, "no hints from the bus");
+        tracing::warn!(%error, "hints could not be taken from the bus");
         if !sleep(&stop, *context.config.retry.reconnect).await {
             return;
         }
@@ -88,8 +88,8 @@ async fn pull_until_error(
     }
 }
 
-/// Puts hints into the queue; settles at once those that lead nowhere.
-async fn sort(context: &Context, connection: &Connection, batch: Vec<Message>, queue: &mut Queue<HintMessage>) {
+/// Queues the hints, and acknowledges at once those that name no contact of this location.
+async fn enqueue(context: &Context, connection: &Connection, batch: Vec<Message>, queue: &mut Queue<HintMessage>) {
     let (mut unknown, mut unplaced) = (Vec::new(), Vec::new());
     for message in batch {
         let Ok(hint) = serde_json::from_slice::<Hint>(message.body()) else {
@@ -101,7 +101,7 @@ async fn sort(context: &Context, connection: &Connection, batch: Vec<Message>, q
         } else if let Some(key) = hint.key() {
             queue.push(key, HintMessage { message, hint }, Instant::now());
         } else {
-            // A note or an appointment without its contact: nothing finds it but the next look at that contact.
+            // A note or an appointment without its contact: only the next look at that contact finds it.
             unplaced.push(message);
         }
     }
@@ -109,7 +109,7 @@ async fn sort(context: &Context, connection: &Connection, batch: Vec<Message>, q
     acknowledge(&context.metrics, unplaced, "unplaced").await;
 }
 
-/// Parks a message that is not a hint. One that does not even name its location stays on the bus.
+/// Parks a message that is not a hint. If even its location is unknown, it stays on the bus.
 async fn park_unreadable(context: &Context, message: Message) {
     let delay = context.config.retry.longest;
     let is_parked = match message.location_id() {
@@ -129,6 +129,6 @@ async fn park_unreadable(context: &Context, message: Message) {
     context.metrics.hints(if is_parked { "parked" } else { "retried" }, 1);
     let settled = if is_parked { message.ack().await } else { message.nak(delay).await };
     if let Err(error) = settled {
-        tracing::debug!(%error, "a message comes again");
+        tracing::debug!(%error, "an unreadable message could not be settled and is redelivered");
     }
 }

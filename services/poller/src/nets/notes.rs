@@ -1,4 +1,4 @@
-//! The notes of every contact in turn: GHL lists them for one contact only.
+//! Looks at the notes of every contact in turn, since GHL lists notes only by contact.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::nets::compare::look_at;
 use crate::nets::error::Result;
 use crate::nets::scope::{Rounds, Scope};
 
-/// Looks at the notes that were not looked at for longest, at the pace that sees all of them within the configured time.
+/// Looks first at the notes that have not been looked at for longest, fast enough to see all within the configured time.
 pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::Result<()> {
     let settings = &context.config.sweep;
     let scope = Scope { context, connection, net: &Net::Sweep, in_flight_max: settings.contacts_in_flight_max.get() };
@@ -35,7 +35,7 @@ async fn look_at_notes(scope: Scope<'_>, after: &mut Option<NotesDue>) -> Result
     }
     let contacts = context.log.known().contacts_present(&connection.location_id).await?;
     let limit = batch_size(contacts, *settings.notes_interval, *settings.notes_within);
-    // Those seen within the last tenth of the time wait, even if no others are due.
+    // Notes seen within the last tenth of that time wait, even if no others are due.
     let age_min = SignedDuration::try_from(*settings.notes_within / 10).unwrap_or_default();
     let before = Timestamp::now().checked_sub(age_min).unwrap_or(Timestamp::MIN);
     let due = context.log.known().notes_due(&connection.location_id, before, after.as_ref(), limit).await?;
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batches_are_as_large_as_the_time_asks_for() {
+    fn batches_are_large_enough_to_see_all_notes_in_time() {
         let (minute, day) = (Duration::from_secs(60), Duration::from_secs(86_400));
         assert_eq!(batch_size(0, minute, day), 1);
         assert_eq!(batch_size(100, minute, day), 1);

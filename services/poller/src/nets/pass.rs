@@ -1,6 +1,6 @@
-//! A pass: everything of a kind, page by page, resumed where it stopped.
+//! A pass: all records of a kind, page by page, resumed where it stopped.
 //!
-//! - `walk`: follows a list to its end, and saves how far it has come
+//! - `walk`: follows a list to its end, and saves its progress
 //! - `page`: one page of contacts or tasks
 //! - `window`: one page of appointments, which GHL lists by calendar and time
 //! - `missing`: looks at what a complete pass did not show

@@ -18,11 +18,11 @@ pub(crate) struct Scope<'a> {
     pub(crate) context: &'a Context,
     pub(crate) connection: &'a Connection,
     pub(crate) net: &'a Net,
-    /// Looks at the same time.
+    /// How many looks may be in flight.
     pub(crate) in_flight_max: usize,
 }
 
-/// Records of which GHL lists those of a whole location.
+/// The kinds of records that GHL lists for a whole location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ListKind {
     Contacts,
@@ -31,7 +31,7 @@ pub(crate) enum ListKind {
 }
 
 impl ListKind {
-    /// Contacts first: records are compared with what is known of their contacts, and a contact that is gone takes its records along.
+    /// Contacts first: records are compared with what is known of their contacts, and when a contact is gone, so are its records.
     pub(crate) const ALL: [Self; 3] = [Self::Contacts, Self::Tasks, Self::Appointments];
 
     pub(crate) fn record_kind(self) -> RecordKind {
@@ -67,12 +67,12 @@ impl<'a> Scope<'a> {
         Request { contact_id, contact, records, net: self.net.clone(), traceparent: chassis::trace::traceparent() }
     }
 
-    /// Asks for a contact and everything that belongs to it.
+    /// A request for a contact and everything that belongs to it.
     pub(crate) fn whole(&self, contact_id: ContactId) -> Request {
         self.request(contact_id, ContactPart::Fetch, RecordParts::ALL)
     }
 
-    /// Asks whether a contact's records of a kind are as a list says.
+    /// A request that confirms what a list shows of a contact's records of a kind.
     pub(crate) fn confirmation(&self, contact_id: ContactId, kind: ListKind) -> Request {
         match kind {
             ListKind::Contacts => self.whole(contact_id),
@@ -85,11 +85,11 @@ impl<'a> Scope<'a> {
 /// The rounds of a net, one after another.
 pub(crate) struct Rounds<'a> {
     scope: Scope<'a>,
-    /// What a round does, for the log.
+    /// What a round is called in log messages.
     name: &'static str,
-    /// Ends a pause early.
+    /// Ends a pause early when notified.
     wake: Option<&'a Notify>,
-    /// Rounds in a row that failed.
+    /// How many rounds in a row have failed.
     failed: u32,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Rounds<'a> {
         connection.wait_until_askable(self.scope.stop()).await
     }
 
-    /// Pauses for as long as the round says, or until it is to be tried again.
+    /// Pauses for as long as the round says, or until a failed one is to be retried.
     pub(crate) async fn end(&mut self, round: Result<Duration>) {
         let Scope { context, connection, .. } = self.scope;
         let pause = match round {
@@ -117,7 +117,7 @@ impl<'a> Rounds<'a> {
             Err(error) => {
                 self.failed += 1;
                 let pause = error.delay(&context.problems, &context.config.retry, connection, self.failed);
-                tracing::warn!(location.id = %connection.location_id, %error, attempt = self.failed, "{} is tried again later", self.name);
+                tracing::warn!(location.id = %connection.location_id, %error, attempt = self.failed, "{} failed, trying again later", self.name);
                 pause
             }
         };
@@ -129,7 +129,7 @@ impl<'a> Rounds<'a> {
     }
 }
 
-/// Never, where there is nothing to be notified of.
+/// Never returns where there is nothing to be notified of.
 async fn notified(wake: Option<&Notify>) {
     match wake {
         Some(wake) => wake.notified().await,

@@ -1,4 +1,4 @@
-//! What neither hints nor the watch can see: a complete pass over contacts, tasks and appointments, from which alone it is concluded that
+//! Finds what neither hints nor the watch can see, by complete passes over contacts, tasks and appointments. Only such a pass proves that
 //! something is gone, has come back or was merged into another.
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::nets::error::Result;
 use crate::nets::pass::{PassEnd, end, look_at_missing, now, walk};
 use crate::nets::scope::{ListKind, Rounds, Scope};
 
-/// Passes again and again until it is time to stop. A pass that was stopped is resumed.
+/// Makes pass after pass until it is time to stop. A pass that was interrupted is resumed.
 pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::Result<()> {
     let scope = Scope { context, connection, net: &Net::Sweep, in_flight_max: context.config.sweep.contacts_in_flight_max.get() };
     let mut rounds = Rounds::new(scope, "the sweep", None);
@@ -24,7 +24,7 @@ pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::R
     Ok(())
 }
 
-/// Makes the passes that are due. Returns when to check again whether one is.
+/// Makes the passes that are due. Returns how long to wait before checking again.
 async fn sweep(scope: Scope<'_>) -> Result<Duration> {
     let Scope { context, connection, .. } = scope;
     let settings = &context.config.sweep;
@@ -52,7 +52,7 @@ async fn sweep(scope: Scope<'_>) -> Result<Duration> {
     Ok(pause)
 }
 
-/// How long until the next pass. The first one counts from the backfill; one that broke off is tried again sooner.
+/// How long until the next pass is due. For the first one the time counts from the backfill; after one that broke off it is shorter.
 async fn due_in(scope: Scope<'_>, kind: ListKind, pass: &Pass) -> Result<Duration> {
     let settings = &scope.context.config.sweep;
     let (last, complete) = match pass.ended_at {

@@ -1,5 +1,5 @@
-//! What the hints missed: contacts whose own update time has moved since they were last looked at; and tasks and appointments, which have
-//! no update time to search by, by their lists.
+//! Finds what the hints missed: contacts by searching for later update times, and tasks and appointments, which cannot be searched by
+//! update time, by comparing their lists.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -82,7 +82,7 @@ async fn watch_contacts(scope: Scope<'_>) -> Result<Duration> {
     Ok(*settings.interval)
 }
 
-/// Looks at every contact that the search shows, until all are in the log. Returns the time up to which every change has been seen.
+/// Compares every contact that the search shows, until all are in the log. Returns the time up to which every change has been seen.
 async fn search(scope: Scope<'_>, from: Timestamp, to: Timestamp, watermark: Timestamp) -> Result<Timestamp> {
     let Scope { context, connection, .. } = scope;
     let settings = &context.config.watch;
@@ -106,8 +106,8 @@ async fn search(scope: Scope<'_>, from: Timestamp, to: Timestamp, watermark: Tim
             None => return Ok(to),
             Some(next) if pages < settings.pages_max && cursors.insert(next.to_string()) => search.after = Some(next),
             Some(_) => {
-                // Too long for one round, or a cursor that came before: the next round begins where this one stopped.
-                tracing::warn!(location.id = %connection.location_id, pages, "a search for changes does not end");
+                // Too long for one round, or the cursor repeats: the next round begins where this one stopped.
+                tracing::warn!(location.id = %connection.location_id, pages, "search for changed contacts was cut short");
                 return Ok(reached);
             }
         }

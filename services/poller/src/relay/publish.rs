@@ -1,4 +1,4 @@
-//! From the log to the bus: what is appended is published, in order, and again after a crash in between.
+//! Publishes the events of the log to the bus, in order; after a crash some are published again.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use futures::StreamExt;
 use crate::context::Context;
 use crate::parking::{Failure, Parker, Undeliverable};
 
-/// Publishes until it is time to stop. A stop in the middle of a batch publishes it again later, under the same message ids.
+/// Publishes until it is time to stop. A batch that is interrupted is published again later, under the same message ids.
 pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result<()> {
     let mut appends = context.log.appends();
     while !stop.is_cancelled() {
         context.chassis.control().wait_while_paused(&stop).await;
         if let Err(error) = relay_all(&context, &stop).await {
-            tracing::warn!(%error, "events are not published yet");
+            tracing::warn!(%error, "publishing events failed, trying again later");
             if !sleep(&stop, *context.config.retry.reconnect).await {
                 break;
             }
@@ -80,7 +80,7 @@ async fn publish(context: &Context, location_id: &LocationId, batch: RelayBatch)
     Ok(())
 }
 
-/// The server's limit is below that of the settings: finds out which events exceed it.
+/// For when the server's size limit is below `relay.message_bytes_max`: parks the events that exceed it.
 async fn publish_singly(context: &Context, batch: &RelayBatch) -> anyhow::Result<usize> {
     let bytes_max = context.config.relay.message_bytes_max.get();
     let mut published = 0;
@@ -103,7 +103,7 @@ fn outgoing_of(bytes_max: usize, batch: &RelayBatch, event: &Stored) -> Result<O
     Ok(Outgoing { subject: subject(event), id: Some(batch.message_id(event)), traceparent: event.traceparent.clone(), body })
 }
 
-/// Deliveries and what operators did are only history; what happened in GHL is mapped.
+/// Only what happened in GHL is mapped. Deliveries and operators' actions are history.
 fn subject(event: &Stored) -> Subject {
     let contact_id = event.contact_id.as_ref();
     if event.type_name.starts_with("delivery.") || event.type_name.starts_with("operator.") {
@@ -113,7 +113,7 @@ fn subject(event: &Stored) -> Subject {
     }
 }
 
-/// Parks an event that cannot be published; those behind it go on.
+/// Parks an event that cannot be published, so that it does not hold up those behind it.
 async fn park(parker: &Parker, event: &Stored, reason: String) -> anyhow::Result<()> {
     let failure = Failure { reason, status: None, attempts: 1 };
     let undeliverable = Undeliverable {

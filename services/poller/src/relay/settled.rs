@@ -1,4 +1,5 @@
-//! The settled mark: how far everything has been mapped and written. When the bus has lost messages, the log is published again from there.
+//! The settled mark: the positions up to which everything is mapped and written. When the bus has lost messages, the log is published again
+//! from there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use eventlog::StreamState;
 use crate::context::Context;
 use crate::look::connection::Connections;
 
-/// The streams that carry work. Losing deliveries loses nothing that is not in the log.
+/// The streams that carry work. Deliveries are not among them: nobody works on them, and the log has them.
 const WATCHED: [Stream; 3] = [Stream::Hints, Stream::Events, Stream::Intents];
 
 /// The next settled mark: its positions are settled once both consumers have passed what was in their streams when it was made.
@@ -35,7 +36,7 @@ pub(crate) async fn run(context: Arc<Context>, connections: Arc<Connections>, st
     while sleep(&stop, *context.config.settled.interval).await {
         match check_and_advance(&context, &connections, std::mem::take(&mut mark)).await {
             Ok(next) => mark = next,
-            Err(error) => tracing::warn!(%error, "the settled mark is not updated"),
+            Err(error) => tracing::warn!(%error, "the settled mark could not be updated"),
         }
     }
     Ok(())
@@ -43,7 +44,7 @@ pub(crate) async fn run(context: Arc<Context>, connections: Arc<Connections>, st
 
 async fn check_and_advance(context: &Context, connections: &Connections, mark: Mark) -> anyhow::Result<Mark> {
     if look_for_loss(context, connections).await? {
-        // What was passed in a lost stream says nothing about the present one.
+        // Sequence numbers of a lost stream mean nothing in the new one.
         return Ok(Mark::None);
     }
     advance(context, connections, mark).await
@@ -52,7 +53,7 @@ async fn check_and_advance(context: &Context, connections: &Connections, mark: M
 async fn advance(context: &Context, connections: &Connections, mark: Mark) -> anyhow::Result<Mark> {
     match mark {
         Mark::None => {
-            // Positions first: events published in between may be waited for without need, but none is missed.
+            // Positions first: events published in between may be waited for unnecessarily, but none is missed.
             let positions = context.log.relay().positions().await?;
             let events = context.bus.stream_seen(Stream::Events).await?.last_sequence;
             Ok(Mark::Mapping { positions, events })
@@ -62,7 +63,7 @@ async fn advance(context: &Context, connections: &Connections, mark: Mark) -> an
             Ok(Mark::Writing { positions, intents })
         }
         Mark::Writing { positions, intents } if has_passed(&context.bus, Stream::Intents, intents).await? => {
-            // A bus that was emptied just now has no backlog either.
+            // A bus that was emptied just now has no backlog either, so it is checked for losses first.
             if !look_for_loss(context, connections).await? {
                 context.log.relay().save_settled(&positions).await?;
             }
@@ -72,13 +73,13 @@ async fn advance(context: &Context, connections: &Connections, mark: Mark) -> an
     }
 }
 
-/// A consumer's ack floor stays behind messages that are not its own, such as those of another lane. An empty backlog proves as much.
+/// A consumer's ack floor stays below messages of other consumers, such as those of another lane. An empty backlog proves the same.
 async fn has_passed(bus: &Bus, stream: Stream, sequence: u64) -> Result<bool, bus::Error> {
     Ok(bus.ack_floor(stream).await? >= sequence || bus.backlog(stream).await? == 0)
 }
 
-/// Compares the streams with what is remembered of them; true when one has lost something. Then everything since the settled mark is
-/// published again, and after a loss of hints every contact is looked at again.
+/// Compares the streams with what is remembered of them; true when one has lost messages. In that case everything since the settled mark
+/// is published again, and if hints were lost, every contact is looked at again.
 async fn look_for_loss(context: &Context, connections: &Connections) -> anyhow::Result<bool> {
     let mut seen = Vec::new();
     for stream in WATCHED {
@@ -90,7 +91,7 @@ async fn look_for_loss(context: &Context, connections: &Connections) -> anyhow::
                 context.bus.stream_seen(stream).await?
             }
         };
-        // The log keeps microseconds.
+        // The database stores microseconds.
         let created_at = jiff::Timestamp::from_microsecond(now.created_at.as_microsecond())?;
         let now = StreamState { created_at, last_sequence: now.last_sequence };
         seen.push((stream, now, context.log.relay().stream(stream.name()).await?));
@@ -103,7 +104,7 @@ async fn look_for_loss(context: &Context, connections: &Connections) -> anyhow::
     if !lost.is_empty() {
         start_over(context, connections, &lost).await?;
     }
-    // Remembered last: after a stop in between, this starts over once more.
+    // Saved last: after a crash in between, the loss is found again.
     for (stream, now, remembered) in seen {
         if remembered != Some(now) {
             context.log.relay().remember_stream(stream.name(), &now).await?;
@@ -118,7 +119,7 @@ fn has_lost(remembered: &StreamState, now: &StreamState) -> bool {
 
 async fn start_over(context: &Context, connections: &Connections, lost: &[Stream]) -> anyhow::Result<()> {
     for stream in lost {
-        tracing::warn!(stream = stream.name(), "the bus has lost messages, publishing again");
+        tracing::warn!(stream = stream.name(), "the bus has lost messages, publishing again from the settled mark");
         context.metrics.stream_lost();
     }
     context.log.relay().rewind().await?;
@@ -138,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_that_is_younger_or_shorter_has_lost_something() {
+    fn a_stream_that_is_newer_or_shorter_than_remembered_has_lost_messages() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let remembered = StreamState { created_at: at(100), last_sequence: 50 };
         assert!(!has_lost(&remembered, &StreamState { created_at: at(100), last_sequence: 50 }));

@@ -1,4 +1,4 @@
-//! Answers in the types of the gRPC API.
+//! Converts answers to the types of the gRPC API.
 
 use eventlog::{Backfill, Coverage, Credential, CredentialOwner};
 use ghl::Spending;

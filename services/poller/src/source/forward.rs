@@ -1,4 +1,4 @@
-//! What only the holder of a location's lease may answer is forwarded to it, once.
+//! Forwards calls to the holder of a location's lease when only it may answer them. A call is forwarded once at most.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::source::refusal::status_of_log;
 /// Marks a forwarded call, which is not forwarded again.
 const FORWARDED: &str = "mirror-passed-on";
 
-/// A client of the replica that looks after a location.
+/// A client of the replica that holds a location's lease.
 ///
 /// # Errors
-/// `Unavailable`, with what to do: no replica does now, it cannot be reached, or the call was forwarded already.
+/// `Unavailable`, with what to do: no replica holds it now, it cannot be reached, or the call was forwarded already.
 pub(super) async fn holder(
     leases: &Leases,
     location_id: &LocationId,

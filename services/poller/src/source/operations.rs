@@ -1,4 +1,4 @@
-//! What can be called at GHL.
+//! Lists the operations of GHL that can be called.
 
 use proto::source::v1 as api;
 

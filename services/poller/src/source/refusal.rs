@@ -1,4 +1,4 @@
-//! Failures as codes and sentences that a person can act on.
+//! Converts failures to gRPC statuses with messages that a person can act on.
 
 use tonic::Status;
 

@@ -1,4 +1,4 @@
-//! Parity: GHL is read again and compared with what the log says, field by field.
+//! Reads GHL again and compares it with the log, field by field.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use crate::source::refusal::status_of_log;
 
 type Answer = Result<api::VerifySourceResponse, Status>;
 
-/// Contacts that are read from the log at once.
+/// How many contacts are read from the log at once.
 const CONTACTS_PER_READ: u32 = 200;
 
-/// One comparison, and how far it is.
+/// A comparison and its progress.
 struct Comparison {
     context: Arc<Context>,
     connection: Arc<Connection>,
@@ -34,10 +34,10 @@ struct Comparison {
     differing: u64,
 }
 
-/// Compares one contact or all. Ends when nobody listens any more, and with an error when another replica takes the location over.
+/// Compares one contact or all. Ends when the caller hangs up, and with an error when another replica takes the location over.
 pub(super) fn verify(context: Arc<Context>, connection: Arc<Connection>, contact: Option<ContactId>) -> ReceiverStream<Answer> {
     let (answers, receiver) = mpsc::channel(16);
-    // One contact is asked for at once, since a person waits for it; all of them at the pace of a sweep.
+    // One contact is asked for immediately, since a person waits for it; all of them at the pace of a sweep.
     let net = if contact.is_some() { Net::Operator { who: "verify".to_owned() } } else { Net::Sweep };
     tokio::spawn(async move {
         let (stop, listening) = (connection.stop.clone(), answers.clone());
@@ -77,7 +77,7 @@ impl Comparison {
         let mut after: Option<ContactId> = None;
         loop {
             let (known, location_id) = (self.context.log.known(), &self.connection.location_id);
-            // Nothing was asked for after the end of time, so these are all contacts.
+            // No contact was seen later than `Timestamp::MAX`, so these are all contacts.
             let contacts =
                 known.unseen_contacts(location_id, Timestamp::MAX, after.as_ref(), CONTACTS_PER_READ).await.map_err(status_of_log)?;
             let Some(last) = contacts.last() else { return Ok(()) };
@@ -130,8 +130,8 @@ impl Comparison {
     }
 }
 
-/// What differs in one contact. A difference counts if it is still there after a while: a change may be on its way. An erased contact is
-/// not asked for: the log is meant to know nothing of it.
+/// What differs in one contact. A difference counts only if it persists for a while, since a change may still be on its way. An erased
+/// contact is not asked for: the log is meant to know nothing of it.
 async fn compare(
     context: &Context,
     connection: &Connection,
@@ -163,7 +163,7 @@ async fn differences(context: &Context, connection: &Connection, net: &Net, cont
         }
         attempt += 1;
     };
-    // The log is read after GHL, so that what was appended meanwhile is in it.
+    // The log is read after GHL, so that it has what was appended meanwhile.
     let known = context.log.known().of(&connection.location_id, std::slice::from_ref(contact_id)).await.map_err(status_of_log)?;
     Ok(domain::observe(&known.get(contact_id).cloned().unwrap_or_default(), &seen).drafts)
 }

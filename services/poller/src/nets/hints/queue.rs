@@ -1,5 +1,5 @@
-//! Which contact of a location is looked at next: hints with the same key are collected for a while and answered by one look, and no key is
-//! looked at twice at the same time.
+//! Which contact of a location is looked at next: hints with the same key are collected for a while and answered by one look, and there is
+//! at most one look for a key at a time.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub(super) struct Queue<T> {
     debounce: Duration,
     in_flight_max: usize,
     batches: HashMap<HintKey, Batch<T>>,
-    /// The batches whose key is not being looked at now.
+    /// The batches whose key is not in flight.
     due: BTreeMap<Due, HintKey>,
     in_flight: HashSet<HintKey>,
     waiting: usize,
@@ -38,7 +38,7 @@ impl<T> Queue<T> {
         self.received += 1;
         self.waiting += 1;
         if let Some(batch) = self.batches.get_mut(&key) {
-            // The first hint sets the time, so that a contact that changes all the time is looked at nevertheless.
+            // The first hint sets the due time, so that a contact that changes all the time is still looked at.
             batch.hints.push(hint);
             return;
         }
@@ -68,7 +68,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// When to call `start` again, if nothing else happens before.
+    /// When the next batch is due; none while there is none, or no room for one.
     pub(super) fn next_due(&self) -> Option<Instant> {
         if self.in_flight.len() >= self.in_flight_max {
             return None;
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn hints_for_one_contact_become_one_look_after_the_first_has_waited() {
+    fn hints_for_one_contact_become_one_look_when_the_first_is_due() {
         let now = Instant::now();
         let mut queue = Queue::new(DEBOUNCE, 10);
         for (number, after) in [0_u64, 300, 499].into_iter().enumerate() {
@@ -116,13 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_that_is_being_looked_at_is_looked_at_again_afterwards() {
+    fn hints_that_arrive_during_a_look_lead_to_another_one() {
         let now = Instant::now();
         let mut queue = Queue::new(Duration::ZERO, 10);
         queue.push(key("c"), 1, now);
         assert_eq!(started(&mut queue, now), [[1]]);
         queue.push(key("c"), 2, now);
-        assert!(started(&mut queue, now).is_empty(), "never twice at a time");
+        assert!(started(&mut queue, now).is_empty(), "a key is in flight only once");
         queue.finish(&key("c"));
         assert_eq!(started(&mut queue, now), [[2]]);
         queue.finish(&key("c"));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_contacts_are_looked_at_at_the_same_time() {
+    fn looks_in_flight_are_limited() {
         let now = Instant::now();
         let mut queue = Queue::new(Duration::ZERO, 2);
         for number in 0..5 {

@@ -1,4 +1,4 @@
-//! What is done for hints with the same key: one look, after which all of them are settled.
+//! Handles hints with the same key: one look, after which all of them are acknowledged or returned to the bus.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ enum Outcome {
     Retry(Duration),
 }
 
-/// Short enough that the bus never takes back a hint which is still wanted.
+/// How often held hints are extended: often enough that the bus does not redeliver them meanwhile.
 pub(super) fn hold_interval(ack_wait: Duration) -> Duration {
     ack_wait / 3
 }
@@ -42,7 +42,7 @@ pub(super) fn hold_interval(ack_wait: Duration) -> Duration {
 pub(super) async fn extend(hints: impl Iterator<Item = &HintMessage>) {
     for hint in hints {
         if let Err(error) = hint.message.extend().await {
-            tracing::debug!(%error, "a hint may come twice");
+            tracing::debug!(%error, "a hint could not be extended and may be redelivered");
             return;
         }
     }
@@ -54,7 +54,7 @@ pub(super) async fn acknowledge(metrics: &Metrics, messages: Vec<Message>, outco
     }
     metrics.hints(outcome, messages.len());
     if let Err(error) = bus::ack_all(messages).await {
-        tracing::debug!(%error, "hints may come again");
+        tracing::debug!(%error, "hints could not be acknowledged and may be redelivered");
     }
 }
 
@@ -94,7 +94,7 @@ async fn settle(context: &Context, connection: &Connection, key: &HintKey, hints
             context.metrics.hints("retried", hints.len());
             for hint in hints {
                 if let Err(error) = hint.message.nak(delay).await {
-                    tracing::debug!(%error, "a hint comes again when the bus notices");
+                    tracing::debug!(%error, "a hint could not be returned; it is redelivered after ack_wait");
                 }
             }
         }
@@ -140,7 +140,7 @@ async fn give_up_or_retry(
     match verdict(error, attempt, &context.config.retry) {
         Verdict::Done => Outcome::Done("looked"),
         Verdict::Retry(delay) => {
-            tracing::warn!(%error, attempt, "looking again later");
+            tracing::warn!(%error, attempt, "look failed, trying again later");
             Outcome::Retry(delay)
         }
         Verdict::Park(reason) => {
@@ -148,7 +148,7 @@ async fn give_up_or_retry(
             match context.parker.park_look(&connection.location_id, contact_id, failure, traceparent).await {
                 Ok(()) => Outcome::Done("parked"),
                 Err(error) => {
-                    tracing::warn!(%error, "not parked yet");
+                    tracing::warn!(%error, "parking failed, trying again later");
                     Outcome::Retry(*context.config.retry.reconnect)
                 }
             }
@@ -156,14 +156,14 @@ async fn give_up_or_retry(
     }
 }
 
-/// Saves when the last webhooks came, and counts how long they took. Losing one such note does no harm.
+/// Saves when the last webhooks were received, and measures how long they took. Losing one such record does no harm.
 async fn note_appended(known: &KnownRecords, metrics: &Metrics, location_id: &LocationId, hints: &[HintMessage]) {
     let webhooks = || hints.iter().filter(|hint| matches!(hint.hint.net, Net::Webhook { .. }));
     let kinds = webhooks().map(|hint| hint.hint.record.as_ref().map_or(RecordKind::Contact, |(kind, _)| *kind)).collect();
     if let Some(last) = webhooks().filter_map(|hint| hint.hint.received_at).max()
         && let Err(error) = known.note_webhooks(location_id, &kinds, last).await
     {
-        tracing::debug!(%error, "the time of the last webhook is not saved");
+        tracing::debug!(%error, "the time of the last webhook could not be saved");
     }
     for received_at in hints.iter().filter_map(|hint| hint.hint.received_at) {
         let waited = Timestamp::now().duration_since(received_at);
@@ -171,8 +171,8 @@ async fn note_appended(known: &KnownRecords, metrics: &Metrics, location_id: &Lo
     }
 }
 
-/// The contact of a task. Where GHL's search does not show it, a later look finds the task: by another hint, or when the contact's own
-/// update time moves.
+/// The contact of a task. If GHL's search does not show the task, a later look finds it: after another hint, or when the contact's own
+/// update time changes.
 async fn owner(config: &Config, connection: &Connection, task: &RecordId, attempt: u32) -> Result<Option<ContactId>, Duration> {
     let rows_max = config.hints.task_search_rows;
     if rows_max == 0 {
@@ -185,7 +185,7 @@ async fn owner(config: &Config, connection: &Connection, task: &RecordId, attemp
             Verdict::Done | Verdict::Park(_) => Ok(None),
         },
         Err(error) => {
-            tracing::warn!(location.id = %connection.location_id, %error, "the search for a task's contact failed");
+            tracing::warn!(location.id = %connection.location_id, %error, "search for the contact of a task failed");
             Ok(None)
         }
     }

@@ -1,4 +1,4 @@
-//! What a complete pass did not show.
+//! Looks at what a complete pass did not show.
 
 use domain::{ContactId, Record, RecordId};
 use jiff::Timestamp;
@@ -9,10 +9,10 @@ use crate::nets::error::Result;
 use crate::nets::pass::walk::Complete;
 use crate::nets::scope::{ListKind, Scope};
 
-/// Records that are read from the log at once to see which are missing.
+/// How many missing records are read from the log at once.
 const UNSEEN_PER_READ: u32 = 500;
 
-/// Looks at what the log knows as present and a complete list did not show. Not being listed is only a reason to look: the look says
+/// Looks at what is present in the log but was missing from a complete list. Being missing is only a reason to look: the look shows
 /// whether it is gone.
 pub(crate) async fn look_at_missing(scope: Scope<'_>, kind: ListKind, complete: &Complete, range: AppointmentRange) -> Result<()> {
     match kind {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_outside_of_the_windows_is_not_missed() {
+    fn appointments_outside_of_the_range_are_not_missing() {
         let since: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let range = AppointmentRange { past: SignedDuration::from_hours(1), future: SignedDuration::from_hours(1) };
         let listed = |at: &str| {

@@ -10,12 +10,12 @@ use crate::nets::error::Result;
 use crate::nets::scope::{ListKind, Scope};
 
 pub(super) struct Page {
-    /// Rows that count as seen.
+    /// How many rows count as seen.
     pub(super) seen: u64,
     pub(super) total: Option<u64>,
     /// Whether every row could be read.
     pub(super) whole: bool,
-    /// Where the next page begins; none when nothing follows.
+    /// The cursor of the next page; none when this was the last.
     pub(super) next: Option<Value>,
 }
 
@@ -30,7 +30,7 @@ pub(super) async fn page_of_contacts(scope: Scope<'_>, pass: &Pass) -> Result<Pa
     context.metrics.unreadable_rows(list.unreadable);
     let given = list.rows.len() + list.unreadable;
     compare::contacts(scope, list.rows, &answer_id).await?;
-    // Only an empty page is the end, not a short one.
+    // Only an empty page marks the end, not a short one.
     let next = list.next.filter(|_| given > 0);
     Ok(Page { seen: given as u64, total: list.total, whole: list.unreadable == 0, next })
 }
@@ -47,7 +47,7 @@ pub(super) async fn page_of_tasks(scope: Scope<'_>, pass: &Pass) -> Result<Page>
     context.metrics.unreadable_rows(list.unreadable);
     let given = list.given as u64;
     compare::records(scope, ListKind::Tasks, list.rows, &answer_id).await?;
-    // Rows that vanish before the next page is asked for move those behind them up. Pages overlap, so that none of these is skipped.
+    // Rows that vanish before the next page is read shift those behind them. Pages overlap, so that none of these is skipped.
     let overlap = if given >= u64::from(settings.page_rows.get()) { settings.overlap_rows.min(given.saturating_sub(1)) } else { 0 };
     let next = (given > 0).then(|| json!(skip + given - overlap));
     Ok(Page { seen: given - overlap, total: list.total, whole: list.whole, next })

@@ -12,20 +12,20 @@ use crate::nets::pass::page::{Page, page_of_contacts, page_of_tasks};
 use crate::nets::pass::window::window_of_appointments;
 use crate::nets::scope::{ListKind, Scope};
 
-/// How a pass came to its end.
+/// How a pass ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum PassEnd {
     Complete(Complete),
-    /// It could not be followed to its end, or not every row could be read: what it did not show may still be there.
+    /// The list could not be followed to its end, or a row could not be read: what it did not show may still exist.
     BrokenOff,
-    /// Another pass was asked for meanwhile, which replaces it.
+    /// A new pass was requested meanwhile and replaces it.
     Superseded,
 }
 
-/// A list that was followed from its beginning to its end. Only `walk` makes it: without it nothing counts as missing.
+/// Proof that a list was followed from its beginning to its end. Only `walk` makes one: without it nothing counts as missing.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Complete {
-    /// When its first page was asked for: whatever is there has been seen since.
+    /// When its first page was asked for: whatever exists has been seen since.
     pub(super) since: Timestamp,
 }
 
@@ -58,12 +58,12 @@ pub(crate) async fn walk(scope: Scope<'_>, kind: ListKind, since: Timestamp, ran
                     return Ok(PassEnd::Superseded);
                 }
             }
-            // The cursor came before: GHL's list leads in a circle.
+            // The cursor repeats: GHL's list loops.
             Some(_) => return Ok(PassEnd::BrokenOff),
             None if pass.total.is_none_or(|total| pass.seen >= total) => {
                 return Ok(if whole { PassEnd::Complete(Complete { since }) } else { PassEnd::BrokenOff });
             }
-            // An empty page, though rows should follow: it is asked for again.
+            // The page is empty though more rows should follow: it is requested again.
             None if empty_pages < settings.empty_pages_max => {
                 empty_pages += 1;
                 if !sleep(scope.stop(), settings.empty_page_pause).await {
@@ -85,7 +85,7 @@ async fn page(scope: Scope<'_>, kind: ListKind, pass: &Pass, since: Timestamp, r
     }
 }
 
-/// Saves how far a pass has come; false when another one was asked for meanwhile. A backfill's progress is saved for people to see, too.
+/// Saves the progress of a pass; false when a new one was requested meanwhile. A backfill's progress is also saved for the status.
 async fn save(scope: Scope<'_>, kind: ListKind, pass: &Pass) -> Result<bool> {
     let Scope { context, connection, .. } = scope;
     context.log.passes().save(&connection.location_id, scope.net.as_str(), kind.record_kind(), pass).await?;
@@ -106,7 +106,7 @@ async fn save(scope: Scope<'_>, kind: ListKind, pass: &Pass) -> Result<bool> {
     Ok(is_current)
 }
 
-/// Saves that a pass has come to its end.
+/// Saves that a pass has ended.
 pub(crate) async fn end(scope: Scope<'_>, kind: ListKind, ended: &PassEnd) -> Result<()> {
     let Scope { context, connection, net, .. } = scope;
     let (location_id, net, kind) = (&connection.location_id, net.as_str(), kind.record_kind());

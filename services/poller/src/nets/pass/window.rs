@@ -13,14 +13,14 @@ use crate::nets::error::Result;
 use crate::nets::pass::page::Page;
 use crate::nets::scope::{ListKind, Scope};
 
-/// A window that holds too much for one answer is halved, but not below a minute.
+/// The minimum length in milliseconds. A window whose appointments exceed one answer is halved, but not below a minute.
 const LENGTH_MIN: i64 = 60_000;
 
 /// The next window: a time span of a calendar.
 #[derive(Serialize, Deserialize)]
 struct Cursor {
     calendar: String,
-    /// Milliseconds after the instant that the pass counts from; negative before it.
+    /// Milliseconds after the start of the pass; negative before it.
     from: i64,
     length: i64,
 }
@@ -34,7 +34,7 @@ pub(super) async fn window_of_appointments(scope: Scope<'_>, pass: &Pass, since:
         |calendar: &str| calendar_after(&calendars, calendar).map(|calendar| Cursor { calendar, from: first, length: length_max });
     let cursor = match saved {
         Some(cursor) if calendars.contains(&cursor.calendar) => Some(cursor),
-        // The calendar is gone, or the pass begins.
+        // The calendar is gone, or this is the first page of the pass.
         saved => first_after(saved.as_ref().map_or("", |cursor| cursor.calendar.as_str())),
     };
     let Some(cursor) = cursor else { return Ok(Page { seen: 0, total: None, whole: true, next: None }) };
@@ -76,7 +76,7 @@ fn bounds(from: i64, length: i64, since: Timestamp, range: AppointmentRange) -> 
     let within = |offset: i64| since.checked_add(SignedDuration::from_millis(offset.min(future))).unwrap_or(Timestamp::MAX);
     let end = from.saturating_add(length);
     let more = end < future;
-    // Both ends are part of a window.
+    // GHL includes both ends of a window.
     (within(from), within(if more { end - 1 } else { end }), more)
 }
 
