@@ -1,4 +1,4 @@
-//! A GHL with one location: contacts with tasks, notes and appointments, a search, and failures on request.
+//! A fake GHL with one location: contacts with tasks, notes and appointments, a search, and failures on request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -23,25 +23,25 @@ pub(crate) struct World {
     pub(crate) contacts: BTreeMap<String, Value>,
     /// By contact and part: `tasks`, `notes`, `events`.
     pub(crate) parts: BTreeMap<(String, &'static str), Vec<Value>>,
-    /// Paths that begin so answer with this status.
+    /// Requests whose path begins with the key are answered with this status.
     pub(crate) failing: BTreeMap<String, u16>,
     pub(crate) users: BTreeMap<String, String>,
     pub(crate) asked: Vec<String>,
-    /// Rows a search gives at most, whatever was asked for.
+    /// The maximum number of rows of a search, whatever was asked for.
     pub(crate) rows_max: Option<usize>,
-    /// The search gives this cursor with every page.
+    /// Whether the search gives the same cursor with every page.
     pub(crate) stuck_cursor: bool,
-    /// The search gives an empty page once, for this number of rows before it.
+    /// The search gives an empty page once, after this number of rows.
     pub(crate) empty_page_at: Option<usize>,
     /// Contacts that no search shows.
     pub(crate) hidden: BTreeSet<String>,
-    /// What a search still shows of contacts, though it is no more so.
+    /// Outdated contacts that a search still shows.
     pub(crate) stale: BTreeMap<String, Value>,
     pub(crate) calendars: Vec<String>,
 }
 
 impl Agency {
-    /// Starts to answer; gives its address.
+    /// Starts the server; returns its address.
     pub(crate) async fn start(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -86,7 +86,7 @@ impl Agency {
         self.world().failing.insert(path.to_owned(), status);
     }
 
-    /// How often a path that begins so was asked for.
+    /// How many requests had a path that begins with this.
     pub(crate) fn asked(&self, path: &str) -> usize {
         self.world().asked.iter().filter(|asked| asked.starts_with(path)).count()
     }
@@ -150,7 +150,7 @@ impl World {
         self.parts.get(&(id.to_owned(), part)).cloned().unwrap_or_default()
     }
 
-    /// Everybody's records of a part, with whose they are.
+    /// The records of a part of all contacts, each with its contact's id.
     fn all(&self, wanted: &str) -> Vec<Value> {
         let of = |((contact, part), rows): (&(String, &'static str), &Vec<Value>)| {
             let owned = |row: &Value| {

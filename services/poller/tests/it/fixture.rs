@@ -1,4 +1,4 @@
-//! A poller with a PostgreSQL, a nats-server and an agency of its own.
+//! Runs a poller with its own PostgreSQL, nats-server and fake GHL.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -19,10 +19,10 @@ use tokio::task::JoinHandle;
 
 use crate::agency::{Agency, LOCATION};
 
-/// Longer than `ack_wait`: what was on its way when a server died comes again after it.
+/// Longer than `ack_wait`: messages in flight when a server died are redelivered after it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) struct Fixture {
+pub(crate) struct PollerFixture {
     pub(crate) nats: Nats,
     pub(crate) nats_data: PathBuf,
     pub(crate) log: EventLog,
@@ -43,8 +43,8 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    /// Sends a webhook to this one.
-    pub(crate) async fn send(&mut self, fixture: &Fixture, kind: &str, fields: Value) -> u16 {
+    /// Sends a webhook to this replica.
+    pub(crate) async fn send(&mut self, fixture: &PollerFixture, kind: &str, fields: Value) -> u16 {
         fixture.send_to(&self.http, kind, fields).await
     }
 
@@ -60,11 +60,11 @@ pub(crate) struct Ghl {
     pub(crate) location_id: String,
     /// Empty: the location is not listed.
     pub(crate) token: String,
-    /// Of the key that signs its webhooks.
+    /// The public key that its webhooks are signed with.
     pub(crate) pem: String,
 }
 
-/// What the agency's webhooks are signed with.
+/// The key that the agency's webhooks are signed with.
 fn key() -> SigningKey {
     SigningKey::from_bytes(&[3; 32])
 }
@@ -77,7 +77,7 @@ pub(crate) fn who(id: &str) -> ContactId {
     ContactId::new(id).unwrap()
 }
 
-/// Waits until something is there.
+/// Polls until there is a result.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
@@ -89,7 +89,7 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut
     }
 }
 
-impl Fixture {
+impl PollerFixture {
     /// Starts a poller over what the agency holds. `more` is added to its settings.
     pub(crate) async fn start(name: &str, agency: Agency, more: &str) -> Self {
         let pem = key().verifying_key().to_public_key_pem(Default::default()).unwrap();
@@ -99,7 +99,7 @@ impl Fixture {
 
     /// Starts a poller over any GHL.
     pub(crate) async fn start_over(name: &str, ghl: Ghl, more: &str) -> Self {
-        // The one that is first decides, and all of them decide the same.
+        // Only the first test of the process installs it; they all choose the same one.
         rustls::crypto::ring::default_provider().install_default().ok();
         let postgres = PostgresSettings { data: embedded::scratch(&format!("{name}-postgres")), ..PostgresSettings::default() };
         let postgres = Postgres::start(postgres).await.unwrap();
@@ -157,7 +157,7 @@ impl Fixture {
         eventlog::Settings { url, ..eventlog::Settings::default() }
     }
 
-    /// Ends the poller without notice.
+    /// Aborts the poller.
     pub(crate) fn kill(&self) {
         self.running.abort();
     }
@@ -168,7 +168,7 @@ impl Fixture {
         (&mut self.running).await.unwrap().unwrap();
     }
 
-    /// Stops what the poller ran on, when it has ended before.
+    /// Stops the servers of a poller that has ended already.
     pub(crate) async fn close(self) {
         self.nats.stop().await.unwrap();
         if let Some(postgres) = self.postgres {
@@ -193,19 +193,19 @@ impl Fixture {
         }
     }
 
-    /// Ends PostgreSQL without notice; gives what `revive_postgres` needs.
+    /// Kills PostgreSQL; returns the settings for `revive_postgres`.
     pub(crate) async fn kill_postgres(&mut self) -> PostgresSettings {
         let mut postgres = self.postgres.take().unwrap();
         postgres.kill().await;
         PostgresSettings { data: postgres.data().to_owned(), port: Some(postgres.port()), ..PostgresSettings::default() }
     }
 
-    /// Starts it again on the same port, over the same data.
+    /// Starts PostgreSQL again on the same port, over the same data.
     pub(crate) async fn revive_postgres(&mut self, settings: PostgresSettings) {
         self.postgres = Some(Postgres::start(settings).await.unwrap());
     }
 
-    /// Ends nats-server without notice and starts another on the same port, with an empty store.
+    /// Kills nats-server and starts another on the same port, with an empty store.
     pub(crate) async fn wipe_nats(&mut self) {
         let port = self.nats.port();
         self.nats.kill().await;
@@ -222,7 +222,7 @@ impl Fixture {
         eventually("ready", || async { self.ready().await.then_some(()) }).await;
     }
 
-    /// Sends a body with a good signature; gives the status.
+    /// Sends a body with a valid signature; returns the status.
     pub(crate) async fn send_raw(&self, body: Vec<u8>) -> u16 {
         let signature = signature(&body);
         self.post(body, Some(("X-GHL-Signature", &signature))).await
@@ -257,7 +257,7 @@ impl Fixture {
         Ok(events.into_iter().rev().map(|event| event.type_name).collect())
     }
 
-    /// Waits until these have happened, in whatever order.
+    /// Waits until the contact has exactly these events, in any order.
     pub(crate) async fn until_history(&self, contact: &str, wanted: &[&str]) {
         let mut wanted = wanted.to_vec();
         wanted.sort_unstable();
@@ -274,7 +274,7 @@ impl Fixture {
         eventually("backfilled", || async { self.log.passes().progress(&here()).await.unwrap().backfill.finished_at }).await;
     }
 
-    /// What `status` says that a person must do.
+    /// The figure `to_mend` of the status: what a person must do.
     pub(crate) async fn to_mend(&self) -> String {
         let mut control = ControlClient::connect(self.grpc.clone()).await.unwrap();
         let mut request = tonic::Request::new(StatusRequest {});
@@ -283,7 +283,7 @@ impl Fixture {
         status.figures.get("to_mend").cloned().unwrap_or_default()
     }
 
-    /// One line of the metrics; `label` is one after that of the service.
+    /// The value of one metric; `label` is the label after that of the service.
     pub(crate) async fn metric(&self, name: &str, label: &str) -> Option<f64> {
         let name = format!("mirror_poller_{name}{{service=\"poller\",{label}}}");
         let text = reqwest::get(format!("{}/metrics", self.http)).await.unwrap().text().await.unwrap();

@@ -1,4 +1,4 @@
-//! The poller against real PostgreSQL and nats-server and a small GHL that does what it is told.
+//! The poller against a real PostgreSQL and nats-server and a scripted fake of GHL.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail like tests")]
 
 mod agency;

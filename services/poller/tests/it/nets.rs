@@ -1,21 +1,21 @@
-//! What polling sees without any webhook, and that what is in the log reaches the bus.
+//! What polling finds without any webhook, and that the events of the log reach the bus.
 
 use bus::{Bus, Stream};
 use serde_json::json;
 
 use crate::agency::Agency;
-use crate::fixture::{Fixture, eventually, here};
+use crate::fixture::{PollerFixture, eventually, here};
 
 const FAST: &str = "watch.interval = \"50ms\"\nwatch.overlap = \"100000h\"\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backfill_looks_at_everyone_whatever_the_length_of_a_page() {
+async fn a_backfill_looks_at_every_contact_whatever_the_page_size() {
     let agency = Agency::default();
     for number in 0..25 {
         agency.put(&format!("c-{number}"), number);
     }
     agency.world().rows_max = Some(4);
-    let fixture = Fixture::start("backfill", agency.clone(), "backfill.page_rows = 10").await;
+    let fixture = PollerFixture::start("backfill", agency.clone(), "backfill.page_rows = 10").await;
     fixture.until_backfilled().await;
     let head = fixture.log.locations().list().await.unwrap()[0].head;
     assert_eq!(head, 75);
@@ -26,7 +26,7 @@ async fn a_backfill_looks_at_everyone_whatever_the_length_of_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_calendar_that_holds_more_than_one_answer_is_read_in_shorter_spans() {
+async fn a_calendar_too_full_for_one_answer_is_read_in_shorter_spans() {
     let agency = Agency::default();
     agency.put("c-1", 1);
     agency.world().calendars = vec!["cal-1".to_owned(), "cal-2".to_owned()];
@@ -35,7 +35,7 @@ async fn a_calendar_that_holds_more_than_one_answer_is_read_in_shorter_spans() {
         json!({"id": format!("a-{number}"), "calendarId": "cal-1", "title": "Lunch", "startTime": at, "endTime": at})
     });
     agency.world().parts.insert(("c-1".to_owned(), "events"), meetings.collect());
-    let fixture = Fixture::start("dense", agency.clone(), "ghl.events_bytes_max = 1000").await;
+    let fixture = PollerFixture::start("dense", agency.clone(), "ghl.events_bytes_max = 1000").await;
     fixture.until_backfilled().await;
     assert_eq!(fixture.log.locations().list().await.unwrap()[0].head, 43, "the contact, its task, its note and every meeting");
     assert_eq!(agency.asked("/contacts/c-1/appointments"), 0, "the lists of the calendar are enough");
@@ -43,23 +43,23 @@ async fn a_calendar_that_holds_more_than_one_answer_is_read_in_shorter_spans() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cursor_that_leads_in_a_circle_ends_a_backfill() {
+async fn a_cursor_that_repeats_ends_a_backfill() {
     let agency = Agency::default();
     agency.put("c-1", 1);
     agency.world().stuck_cursor = true;
-    let fixture = Fixture::start("circle", agency, "").await;
+    let fixture = PollerFixture::start("circle", agency, "").await;
     fixture.until_backfilled().await;
     fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backfill_goes_on_where_it_was_stopped() {
+async fn a_backfill_resumes_where_it_was_stopped() {
     let agency = Agency::default();
     for number in 0..30 {
         agency.put(&format!("c-{number:02}"), number);
     }
     agency.fail("/contacts/c-20", 503);
-    let mut fixture = Fixture::start("resume", agency.clone(), "backfill.page_rows = 10").await;
+    let mut fixture = PollerFixture::start("resume", agency.clone(), "backfill.page_rows = 10").await;
     eventually("two pages", || async { (fixture.log.passes().progress(&here()).await.unwrap().backfill.seen == 20).then_some(()) }).await;
     let before = agency.asked("/contacts/c-05");
     fixture.restart().await;
@@ -74,7 +74,7 @@ async fn a_backfill_goes_on_where_it_was_stopped() {
 async fn a_change_without_a_webhook_is_found_by_the_watch() {
     let agency = Agency::default();
     agency.put("c-1", 1);
-    let fixture = Fixture::start("watch", agency.clone(), FAST).await;
+    let fixture = PollerFixture::start("watch", agency.clone(), FAST).await;
     fixture.until_backfilled().await;
     agency.rename("c-1", "New", "2031-01-01T00:00:00.000Z");
     fixture.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared", "contact.changed"]).await;
@@ -91,7 +91,7 @@ async fn every_event_reaches_the_bus_in_order() {
     for number in 0..20 {
         agency.put(&format!("c-{number}"), number);
     }
-    let fixture = Fixture::start("relay", agency, "relay.batch_max = 7").await;
+    let fixture = PollerFixture::start("relay", agency, "relay.batch_max = 7").await;
     fixture.until_backfilled().await;
     let bus = Bus::connect(&bus::Settings { url: fixture.nats.url(), ..bus::Settings::default() }).await.unwrap();
     let mut inbox = bus.consume(Stream::Events).await.unwrap();
@@ -107,11 +107,11 @@ async fn every_event_reaches_the_bus_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_is_not_known_yet_is_asked_for() {
+async fn an_unknown_name_is_asked_for() {
     let agency = Agency::default();
     agency.put("c-1", 1);
     agency.world().users.insert("u-1".to_owned(), "Ann".to_owned());
-    let fixture = Fixture::start("names", agency.clone(), "names.refresh_pause = \"0s\"").await;
+    let fixture = PollerFixture::start("names", agency.clone(), "names.refresh_pause = \"0s\"").await;
     fixture.until_backfilled().await;
     {
         let mut world = agency.world();

@@ -14,7 +14,7 @@ use sandbox::{Limits, Sandbox, Settings, Webhook, World};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::fixture::{Fixture, Ghl, eventually};
+use crate::fixture::{Ghl, PollerFixture, eventually};
 
 const KEK: &str = "one:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -24,7 +24,7 @@ const WATCHFUL: &str = "watch.interval = \"300ms\"\n";
 /// A sandbox's agency that has the app on offer, a poller that is the app, and a browser.
 struct AppFixture {
     sandbox: Sandbox,
-    fixture: Fixture,
+    fixture: PollerFixture,
     browser: reqwest::Client,
 }
 
@@ -53,26 +53,26 @@ impl AppFixture {
             token: String::new(),
             pem: sandbox.ed25519_public_pem().unwrap(),
         };
-        let fixture = Fixture::start_over(name, ghl, &settings).await;
+        let fixture = PollerFixture::start_over(name, ghl, &settings).await;
         sandbox.world().send_webhooks_to(Some(format!("{}/webhooks/ghl", fixture.http).parse().unwrap()));
         let browser = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
         Self { sandbox, fixture, browser }
     }
 
-    /// Begins at the poller; gives where it sends the browser to and the cookie it leaves there.
+    /// Opens `/oauth/start`; returns where it redirects the browser to, and the cookie it sets.
     async fn start(&self) -> (Url, String) {
         let answer = self.browser.get(format!("{}/oauth/start", self.fixture.http)).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
-        (place(&answer), cookie.split(';').next().unwrap().to_owned())
+        (redirect_of(&answer), cookie.split(';').next().unwrap().to_owned())
     }
 
-    /// What a person does at GHL; gives the query that the browser brings back.
+    /// Chooses a location at GHL as a person does; returns the query of the redirect.
     async fn choose(&self, mut at: Url, id: &str) -> String {
         at.query_pairs_mut().append_pair("choose", id);
         let answer = self.browser.get(at).send().await.unwrap();
-        let back = place(&answer);
+        let back = redirect_of(&answer);
         assert!(back.as_str().starts_with(&sandbox::AppSettings::default().redirect_uri), "{back}");
         back.query().unwrap().to_owned()
     }
@@ -82,7 +82,7 @@ impl AppFixture {
         self.browser.get(callback).header("cookie", cookie).send().await.unwrap().status()
     }
 
-    /// All of it.
+    /// The whole installation, from start to callback.
     async fn install(&self, id: &str) -> String {
         let (at, cookie) = self.start().await;
         let query = self.choose(at, id).await;
@@ -122,7 +122,7 @@ impl AppFixture {
         assert_eq!(known.present(domain::RecordKind::Contact), 3);
     }
 
-    /// Changes a contact, which a webhook tells, and waits until the log has it.
+    /// Changes a contact, which sends a webhook, and waits until the log has the change.
     async fn until_a_change_arrives(&self, world: &World, id: &LocationId) {
         let contact = world.contact_ids().pop().unwrap();
         let who = ContactId::new(&contact).unwrap();
@@ -139,7 +139,7 @@ impl AppFixture {
     }
 }
 
-fn place(answer: &Response) -> Url {
+fn redirect_of(answer: &Response) -> Url {
     assert!(answer.status().is_redirection(), "{}", answer.status());
     answer.headers()["location"].to_str().unwrap().parse().unwrap()
 }
@@ -150,7 +150,7 @@ fn signed<T>(message: T) -> tonic::Request<T> {
     request
 }
 
-/// Keeps what is logged.
+/// Collects the log lines.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -165,7 +165,7 @@ impl Write for Lines {
     }
 }
 
-/// The texts of the tokens that are stored for a location now.
+/// The access and the refresh token stored for a location.
 async fn tokens(app: &AppFixture, id: &LocationId) -> [String; 2] {
     let settings = eventlog::Settings { kek: SecretString::from(KEK), ..app.fixture.log_settings() };
     let log = EventLog::connect(&settings).await.unwrap();
@@ -175,7 +175,7 @@ async fn tokens(app: &AppFixture, id: &LocationId) -> [String; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_location_that_installs_the_app_is_mirrored_and_no_token_is_ever_told() {
+async fn a_location_that_installs_the_app_is_mirrored_and_no_token_leaks() {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
@@ -199,7 +199,7 @@ async fn a_location_that_installs_the_app_is_mirrored_and_no_token_is_ever_told(
     let mut source = SourceClient::connect(app.fixture.grpc.clone()).await.unwrap();
     let listed = source.list_credentials(signed(api::ListCredentialsRequest {})).await.unwrap().into_inner().credentials;
     assert_eq!((listed.len(), listed[0].state.as_str(), listed[0].kek_id.as_str()), (1, "active", "one"));
-    // Something of each must have been gone through, or looking for them proves nothing.
+    // Each place must have content, or finding no token there proves nothing.
     app.sandbox.agency().uninstall(id.as_str(), Webhook::Lost);
     app.until_state(&id, CredentialState::Dead).await;
     let answered = format!("{listed:?}{}", app.fixture.to_mend().await);
@@ -215,7 +215,7 @@ async fn a_location_that_installs_the_app_is_mirrored_and_no_token_is_ever_told(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_did_not_begin_here_in_this_browser_installs_nothing() {
+async fn a_callback_that_did_not_start_in_this_browser_installs_nothing() {
     let app = AppFixture::open("oauth-state", 1, "").await;
     let (_, id) = app.location(0);
     let (at, cookie) = app.start().await;
@@ -237,7 +237,7 @@ async fn what_did_not_begin_here_in_this_browser_installs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agency_brings_its_locations_and_webhooks_add_and_retire_them() {
+async fn an_agency_installs_for_its_locations_and_webhooks_add_and_retire_them() {
     let app = AppFixture::open("oauth-agency", 2, "").await;
     let ((first_world, first), (_, second)) = (app.location(0), app.location(1));
     app.install(app.sandbox.company_id()).await;
@@ -273,7 +273,7 @@ async fn an_agency_brings_its_locations_and_webhooks_add_and_retire_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_webhook_told_is_found_by_asking_the_agency() {
+async fn a_lost_installation_webhook_is_made_up_for_by_asking_the_agency() {
     let app = AppFixture::open("oauth-lost", 1, "oauth.agency_interval = \"200ms\"\n").await;
     let (_, first) = app.location(0);
     app.install(app.sandbox.company_id()).await;
@@ -292,7 +292,7 @@ async fn a_dead_token_pauses_its_location_alone_and_says_what_to_do() {
         app.install(id.as_str()).await;
         app.until_mirrored(id).await;
     }
-    // Its tokens die, and nobody tells.
+    // Its tokens are revoked, without a webhook.
     app.sandbox.agency().uninstall(second.as_str(), Webhook::Lost);
     app.until_state(&second, CredentialState::Dead).await;
     let wanted =

@@ -6,11 +6,11 @@ use serde_json::json;
 use tonic::{Code, Request};
 
 use crate::agency::Agency;
-use crate::fixture::{Fixture, eventually, here};
+use crate::fixture::{PollerFixture, eventually, here};
 
 const APPEARED: [&str; 3] = ["contact.appeared", "note.appeared", "task.appeared"];
 
-async fn holder(fixture: &Fixture) -> Option<eventlog::Holding> {
+async fn holder(fixture: &PollerFixture) -> Option<eventlog::Holding> {
     fixture.log.leases().holdings().await.unwrap().into_iter().find(|holding| holding.location_id == here())
 }
 
@@ -19,7 +19,7 @@ async fn when_a_replica_dies_another_goes_on_where_it_was() {
     let agency = Agency::default();
     agency.put("c-1", 1);
     let lease = "lease.ttl = \"900ms\"\nlease.renew_interval = \"150ms\"\n";
-    let fixture = Fixture::start("replica-dies", agency.clone(), lease).await;
+    let fixture = PollerFixture::start("replica-dies", agency.clone(), lease).await;
     fixture.until_backfilled().await;
     let first = holder(&fixture).await.unwrap();
     let mut other = fixture.another().await;
@@ -38,10 +38,11 @@ async fn when_a_replica_dies_another_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_that_stops_hands_over_at_once() {
+async fn a_replica_that_stops_hands_over_immediately() {
     let agency = Agency::default();
     agency.put("c-1", 1);
-    let mut fixture = Fixture::start("replica-stops", agency.clone(), "lease.ttl = \"10m\"\nlease.renew_interval = \"100ms\"\n").await;
+    let mut fixture =
+        PollerFixture::start("replica-stops", agency.clone(), "lease.ttl = \"10m\"\nlease.renew_interval = \"100ms\"\n").await;
     fixture.until_backfilled().await;
     let first = holder(&fixture).await.unwrap();
     let mut other = fixture.another().await;
@@ -64,7 +65,7 @@ fn signed<T>(message: T) -> Request<T> {
 async fn any_replica_may_be_asked_and_the_holder_answers() {
     let agency = Agency::default();
     agency.put("c-1", 1);
-    let fixture = Fixture::start("replica-asked", agency.clone(), "lease.ttl = \"10m\"\nlease.renew_interval = \"100ms\"\n").await;
+    let fixture = PollerFixture::start("replica-asked", agency.clone(), "lease.ttl = \"10m\"\nlease.renew_interval = \"100ms\"\n").await;
     fixture.until_backfilled().await;
     let other = fixture.another().await;
     let mut source = SourceClient::connect(other.grpc.clone()).await.unwrap();

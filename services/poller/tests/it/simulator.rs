@@ -1,4 +1,4 @@
-//! The poller against the simulator, which is written from the contract alone: what it holds is what the log says.
+//! The poller against the simulator, which is written from the contract alone: the log must come to equal what the simulator holds.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use sandbox::{Limits, Sandbox, Settings, Snapshot, Webhook, World};
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, Ghl, eventually};
+use crate::fixture::{Ghl, PollerFixture, eventually};
 
-/// What both sides can be compared by.
+/// The form in which both sides are compared.
 type Holdings = BTreeMap<(RecordKind, String), Value>;
 
-async fn settle_in(name: &str, contacts: usize) -> (Sandbox, World, Fixture) {
+async fn settle_in(name: &str, contacts: usize) -> (Sandbox, World, PollerFixture) {
     let sandbox = Sandbox::start(Settings { limits: Limits::none(), ..Settings::default() }).await.unwrap();
     let world = sandbox.world();
     world.populate(7, contacts);
@@ -22,17 +22,17 @@ async fn settle_in(name: &str, contacts: usize) -> (Sandbox, World, Fixture) {
         token: sandbox.token().to_owned(),
         pem: sandbox.ed25519_public_pem().unwrap(),
     };
-    let fixture = Fixture::start_over(name, ghl, "").await;
+    let fixture = PollerFixture::start_over(name, ghl, "").await;
     world.send_webhooks_to(Some(format!("{}/webhooks/ghl", fixture.http).parse().unwrap()));
     (sandbox, world, fixture)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_comes_to_hold_what_the_simulator_holds() {
+async fn the_log_converges_on_what_the_simulator_holds() {
     let (sandbox, world, fixture) = settle_in("simulator", 60).await;
     let location_id = LocationId::new(sandbox.location_id()).unwrap();
     until_equal(&fixture, &location_id, &world).await;
-    change_this_and_that(&world);
+    change_some_of_everything(&world);
     until_equal(&fixture, &location_id, &world).await;
     let newest = world.create_contact(&json!({"locationId": sandbox.location_id(), "firstName": "Nina"}), Webhook::Sent).unwrap();
     until_equal(&fixture, &location_id, &world).await;
@@ -47,7 +47,7 @@ async fn the_log_comes_to_hold_what_the_simulator_holds() {
     sandbox.stop().await;
 }
 
-fn change_this_and_that(world: &World) {
+fn change_some_of_everything(world: &World) {
     let ids = world.contact_ids();
     for (index, id) in ids.iter().enumerate() {
         let changed = match index % 6 {
@@ -67,7 +67,7 @@ fn change_this_and_that(world: &World) {
     }
 }
 
-async fn until_equal(fixture: &Fixture, location_id: &LocationId, world: &World) {
+async fn until_equal(fixture: &PollerFixture, location_id: &LocationId, world: &World) {
     eventually("the log holds what the simulator holds", || async {
         let (log, truth) = (of_log(fixture.log.read(location_id, 0, 100_000).await.unwrap()), of_world(&world.snapshot()));
         (log == truth).then_some(())
@@ -129,24 +129,29 @@ fn of_world(snapshot: &Snapshot) -> Holdings {
             value.as_str().map(|text| Timestamp::from_second(text.parse::<Timestamp>().unwrap().as_second()).unwrap().to_string())
         };
         for task in &truth.tasks {
-            let gist =
-                json!([said(&task["title"]), said(&task["body"]), task["completed"], time(&task["dueDate"]), said(&task["assignedTo"])]);
+            let gist = json!([
+                non_empty(&task["title"]),
+                non_empty(&task["body"]),
+                task["completed"],
+                time(&task["dueDate"]),
+                non_empty(&task["assignedTo"])
+            ]);
             holdings.insert((RecordKind::Task, task["id"].as_str().unwrap().to_owned()), gist);
         }
         for note in &truth.notes {
-            let gist = json!([said(&note["title"]), said(&note["body"]), said(&note["userId"]), note["pinned"]]);
+            let gist = json!([non_empty(&note["title"]), non_empty(&note["body"]), non_empty(&note["userId"]), note["pinned"]]);
             holdings.insert((RecordKind::Note, note["id"].as_str().unwrap().to_owned()), gist);
         }
         for row in &truth.appointments {
             let gist = json!([
-                said(&row["title"]),
+                non_empty(&row["title"]),
                 second(&row["startTime"]),
                 second(&row["endTime"]),
-                said(&row["appointmentStatus"]),
-                said(&row["address"]),
-                said(&row["notes"]),
-                said(&row["calendarId"]),
-                said(&row["assignedUserId"])
+                non_empty(&row["appointmentStatus"]),
+                non_empty(&row["address"]),
+                non_empty(&row["notes"]),
+                non_empty(&row["calendarId"]),
+                non_empty(&row["assignedUserId"])
             ]);
             holdings.insert((RecordKind::Appointment, row["id"].as_str().unwrap().to_owned()), gist);
         }
@@ -162,10 +167,10 @@ fn contact(fields: &Value) -> Value {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|field| !said(&field["value"]).is_null())
+        .filter(|field| !non_empty(&field["value"]).is_null())
         .map(|field| (field["id"].as_str().unwrap(), &field["value"]))
         .collect();
-    let text = |key: &str| said(&fields[key]);
+    let text = |key: &str| non_empty(&fields[key]);
     json!([
         text("name"),
         text("firstName"),
@@ -183,7 +188,7 @@ fn contact(fields: &Value) -> Value {
     ])
 }
 
-/// An empty text says nothing.
-fn said(value: &Value) -> Value {
+/// Empty text counts as missing.
+fn non_empty(value: &Value) -> Value {
     if value.as_str() == Some("") { Value::Null } else { value.clone() }
 }

@@ -1,4 +1,4 @@
-//! What the poller tells about GHL: the budget, the coverage, and whether the log says the same as GHL.
+//! What the poller reports about GHL: the budget, the coverage, and where the log differs from GHL.
 
 use domain::ContactId;
 use eventlog::ErasureRequest;
@@ -9,13 +9,13 @@ use tonic::Request;
 use tonic::transport::Channel;
 
 use crate::agency::Agency;
-use crate::fixture::{Fixture, eventually, here};
+use crate::fixture::{PollerFixture, eventually, here};
 
-/// Nothing looks by itself.
+/// No net looks by itself.
 const STILL: &str = "watch.interval = \"1h\"\nwatch.tasks_interval = \"1h\"\nwatch.appointments_interval = \"1h\"\n\
     sweep.notes_within = \"10h\"\nsweep.notes_interval = \"1h\"\nverify.recheck_pause = \"10ms\"\n";
 
-async fn source(fixture: &Fixture) -> SourceClient<Channel> {
+async fn source(fixture: &PollerFixture) -> SourceClient<Channel> {
     SourceClient::connect(fixture.grpc.clone()).await.unwrap()
 }
 
@@ -25,7 +25,7 @@ fn signed<T>(message: T) -> Request<T> {
     request
 }
 
-async fn verified(fixture: &Fixture, contact_id: &str) -> (u64, Vec<api::RecordDifference>) {
+async fn verified(fixture: &PollerFixture, contact_id: &str) -> (u64, Vec<api::RecordDifference>) {
     let request = api::VerifySourceRequest { location_id: String::new(), contact_id: contact_id.to_owned() };
     let mut answers = source(fixture).await.verify_source(signed(request)).await.unwrap().into_inner();
     let (mut differences, mut last) = (Vec::new(), api::VerifySourceResponse::default());
@@ -40,12 +40,12 @@ async fn verified(fixture: &Fixture, contact_id: &str) -> (u64, Vec<api::RecordD
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_differs_between_ghl_and_the_log_is_told_field_by_field() {
+async fn differences_between_ghl_and_the_log_are_reported_field_by_field() {
     let agency = Agency::default();
     for id in ["c-1", "c-2", "c-3"] {
         agency.put(id, 1);
     }
-    let fixture = Fixture::start("verify", agency.clone(), STILL).await;
+    let fixture = PollerFixture::start("verify", agency.clone(), STILL).await;
     fixture.until_backfilled().await;
     assert_eq!(verified(&fixture, "").await, (3, Vec::new()));
 
@@ -74,12 +74,12 @@ async fn what_differs_between_ghl_and_the_log_is_told_field_by_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erased_contact_is_neither_asked_for_nor_called_different() {
+async fn an_erased_contact_is_neither_asked_for_nor_reported_as_different() {
     let agency = Agency::default();
     for id in ["c-1", "c-2"] {
         agency.put(id, 1);
     }
-    let fixture = Fixture::start("verify-erased", agency.clone(), STILL).await;
+    let fixture = PollerFixture::start("verify-erased", agency.clone(), STILL).await;
     fixture.until_backfilled().await;
     let erased = ContactId::new("c-1").unwrap();
     let erase = ErasureRequest { reason: "asked".to_owned(), who: "ann".to_owned(), leave_plain_events: true };
@@ -94,12 +94,12 @@ async fn an_erased_contact_is_neither_asked_for_nor_called_different() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn coverage_and_budget_tell_what_was_found_how_and_at_which_cost() {
+async fn coverage_and_budget_report_what_each_net_found_and_what_it_cost() {
     let agency = Agency::default();
     for number in 0..20 {
         agency.put(&format!("c-{number:02}"), 1);
     }
-    let fixture = Fixture::start("coverage", agency.clone(), STILL).await;
+    let fixture = PollerFixture::start("coverage", agency.clone(), STILL).await;
     fixture.until_backfilled().await;
     agency.rename("c-01", "New", "2020-01-01T00:00:09.000Z");
     assert_eq!(fixture.send("ContactUpdate", json!({"id": "c-01"})).await, 200);

@@ -1,13 +1,13 @@
-//! What only a complete pass can tell, and that nothing less is taken for one.
+//! What only a complete pass proves, and that an incomplete one proves nothing.
 
 use serde_json::{Value, json};
 
 use crate::agency::Agency;
-use crate::fixture::{Fixture, eventually, here};
+use crate::fixture::{PollerFixture, eventually, here};
 
 const APPEARED: [&str; 3] = ["contact.appeared", "note.appeared", "task.appeared"];
 
-/// Passes follow each other at once; nothing else looks.
+/// Passes follow each other immediately; no other net looks.
 const SWEEPING: &str = "watch.interval = \"1h\"\nwatch.tasks_interval = \"1h\"\nwatch.appointments_interval = \"1h\"\n\
     sweep.interval = \"100ms\"\nsweep.check_interval = \"50ms\"\nsweep.broken_off_pause = \"100ms\"\nsweep.empty_page_pause = \"20ms\"\n\
     sweep.notes_within = \"1h\"\nsweep.notes_interval = \"1h\"\nbackfill.check_interval = \"50ms\"\n";
@@ -16,17 +16,17 @@ fn sweeping(more: &str) -> String {
     format!("{SWEEPING}{more}")
 }
 
-async fn settled_in(name: &str, agency: &Agency, contacts: u32, more: &str) -> Fixture {
+async fn settled_in(name: &str, agency: &Agency, contacts: u32, more: &str) -> PollerFixture {
     for number in 0..contacts {
         agency.put(&format!("c-{number:02}"), number);
     }
-    let fixture = Fixture::start(name, agency.clone(), &sweeping(more)).await;
+    let fixture = PollerFixture::start(name, agency.clone(), &sweeping(more)).await;
     fixture.until_backfilled().await;
     fixture
 }
 
 /// Waits for passes that begin after now.
-async fn until_swept(fixture: &Fixture, times: f64) {
+async fn until_swept(fixture: &PollerFixture, times: f64) {
     let complete =
         || async { fixture.metric("passes_total", "net=\"sweep\",kind=\"appointment\",outcome=\"complete\"").await.unwrap_or_default() };
     let before = complete().await;
@@ -34,7 +34,7 @@ async fn until_swept(fixture: &Fixture, times: f64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_gone_without_a_webhook_is_missed_by_the_sweep() {
+async fn a_contact_gone_without_a_webhook_is_found_missing_by_the_sweep() {
     let agency = Agency::default();
     let fixture = settled_in("sweep-gone", &agency, 25, "sweep.page_rows = 4").await;
     agency.remove("c-07");
@@ -58,7 +58,7 @@ async fn whoever_is_gone_without_a_webhook_is_missed_by_the_sweep() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unchanged_location_costs_no_call_for_a_contact_and_appends_nothing() {
+async fn an_unchanged_location_costs_no_call_per_contact_and_appends_nothing() {
     let agency = Agency::default();
     let fixture = settled_in("sweep-still", &agency, 25, "").await;
     until_swept(&fixture, 1.0).await;
@@ -75,7 +75,7 @@ async fn an_unchanged_location_costs_no_call_for_a_contact_and_appends_nothing()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_page_in_the_middle_ends_nothing() {
+async fn an_empty_page_in_the_middle_does_not_end_a_pass() {
     let agency = Agency::default();
     let fixture = settled_in("sweep-empty", &agency, 25, "sweep.page_rows = 5").await;
     agency.world().empty_page_at = Some(10);
@@ -86,7 +86,7 @@ async fn an_empty_page_in_the_middle_ends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_that_leads_in_a_circle_proves_no_absence() {
+async fn a_list_that_loops_proves_no_absence() {
     let agency = Agency::default();
     let fixture = settled_in("sweep-circle", &agency, 12, "sweep.page_rows = 5").await;
     agency.world().stuck_cursor = true;
@@ -100,7 +100,7 @@ async fn a_list_that_leads_in_a_circle_proves_no_absence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_only_hidden_from_a_list_stays() {
+async fn a_contact_only_hidden_from_a_list_stays() {
     let agency = Agency::default();
     let fixture = settled_in("sweep-hidden", &agency, 8, "").await;
     agency.world().hidden.insert("c-03".to_owned());
@@ -111,7 +111,7 @@ async fn whoever_is_only_hidden_from_a_list_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_search_still_shows_is_not_believed_against_what_is_known() {
+async fn an_outdated_search_row_does_not_override_what_is_known() {
     let agency = Agency::default();
     let fixture = settled_in("sweep-stale", &agency, 4, "").await;
     let old = agency.world().contacts["c-01"].clone();
@@ -141,7 +141,7 @@ async fn silent_edits_of_everything_are_found() {
     let meeting = |title: &str| json!({"id": "a-1", "calendarId": "cal-2", "title": title, "startTime": soon.to_string(), "endTime": soon.to_string()});
     agency.put("c-01", 1);
     agency.world().parts.insert(("c-01".to_owned(), "events"), vec![meeting("Lunch")]);
-    let fixture = Fixture::start(
+    let fixture = PollerFixture::start(
         "sweep-edits",
         agency.clone(),
         &sweeping("sweep.notes_within = \"500ms\"\nsweep.notes_interval = \"100ms\"")
@@ -171,11 +171,11 @@ async fn silent_edits_of_everything_are_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sweep_that_was_stopped_goes_on_where_it_was() {
+async fn a_sweep_that_was_stopped_resumes_where_it_was() {
     let agency = Agency::default();
     let mut fixture = settled_in("sweep-resumed", &agency, 30, "sweep.page_rows = 5").await;
     until_swept(&fixture, 1.0).await;
-    // Who differs is asked for, and GHL does not answer.
+    // The contacts that differ are asked for, and GHL does not answer.
     agency.rename("c-17", "New", "2020-01-01T00:00:59.000Z");
     agency.fail("/contacts/c-17", 503);
     let under_way = || async {

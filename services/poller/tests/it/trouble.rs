@@ -1,16 +1,16 @@
-//! What goes wrong, and what becomes of it.
+//! Failures of GHL, the bus and the database, and how the poller recovers.
 
 use serde_json::json;
 
 use crate::agency::Agency;
-use crate::fixture::{Fixture, eventually, here};
+use crate::fixture::{PollerFixture, eventually, here};
 
 const APPEARED: [&str; 3] = ["contact.appeared", "note.appeared", "task.appeared"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_bus_is_away_webhooks_are_turned_away_and_afterwards_taken() {
+async fn webhooks_are_rejected_while_the_bus_is_down_and_accepted_afterwards() {
     let agency = Agency::default();
-    let mut fixture = Fixture::start("busless", agency.clone(), "bus.publish_timeout = \"500ms\"").await;
+    let mut fixture = PollerFixture::start("busless", agency.clone(), "bus.publish_timeout = \"500ms\"").await;
     fixture.nats.kill().await;
     agency.put("c-1", 1);
     assert_eq!(fixture.send("ContactCreate", json!({"id": "c-1"})).await, 429);
@@ -22,12 +22,12 @@ async fn while_the_bus_is_away_webhooks_are_turned_away_and_afterwards_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wiped_bus_is_filled_again_and_everyone_is_looked_at_again() {
+async fn a_wiped_bus_is_refilled_and_every_contact_is_looked_at_again() {
     let agency = Agency::default();
     for id in ["c-1", "c-2"] {
         agency.put(id, 1);
     }
-    let mut fixture = Fixture::start("wiped", agency.clone(), "").await;
+    let mut fixture = PollerFixture::start("wiped", agency.clone(), "").await;
     fixture.until_backfilled().await;
     eventually("relayed", || async { (fixture.log.relay().positions().await.unwrap()[&here()] == 6).then_some(()) }).await;
     eventually("remembered", || async { fixture.log.relay().stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence == 6) }).await;
@@ -51,7 +51,7 @@ async fn a_contact_that_cannot_be_read_parks_alone() {
         agency.put(id, 1);
     }
     agency.fail("/contacts/c-2/notes", 422);
-    let fixture = Fixture::start("poison", agency.clone(), "").await;
+    let fixture = PollerFixture::start("poison", agency.clone(), "").await;
     fixture.until_backfilled().await;
     assert_eq!(fixture.history("c-1").await, APPEARED);
     assert_eq!(fixture.history("c-3").await, APPEARED);
@@ -69,7 +69,7 @@ async fn a_refused_token_pauses_the_location_until_it_is_accepted() {
     let agency = Agency::default();
     agency.put("c-1", 1);
     agency.fail("/", 401);
-    let fixture = Fixture::start("token", agency.clone(), "").await;
+    let fixture = PollerFixture::start("token", agency.clone(), "").await;
     assert_eq!(fixture.send("ContactCreate", json!({"id": "c-1"})).await, 200);
     let refused = || fixture.metric("token_refused", "location=\"loc-1\"");
     eventually("shown", || async { refused().await.filter(|refused| *refused > 0.5) }).await;
@@ -88,7 +88,7 @@ async fn throttling_and_failures_of_ghl_skip_nothing() {
     let agency = Agency::default();
     agency.put("c-1", 1);
     agency.fail("/contacts/c-1/tasks", 500);
-    let fixture = Fixture::start("failures", agency.clone(), "ghl.rate.throttled_pause = \"100ms\"").await;
+    let fixture = PollerFixture::start("failures", agency.clone(), "ghl.rate.throttled_pause = \"100ms\"").await;
     assert_eq!(fixture.send("ContactCreate", json!({"id": "c-1"})).await, 200);
     eventually("tried", || async { (agency.asked("/contacts/c-1/tasks") > 3).then_some(()) }).await;
     agency.fail("/contacts/c-1/tasks", 429);
@@ -100,9 +100,9 @@ async fn throttling_and_failures_of_ghl_skip_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_database_is_away_webhooks_are_taken_and_afterwards_looked_into() {
+async fn webhooks_accepted_while_the_database_is_down_are_processed_afterwards() {
     let agency = Agency::default();
-    let mut fixture = Fixture::start("baseless", agency.clone(), "").await;
+    let mut fixture = PollerFixture::start("baseless", agency.clone(), "").await;
     fixture.until_backfilled().await;
     let settings = fixture.kill_postgres().await;
     agency.put("c-1", 1);
@@ -121,8 +121,8 @@ async fn an_event_too_large_for_the_bus_parks_alone() {
     agency.put("c-2", 1);
     let notes = vec![json!({"id": "long", "body": "x".repeat(8_500_000)})];
     agency.world().parts.insert(("c-1".to_owned(), "notes"), notes);
-    // More than the server takes, so that it is the server who says no.
-    let fixture = Fixture::start("large", agency, "relay.message_bytes_max = 20000000").await;
+    // More than the server accepts, so that the server refuses it.
+    let fixture = PollerFixture::start("large", agency, "relay.message_bytes_max = 20000000").await;
     fixture.until_backfilled().await;
     eventually("relayed", || async { (fixture.log.relay().positions().await.unwrap()[&here()] >= 6).then_some(()) }).await;
     let parked = fixture.log.parked().list(None, None, 10).await.unwrap();

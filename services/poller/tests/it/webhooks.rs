@@ -1,13 +1,13 @@
-//! What is answered to a webhook, and what it leads to.
+//! How webhooks are answered, and what they lead to.
 
 use serde_json::json;
 
 use crate::agency::{Agency, LOCATION};
-use crate::fixture::{Fixture, eventually};
+use crate::fixture::{PollerFixture, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_is_answered_for_what_it_is() {
-    let fixture = Fixture::start("answers", Agency::default(), "webhooks.body_bytes_max = 1000").await;
+async fn each_kind_of_webhook_gets_its_answer() {
+    let fixture = PollerFixture::start("answers", Agency::default(), "webhooks.body_bytes_max = 1000").await;
     assert_eq!(fixture.post(b"{}".to_vec(), None).await, 401, "unsigned");
     assert_eq!(fixture.post(b"{}".to_vec(), Some(("X-GHL-Signature", "N/A"))).await, 401);
     assert_eq!(fixture.post(b"{}".to_vec(), Some(("X-GHL-Signature", "bm9wZQ=="))).await, 401, "wrong");
@@ -29,7 +29,7 @@ async fn a_webhook_is_answered_for_what_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_of_a_mebibyte_or_of_ten_thousand_levels_is_answered() {
     let agency = Agency::default();
-    let fixture = Fixture::start("monsters", agency.clone(), "").await;
+    let fixture = PollerFixture::start("monsters", agency.clone(), "").await;
     fixture.until_backfilled().await;
     let mebibyte = |more: usize| {
         let start = format!("{{\"type\": \"InvoicePaid\", \"locationId\": \"{LOCATION}\", \"note\": \"");
@@ -49,9 +49,9 @@ async fn a_webhook_of_a_mebibyte_or_of_ten_thousand_levels_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_leads_to_a_look_and_is_not_believed() {
+async fn a_webhook_leads_to_a_look_and_is_not_trusted() {
     let agency = Agency::default();
-    let fixture = Fixture::start("look", agency.clone(), "").await;
+    let fixture = PollerFixture::start("look", agency.clone(), "").await;
     agency.put("c/1 é", 1);
     agency.remove("c/1 é");
     agency.put("c-1", 1);
@@ -67,9 +67,9 @@ async fn a_webhook_leads_to_a_look_and_is_not_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repeated_webhook_is_no_second_look() {
+async fn a_repeated_webhook_leads_to_no_second_look() {
     let agency = Agency::default();
-    let fixture = Fixture::start("repeated", agency.clone(), "").await;
+    let fixture = PollerFixture::start("repeated", agency.clone(), "").await;
     fixture.until_backfilled().await;
     agency.put("c-1", 1);
     let body = json!({"type": "ContactUpdate", "locationId": LOCATION, "id": "c-1", "webhookId": "w-1"}).to_string().into_bytes();
@@ -87,7 +87,7 @@ async fn a_repeated_webhook_is_no_second_look() {
 async fn a_deletion_is_confirmed_by_a_look() {
     let agency = Agency::default();
     agency.put("c-1", 1);
-    let fixture = Fixture::start("deletion", agency.clone(), "").await;
+    let fixture = PollerFixture::start("deletion", agency.clone(), "").await;
     fixture.until_backfilled().await;
     let appeared = ["contact.appeared", "note.appeared", "task.appeared"];
     fixture.until_history("c-1", &appeared).await;
@@ -109,7 +109,7 @@ async fn a_deletion_is_confirmed_by_a_look() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_webhook_without_its_contact_finds_it() {
     let agency = Agency::default();
-    let fixture = Fixture::start("owner", agency.clone(), "").await;
+    let fixture = PollerFixture::start("owner", agency.clone(), "").await;
     agency.put("c-1", 1);
     assert_eq!(fixture.send("TaskCreate", json!({"id": "t-c-1"})).await, 200);
     fixture.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared"]).await;

@@ -13,7 +13,7 @@ use super::*;
 use crate::app::grants::install;
 use crate::config::OAuthSettings;
 
-struct Fixture {
+struct TokenFixture {
     sandbox: Sandbox,
     postgres: Postgres,
     settings: Settings,
@@ -21,7 +21,7 @@ struct Fixture {
     contact: ContactId,
 }
 
-impl Fixture {
+impl TokenFixture {
     async fn start(name: &str, grace: Duration) -> Self {
         Self::with_tokens_for(name, grace, sandbox::AppSettings::default().access_lifetime).await
     }
@@ -117,7 +117,7 @@ impl Fixture {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_refusals_in_three_processes_spend_one_refresh() {
-    let fixture = Fixture::start("tokens-race", Duration::ZERO).await;
+    let fixture = TokenFixture::start("tokens-race", Duration::ZERO).await;
     let (log, _, first) = fixture.installed().await;
     let (second, third) = (fixture.replica().await.2, fixture.replica().await.2);
     for client in [&first, &second, &third] {
@@ -141,7 +141,7 @@ async fn twenty_refusals_in_three_processes_spend_one_refresh() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_was_lost_is_asked_for_again_in_time() {
-    let fixture = Fixture::start("tokens-crash", Duration::from_secs(30)).await;
+    let fixture = TokenFixture::start("tokens-crash", Duration::from_secs(30)).await;
     let (log, oauth, client) = fixture.installed().await;
     crash_after_the_answer(&fixture, &log, &oauth).await;
     client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
@@ -153,7 +153,7 @@ async fn an_answer_that_was_lost_is_asked_for_again_in_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_was_lost_for_good_says_what_to_do() {
-    let fixture = Fixture::start("tokens-lost", Duration::ZERO).await;
+    let fixture = TokenFixture::start("tokens-lost", Duration::ZERO).await;
     let (log, oauth, client) = fixture.installed().await;
     crash_after_the_answer(&fixture, &log, &oauth).await;
     for _ in 0..3 {
@@ -170,7 +170,7 @@ async fn an_answer_that_was_lost_for_good_says_what_to_do() {
 }
 
 /// A process spends the refresh token, and dies before it stored what it got.
-async fn crash_after_the_answer(fixture: &Fixture, log: &EventLog, oauth: &OAuth) {
+async fn crash_after_the_answer(fixture: &TokenFixture, log: &EventLog, oauth: &OAuth) {
     let (_, tokens) = log.credentials().find(&fixture.owner()).await.unwrap().unwrap();
     let turn = log.credentials().renewal_permit(&fixture.owner()).await.unwrap();
     log.credentials().begin_refresh(&turn, Timestamp::now()).await.unwrap();
@@ -181,7 +181,7 @@ async fn crash_after_the_answer(fixture: &Fixture, log: &EventLog, oauth: &OAuth
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_location_that_is_not_active_keeps_its_token() {
-    let fixture = Fixture::start("tokens-inactive", Duration::ZERO).await;
+    let fixture = TokenFixture::start("tokens-inactive", Duration::ZERO).await;
     let (log, _, client) = fixture.installed().await;
     fixture.sandbox.agency().set_active(fixture.location_id.as_str(), false);
     fixture.sandbox.agency().expire_access_tokens();
@@ -197,7 +197,7 @@ async fn a_location_that_is_not_active_keeps_its_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_location_of_an_agency_comes_back_by_itself() {
-    let fixture = Fixture::start("tokens-agency", Duration::ZERO).await;
+    let fixture = TokenFixture::start("tokens-agency", Duration::ZERO).await;
     let (log, oauth, client) = fixture.replica().await;
     let consent = Consent::Agency { locations: vec![fixture.location_id.to_string()], future: false };
     let code = fixture.sandbox.agency().authorize(&consent, Webhook::Lost).unwrap();
@@ -218,7 +218,7 @@ async fn a_location_of_an_agency_comes_back_by_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_breaks_off_is_asked_for_once_more() {
-    let fixture = Fixture::start("tokens-cut", Duration::from_secs(30)).await;
+    let fixture = TokenFixture::start("tokens-cut", Duration::from_secs(30)).await;
     let (log, _, client) = fixture.installed().await;
     fixture.sandbox.agency().expire_access_tokens();
     fixture.sandbox.agency().order_fault(FaultOrder::new(Fault::Cut, 1, "/oauth/token"));
@@ -231,7 +231,7 @@ async fn an_answer_that_breaks_off_is_asked_for_once_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_gives_up_leaves_no_spent_token_behind() {
-    let fixture = Fixture::start("tokens-given-up", Duration::ZERO).await;
+    let fixture = TokenFixture::start("tokens-given-up", Duration::ZERO).await;
     let (log, _, client) = fixture.installed().await;
     fixture.sandbox.agency().expire_access_tokens();
     let slow = Fault::Slow { slow: Duration::from_millis(500) };
@@ -250,7 +250,7 @@ async fn a_caller_that_gives_up_leaves_no_spent_token_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_renewed_before_it_ends_and_used_on_while_ghl_is_away() {
-    let fixture = Fixture::with_tokens_for("tokens-early", Duration::ZERO, Duration::from_secs(8)).await;
+    let fixture = TokenFixture::with_tokens_for("tokens-early", Duration::ZERO, Duration::from_secs(8)).await;
     let (log, _, client) = fixture.installed().await;
     client.contact(&fixture.contact, &Zone::UNKNOWN).await.unwrap();
     assert_eq!(fixture.credential(&log).await.generation, 1, "a token that lives shortly is not renewed all the time");
