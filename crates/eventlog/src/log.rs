@@ -1,0 +1,138 @@
+//! The log as its users hold it: one connection pool, and a door to everything that is kept in the database.
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+
+use crate::appends::Appended;
+use crate::keys::ring::KeyRing;
+use crate::{
+    Answers, Appends, Chain, Credentials, Erasures, Keys, KnownRecords, Leases, Ledger, Locations, Parkings, Passes, Relay, Replays,
+    Result, Settings, Workspaces,
+};
+
+/// The event log, and the doors to everything that is kept beside it. Cheap to clone; clones, and what stands behind the doors, share
+/// their connections and their wake-ups.
+#[derive(Clone)]
+pub struct EventLog {
+    pub(crate) pool: PgPool,
+    pub(crate) appended: Appended,
+    pub(crate) transaction_records_max: usize,
+    doors: Arc<Doors>,
+}
+
+struct Doors {
+    locations: Locations,
+    leases: Leases,
+    known: KnownRecords,
+    passes: Passes,
+    keys: Keys,
+    credentials: Credentials,
+    erasures: Erasures,
+    relay: Relay,
+    ledger: Ledger,
+    parked: Parkings,
+    workspaces: Workspaces,
+    replays: Replays,
+    chain: Chain,
+    answers: Answers,
+}
+
+impl EventLog {
+    /// Prepares a pool that connects when it is first used: a database that is down now is no error here.
+    ///
+    /// # Errors
+    /// `Misconfigured` when the address is not one of a PostgreSQL database or the key-encryption keys cannot be read.
+    pub async fn connect(settings: &Settings) -> Result<Self> {
+        let pool = settings.pool()?;
+        let ring = Arc::new(KeyRing::new(settings.kek()?, settings.contact_keys_max, settings.erasures_checked_every));
+        let keys = Keys { pool: pool.clone(), ring: Arc::clone(&ring) };
+        let appended = Appended::new();
+        let transaction_records_max = settings.transaction_records_max.max(1);
+        let doors = Doors {
+            locations: Locations { pool: pool.clone() },
+            leases: Leases { pool: pool.clone() },
+            known: KnownRecords { pool: pool.clone(), keys: keys.clone(), transaction_records_max },
+            passes: Passes { pool: pool.clone() },
+            credentials: Credentials { pool: pool.clone(), ring: Arc::clone(&ring) },
+            erasures: Erasures { pool: pool.clone(), ring: Arc::clone(&ring), appended: appended.clone() },
+            relay: Relay { pool: pool.clone(), appended: appended.clone() },
+            ledger: Ledger { pool: pool.clone(), ring, appended: appended.clone(), transaction_records_max },
+            parked: Parkings { pool: pool.clone(), appended: appended.clone() },
+            workspaces: Workspaces { pool: pool.clone(), appended: appended.clone() },
+            replays: Replays { pool: pool.clone(), appended: appended.clone(), transaction_records_max },
+            chain: Chain { pool: pool.clone(), keys: keys.clone(), appended: appended.clone() },
+            answers: Answers { pool: pool.clone() },
+            keys,
+        };
+        Ok(Self { pool, appended, transaction_records_max, doors: Arc::new(doors) })
+    }
+
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Notices of appends from now on.
+    pub fn appends(&self) -> Appends {
+        self.appended.listen()
+    }
+
+    pub fn locations(&self) -> &Locations {
+        &self.doors.locations
+    }
+
+    pub fn leases(&self) -> &Leases {
+        &self.doors.leases
+    }
+
+    pub fn known(&self) -> &KnownRecords {
+        &self.doors.known
+    }
+
+    pub fn passes(&self) -> &Passes {
+        &self.doors.passes
+    }
+
+    pub fn keys(&self) -> &Keys {
+        &self.doors.keys
+    }
+
+    pub fn credentials(&self) -> &Credentials {
+        &self.doors.credentials
+    }
+
+    pub fn erasures(&self) -> &Erasures {
+        &self.doors.erasures
+    }
+
+    pub fn relay(&self) -> &Relay {
+        &self.doors.relay
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.doors.ledger
+    }
+
+    pub fn parked(&self) -> &Parkings {
+        &self.doors.parked
+    }
+
+    pub fn workspaces(&self) -> &Workspaces {
+        &self.doors.workspaces
+    }
+
+    pub fn replays(&self) -> &Replays {
+        &self.doors.replays
+    }
+
+    pub fn chain(&self) -> &Chain {
+        &self.doors.chain
+    }
+
+    pub fn answers(&self) -> &Answers {
+        &self.doors.answers
+    }
+}
