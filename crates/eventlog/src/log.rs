@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use domain::{LocationId, Stored};
 use sqlx::PgPool;
 
 use crate::appends::Appended;
 use crate::keys::ring::KeyRing;
 use crate::{
     Answers, Appends, Chain, Credentials, Erasures, Keys, KnownRecords, Leases, Ledger, Locations, Parkings, Passes, Relay, Replays,
-    Result, Settings, Workspaces,
+    Result, Settings, Workspaces, read,
 };
 
 /// The event log, and the doors to everything that is kept beside it. Cheap to clone; clones, and what stands behind the doors, share
@@ -73,6 +74,12 @@ impl EventLog {
     pub async fn ping(&self) -> Result<()> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// The events after a position, oldest first.
+    pub async fn read(&self, location_id: &LocationId, after: u64, limit: u32) -> Result<Vec<Stored>> {
+        let mut connection = self.pool.acquire().await?;
+        read::after(&mut connection, location_id, after, limit).await
     }
 
     /// Notices of appends from now on.

@@ -6,8 +6,8 @@ use proof::Link;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+use crate::Result;
 use crate::columns::{Microseconds, epoch, signed, unsigned};
-use crate::{EventLog, Result};
 
 /// The columns of an event in the order that `link` expects. `cause` is asked for as text: its very bytes are hashed.
 macro_rules! select_events {
@@ -71,7 +71,7 @@ pub(crate) fn stored(row: &PgRow) -> Result<Stored> {
     Ok(event(link(row)?)?)
 }
 
-/// The event at a place.
+/// The event at a position.
 pub(crate) async fn one(connection: &mut PgConnection, location_id: &LocationId, seq: u64) -> Result<Option<Stored>> {
     let row = sqlx::query(select_events!("WHERE location_id = $1 AND seq = $2"))
         .bind(location_id.as_str())
@@ -81,7 +81,7 @@ pub(crate) async fn one(connection: &mut PgConnection, location_id: &LocationId,
     row.as_ref().map(stored).transpose()
 }
 
-/// The events after a position, oldest first, as a transaction sees them.
+/// The events after a position, oldest first.
 pub(crate) async fn after(connection: &mut PgConnection, location_id: &LocationId, after: u64, limit: u32) -> Result<Vec<Stored>> {
     let rows = sqlx::query(select_events!("WHERE location_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"))
         .bind(location_id.as_str())
@@ -90,17 +90,4 @@ pub(crate) async fn after(connection: &mut PgConnection, location_id: &LocationI
         .fetch_all(connection)
         .await?;
     rows.iter().map(stored).collect()
-}
-
-impl EventLog {
-    /// The events after a position, oldest first.
-    pub async fn read(&self, location_id: &LocationId, after: u64, limit: u32) -> Result<Vec<Stored>> {
-        let rows = sqlx::query(select_events!("WHERE location_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"))
-            .bind(location_id.as_str())
-            .bind(signed(after))
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter().map(stored).collect()
-    }
 }
