@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::LocationId;
-use jiff::Timestamp;
 use sqlx::{PgConnection, PgPool, Row};
 
-use crate::columns::{At, location_id, signed, unsigned};
+use crate::columns::{location_id, signed, unsigned};
 use crate::{Error, Result};
 
 /// The right to look after a location, until it expires or another holder has a higher token.
@@ -16,15 +15,6 @@ pub struct Lease {
     pub location_id: LocationId,
     /// Grows with every change of the holder.
     pub token: u64,
-}
-
-/// Who looks after a location.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holding {
-    pub location_id: LocationId,
-    pub holder: String,
-    pub token: u64,
-    pub expires_at: Timestamp,
 }
 
 /// Who looks after which location. Cheap to clone.
@@ -107,22 +97,6 @@ impl Leases {
         .fetch_optional(&self.pool)
         .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
-    }
-
-    /// Who looks after which location now.
-    pub async fn holdings(&self) -> Result<Vec<Holding>> {
-        let rows = sqlx::query("SELECT location_id, holder, token, expires_at FROM location_leases WHERE expires_at >= now() ORDER BY 1")
-            .fetch_all(&self.pool)
-            .await?;
-        let holding = |row: &sqlx::postgres::PgRow| {
-            Ok(Holding {
-                location_id: location_id(row.try_get(0)?)?,
-                holder: row.try_get(1)?,
-                token: unsigned(row.try_get(2)?),
-                expires_at: row.try_get::<At, _>(3)?.0,
-            })
-        };
-        rows.iter().map(holding).collect()
     }
 }
 

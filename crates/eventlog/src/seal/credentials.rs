@@ -110,14 +110,10 @@ pub struct RenewalPermit {
 }
 
 impl RenewalPermit {
-    pub fn owner(&self) -> &CredentialOwner {
-        &self.owner
-    }
-
-    /// Lets the next one.
+    /// Gives it back.
     ///
     /// # Errors
-    /// `Unavailable` when the database does not answer: then it is given back all the same.
+    /// `Unavailable` when the database does not answer: the database then gives it back by itself.
     pub async fn end(self) -> Result<()> {
         Ok(self.held.commit().await?)
     }
@@ -239,11 +235,11 @@ impl Credentials {
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer: then GHL must not be asked.
-    pub async fn begin_refresh(&self, turn: &RenewalPermit, now: Timestamp) -> Result<()> {
-        // Not in the turn's own transaction: it must be there whatever becomes of that.
+    pub async fn begin_refresh(&self, permit: &RenewalPermit, now: Timestamp) -> Result<()> {
+        // Not in the permit's own transaction: the note must stay whatever becomes of that.
         sqlx::query("UPDATE credentials SET refresh_begun_at = $3 WHERE kind = $1 AND id = $2")
-            .bind(turn.owner.kind())
-            .bind(turn.owner.id())
+            .bind(permit.owner.kind())
+            .bind(permit.owner.id())
             .bind(At(now))
             .execute(&self.pool)
             .await?;

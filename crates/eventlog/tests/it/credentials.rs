@@ -77,15 +77,15 @@ async fn a_refresh_that_was_begun_is_seen_until_it_ended() {
     let database = database("credentials_begun").await;
     let log = with_keys(&database, &[key("one", 'a')]).await;
     log.credentials().store(&agency(), None, &tokens("x"), at(1), at(2)).await.expect("stored");
-    let turn = log.credentials().renewal_permit(&agency()).await.expect("turn");
-    log.credentials().begin_refresh(&turn, at(3)).await.expect("begun");
-    // The process dies here: its turn goes back to the others, what it noted stays.
-    drop(turn);
-    let turn = log.credentials().renewal_permit(&agency()).await.expect("turn");
+    let permit = log.credentials().renewal_permit(&agency()).await.expect("permit");
+    log.credentials().begin_refresh(&permit, at(3)).await.expect("begun");
+    // The process dies here: its permit goes back to the others, what it noted stays.
+    drop(permit);
+    let permit = log.credentials().renewal_permit(&agency()).await.expect("permit");
     let (credential, _) = log.credentials().find(&agency()).await.expect("read").expect("there");
     assert_eq!(credential.refresh_begun_at, Some(at(3)));
     log.credentials().refresh_failed(&credential, CredentialState::Inactive, Some("wait"), false).await.expect("noted");
-    turn.end().await.expect("ended");
+    permit.end().await.expect("ended");
     let (credential, found) = log.credentials().find(&agency()).await.expect("read").expect("there");
     assert_eq!((credential.refresh_begun_at, credential.state), (None, CredentialState::Inactive));
     assert!(found.is_some(), "the tokens are kept");

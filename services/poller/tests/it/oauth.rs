@@ -107,7 +107,14 @@ impl AppFixture {
     }
 
     async fn held(&self) -> BTreeSet<LocationId> {
-        self.fixture.log.leases().holdings().await.unwrap().into_iter().map(|holding| holding.location_id).collect()
+        let log = &self.fixture.log;
+        let mut held = BTreeSet::new();
+        for location in log.locations().list().await.unwrap() {
+            if log.leases().holder_address(&location.location_id).await.unwrap().is_some() {
+                held.insert(location.location_id);
+            }
+        }
+        held
     }
 
     async fn until_held(&self, wanted: &[&LocationId]) {
