@@ -23,7 +23,7 @@ impl EventLog {
     /// `NotFound` when the location was never connected, `Superseded` when the lease is not held any more.
     pub async fn observe(&self, lease: &Lease, observations: &[Observation]) -> Result<Vec<Recorded>> {
         let mut recorded = Vec::new();
-        for batch in batches(observations, self.transaction_records_max) {
+        for batch in batches(observations, self.transaction_records_max.get()) {
             recorded.append(&mut self.observe_batch(lease, batch).await?);
         }
         Ok(recorded)

@@ -13,6 +13,7 @@ pub(crate) mod retention;
 pub(crate) mod workspaces;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use domain::{
@@ -77,7 +78,7 @@ pub struct Ledger {
     pub(crate) pool: PgPool,
     pub(crate) ring: Arc<KeyRing>,
     pub(crate) appended: Appended,
-    pub(crate) transaction_records_max: usize,
+    pub(crate) transaction_records_max: NonZeroUsize,
 }
 
 impl Ledger {
@@ -90,7 +91,7 @@ impl Ledger {
     /// # Errors
     /// `NotFound` when the location was never connected.
     pub async fn settle(&self, location_id: &LocationId, settlements: &[Settlement]) -> Result<()> {
-        for batch in settlements.chunks(self.transaction_records_max) {
+        for batch in settlements.chunks(self.transaction_records_max.get()) {
             self.settle_batch(location_id, batch).await?;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The log as its users hold it: one connection pool, and a door to everything that is kept in the database.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use domain::{LocationId, Stored};
@@ -18,7 +19,7 @@ use crate::{
 pub struct EventLog {
     pub(crate) pool: PgPool,
     pub(crate) appended: Appended,
-    pub(crate) transaction_records_max: usize,
+    pub(crate) transaction_records_max: NonZeroUsize,
     doors: Arc<Doors>,
 }
 
@@ -46,10 +47,10 @@ impl EventLog {
     /// `Misconfigured` when the address is not one of a PostgreSQL database or the key-encryption keys cannot be read.
     pub async fn connect(settings: &Settings) -> Result<Self> {
         let pool = settings.pool()?;
-        let ring = Arc::new(KeyRing::new(settings.kek()?, settings.contact_keys_max, settings.erasures_checked_every));
+        let ring = Arc::new(KeyRing::new(settings.kek()?, settings.contact_keys_max, *settings.erasures_checked_every));
         let keys = Keys { pool: pool.clone(), ring: Arc::clone(&ring) };
         let appended = Appended::new();
-        let transaction_records_max = settings.transaction_records_max.max(1);
+        let transaction_records_max = settings.transaction_records_max;
         let doors = Doors {
             locations: Locations { pool: pool.clone() },
             leases: Leases { pool: pool.clone() },

@@ -1,12 +1,13 @@
 //! Where the log is and how much of it may be used at once.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
+use settings::{Check, Period, Problems, hidden};
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
@@ -30,21 +31,17 @@ pub struct Settings {
     /// How many contacts' keys are remembered unwrapped, of each location.
     pub contact_keys_max: NonZeroUsize,
     /// How long an erasure by another process may go unnoticed by whoever reads.
-    #[serde(with = "humantime_serde")]
-    pub erasures_checked_every: Duration,
-    pub connections_max: u32,
+    pub erasures_checked_every: Period,
+    pub connections_max: NonZeroU32,
     /// How long to wait for a free connection, connecting included.
-    #[serde(with = "humantime_serde")]
-    pub acquire_timeout: Duration,
+    pub acquire_timeout: Period,
     /// How long one statement may take before the database cancels it.
-    #[serde(with = "humantime_serde")]
-    pub statement_timeout: Duration,
+    pub statement_timeout: Period,
     /// How long a transaction may do nothing before the database ends it: bounds how long a hung process can hold a lock.
-    #[serde(with = "humantime_serde")]
-    pub idle_transaction_timeout: Duration,
+    pub idle_transaction_timeout: Period,
     /// How many observed records or settlements one transaction takes at most; a longer batch becomes several. One observation
     /// is never split.
-    pub transaction_records_max: usize,
+    pub transaction_records_max: NonZeroUsize,
 }
 
 impl Default for Settings {
@@ -53,48 +50,28 @@ impl Default for Settings {
             url: SecretString::from(String::new()),
             kek: SecretString::from(String::new()),
             kek_file: None,
-            contact_keys_max: NonZeroUsize::new(100_000).unwrap_or(NonZeroUsize::MIN),
-            erasures_checked_every: Duration::from_secs(2),
-            connections_max: 8,
-            acquire_timeout: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(30),
-            idle_transaction_timeout: Duration::from_secs(60),
-            transaction_records_max: 2_000,
+            contact_keys_max: const { NonZeroUsize::new(100_000).unwrap() },
+            erasures_checked_every: Period::from_secs(2),
+            connections_max: const { NonZeroU32::new(8).unwrap() },
+            acquire_timeout: Period::from_secs(5),
+            statement_timeout: Period::from_secs(30),
+            idle_transaction_timeout: Period::from_secs(60),
+            transaction_records_max: const { NonZeroUsize::new(2_000).unwrap() },
+        }
+    }
+}
+
+impl Check for Settings {
+    fn check(&self, problems: &mut Problems) {
+        let is_postgres = url::Url::parse(self.url.expose_secret()).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"));
+        problems.check(is_postgres, "url", "must be postgres://user:password@host:port/database");
+        if let Err(error) = self.kek() {
+            problems.refuse("kek", error);
         }
     }
 }
 
 impl Settings {
-    /// Every mistake at once, each naming its key.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let url = url::Url::parse(self.url.expose_secret());
-        if !url.is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql")) {
-            problems.push("url must be postgres://user:password@host:port/database".to_owned());
-        }
-        if let Err(error) = self.kek() {
-            problems.push(format!("kek: {error}"));
-        }
-        if self.connections_max == 0 {
-            problems.push("connections_max must be at least 1".to_owned());
-        }
-        if self.transaction_records_max == 0 {
-            problems.push("transaction_records_max must be at least 1".to_owned());
-        }
-        let timeouts = [
-            ("erasures_checked_every", self.erasures_checked_every),
-            ("acquire_timeout", self.acquire_timeout),
-            ("statement_timeout", self.statement_timeout),
-            ("idle_transaction_timeout", self.idle_transaction_timeout),
-        ];
-        for (key, timeout) in timeouts {
-            if timeout.is_zero() {
-                problems.push(format!("{key} must be longer than nothing"));
-            }
-        }
-        problems
-    }
-
     /// The key-encryption keys, where there are any.
     pub(crate) fn kek(&self) -> Result<Option<Kek>> {
         match (&self.kek_file, self.kek.expose_secret().is_empty()) {
@@ -108,7 +85,7 @@ impl Settings {
     pub(crate) fn connect_options(&self) -> Result<PgConnectOptions> {
         let options = PgConnectOptions::from_str(self.url.expose_secret())
             .map_err(|_| Error::Misconfigured("url is not the address of a PostgreSQL database".to_owned()))?;
-        let milliseconds = |duration: Duration| duration.as_millis().to_string();
+        let milliseconds = |period: Period| period.as_millis().to_string();
         Ok(options
             .application_name("pagico-mirror")
             .options([
@@ -120,8 +97,8 @@ impl Settings {
 
     pub(crate) fn pool(&self) -> Result<PgPool> {
         let options = PgPoolOptions::new()
-            .max_connections(self.connections_max.max(1))
-            .acquire_timeout(self.acquire_timeout)
+            .max_connections(self.connections_max.get())
+            .acquire_timeout(*self.acquire_timeout)
             .test_before_acquire(false)
             .before_acquire(|connection, idle| {
                 Box::pin(async move {
@@ -133,10 +110,6 @@ impl Settings {
             });
         Ok(options.connect_lazy_with(self.connect_options()?))
     }
-}
-
-fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(if secret.expose_secret().is_empty() { "" } else { "hidden" })
 }
 
 fn without_password<S: Serializer>(url: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {

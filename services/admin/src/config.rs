@@ -144,8 +144,8 @@ impl Check for Config {
         problems.nest("server", &self.server);
         problems.nest("telemetry", &self.telemetry);
         problems.nest("bus", &self.bus);
-        problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
-        problems.extend(self.bridge.problems().into_iter().map(|problem| format!("bridge.{problem}")));
+        problems.nest("log", &self.log);
+        problems.nest("bridge", &self.bridge);
         problems.nest("limits", &self.limits);
         problems.nest("seal", &self.seal);
         for (key, retention) in [("access.retention", self.access.retention), ("replay.retention", self.replay.retention)] {

@@ -48,7 +48,7 @@ impl Check for Config {
     fn check(&self, problems: &mut Problems) {
         problems.nest("server", &self.server);
         problems.nest("telemetry", &self.telemetry);
-        problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
+        problems.nest("log", &self.log);
         problems.nest("bus", &self.bus);
         problems.nest("retry", &self.retry);
         if let Err(error) = self.rules() {

@@ -169,7 +169,7 @@ impl Check for Config {
     fn check(&self, problems: &mut Problems) {
         problems.nest("server", &self.server);
         problems.nest("telemetry", &self.telemetry);
-        problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
+        problems.nest("log", &self.log);
         problems.nest("bus", &self.bus);
         self.check_locations(problems);
         self.check_ghl(problems);

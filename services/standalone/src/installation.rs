@@ -7,7 +7,7 @@ mod running;
 pub(crate) mod secrets;
 mod servers;
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::absolute;
 
 use anyhow::Context;
@@ -69,7 +69,11 @@ impl Infrastructure {
     }
 
     pub(crate) fn log(&self) -> eventlog::Settings {
-        eventlog::Settings { url: self.databases.log.clone(), connections_max: 2, ..eventlog::Settings::default() }
+        eventlog::Settings {
+            url: self.databases.log.clone(),
+            connections_max: const { NonZeroU32::new(2).unwrap() },
+            ..eventlog::Settings::default()
+        }
     }
 
     /// Starts every service.

@@ -45,9 +45,9 @@ impl Check for Config {
     fn check(&self, problems: &mut Problems) {
         problems.nest("server", &self.server);
         problems.nest("telemetry", &self.telemetry);
-        problems.extend(self.log.problems().into_iter().map(|problem| format!("log.{problem}")));
+        problems.nest("log", &self.log);
         problems.nest("bus", &self.bus);
-        problems.extend(self.bridge.problems().into_iter().map(|problem| format!("bridge.{problem}")));
+        problems.nest("bridge", &self.bridge);
         problems.nest("retry", &self.retry);
     }
 }

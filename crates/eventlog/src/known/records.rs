@@ -1,6 +1,7 @@
 //! What is known of a location's records: looked up, confirmed, and searched for what nobody has seen for long.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 
 use domain::{ContactId, KnownContact, LocationId, Observation, RecordId, RecordKind, observe};
 use jiff::Timestamp;
@@ -26,7 +27,7 @@ pub struct NotesDue {
 pub struct KnownRecords {
     pub(crate) pool: PgPool,
     pub(crate) keys: Keys,
-    pub(crate) transaction_records_max: usize,
+    pub(crate) transaction_records_max: NonZeroUsize,
 }
 
 impl KnownRecords {
@@ -44,7 +45,7 @@ impl KnownRecords {
     /// `NotFound` when the location was never connected, `Superseded` when the lease is not held any more.
     pub async fn confirm(&self, lease: &Lease, observations: &[Observation]) -> Result<()> {
         let location_id = &lease.location_id;
-        for batch in batches(observations, self.transaction_records_max) {
+        for batch in batches(observations, self.transaction_records_max.get()) {
             let mut transaction = self.pool.begin().await?;
             let head = Head::lock(&mut *transaction, location_id).await?;
             leases::check(&mut transaction, lease).await?;

@@ -1,5 +1,6 @@
 //! Plans that were made, and the replays that apply them.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use domain::{ContactId, Hash, LocationId, RulesRevision, Workspace};
@@ -149,7 +150,7 @@ macro_rules! select_replays {
 pub struct Replays {
     pub(crate) pool: PgPool,
     pub(crate) appended: Appended,
-    pub(crate) transaction_records_max: usize,
+    pub(crate) transaction_records_max: NonZeroUsize,
 }
 
 impl Replays {

@@ -39,7 +39,7 @@ impl Replays {
 
     /// A batch in each transaction. Under the head lock, as a replay is started: a plan that was just found is not taken away from it.
     async fn forget_rows(&self, location_id: &LocationId, statement: &'static str, keep: Duration) -> Result<u64> {
-        let rows_max = self.transaction_records_max as u64;
+        let rows_max = self.transaction_records_max.get() as u64;
         let mut forgotten = 0;
         loop {
             let mut transaction = self.pool.begin().await?;

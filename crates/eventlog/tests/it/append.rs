@@ -1,5 +1,6 @@
 //! Appending what was observed.
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use domain::{
@@ -148,7 +149,7 @@ async fn places_have_no_gap_however_many_append_at_once_and_fail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_append_that_is_given_up_leaves_its_connection_as_it_was() {
     let db = database("append_given_up").await;
-    let log = EventLog::connect(&Settings { connections_max: 1, ..db.service.clone() }).await.unwrap();
+    let log = EventLog::connect(&Settings { connections_max: NonZeroU32::MIN, ..db.service.clone() }).await.unwrap();
     let many = || (0..200).map(|number| act(&format!("try_{number}"))).collect::<Vec<_>>();
     for wait in 0..25 {
         let appended = tokio::time::timeout(Duration::from_micros(400 * wait), log.append(&db.location, many())).await;
@@ -182,7 +183,7 @@ async fn locations_have_logs_of_their_own() {
 #[tokio::test]
 async fn a_batch_larger_than_a_transaction_becomes_several() {
     let db = database("append_batches").await;
-    let settings = Settings { transaction_records_max: 7, ..db.service.clone() };
+    let settings = Settings { transaction_records_max: const { NonZeroUsize::new(7).unwrap() }, ..db.service.clone() };
     let log = EventLog::connect(&settings).await.unwrap();
     let observations: Vec<_> = (0..50).map(|number| seen_with_notes(&format!("c{number}"), "Ann", 1, &[("n1", "a")])).collect();
     let recorded = observe(&log, &db.location, &observations).await.unwrap();

@@ -1,5 +1,6 @@
 //! What was brought to Pagico.
 
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use domain::{Applied, DeliveryOutcome, ObjectKey, Policy, Revision, Workspace};
@@ -89,7 +90,9 @@ async fn what_was_started_for_the_user_is_known_as_theirs() {
 #[tokio::test]
 async fn many_settlements_become_several_transactions() {
     let db = database("ledger_many").await;
-    let log = EventLog::connect(&Settings { transaction_records_max: 10, ..db.service.clone() }).await.unwrap();
+    let log = EventLog::connect(&Settings { transaction_records_max: const { NonZeroUsize::new(10).unwrap() }, ..db.service.clone() })
+        .await
+        .unwrap();
     let settlements: Vec<_> = (1..=95).map(|seq| delivered(&format!("c{seq}"), seq)).collect();
     log.ledger().settle(&db.location, &settlements).await.unwrap();
     assert_eq!(db.head().await, 95);

@@ -1,9 +1,9 @@
 //! The schema and the roles.
 
-use std::time::Duration;
-
 use eventlog::{Error, EventLog, Settings};
 use secrecy::SecretString;
+use serde_json::json;
+use settings::{Check, Period};
 use tokio::task::JoinSet;
 
 use crate::support::{at, database, empty_database};
@@ -36,7 +36,7 @@ async fn a_database_that_is_not_migrated_is_named_so() {
 #[tokio::test]
 async fn a_database_that_is_away_may_come_back() {
     let url = format!("postgres://a:b@127.0.0.1:{}/none", embedded::free_port().unwrap());
-    let settings = Settings { url: SecretString::from(url), acquire_timeout: Duration::from_secs(1), ..Settings::default() };
+    let settings = Settings { url: SecretString::from(url), acquire_timeout: Period::from_secs(1), ..Settings::default() };
     let log = EventLog::connect(&settings).await.unwrap();
     let error = log.ping().await.expect_err("nobody there");
     assert!(error.is_transient(), "{error}");
@@ -57,6 +57,10 @@ fn settings_name_every_mistake_and_hide_the_password() {
     assert_eq!(settings.problems(), [] as [&str; 0]);
     let printed = serde_json::to_string(&settings).unwrap() + &format!("{settings:?}");
     assert!(printed.contains("ann:hidden@db") && !printed.contains("secret@"), "{printed}");
-    settings = Settings { url: SecretString::from("mysql://x"), connections_max: 0, acquire_timeout: Duration::ZERO, ..settings };
-    assert_eq!(settings.problems().len(), 3);
+    settings = Settings { url: SecretString::from("mysql://x"), kek: SecretString::from("x"), ..settings };
+    let problems = settings.problems();
+    assert!(matches!(problems.as_slice(), [url, kek] if url.starts_with("url must be ") && kek.starts_with("kek: ")), "{problems:?}");
+    for zero in [json!({"connections_max": 0}), json!({"transaction_records_max": 0}), json!({"acquire_timeout": "0s"})] {
+        assert!(serde_json::from_value::<Settings>(zero.clone()).is_err(), "{zero}");
+    }
 }

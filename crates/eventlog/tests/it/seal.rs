@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::{Body, Decode, Observation, Recorded, Stored};
 use eventlog::{ContactMessage, ErasureRequest, Error, EventFilter, EventLog, Opened, PurgedPart, Settings};
 use secrecy::SecretString;
+use settings::Period;
 use sqlx::Row;
 
 use crate::support::{self, Database, contact_id, database, delivered, parked, seen, seen_with_notes, types, verify};
@@ -14,7 +15,7 @@ const NEW: &str = "new:ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1
 
 async fn sealed_log(db: &Database, kek: &str) -> EventLog {
     let settings =
-        Settings { kek: SecretString::from(kek.to_owned()), erasures_checked_every: Duration::from_millis(20), ..db.service.clone() };
+        Settings { kek: SecretString::from(kek.to_owned()), erasures_checked_every: Period::from_millis(20), ..db.service.clone() };
     EventLog::connect(&settings).await.unwrap()
 }
 

@@ -11,6 +11,7 @@ use embedded::{Postgres, PostgresSettings, scratch};
 use eventlog::{Error, EventLog, Lease, ParkedMessage, Result, Settings, Settlement, Verification, Verified};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
+use settings::Period;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::{Mutex, OnceCell};
 
@@ -55,7 +56,7 @@ pub(crate) async fn database(name: &str) -> Database {
 }
 
 fn settings(url: String) -> Settings {
-    Settings { url: SecretString::from(url), acquire_timeout: Duration::from_secs(20), ..Settings::default() }
+    Settings { url: SecretString::from(url), acquire_timeout: Period::from_secs(20), ..Settings::default() }
 }
 
 impl Database {
