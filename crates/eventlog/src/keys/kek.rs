@@ -143,7 +143,7 @@ mod tests {
             ("secretsecret", "line 1"),
             ("\na b:00", "line 2"),
             ("one:secretsecret", "32 bytes"),
-            (&format!("one:{HEX}\none:{HEX}"), "second time"),
+            (&format!("one:{HEX}\none:{HEX}"), "repeats an id"),
         ] {
             let problem = kek(text).unwrap_err().to_string();
             assert!(problem.contains(what) && !problem.contains("secretsecret"), "{text}: {problem}");
