@@ -1,4 +1,4 @@
-//! The chain of events: every event gets the next place of its location and a hash over itself and its predecessor.
+//! The chain of events: every event gets the next position of its location and a hash over itself and its predecessor.
 //!
 //! - `copy`: many events in one `COPY`
 
@@ -21,7 +21,7 @@ const STATEMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// From how many events on a `COPY`, which takes one more exchange with the database, is quicker than a statement.
 const COPY_EVENTS_MIN: usize = 32;
 
-/// An event that has no place yet.
+/// An event that has no position yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub contact_id: Option<ContactId>,
@@ -59,7 +59,7 @@ impl Head {
         Ok(Self { epoch: epoch(row.try_get(0)?), seq, hash, erasures: row.try_get(3)? })
     }
 
-    /// The place that comes after `fresh` more events.
+    /// The revision that comes after `fresh` more events.
     pub(crate) fn after(&self, fresh: usize) -> Revision {
         Revision { epoch: self.epoch, seq: self.seq + fresh as u64 + 1 }
     }
@@ -71,14 +71,14 @@ impl Head {
         location_id: &LocationId,
         fresh: Vec<Prepared>,
     ) -> Result<Vec<Recorded>> {
-        let placed = self.place_all(location_id, fresh);
-        let mut rest = placed.as_slice();
+        let chained = self.chain_all(location_id, fresh);
+        let mut rest = chained.as_slice();
         while !rest.is_empty() {
             let (now, later) = rest.split_at(rows_for_a_statement(rest));
             insert(connection, location_id, now).await?;
             rest = later;
         }
-        Ok(recorded(placed))
+        Ok(recorded(chained))
     }
 
     /// As `insert`, and as fast as can be for many.
@@ -92,26 +92,26 @@ impl Head {
             let recorded = self.insert(&mut transaction, location_id, fresh).await?;
             return Ok((transaction, recorded));
         }
-        let placed = self.place_all(location_id, fresh);
-        let mut rest = placed.as_slice();
+        let chained = self.chain_all(location_id, fresh);
+        let mut rest = chained.as_slice();
         while !rest.is_empty() {
             let (now, later) = rest.split_at(rows_for_a_statement(rest));
-            let mut rows = Rows::with_capacity(now.len(), now.iter().map(|placed| placed.payload.len()).sum());
-            for placed in now {
-                rows.push(&placed.link(), &placed.hash);
+            let mut rows = Rows::with_capacity(now.len(), now.iter().map(|chained| chained.payload.len()).sum());
+            for chained in now {
+                rows.push(&chained.link(), &chained.hash);
             }
             transaction = rows.insert(transaction).await?;
             rest = later;
         }
-        Ok((transaction, recorded(placed)))
+        Ok((transaction, recorded(chained)))
     }
 
-    fn place_all(&mut self, location_id: &LocationId, fresh: Vec<Prepared>) -> Vec<Placed> {
+    fn chain_all(&mut self, location_id: &LocationId, fresh: Vec<Prepared>) -> Vec<Chained> {
         let recorded_at = as_stored(Timestamp::now());
-        fresh.into_iter().map(|prepared| self.place(location_id, prepared, recorded_at)).collect()
+        fresh.into_iter().map(|prepared| self.chain(location_id, prepared, recorded_at)).collect()
     }
 
-    fn place(&mut self, location_id: &LocationId, prepared: Prepared, recorded_at: Timestamp) -> Placed {
+    fn chain(&mut self, location_id: &LocationId, prepared: Prepared, recorded_at: Timestamp) -> Chained {
         self.seq += 1;
         let Prepared { entry, type_name, cause, payload, key } = prepared;
         let event = Event {
@@ -129,10 +129,10 @@ impl Head {
             key_id: key.map(|key| key.id.clone()),
             body: entry.body,
         };
-        let mut placed = Placed { event, cause, payload, hash: self.hash };
-        placed.hash = placed.link().hash(&self.hash);
-        self.hash = placed.hash;
-        placed
+        let mut chained = Chained { event, cause, payload, hash: self.hash };
+        chained.hash = chained.link().hash(&self.hash);
+        self.hash = chained.hash;
+        chained
     }
 
     /// Appends what a person did, and saves the head.
@@ -191,14 +191,14 @@ impl Prepared {
 }
 
 /// An event with its position, and the bytes of it that are stored.
-struct Placed {
+struct Chained {
     event: Recorded,
     cause: String,
     payload: Vec<u8>,
     hash: Hash,
 }
 
-impl Placed {
+impl Chained {
     /// The columns as they are hashed and stored.
     fn link(&self) -> Link<'_> {
         let event = &self.event;
@@ -221,25 +221,25 @@ impl Placed {
     }
 }
 
-fn recorded(placed: Vec<Placed>) -> Vec<Recorded> {
-    placed.into_iter().map(|placed| placed.event).collect()
+fn recorded(chained: Vec<Chained>) -> Vec<Recorded> {
+    chained.into_iter().map(|chained| chained.event).collect()
 }
 
 /// At least one, so that an event of any size gets through.
-fn rows_for_a_statement(placed: &[Placed]) -> usize {
+fn rows_for_a_statement(chained: &[Chained]) -> usize {
     let mut bytes = 0;
-    let fitting = placed.iter().take(STATEMENT_ROWS_MAX).take_while(|placed| {
-        bytes += placed.payload.len();
+    let fitting = chained.iter().take(STATEMENT_ROWS_MAX).take_while(|chained| {
+        bytes += chained.payload.len();
         bytes <= STATEMENT_BYTES_MAX
     });
     fitting.count().max(1)
 }
 
-async fn insert(connection: &mut PgConnection, location_id: &LocationId, placed: &[Placed]) -> Result<()> {
+async fn insert(connection: &mut PgConnection, location_id: &LocationId, chained: &[Chained]) -> Result<()> {
     fn column<'a, T>(links: &[Link<'a>], value: impl Fn(&Link<'a>) -> T) -> Vec<T> {
         links.iter().map(value).collect()
     }
-    let links: Vec<Link<'_>> = placed.iter().map(Placed::link).collect();
+    let links: Vec<Link<'_>> = chained.iter().map(Chained::link).collect();
     sqlx::query(
         "INSERT INTO events (location_id, recorded_at, epoch, seq, event_id, contact_id, record_kind, record_id, type, occurred_at, \
          cause, traceparent, key_id, payload, hash) \
@@ -249,20 +249,20 @@ async fn insert(connection: &mut PgConnection, location_id: &LocationId, placed:
          AS fresh (seq, event_id, contact_id, record_kind, record_id, type, occurred_at, cause, traceparent, key_id, payload, hash)",
     )
     .bind(location_id.as_str())
-    .bind(placed.first().map(|placed| At(placed.event.recorded_at)))
-    .bind(placed.first().map(|placed| epoch_column(placed.event.epoch)))
+    .bind(chained.first().map(|chained| At(chained.event.recorded_at)))
+    .bind(chained.first().map(|chained| epoch_column(chained.event.epoch)))
     .bind(column(&links, |link| signed(link.seq)))
     .bind(column(&links, |link| link.event_id))
     .bind(column(&links, |link| link.contact_id))
     .bind(column(&links, |link| link.record_kind))
     .bind(column(&links, |link| link.record_id))
     .bind(column(&links, |link| link.type_name))
-    .bind(placed.iter().map(|placed| At(placed.event.occurred_at)).collect::<Vec<_>>())
+    .bind(chained.iter().map(|chained| At(chained.event.occurred_at)).collect::<Vec<_>>())
     .bind(column(&links, |link| link.cause))
     .bind(column(&links, |link| link.traceparent))
     .bind(column(&links, |link| link.key_id))
     .bind(column(&links, |link| link.payload))
-    .bind(placed.iter().map(|placed| placed.hash.as_slice()).collect::<Vec<_>>())
+    .bind(chained.iter().map(|chained| chained.hash.as_slice()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

@@ -42,8 +42,8 @@ pub enum Error {
     #[error("the log database cannot be used: {0}")]
     Misconfigured(String),
     /// The database refused a statement; trying the same again will not help. The message is left out: it may quote content.
-    #[error("the log database refused a statement (SQLSTATE {code}, {place})")]
-    Refused { code: String, place: String },
+    #[error("the log database refused a statement (SQLSTATE {code}, {constraint})")]
+    Refused { code: String, constraint: String },
 }
 
 impl Error {
@@ -78,8 +78,8 @@ impl From<sqlx::Error> for Error {
             "28000" | "28P01" => Self::Misconfigured("the role or its password is refused".to_owned()),
             "3D000" => Self::Misconfigured("the database does not exist".to_owned()),
             _ => {
-                let place = database.constraint().or_else(|| database.table()).unwrap_or("no constraint").to_owned();
-                Self::Refused { code, place }
+                let constraint = database.constraint().or_else(|| database.table()).unwrap_or("no constraint").to_owned();
+                Self::Refused { code, constraint }
             }
         }
     }

@@ -16,7 +16,7 @@ use sqlx::{PgPool, Row};
 
 use crate::columns::{location_id, unsigned};
 use crate::keys::kek::Kek;
-use crate::keys::ring::{KeyRing, about};
+use crate::keys::ring::{KeyRing, associated_data};
 use crate::{Error, Result};
 
 /// What seals and opens. Cheap to clone.
@@ -54,7 +54,7 @@ impl Keys {
         Ok((unsigned(row.try_get(0)?), unsigned(row.try_get(1)?)))
     }
 
-    /// Wraps the keys of contacts after a place with the current key-encryption key, `limit` of them in one transaction. Events are not
+    /// Wraps the keys of contacts after a position, in the order of their ids, with the current key-encryption key, `limit` of them in one transaction. Events are not
     /// touched. Doing it again does nothing.
     ///
     /// # Errors
@@ -104,9 +104,9 @@ impl Keys {
 
 fn rewrapped(kek: &Kek, row: &PgRow, location: &str, key_id: &str) -> Result<Vec<u8>> {
     let contact_id = ContactId::new(row.try_get::<String, _>(2)?).map_err(|_| Error::Damaged)?;
-    let about = about(&location_id(location.to_owned())?, &contact_id, key_id);
-    let mut key = kek.open(row.try_get(3)?, row.try_get(4)?, &about)?;
-    let wrapped = kek.wrap(&key, &about);
+    let associated_data = associated_data(&location_id(location.to_owned())?, &contact_id, key_id);
+    let mut key = kek.open(row.try_get(3)?, row.try_get(4)?, &associated_data)?;
+    let wrapped = kek.wrap(&key, &associated_data);
     zeroize::Zeroize::zeroize(&mut key);
     Ok(wrapped?.bytes)
 }

@@ -115,13 +115,13 @@ impl Known {
         self.contacts.entry(contact_id.clone()).or_default()
     }
 
-    /// Takes in what an observation amounted to. Its drafts get the places that begin at `first`.
+    /// Takes in what an observation amounted to. Its drafts get the positions that begin at `first`.
     pub(crate) fn take(&mut self, seen: &Observation, observed: &Observed, first: Revision) {
         self.of(&seen.contact_id).apply(seen, observed);
         let mut seq = first.seq;
         for draft in &observed.drafts {
-            let place = (seen.contact_id.clone(), draft.fact.record.kind(), draft.record_id.clone());
-            self.changed.insert(place, Revision { epoch: first.epoch, seq });
+            let key = (seen.contact_id.clone(), draft.fact.record.kind(), draft.record_id.clone());
+            self.changed.insert(key, Revision { epoch: first.epoch, seq });
             seq += 1;
         }
         for (kind, record_id) in &observed.confirmed {
@@ -202,9 +202,9 @@ impl Known {
              AND kind = u.kind AND record_id = u.record_id OFFSET 0) r) found WHERE k.ctid = found.place",
         )
         .bind(location_id.as_str())
-        .bind(self.confirmed.keys().map(|place| place.0.as_str()).collect::<Vec<_>>())
-        .bind(self.confirmed.keys().map(|place| place.1.as_str()).collect::<Vec<_>>())
-        .bind(self.confirmed.keys().map(|place| place.2.as_str()).collect::<Vec<_>>())
+        .bind(self.confirmed.keys().map(|key| key.0.as_str()).collect::<Vec<_>>())
+        .bind(self.confirmed.keys().map(|key| key.1.as_str()).collect::<Vec<_>>())
+        .bind(self.confirmed.keys().map(|key| key.2.as_str()).collect::<Vec<_>>())
         .bind(self.confirmed.values().copied().map(At).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;

@@ -63,7 +63,8 @@ pub struct ParkedMessage {
     pub attempts: u32,
 }
 
-type Place<'a> = (&'a Workspace, &'a ObjectKey);
+/// The key of a row of the ledger.
+type LedgerKey<'a> = (&'a Workspace, &'a ObjectKey);
 
 /// Newer beats older; of the same revision, the later edition of the rules beats the earlier.
 type Age = (Revision, u32);
@@ -173,13 +174,13 @@ async fn positions<'a>(
     connection: &mut PgConnection,
     location_id: &LocationId,
     settlements: &[&'a Settlement],
-) -> Result<BTreeMap<Place<'a>, Age>> {
-    let mut places: BTreeMap<&Workspace, BTreeMap<&str, &ObjectKey>> = BTreeMap::new();
+) -> Result<BTreeMap<LedgerKey<'a>, Age>> {
+    let mut wanted: BTreeMap<&Workspace, BTreeMap<&str, &ObjectKey>> = BTreeMap::new();
     for settlement in settlements.iter().copied().filter(|settlement| !settlement.object.as_str().contains('\0')) {
-        places.entry(&settlement.workspace).or_default().insert(settlement.object.as_str(), &settlement.object);
+        wanted.entry(&settlement.workspace).or_default().insert(settlement.object.as_str(), &settlement.object);
     }
     let mut positions = BTreeMap::new();
-    for (workspace, objects) in places {
+    for (workspace, objects) in wanted {
         let keys: Vec<&str> = objects.keys().copied().collect();
         for (object, applied) in rows(&mut *connection, location_id, workspace, &keys).await? {
             if let Some(object) = objects.get(object.as_str()) {
@@ -195,7 +196,7 @@ async fn is_news(
     connection: &mut PgConnection,
     location_id: &LocationId,
     settlement: &Settlement,
-    ledger: &BTreeMap<Place<'_>, Age>,
+    ledger: &BTreeMap<LedgerKey<'_>, Age>,
 ) -> Result<bool> {
     let done = ledger.get(&(&settlement.workspace, &settlement.object)).is_some_and(|applied| *applied >= age(settlement));
     match settlement.outcome {
@@ -255,7 +256,7 @@ fn event(group: &[&Settlement], now: Timestamp) -> Option<Result<Prepared>> {
 
 /// Of several settlements of one object the newest: one statement cannot move a row twice.
 fn newest<'a>(settlements: impl Iterator<Item = &'a Settlement>) -> Vec<&'a Settlement> {
-    let mut newest: BTreeMap<Place<'_>, &Settlement> = BTreeMap::new();
+    let mut newest: BTreeMap<LedgerKey<'_>, &Settlement> = BTreeMap::new();
     for settlement in settlements {
         let best = newest.entry((&settlement.workspace, &settlement.object)).or_insert(settlement);
         if age(settlement) > age(best) {

@@ -3,7 +3,7 @@
 //! Does not know how GHL or Pagico speak, nor what travels over the bus.
 //!
 //! In the order in which data passes:
-//! - `log`: the connection to the database, and a door to each room below
+//! - `log`: `EventLog`, which holds the connections and gives the parts below
 //! - `settings`, `migrate`: where the log is, its schema and its roles
 //! - `locations`, `leases`: which locations there are, and who looks after each
 //! - `append`: what was observed becomes events, in one transaction with what is known

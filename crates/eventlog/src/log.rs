@@ -1,4 +1,4 @@
-//! The log as its users hold it: one connection pool, and a door to everything that is kept in the database.
+//! The log as its users hold it: one connection pool, and the parts of what is kept in the database.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -13,17 +13,16 @@ use crate::{
     Result, Settings, Workspaces, read,
 };
 
-/// The event log, and the doors to everything that is kept beside it. Cheap to clone; clones, and what stands behind the doors, share
-/// their connections and their wake-ups.
+/// The event log and everything that is kept beside it. Cheap to clone: clones and parts share their connections and their wake-ups.
 #[derive(Clone)]
 pub struct EventLog {
     pub(crate) pool: PgPool,
     pub(crate) appended: Appended,
     pub(crate) transaction_records_max: NonZeroUsize,
-    doors: Arc<Doors>,
+    parts: Arc<Parts>,
 }
 
-struct Doors {
+struct Parts {
     locations: Locations,
     leases: Leases,
     known: KnownRecords,
@@ -51,7 +50,7 @@ impl EventLog {
         let keys = Keys { pool: pool.clone(), ring: Arc::clone(&ring) };
         let appended = Appended::new();
         let transaction_records_max = settings.transaction_records_max;
-        let doors = Doors {
+        let parts = Parts {
             locations: Locations { pool: pool.clone() },
             leases: Leases { pool: pool.clone() },
             known: KnownRecords { pool: pool.clone(), keys: keys.clone(), transaction_records_max },
@@ -67,7 +66,7 @@ impl EventLog {
             answers: Answers { pool: pool.clone() },
             keys,
         };
-        Ok(Self { pool, appended, transaction_records_max, doors: Arc::new(doors) })
+        Ok(Self { pool, appended, transaction_records_max, parts: Arc::new(parts) })
     }
 
     /// # Errors
@@ -89,58 +88,58 @@ impl EventLog {
     }
 
     pub fn locations(&self) -> &Locations {
-        &self.doors.locations
+        &self.parts.locations
     }
 
     pub fn leases(&self) -> &Leases {
-        &self.doors.leases
+        &self.parts.leases
     }
 
     pub fn known(&self) -> &KnownRecords {
-        &self.doors.known
+        &self.parts.known
     }
 
     pub fn passes(&self) -> &Passes {
-        &self.doors.passes
+        &self.parts.passes
     }
 
     pub fn keys(&self) -> &Keys {
-        &self.doors.keys
+        &self.parts.keys
     }
 
     pub fn credentials(&self) -> &Credentials {
-        &self.doors.credentials
+        &self.parts.credentials
     }
 
     pub fn erasures(&self) -> &Erasures {
-        &self.doors.erasures
+        &self.parts.erasures
     }
 
     pub fn relay(&self) -> &Relay {
-        &self.doors.relay
+        &self.parts.relay
     }
 
     pub fn ledger(&self) -> &Ledger {
-        &self.doors.ledger
+        &self.parts.ledger
     }
 
     pub fn parked(&self) -> &Parkings {
-        &self.doors.parked
+        &self.parts.parked
     }
 
     pub fn workspaces(&self) -> &Workspaces {
-        &self.doors.workspaces
+        &self.parts.workspaces
     }
 
     pub fn replays(&self) -> &Replays {
-        &self.doors.replays
+        &self.parts.replays
     }
 
     pub fn chain(&self) -> &Chain {
-        &self.doors.chain
+        &self.parts.chain
     }
 
     pub fn answers(&self) -> &Answers {
-        &self.doors.answers
+        &self.parts.answers
     }
 }

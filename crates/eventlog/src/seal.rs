@@ -1,4 +1,4 @@
-//! Sealing what is stored and sent about a contact, and the one door through which it is read again.
+//! Sealing what is stored and sent about a contact, and the one way to read it again.
 //!
 //! - `credentials`: the tokens of the marketplace app
 //! - `erase`: erasing a person
@@ -34,10 +34,10 @@ impl ContactMessage {
     }
 }
 
-/// What became of a letter.
+/// What became of a message that was to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opened {
-    /// What was written; of a letter that was never sealed, its bytes.
+    /// What was sealed; of a message that is plain, its bytes.
     Content(Vec<u8>),
     /// The contact was erased since: there is nothing to be done about it any more.
     Erased,
@@ -45,11 +45,11 @@ pub enum Opened {
     Unopened,
 }
 
-/// What a sealed letter begins with: no JSON text begins so.
+/// What a sealed message begins with: no JSON text begins so.
 const SEALED: u8 = 1;
 
 impl Keys {
-    /// Reads stored events: the only door from what is stored to what happened. Plain ones are read as they are, sealed ones are opened
+    /// Reads stored events: the only way from what is stored to what happened. Plain ones are read as they are, sealed ones are opened
     /// with their contacts' keys, and those of contacts that were erased become `Body::Erased`. Gives one outcome for each event, in
     /// order.
     ///
@@ -59,17 +59,17 @@ impl Keys {
     /// `Locked` when the key-encryption key is not here; what is wrong with a single event is its own outcome.
     pub async fn open(&self, events: Vec<Stored>) -> Result<Vec<domain::Opened>> {
         let locations: BTreeSet<&LocationId> = events.iter().map(|event| &event.location_id).collect();
-        let mut doors = BTreeMap::new();
+        let mut openers = BTreeMap::new();
         for location_id in locations {
             let contacts = events.iter().filter(|event| event.location_id == *location_id && event.key_id.is_some());
             let contacts = contacts.filter_map(|event| event.contact_id.as_ref()).collect();
-            let door = self.door(location_id, &contacts, |door| events.iter().all(|event| door.knows(event))).await?;
-            doors.insert(location_id.clone(), door);
+            let opener = self.opener(location_id, &contacts, |opener| events.iter().all(|event| opener.knows(event))).await?;
+            openers.insert(location_id.clone(), opener);
         }
         Ok(events
             .into_iter()
             .map(|event| {
-                let body = doors.get(&event.location_id).map_or(Err(Decode::Sealed), |door| door.open_event(&event));
+                let body = openers.get(&event.location_id).map_or(Err(Decode::Sealed), |opener| opener.open_event(&event));
                 event.with(body)
             })
             .collect())
@@ -79,89 +79,94 @@ impl Keys {
     ///
     /// # Errors
     /// `Locked` when the key-encryption key is not here.
-    pub async fn seal(&self, letters: Vec<ContactMessage>) -> Result<Vec<Option<Vec<u8>>>> {
+    pub async fn seal(&self, messages: Vec<ContactMessage>) -> Result<Vec<Option<Vec<u8>>>> {
         if self.ring.kek().is_none() {
-            return Ok(letters.into_iter().map(|letter| Some(letter.bytes)).collect());
+            return Ok(messages.into_iter().map(|message| Some(message.bytes)).collect());
         }
-        let mut doors = BTreeMap::new();
-        for (location_id, contacts) in by_location(&letters) {
-            doors.insert(location_id.clone(), self.door(location_id, &contacts, |_| true).await?);
+        let mut openers = BTreeMap::new();
+        for (location_id, contacts) in by_location(&messages) {
+            openers.insert(location_id.clone(), self.opener(location_id, &contacts, |_| true).await?);
         }
-        let seal = |letter: ContactMessage| {
-            let door = doors.get(&letter.location_id);
-            let erased = door.and_then(|door| door.erased.get(&letter.contact_id)).is_some_and(|erased| !erased.lifted);
-            match door.and_then(|door| door.keys.get(&letter.contact_id)) {
+        let seal = |message: ContactMessage| {
+            let opener = openers.get(&message.location_id);
+            let erased = opener.and_then(|opener| opener.erased.get(&message.contact_id)).is_some_and(|erased| !erased.lifted);
+            match opener.and_then(|opener| opener.keys.get(&message.contact_id)) {
                 _ if erased => Ok(None),
-                None => Ok(Some(letter.bytes)),
+                None => Ok(Some(message.bytes)),
                 Some(key) => {
-                    let about = about_letter(&letter.location_id, &letter.contact_id, &key.id);
+                    let associated_data = associated_data(&message.location_id, &message.contact_id, &key.id);
                     let mut sealed = vec![SEALED, u8::try_from(key.id.len()).unwrap_or(u8::MAX)];
                     sealed.extend_from_slice(key.id.as_bytes());
-                    sealed.extend(key.seal(&letter.bytes, &about)?);
+                    sealed.extend(key.seal(&message.bytes, &associated_data)?);
                     Ok(Some(sealed))
                 }
             }
         };
-        letters.into_iter().map(seal).collect()
+        messages.into_iter().map(seal).collect()
     }
 
     /// Opens what `seal` gave, in order.
     ///
     /// # Errors
     /// `Locked` when the key-encryption key is not here.
-    pub async fn unseal(&self, letters: Vec<ContactMessage>) -> Result<Vec<Opened>> {
-        let sealed: Vec<&ContactMessage> = letters.iter().filter(|letter| ContactMessage::is_sealed(&letter.bytes)).collect();
-        let mut doors = BTreeMap::new();
+    pub async fn unseal(&self, messages: Vec<ContactMessage>) -> Result<Vec<Opened>> {
+        let sealed: Vec<&ContactMessage> = messages.iter().filter(|message| ContactMessage::is_sealed(&message.bytes)).collect();
+        let mut openers = BTreeMap::new();
         for (location_id, contacts) in by_location(sealed.iter().copied()) {
-            let complete = |door: &Door| sealed.iter().all(|letter| door.knows_letter(letter));
-            doors.insert(location_id.clone(), self.door(location_id, &contacts, complete).await?);
+            let complete = |opener: &Opener| sealed.iter().all(|message| opener.knows_message(message));
+            openers.insert(location_id.clone(), self.opener(location_id, &contacts, complete).await?);
         }
-        let open = |letter: ContactMessage| match doors.get(&letter.location_id) {
-            _ if !ContactMessage::is_sealed(&letter.bytes) => Opened::Content(letter.bytes),
-            Some(door) => door.open_letter(&letter),
+        let open = |message: ContactMessage| match openers.get(&message.location_id) {
+            _ if !ContactMessage::is_sealed(&message.bytes) => Opened::Content(message.bytes),
+            Some(opener) => opener.open_message(&message),
             None => Opened::Unopened,
         };
-        Ok(letters.into_iter().map(open).collect())
+        Ok(messages.into_iter().map(open).collect())
     }
 
     /// What is needed to open things about these contacts. When something does not open because a key is not there, the contact may
     /// have been erased a moment ago: that is then looked at anew.
-    async fn door(&self, location_id: &LocationId, contacts: &BTreeSet<&ContactId>, complete: impl Fn(&Door) -> bool) -> Result<Door> {
+    async fn opener(
+        &self,
+        location_id: &LocationId,
+        contacts: &BTreeSet<&ContactId>,
+        complete: impl Fn(&Opener) -> bool,
+    ) -> Result<Opener> {
         if let Some(erased) = self.ring.fresh(location_id) {
             let keys = self.ring.known(location_id, contacts.iter().copied());
             let wanted = contacts.iter().filter(|id| erased.get(**id).is_none_or(|erased| erased.lifted));
             if wanted.into_iter().all(|id| keys.contains_key(*id)) {
-                let door = Door { location_id: location_id.clone(), erased, keys };
-                if complete(&door) {
-                    return Ok(door);
+                let opener = Opener { location_id: location_id.clone(), erased, keys };
+                if complete(&opener) {
+                    return Ok(opener);
                 }
             }
         }
         let mut connection = self.pool.acquire().await?;
-        let door = self.door_over(&mut connection, location_id, contacts, false).await?;
-        if complete(&door) {
-            return Ok(door);
+        let opener = self.opener_over(&mut connection, location_id, contacts, false).await?;
+        if complete(&opener) {
+            return Ok(opener);
         }
-        self.door_over(&mut connection, location_id, contacts, true).await
+        self.opener_over(&mut connection, location_id, contacts, true).await
     }
 
-    async fn door_over(
+    async fn opener_over(
         &self,
         connection: &mut PgConnection,
         location_id: &LocationId,
         contacts: &BTreeSet<&ContactId>,
         now: bool,
-    ) -> Result<Door> {
+    ) -> Result<Opener> {
         let erased = self.ring.erased(connection, location_id, now).await?;
         let keys = self.ring.alive(connection, location_id, contacts).await?;
-        Ok(Door { location_id: location_id.clone(), erased, keys })
+        Ok(Opener { location_id: location_id.clone(), erased, keys })
     }
 
     /// As `open`, for one event and over a connection that is in a transaction.
     pub(crate) async fn open_over(&self, connection: &mut PgConnection, event: &Stored) -> Result<Result<Body, Decode>> {
         let contacts = event.contact_id.iter().filter(|_| event.key_id.is_some()).collect();
-        let door = self.door_over(connection, &event.location_id, &contacts, true).await?;
-        Ok(door.open_event(event))
+        let opener = self.opener_over(connection, &event.location_id, &contacts, true).await?;
+        Ok(opener.open_event(event))
     }
 
     /// Seals what is to be appended, under the head's lock: every contact's own key, made where there is none yet. What happened to
@@ -211,8 +216,8 @@ impl Prepared {
     fn seal(&mut self, location_id: &LocationId, keys: &ContactKeys) -> Result<()> {
         let Some((contact_id, key)) = self.entry.contact_id.as_ref().and_then(|id| Some((id, keys.get(id)?))) else { return Ok(()) };
         let (kind, id) = self.entry.record.as_ref().map_or(("", ""), |(kind, id)| (kind.as_str(), id.as_str()));
-        let about = parts(["event", location_id.as_str(), contact_id.as_str(), &key.id, &self.type_name, kind, id]);
-        self.payload = key.seal(&self.payload, &about)?;
+        let associated_data = parts(["event", location_id.as_str(), contact_id.as_str(), &key.id, &self.type_name, kind, id]);
+        self.payload = key.seal(&self.payload, &associated_data)?;
         self.key = Some(Arc::clone(key));
         Ok(())
     }
@@ -227,13 +232,13 @@ fn has_content(body: &Body) -> bool {
 }
 
 /// What opens things about some contacts of a location.
-struct Door {
+struct Opener {
     location_id: LocationId,
     erased: ErasedContacts,
     keys: ContactKeys,
 }
 
-impl Door {
+impl Opener {
     /// Whether the event can be told to be erased or has its key here.
     fn knows(&self, event: &Stored) -> bool {
         let Some(key_id) = event.key_id.as_ref().filter(|_| event.location_id == self.location_id) else { return true };
@@ -254,48 +259,49 @@ impl Door {
         let contact_id = event.contact_id.as_ref().ok_or(Decode::Unopened)?;
         let key = self.keys.get(contact_id).filter(|key| key.id == *key_id).ok_or(Decode::Unopened)?;
         let (kind, id) = event.record.as_ref().map_or(("", ""), |(kind, id)| (kind.as_str(), id.as_str()));
-        let about = parts(["event", self.location_id.as_str(), contact_id.as_str(), key_id, &event.type_name, kind, id]);
-        let payload = key.open(&event.body, &about).ok_or(Decode::Unopened)?;
+        let associated_data = parts(["event", self.location_id.as_str(), contact_id.as_str(), key_id, &event.type_name, kind, id]);
+        let payload = key.open(&event.body, &associated_data).ok_or(Decode::Unopened)?;
         Body::decode(&event.type_name, &payload)
     }
 
-    /// As `knows`, of a sealed letter.
-    fn knows_letter(&self, letter: &ContactMessage) -> bool {
-        letter.location_id != self.location_id || letter_parts(&letter.bytes).is_none_or(|(key_id, _)| self.key(letter, key_id).is_some())
+    /// As `knows`, of a sealed message.
+    fn knows_message(&self, message: &ContactMessage) -> bool {
+        message.location_id != self.location_id
+            || message_parts(&message.bytes).is_none_or(|(key_id, _)| self.key(message, key_id).is_some())
     }
 
-    fn key(&self, letter: &ContactMessage, key_id: &str) -> Option<&ContactKey> {
-        self.keys.get(&letter.contact_id).filter(|key| key.id == key_id).map(AsRef::as_ref)
+    fn key(&self, message: &ContactMessage, key_id: &str) -> Option<&ContactKey> {
+        self.keys.get(&message.contact_id).filter(|key| key.id == key_id).map(AsRef::as_ref)
     }
 
-    fn open_letter(&self, letter: &ContactMessage) -> Opened {
-        let Some((key_id, sealed)) = letter_parts(&letter.bytes) else { return Opened::Unopened };
-        match self.key(letter, key_id) {
+    fn open_message(&self, message: &ContactMessage) -> Opened {
+        let Some((key_id, sealed)) = message_parts(&message.bytes) else { return Opened::Unopened };
+        match self.key(message, key_id) {
             Some(key) => {
-                let about = about_letter(&letter.location_id, &letter.contact_id, key_id);
-                key.open(sealed, &about).map_or(Opened::Unopened, Opened::Content)
+                let associated_data = associated_data(&message.location_id, &message.contact_id, key_id);
+                key.open(sealed, &associated_data).map_or(Opened::Unopened, Opened::Content)
             }
-            None if self.erased.contains_key(&letter.contact_id) => Opened::Erased,
+            None if self.erased.contains_key(&message.contact_id) => Opened::Erased,
             None => Opened::Unopened,
         }
     }
 }
 
-/// The id of the key that sealed a letter, and what it sealed.
-fn letter_parts(bytes: &[u8]) -> Option<(&str, &[u8])> {
+/// The id of the key that sealed a message, and what it sealed.
+fn message_parts(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let (length, rest) = bytes.get(1..)?.split_first()?;
     let (key_id, sealed) = rest.split_at_checked(usize::from(*length))?;
     Some((std::str::from_utf8(key_id).ok()?, sealed))
 }
 
-fn about_letter(location_id: &LocationId, contact_id: &ContactId, key_id: &str) -> Vec<u8> {
+fn associated_data(location_id: &LocationId, contact_id: &ContactId, key_id: &str) -> Vec<u8> {
     parts(["letter", location_id.as_str(), contact_id.as_str(), key_id])
 }
 
-fn by_location<'a>(letters: impl IntoIterator<Item = &'a ContactMessage>) -> BTreeMap<&'a LocationId, BTreeSet<&'a ContactId>> {
+fn by_location<'a>(messages: impl IntoIterator<Item = &'a ContactMessage>) -> BTreeMap<&'a LocationId, BTreeSet<&'a ContactId>> {
     let mut locations: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for letter in letters {
-        locations.entry(&letter.location_id).or_default().insert(&letter.contact_id);
+    for message in messages {
+        locations.entry(&message.location_id).or_default().insert(&message.contact_id);
     }
     locations
 }

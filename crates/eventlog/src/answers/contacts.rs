@@ -12,7 +12,7 @@ use crate::answers::Answers;
 use crate::columns::{At, epoch, signed, unsigned};
 use crate::read::{select_events, stored};
 
-/// How many places of the log are looked at to cut it into parts of about the same length.
+/// How many positions of the log are looked at to cut it into parts of about the same length.
 const SAMPLES: u64 = 256;
 
 /// Which contacts to read.
@@ -60,12 +60,12 @@ impl Answers {
     /// Cuts the contacts of a location into about this many parts with about the same number of events each.
     pub async fn parts_of_contacts(&self, location_id: &LocationId, through: u64, parts: usize) -> Result<Vec<ContactRange>> {
         let samples = SAMPLES.min(through);
-        let places: Vec<i64> = (0..samples).map(|index| signed(1 + index * through / samples)).collect();
+        let positions: Vec<i64> = (0..samples).map(|index| signed(1 + index * through / samples)).collect();
         let rows = sqlx::query(
             "SELECT contact_id FROM events WHERE location_id = $1 AND seq = ANY($2) AND contact_id IS NOT NULL \
              ORDER BY contact_id COLLATE \"C\"",
         );
-        let rows = rows.bind(location_id.as_str()).bind(places).fetch_all(&self.pool).await?;
+        let rows = rows.bind(location_id.as_str()).bind(positions).fetch_all(&self.pool).await?;
         let mut cuts: Vec<String> = Vec::new();
         for part in 1..parts {
             if let Some(row) = rows.get(part * rows.len() / parts) {
@@ -82,7 +82,7 @@ impl Answers {
         Ok(ranges)
     }
 
-    /// The next events of records, by contact and then by place, up to a position; after the contact and place given.
+    /// The next events of records, by contact and then by position, up to a position; after the contact and position given.
     pub async fn records_by_contact(
         &self,
         location_id: &LocationId,
@@ -93,12 +93,12 @@ impl Answers {
     ) -> Result<Vec<RawEvent>> {
         let (from, to) = match contacts {
             ContactRange::Only(contact_id) => {
-                return self.records_of(location_id, contact_id, after.map_or(0, |(_, place)| place), through, limit).await;
+                return self.records_of(location_id, contact_id, after.map_or(0, |(_, position)| position), through, limit).await;
             }
             ContactRange::Between(from, to) => (from.as_deref(), to.as_deref()),
         };
-        // Past every place of the contact before the range; no contact has an empty id.
-        let (contact, place) = after.unwrap_or_else(|| (from.unwrap_or_default(), u64::MAX));
+        // Past every position of the contact before the range; no contact has an empty id.
+        let (contact, position) = after.unwrap_or_else(|| (from.unwrap_or_default(), u64::MAX));
         let rows = sqlx::query(select_events!(
             "WHERE location_id = $1 AND contact_id IS NOT NULL AND (contact_id COLLATE \"C\", seq) > ($2, $3) \
              AND ($4::text IS NULL OR contact_id COLLATE \"C\" <= $4) \
@@ -106,7 +106,7 @@ impl Answers {
         ))
         .bind(location_id.as_str())
         .bind(contact)
-        .bind(signed(place))
+        .bind(signed(position))
         .bind(to)
         .bind(signed(through))
         .bind(i64::from(limit))
@@ -136,22 +136,22 @@ impl Answers {
         Ok(rows.into_iter().map(RawEvent).collect())
     }
 
-    /// The events at these places.
-    pub async fn events_at(&self, location_id: &LocationId, places: &[u64]) -> Result<Vec<Stored>> {
-        let places: Vec<i64> = places.iter().copied().map(signed).collect();
+    /// The events at these positions.
+    pub async fn events_at(&self, location_id: &LocationId, positions: &[u64]) -> Result<Vec<Stored>> {
+        let positions: Vec<i64> = positions.iter().copied().map(signed).collect();
         let rows = sqlx::query(select_events!("WHERE location_id = $1 AND seq = ANY($2) ORDER BY seq"));
-        let rows = rows.bind(location_id.as_str()).bind(places).fetch_all(&self.pool).await?;
+        let rows = rows.bind(location_id.as_str()).bind(positions).fetch_all(&self.pool).await?;
         rows.iter().map(stored).collect()
     }
 
-    /// Which of these places of the log hold an event of a record: its revision, and the object that mirrors the record.
-    pub async fn records_at(&self, location_id: &LocationId, places: &[u64]) -> Result<BTreeSet<(Revision, ObjectKey)>> {
-        let places: Vec<i64> = places.iter().copied().map(signed).collect();
+    /// Which of these positions of the log hold an event of a record: its revision, and the object that mirrors the record.
+    pub async fn records_at(&self, location_id: &LocationId, positions: &[u64]) -> Result<BTreeSet<(Revision, ObjectKey)>> {
+        let positions: Vec<i64> = positions.iter().copied().map(signed).collect();
         let rows = sqlx::query(
             "SELECT epoch, seq, record_kind, record_id FROM events WHERE location_id = $1 AND seq = ANY($2) AND record_kind IS NOT NULL",
         );
         let mut records = BTreeSet::new();
-        for row in rows.bind(location_id.as_str()).bind(places).fetch_all(&self.pool).await? {
+        for row in rows.bind(location_id.as_str()).bind(positions).fetch_all(&self.pool).await? {
             let revision = Revision { epoch: epoch(row.try_get(0)?), seq: unsigned(row.try_get(1)?) };
             let id = row.try_get::<Option<String>, _>(3)?.and_then(|id| RecordId::new(id).ok());
             if let Some((kind, id)) = RecordKind::parse(row.try_get(2)?).zip(id) {

@@ -21,26 +21,26 @@ pub(crate) fn cipher(key: &[u8; KEY_BYTES]) -> Aes256Gcm {
     Aes256Gcm::new(key.into())
 }
 
-/// What is sealed opens again only with the same `about`. A nonce is never chosen twice on purpose; by chance, under one key, it is not
+/// What is sealed opens again only with the same associated data. A nonce is never chosen twice on purpose; by chance, under one key, it is not
 /// to be feared before some billions of messages.
-pub(crate) fn seal(cipher: &Aes256Gcm, plain: &[u8], about: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn seal(cipher: &Aes256Gcm, plain: &[u8], associated_data: &[u8]) -> Result<Vec<u8>> {
     let nonce: [u8; NONCE_BYTES] = rand::random();
     let mut sealed = Vec::with_capacity(NONCE_BYTES + plain.len() + TAG_BYTES);
     sealed.extend_from_slice(&nonce);
     sealed.extend_from_slice(plain);
     let (_, text) = sealed.split_at_mut(NONCE_BYTES);
     // Only 64 GiB are too long.
-    let tag = cipher.encrypt_inout_detached(&Nonce::from(nonce), about, text.into()).map_err(|_| Error::Damaged)?;
+    let tag = cipher.encrypt_inout_detached(&Nonce::from(nonce), associated_data, text.into()).map_err(|_| Error::Damaged)?;
     sealed.extend_from_slice(&tag);
     Ok(sealed)
 }
 
-/// Nothing when it was changed, sealed with another key, or sealed about something else.
-pub(crate) fn open(cipher: &Aes256Gcm, sealed: &[u8], about: &[u8]) -> Option<Vec<u8>> {
+/// Nothing when it was changed, sealed with another key, or sealed with other associated data.
+pub(crate) fn open(cipher: &Aes256Gcm, sealed: &[u8], associated_data: &[u8]) -> Option<Vec<u8>> {
     let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>()?;
     let (text, tag) = rest.split_last_chunk::<TAG_BYTES>()?;
     let mut plain = text.to_vec();
-    cipher.decrypt_inout_detached(&Nonce::from(*nonce), about, plain.as_mut_slice().into(), &Tag::from(*tag)).ok()?;
+    cipher.decrypt_inout_detached(&Nonce::from(*nonce), associated_data, plain.as_mut_slice().into(), &Tag::from(*tag)).ok()?;
     Some(plain)
 }
 
@@ -63,17 +63,17 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_sealed_opens_unless_a_byte_the_key_or_the_subject_is_another(
-            plain in proptest::collection::vec(any::<u8>(), 0..300), about in "[a-c]{0,4}", at in any::<prop::sample::Index>(), bit in 0..8_u8
+            plain in proptest::collection::vec(any::<u8>(), 0..300), associated_data in "[a-c]{0,4}", at in any::<prop::sample::Index>(), bit in 0..8_u8
         ) {
             let key = cipher(&new_key());
-            let sealed = seal(&key, &plain, about.as_bytes()).unwrap();
-            prop_assert_eq!(open(&key, &sealed, about.as_bytes()), Some(plain));
+            let sealed = seal(&key, &plain, associated_data.as_bytes()).unwrap();
+            prop_assert_eq!(open(&key, &sealed, associated_data.as_bytes()), Some(plain));
             prop_assert_eq!(open(&key, &sealed, b"elsewhere"), None);
-            prop_assert_eq!(open(&cipher(&new_key()), &sealed, about.as_bytes()), None);
+            prop_assert_eq!(open(&cipher(&new_key()), &sealed, associated_data.as_bytes()), None);
             let mut changed = sealed.clone();
             changed[at.index(sealed.len())] ^= 1 << bit;
-            prop_assert_eq!(open(&key, &changed, about.as_bytes()), None);
-            prop_assert_eq!(open(&key, &sealed[..at.index(sealed.len())], about.as_bytes()), None);
+            prop_assert_eq!(open(&key, &changed, associated_data.as_bytes()), None);
+            prop_assert_eq!(open(&key, &sealed[..at.index(sealed.len())], associated_data.as_bytes()), None);
         }
     }
 

@@ -77,24 +77,24 @@ impl Kek {
         self.keys.first().map_or("", |(id, _)| id)
     }
 
-    /// Wraps a secret with the current key. It unwraps only with the same `about`: name what the secret is for and whose it is.
+    /// Wraps a secret with the current key. It unwraps only with the same associated data: name in it what the secret is for and whose it is.
     ///
     /// # Errors
     /// None that a secret of less than 64 GiB could cause.
-    pub fn wrap(&self, secret: &[u8], about: &[u8]) -> Result<Wrapped> {
+    pub fn wrap(&self, secret: &[u8], associated_data: &[u8]) -> Result<Wrapped> {
         let (id, key) = self.keys.first().ok_or(Error::Damaged)?;
-        Ok(Wrapped { kek_id: id.clone(), bytes: cipher::seal(key, secret, about)? })
+        Ok(Wrapped { kek_id: id.clone(), bytes: cipher::seal(key, secret, associated_data)? })
     }
 
     /// # Errors
-    /// `Locked` when the key that wrapped it is not among these, `Damaged` when it was changed or is about something else.
-    pub fn unwrapped(&self, wrapped: &Wrapped, about: &[u8]) -> Result<SecretSlice<u8>> {
-        Ok(SecretSlice::from(self.open(&wrapped.kek_id, &wrapped.bytes, about)?))
+    /// `Locked` when the key that wrapped it is not among these, `Damaged` when it was changed or has other associated data.
+    pub fn unwrapped(&self, wrapped: &Wrapped, associated_data: &[u8]) -> Result<SecretSlice<u8>> {
+        Ok(SecretSlice::from(self.open(&wrapped.kek_id, &wrapped.bytes, associated_data)?))
     }
 
-    pub(crate) fn open(&self, kek_id: &str, bytes: &[u8], about: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn open(&self, kek_id: &str, bytes: &[u8], associated_data: &[u8]) -> Result<Vec<u8>> {
         let (_, key) = self.keys.iter().find(|(id, _)| id == kek_id).ok_or_else(|| Error::Locked { kek_id: kek_id.to_owned() })?;
-        cipher::open(key, bytes, about).ok_or(Error::Damaged)
+        cipher::open(key, bytes, associated_data).ok_or(Error::Damaged)
     }
 }
 
@@ -126,12 +126,12 @@ mod tests {
     #[test]
     fn the_first_key_wraps_and_every_key_unwraps() {
         let old = kek(&format!("2026:{HEX}")).unwrap();
-        let wrapped = old.wrap(b"secret", b"about").unwrap();
+        let wrapped = old.wrap(b"secret", b"associated").unwrap();
         let both = kek(&format!("# current\n2027:{}\n\n 2026:{BASE64}\n", "ab".repeat(32))).unwrap();
-        assert_eq!(both.unwrapped(&wrapped, b"about").unwrap().expose_secret(), b"secret", "base64 and hex are the same key");
-        let again = both.wrap(b"secret", b"about").unwrap();
+        assert_eq!(both.unwrapped(&wrapped, b"associated").unwrap().expose_secret(), b"secret", "base64 and hex are the same key");
+        let again = both.wrap(b"secret", b"associated").unwrap();
         assert_eq!((again.kek_id.as_str(), both.current()), ("2027", "2027"));
-        assert!(matches!(old.unwrapped(&again, b"about"), Err(Error::Locked { kek_id }) if kek_id == "2027"));
+        assert!(matches!(old.unwrapped(&again, b"associated"), Err(Error::Locked { kek_id }) if kek_id == "2027"));
         assert!(matches!(both.unwrapped(&wrapped, b"elsewhere"), Err(Error::Damaged)));
     }
 

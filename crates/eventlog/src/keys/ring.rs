@@ -28,12 +28,12 @@ pub(crate) struct ContactKey {
 }
 
 impl ContactKey {
-    pub(crate) fn seal(&self, plain: &[u8], about: &[u8]) -> Result<Vec<u8>> {
-        cipher::seal(&cipher::cipher(&self.key), plain, about)
+    pub(crate) fn seal(&self, plain: &[u8], associated_data: &[u8]) -> Result<Vec<u8>> {
+        cipher::seal(&cipher::cipher(&self.key), plain, associated_data)
     }
 
-    pub(crate) fn open(&self, sealed: &[u8], about: &[u8]) -> Option<Vec<u8>> {
-        cipher::open(&cipher::cipher(&self.key), sealed, about)
+    pub(crate) fn open(&self, sealed: &[u8], associated_data: &[u8]) -> Option<Vec<u8>> {
+        cipher::open(&cipher::cipher(&self.key), sealed, associated_data)
     }
 }
 
@@ -180,7 +180,7 @@ impl KeyRing {
         let mut wrapped = Vec::with_capacity(contacts.len());
         for contact_id in contacts {
             let key = ContactKey { id: URL_SAFE_NO_PAD.encode(rand::random::<[u8; 12]>()), key: cipher::new_key() };
-            wrapped.push(kek.wrap(&*key.key, &about(location_id, contact_id, &key.id))?.bytes);
+            wrapped.push(kek.wrap(&*key.key, &associated_data(location_id, contact_id, &key.id))?.bytes);
             made.push(((*contact_id).clone(), Arc::new(key)));
         }
         sqlx::query(
@@ -221,7 +221,7 @@ impl KeyRing {
         wrapped: &[u8],
     ) -> Result<ContactKey> {
         let Some(kek) = &self.kek else { return Err(Error::Locked { kek_id }) };
-        let mut bytes = kek.open(&kek_id, wrapped, &about(location_id, contact_id, &id))?;
+        let mut bytes = kek.open(&kek_id, wrapped, &associated_data(location_id, contact_id, &id))?;
         let key = bytes.as_slice().try_into().map(Key::new);
         zeroize::Zeroize::zeroize(&mut bytes);
         Ok(ContactKey { id, key: key.map_err(|_| Error::Damaged)? })
@@ -261,7 +261,7 @@ impl KeyRing {
     }
 }
 
-/// What a contact's key is wrapped about: it unwraps nowhere else.
-pub(crate) fn about(location_id: &LocationId, contact_id: &ContactId, key_id: &str) -> Vec<u8> {
+/// What a contact's key is wrapped with, so that it unwraps nowhere else.
+pub(crate) fn associated_data(location_id: &LocationId, contact_id: &ContactId, key_id: &str) -> Vec<u8> {
     parts(["contact key", location_id.as_str(), contact_id.as_str(), key_id])
 }

@@ -13,14 +13,12 @@ use crate::known::records::KnownRecords;
 use crate::{Result, read};
 
 /// Where a record was last seen.
-type Places = BTreeMap<(RecordKind, RecordId), Place>;
-
-struct Place {
+struct LastSeen {
     contact_id: ContactId,
     /// The event that its content is from.
     seq: u64,
-    /// Of the event that says that it vanished elsewhere.
-    gone: usize,
+    /// The index of the event that says that it vanished elsewhere.
+    vanished: usize,
 }
 
 /// The records that are or once were on several contacts; of those that were at a certain moment, where each of them was seen last: what
@@ -50,7 +48,7 @@ const ON_SEVERAL: &str = "SELECT kind, record_id FROM known_records WHERE locati
 
 /// What is known is how things are now; of a record that has changed since the moment, its last event before that tells how it was.
 /// Key by key, see `known`.
-const PLACES: &str = "WITH places AS MATERIALIZED (SELECT s.kind, s.record_id, k.contact_id, k.seq, k.present \
+const HOLDERS: &str = "WITH places AS MATERIALIZED (SELECT s.kind, s.record_id, k.contact_id, k.seq, k.present \
     FROM unnest($3::text[], $4::text[]) AS s (kind, record_id) CROSS JOIN LATERAL (SELECT contact_id, seq, present FROM known_records \
     WHERE location_id = $1 AND kind <> 'contact' AND kind = s.kind AND record_id = s.record_id OFFSET 0) k), \
     at_moment AS (SELECT kind, record_id, contact_id, seq, present FROM places WHERE seq <= $2 UNION ALL \
@@ -73,8 +71,8 @@ impl KnownRecords {
         if kinds.is_empty() {
             return Ok(shared);
         }
-        let places = sqlx::query(PLACES).bind(location_id.as_str()).bind(signed(through)).bind(kinds).bind(ids);
-        for row in places.fetch_all(&self.pool).await? {
+        let holders = sqlx::query(HOLDERS).bind(location_id.as_str()).bind(signed(through)).bind(kinds).bind(ids);
+        for row in holders.fetch_all(&self.pool).await? {
             if let Some(kind) = RecordKind::parse(row.try_get(0)?) {
                 shared.0.entry(kind).or_default().insert(row.try_get(1)?, row.try_get(2)?);
             }
@@ -91,15 +89,15 @@ pub(crate) async fn append_remained(
     head: &mut Head,
     recorded: &[Recorded],
 ) -> Result<Vec<Recorded>> {
-    let places = still_there(connection, location_id, recorded).await?;
-    let mut fresh = Vec::with_capacity(places.len());
-    for ((kind, record_id), place) in places {
+    let last_seen = still_there(connection, location_id, recorded).await?;
+    let mut fresh = Vec::with_capacity(last_seen.len());
+    for ((kind, record_id), seen) in last_seen {
         // What cannot be read is put right by the next change of the record.
-        let Some(stored) = read::one(connection, location_id, place.seq).await? else { continue };
+        let Some(stored) = read::one(connection, location_id, seen.seq).await? else { continue };
         let Ok(Body::Record(fact)) = keys.open_over(connection, &stored).await? else { continue };
-        let Some(gone) = recorded.get(place.gone) else { continue };
+        let Some(gone) = recorded.get(seen.vanished) else { continue };
         fresh.push(Entry {
-            contact_id: Some(place.contact_id),
+            contact_id: Some(seen.contact_id),
             record: Some((kind, record_id)),
             occurred_at: gone.occurred_at,
             cause: gone.cause.clone(),
@@ -119,7 +117,11 @@ pub(crate) async fn append_remained(
 }
 
 /// Of what vanished, where it still is and has not been seen again since.
-async fn still_there(connection: &mut PgConnection, location_id: &LocationId, recorded: &[Recorded]) -> Result<Places> {
+async fn still_there(
+    connection: &mut PgConnection,
+    location_id: &LocationId,
+    recorded: &[Recorded],
+) -> Result<BTreeMap<(RecordKind, RecordId), LastSeen>> {
     let mut gone = Vec::new();
     for (at, event) in recorded.iter().enumerate() {
         if let (Body::Record(fact), Some((kind, id))) = (&event.body, &event.record)
@@ -129,9 +131,9 @@ async fn still_there(connection: &mut PgConnection, location_id: &LocationId, re
             gone.push((at, *kind, id, event.seq));
         }
     }
-    let mut places = Places::new();
+    let mut last_seen = BTreeMap::new();
     if gone.is_empty() {
-        return Ok(places);
+        return Ok(last_seen);
     }
     // Key by key, see `known`.
     let rows = sqlx::query(
@@ -150,10 +152,10 @@ async fn still_there(connection: &mut PgConnection, location_id: &LocationId, re
         let at = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX);
         let record = recorded.get(at).and_then(|event| event.record.clone());
         if let (Some(record), Ok(contact_id)) = (record, ContactId::new(row.try_get::<String, _>(1)?)) {
-            places.insert(record, Place { contact_id, seq: unsigned(row.try_get(2)?), gone: at });
+            last_seen.insert(record, LastSeen { contact_id, seq: unsigned(row.try_get(2)?), vanished: at });
         }
     }
-    Ok(places)
+    Ok(last_seen)
 }
 
 /// What is known comes from these events now.

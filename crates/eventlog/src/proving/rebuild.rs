@@ -46,11 +46,12 @@ async fn recall(keys: &Keys, connection: &mut PgConnection, location_id: &Locati
     known.save(connection, location_id).await
 }
 
-type Places<'a> = BTreeMap<(&'a Workspace, &'a ObjectKey), (&'a Delivery, &'a ContactId, Timestamp)>;
+/// The newest delivery of each object in each workspace.
+type Newest<'a> = BTreeMap<(&'a Workspace, &'a ObjectKey), (&'a Delivery, &'a ContactId, Timestamp)>;
 
 /// The ledger as deliveries have left it. What no event says is what the key says: what a rule started belongs to the user.
 async fn redeliver(connection: &mut PgConnection, location_id: &LocationId, events: &[Recorded]) -> Result<()> {
-    let mut places = Places::new();
+    let mut newest = Newest::new();
     for event in events {
         let (Body::Delivery(fact), Some(contact_id)) = (&event.body, &event.contact_id) else { continue };
         if fact.outcome != DeliveryOutcome::Delivered {
@@ -58,13 +59,13 @@ async fn redeliver(connection: &mut PgConnection, location_id: &LocationId, even
         }
         for delivery in &fact.deliveries {
             let new = (delivery, contact_id, event.occurred_at);
-            let held = places.entry((&delivery.workspace, &delivery.object)).or_insert(new);
+            let held = newest.entry((&delivery.workspace, &delivery.object)).or_insert(new);
             if held.0.revision < delivery.revision {
                 *held = new;
             }
         }
     }
-    for rows in places.into_values().collect::<Vec<_>>().chunks(crate::columns::STATEMENT_ROWS_MAX) {
+    for rows in newest.into_values().collect::<Vec<_>>().chunks(crate::columns::STATEMENT_ROWS_MAX) {
         insert(connection, location_id, rows).await?;
     }
     Ok(())

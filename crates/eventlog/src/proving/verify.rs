@@ -34,7 +34,7 @@ impl Default for Verification {
     }
 }
 
-/// A log whose places, hashes and head fit together.
+/// A log whose positions, hashes and head fit together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// The last position; also the number of events.
@@ -46,12 +46,12 @@ pub struct Verified {
 }
 
 impl Chain {
-    /// Walks the chain from a place whose hash is known to the head as it is now, several ranges at once. Each range begins with the hash that
+    /// Walks the chain from a position whose hash is known to the head as it is now, several ranges at once. Each range begins with the hash that
     /// is stored before it, which is the one that the range before it ends with, or that range is found to be broken. `progress` is told the
     /// position that is reached and the head. Takes no more memory than one row for each worker.
     ///
     /// # Errors
-    /// `Corrupt` names the first place that does not fit, `NotFound` a location that was never connected.
+    /// `Corrupt` names the first position that does not fit, `NotFound` a location that was never connected.
     pub async fn verify(&self, location_id: &LocationId, how: &Verification, mut progress: impl FnMut(u64, u64)) -> Result<Verified> {
         let (after, hash) = how.after;
         let head = self.head_and_end(location_id).await?;

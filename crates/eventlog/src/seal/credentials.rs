@@ -37,8 +37,8 @@ impl CredentialOwner {
         }
     }
 
-    /// What the sealed tokens are about, so that they open nowhere else.
-    fn about(&self) -> Vec<u8> {
+    /// What the tokens are sealed with, so that they open nowhere else.
+    fn associated_data(&self) -> Vec<u8> {
         format!("credential\0{}\0{}", self.kind(), self.id()).into_bytes()
     }
 }
@@ -342,11 +342,11 @@ impl Credentials {
 
 fn seal(keys: &Kek, owner: &CredentialOwner, tokens: &Tokens) -> Result<Wrapped> {
     let open = json!({"access": tokens.access.expose_secret(), "refresh": tokens.refresh.as_ref().map(ExposeSecret::expose_secret)});
-    keys.wrap(open.to_string().as_bytes(), &owner.about())
+    keys.wrap(open.to_string().as_bytes(), &owner.associated_data())
 }
 
 fn open(keys: &Kek, owner: &CredentialOwner, wrapped: &Wrapped) -> Result<Tokens> {
-    let open = keys.unwrapped(wrapped, &owner.about())?;
+    let open = keys.unwrapped(wrapped, &owner.associated_data())?;
     let tokens: serde_json::Value = serde_json::from_slice(open.expose_secret()).map_err(|_| Error::Damaged)?;
     let text = |key: &str| tokens.get(key).and_then(serde_json::Value::as_str).map(SecretString::from);
     Ok(Tokens { access: text("access").ok_or(Error::Damaged)?, refresh: text("refresh") })

@@ -141,8 +141,8 @@ async fn places_have_no_gap_however_many_append_at_once_and_fail() {
     // Over connections of its own: among the others is one that was cut while it idled.
     let log = EventLog::connect(&db.service).await.unwrap();
     let events = log.read(&db.location, 0, 1_000).await.unwrap();
-    let places: Vec<u64> = events.iter().map(|event| event.seq).collect();
-    assert_eq!(places, (1..=events.len() as u64).collect::<Vec<_>>());
+    let positions: Vec<u64> = events.iter().map(|event| event.seq).collect();
+    assert_eq!(positions, (1..=events.len() as u64).collect::<Vec<_>>());
     assert_eq!(verify(&log, &db.location).await.unwrap().head, events.len() as u64);
 }
 

@@ -21,7 +21,7 @@ async fn next(db: &Database, log: &EventLog, limit: u32) -> Option<RelayBatch> {
     }
 }
 
-fn places(batch: &RelayBatch) -> Vec<u64> {
+fn positions(batch: &RelayBatch) -> Vec<u64> {
     batch.events.iter().map(|event| event.seq).collect()
 }
 
@@ -38,7 +38,7 @@ async fn the_cursor_moves_when_a_batch_is_done_and_survives() {
     batch.done().await.unwrap();
     let after_a_restart = EventLog::connect(&db.service).await.unwrap();
     let batch = next(&db, &after_a_restart, 10).await.unwrap();
-    assert_eq!(places(&batch), [4, 5]);
+    assert_eq!(positions(&batch), [4, 5]);
     batch.done().await.unwrap();
     assert!(next(&db, &db.log, 10).await.is_none());
     assert_eq!(db.log.relay().behind().await.unwrap(), []);
@@ -57,7 +57,7 @@ async fn a_batch_that_is_dropped_comes_again() {
             RelayTurn::Idle => panic!("lost"),
         }
     };
-    assert_eq!(places(&batch), [1, 2, 3]);
+    assert_eq!(positions(&batch), [1, 2, 3]);
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn one_location_is_relayed_by_one_at_a_time_and_appending_goes_on() {
     assert!(matches!(db.log.relay().next(&db.location, 3).await.unwrap(), RelayTurn::Busy));
     assert_eq!(db.observe(seen("c9", "Zoe", 2)).await.len(), 1);
     batch.done().await.unwrap();
-    assert_eq!(places(&next(&db, &db.log, 10).await.unwrap()), [4, 5, 6]);
+    assert_eq!(positions(&next(&db, &db.log, 10).await.unwrap()), [4, 5, 6]);
 }
 
 #[tokio::test]
@@ -89,9 +89,9 @@ async fn an_event_that_cannot_be_read_is_parked_and_the_others_go_on() {
     let db = five_events("relay_poison").await;
     db.tamper("UPDATE events SET cause = '{\"by\":\"telepathy\"}' WHERE seq = 2").await;
     let batch = next(&db, &db.log, 3).await.unwrap();
-    assert_eq!(places(&batch), [1, 3]);
+    assert_eq!(positions(&batch), [1, 3]);
     batch.done().await.unwrap();
-    assert_eq!(places(&next(&db, &db.log, 10).await.unwrap()), [4, 5]);
+    assert_eq!(positions(&next(&db, &db.log, 10).await.unwrap()), [4, 5]);
     let parked = db.log.parked().list(None, None, 10).await.unwrap();
     assert_eq!(parked.len(), 1);
     assert!(parked[0].parking.reason.contains("event 1.2"), "{}", parked[0].parking.reason);

@@ -190,12 +190,12 @@ async fn every_contact_is_read_once_in_the_order_of_bytes_however_it_is_cut() {
         for limit in [1, 4, 1000] {
             let mut read = Vec::new();
             for part in db.log.answers().parts_of_contacts(&db.location, head, parts).await.unwrap() {
-                let mut place = None::<(String, u64)>;
+                let mut cursor = None::<(String, u64)>;
                 loop {
-                    let after = place.as_ref().map(|(contact, seq)| (contact.as_str(), *seq));
+                    let after = cursor.as_ref().map(|(contact, seq)| (contact.as_str(), *seq));
                     let page = db.log.answers().records_by_contact(&db.location, &part, after, head, limit).await.unwrap();
                     let Some(last) = page.last() else { break };
-                    place = Some((last.contact_id().unwrap().to_owned(), last.revision().unwrap().seq));
+                    cursor = Some((last.contact_id().unwrap().to_owned(), last.revision().unwrap().seq));
                     read.extend(page.iter().map(|event| (event.contact_id().unwrap().to_owned(), event.revision().unwrap().seq)));
                 }
             }
@@ -207,8 +207,8 @@ async fn every_contact_is_read_once_in_the_order_of_bytes_however_it_is_cut() {
         }
     }
     let records = db.log.answers().records_at(&db.location, &[1, 2, head, head + 1]).await.unwrap();
-    let places: Vec<(u64, &str)> = records.iter().map(|(revision, object)| (revision.seq, object.as_str())).collect();
-    assert_eq!(places, [(1, "ghl:contact/b"), (2, "ghl:note/n")], "a delivery is of no record");
+    let positions: Vec<(u64, &str)> = records.iter().map(|(revision, object)| (revision.seq, object.as_str())).collect();
+    assert_eq!(positions, [(1, "ghl:contact/b"), (2, "ghl:note/n")], "a delivery is of no record");
     let only = ContactRange::Only(contact_id("b"));
     let some = db.log.answers().records_by_contact(&db.location, &only, Some(("b", 0)), head, 4).await.unwrap();
     assert_eq!(some.len(), 4);

@@ -35,7 +35,7 @@ fn erase(leave_plain_events: bool) -> ErasureRequest {
     ErasureRequest { reason: "asked by letter".to_owned(), who: "ann".to_owned(), leave_plain_events }
 }
 
-fn letter(db: &Database, contact: &str, bytes: &[u8]) -> ContactMessage {
+fn message(db: &Database, contact: &str, bytes: &[u8]) -> ContactMessage {
     ContactMessage { location_id: db.location.clone(), contact_id: contact_id(contact), bytes: bytes.to_vec() }
 }
 
@@ -235,20 +235,20 @@ async fn letters_open_for_their_contact_alone_and_not_after_it_is_erased() {
     db.observe(seen("plain", "Pia", 1)).await;
     observe(&db, &log, seen("c1", "Ann", 1)).await;
     observe(&db, &log, seen("c2", "Bob", 1)).await;
-    let letters = ["c1", "c2", "plain"].map(|contact| letter(&db, contact, b"{\"secret\":1}"));
-    let sent: Vec<Vec<u8>> = log.keys().seal(letters.to_vec()).await.unwrap().into_iter().flatten().collect();
+    let messages = ["c1", "c2", "plain"].map(|contact| message(&db, contact, b"{\"secret\":1}"));
+    let sent: Vec<Vec<u8>> = log.keys().seal(messages.to_vec()).await.unwrap().into_iter().flatten().collect();
     assert!(!sent[0].windows(6).any(|window| window == b"secret"));
     assert_eq!(sent[2], b"{\"secret\":1}", "a contact without a key has nothing that is sealed");
-    let received = |bytes: &[Vec<u8>]| vec![letter(&db, "c1", &bytes[0]), letter(&db, "c2", &bytes[1]), letter(&db, "plain", &bytes[2])];
+    let received = |bytes: &[Vec<u8>]| vec![message(&db, "c1", &bytes[0]), message(&db, "c2", &bytes[1]), message(&db, "plain", &bytes[2])];
     let content = || Opened::Content(b"{\"secret\":1}".to_vec());
     assert_eq!(other.keys().unseal(received(&sent)).await.unwrap(), [content(), content(), content()]);
-    assert_eq!(other.keys().unseal(vec![letter(&db, "c2", &sent[0])]).await.unwrap(), [Opened::Unopened]);
+    assert_eq!(other.keys().unseal(vec![message(&db, "c2", &sent[0])]).await.unwrap(), [Opened::Unopened]);
     let mut changed = sent.clone();
     changed[0][40] ^= 1;
     changed[1].truncate(10);
     assert_eq!(other.keys().unseal(received(&changed)).await.unwrap(), [Opened::Unopened, Opened::Unopened, content()]);
     log.erasures().erase(&db.location, &contact_id("c1"), &erase(false)).await.unwrap();
-    assert_eq!(log.keys().seal(vec![letters[0].clone()]).await.unwrap(), [None]);
+    assert_eq!(log.keys().seal(vec![messages[0].clone()]).await.unwrap(), [None]);
     tokio::time::timeout(Duration::from_secs(5), async {
         while other.keys().unseal(received(&sent)).await.unwrap() != [Opened::Erased, content(), content()] {
             tokio::time::sleep(Duration::from_millis(5)).await;
