@@ -101,8 +101,8 @@ async fn look_around(app: &Parts) -> Result<()> {
 
 async fn count_objects(app: &Parts) -> Result<()> {
     let totals = app.store.totals().await?;
-    app.metrics.counted(totals);
-    app.chassis.control().set_figure("objects", totals.iter().sum::<u64>());
+    app.metrics.counted(&totals);
+    app.chassis.control().set_figure("objects", totals.total());
     Ok(())
 }
 

@@ -182,7 +182,7 @@ fn body(route: Route) -> Option<String> {
         Route::EraseContact => Some("Erasure".to_owned()),
         Route::Outdate => Some("Ages".to_owned()),
         Route::PutAlias => Some("Target".to_owned()),
-        Route::PutObject(kind) => Some(format!("{}Write", super::schemas::name(kind))),
+        Route::PutObject(kind) => Some(format!("{}Write", kind.schema())),
         Route::ListWorkspaces
         | Route::PutWorkspace
         | Route::GetWorkspace
@@ -222,8 +222,8 @@ fn answers(route: Route) -> Value {
         Route::ListChanges => ("200", "A page of the feed.", "Changes".to_owned()),
         Route::GetContactDigest => ("200", "The digest.", "ContactDigest".to_owned()),
         Route::ListAllObjects => ("200", "A page of objects.", "ObjectList".to_owned()),
-        Route::ListObjects(kind) => ("200", "A page of objects.", format!("{}List", super::schemas::name(kind))),
-        Route::GetObject(kind) => ("200", "The object.", super::schemas::name(kind).to_owned()),
+        Route::ListObjects(kind) => ("200", "A page of objects.", format!("{}List", kind.schema())),
+        Route::GetObject(kind) => ("200", "The object.", kind.schema().to_owned()),
         Route::PutObject(_) | Route::RemoveObject(_) => {
             ("200", "It is so now, was so already, or is the user's and was kept.", "Result".to_owned())
         }

@@ -5,26 +5,16 @@ use serde_json::{Map, Value, json};
 use crate::config::Limits;
 use crate::object::{Field, Kind, Shape, fields};
 
-pub(super) fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Contact => "Contact",
-        Kind::Project => "Project",
-        Kind::Task => "Task",
-        Kind::Note => "Note",
-        Kind::Appointment => "Appointment",
-    }
-}
-
 pub(super) fn schemas(limits: &Limits) -> Value {
     let mut schemas = common(limits);
     for kind in Kind::ALL {
-        let name = name(kind);
+        let name = kind.schema();
         schemas.insert(format!("{name}Content"), content(kind));
         schemas.insert(format!("{name}Write"), write(kind, limits));
         schemas.insert(name.to_owned(), object(kind));
         schemas.insert(format!("{name}List"), page(&reference(name)));
     }
-    let any = json!({"anyOf": Kind::ALL.map(|kind| reference(name(kind)))});
+    let any = json!({"anyOf": Kind::ALL.map(|kind| reference(kind.schema()))});
     schemas.insert("ObjectList".to_owned(), page(&any));
     Value::Object(schemas)
 }
@@ -82,7 +72,7 @@ fn key(limits: &Limits) -> Value {
 }
 
 fn write(kind: Kind, limits: &Limits) -> Value {
-    let content = reference(&format!("{}Content", name(kind)));
+    let content = reference(&format!("{}Content", kind.schema()));
     let properties = json!({"contact": key(limits), "revision": reference("Revision"), "policy": reference("Policy"), "content": content});
     let required: &[&str] =
         if kind == Kind::Contact { &["revision", "policy", "content"] } else { &["contact", "revision", "policy", "content"] };
@@ -96,7 +86,7 @@ fn object(kind: Kind) -> Value {
         "contact": {"type": ["string", "null"]},
         "revision": reference("Revision"),
         "policy": reference("Policy"),
-        "content": reference(&format!("{}Content", name(kind))),
+        "content": reference(&format!("{}Content", kind.schema())),
         "digest": reference("Digest"),
         "position": {"type": "integer", "description": "The place in the feed of the last change."},
     });
@@ -175,7 +165,7 @@ fn batch(limits: &Limits) -> Value {
 }
 
 fn item(limits: &Limits) -> Value {
-    let contents: Vec<Value> = Kind::ALL.map(|kind| reference(&format!("{}Content", name(kind)))).into();
+    let contents: Vec<Value> = Kind::ALL.map(|kind| reference(&format!("{}Content", kind.schema()))).into();
     let properties = json!({
         "op": {"enum": ["put", "remove"]},
         "kind": reference("Kind"),

@@ -76,9 +76,10 @@ impl<T: Clone> Remembered<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::{Counts, Kind};
 
     fn head(position: u64) -> Head {
-        Head { workspace: "w".to_owned(), position, created_at: 1, counts: [LARGE_OBJECTS, 0, 0, 0, 0] }
+        Head { workspace: "w".to_owned(), position, created_at: 1, counts: Counts::from_iter([(Kind::Contact, LARGE_OBJECTS)]) }
     }
 
     #[tokio::test]
@@ -92,7 +93,7 @@ mod tests {
         assert_eq!(remembered.of_lately(&head(2), || slow(2)).await.unwrap(), 1, "within ten times as long");
         assert_eq!(remembered.of(&head(2), || slow(2)).await.unwrap(), 2, "who must know is told the truth");
         assert_eq!(remembered.of_lately(&Head { created_at: 2, ..head(0) }, || slow(3)).await.unwrap(), 3);
-        let small = Head { counts: [1, 0, 0, 0, 0], created_at: 2, ..head(1) };
+        let small = Head { counts: Counts::from_iter([(Kind::Contact, 1)]), created_at: 2, ..head(1) };
         assert_eq!(remembered.of_lately(&small, || slow(4)).await.unwrap(), 4, "a small one is read again");
     }
 }

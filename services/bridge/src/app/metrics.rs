@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::object::Kind;
+use crate::object::{Counts, Kind};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
@@ -70,9 +70,9 @@ impl Metrics {
         self.write_seconds.observe(seconds);
     }
 
-    pub(crate) fn counted(&self, totals: [u64; 5]) {
-        for (kind, total) in Kind::ALL.into_iter().zip(totals) {
-            self.objects.get_or_create(&Objects { kind: kind.as_str() }).set(i64::try_from(total).unwrap_or(i64::MAX));
+    pub(crate) fn counted(&self, totals: &Counts) {
+        for kind in Kind::ALL {
+            self.objects.get_or_create(&Objects { kind: kind.as_str() }).set(i64::try_from(totals.of(kind)).unwrap_or(i64::MAX));
         }
     }
 }

@@ -71,7 +71,8 @@ impl Content {
 
     /// The name or title.
     pub(crate) fn title(&self) -> &str {
-        self.text(if self.kind == Kind::Contact { "name" } else { "title" }).unwrap_or_default()
+        let title = fields(self.kind).iter().find(|field| field.shape == Shape::Title);
+        title.and_then(|field| self.text(field.name)).unwrap_or_default()
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::content::Content;
-use super::kind::Kind;
+use super::fields::schema;
 
 /// How much of a title or of the searched text is kept for the page, in characters.
 const TITLE_CHARS: usize = 300;
@@ -31,23 +31,20 @@ impl Facets {
         let title: String = content.title().chars().filter(|c| !c.is_control()).take(TITLE_CHARS).collect();
         let sort = folded(&title).chars().take(SORT_CHARS).collect();
         let instant = |field: &str| content.text(field)?.parse::<Timestamp>().ok().map(Timestamp::as_microsecond);
-        let (at, flag) = match content.kind() {
-            Kind::Contact | Kind::Project => (None, false),
-            Kind::Task => (instant("due"), content.flag("done")),
-            Kind::Note => (instant("written_at"), content.flag("pinned")),
-            Kind::Appointment => (instant("starts_at"), false),
-        };
+        let schema = schema(content.kind());
+        let at = schema.time.field().and_then(instant);
+        let flag = schema.flag.is_some_and(|flag| content.flag(flag));
         Self { sort, search: search(content), container: content.text("container").map(str::to_owned), at, flag, title }
     }
 }
 
 /// What is found by searching: containers only.
 fn search(content: &Content) -> Option<String> {
-    let mut parts: Vec<String> = match content.kind() {
-        Kind::Contact => ["name", "company", "email", "phone"].into_iter().filter_map(|name| content.text(name)).map(folded).collect(),
-        Kind::Project => vec![folded(content.title())],
-        Kind::Task | Kind::Note | Kind::Appointment => return None,
-    };
+    let fields = schema(content.kind()).search;
+    if fields.is_empty() {
+        return None;
+    }
+    let mut parts: Vec<String> = fields.iter().filter_map(|name| content.text(name)).map(folded).collect();
     if let Some(phone) = content.text("phone") {
         parts.push(phone.chars().filter(char::is_ascii_digit).collect());
     }
@@ -72,6 +69,7 @@ pub(crate) fn folded(text: &str) -> String {
 mod tests {
     use serde_json::json;
 
+    use super::super::kind::Kind;
     use super::*;
 
     fn facets(kind: Kind, value: serde_json::Value) -> Facets {

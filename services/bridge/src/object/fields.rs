@@ -1,4 +1,4 @@
-//! The fields of each kind, in the order of their names.
+//! What each kind contains: one table, from which content is checked, documented, sorted and searched.
 
 use super::kind::Kind;
 
@@ -32,14 +32,52 @@ const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
     Field { name, shape, about }
 }
 
-pub(crate) fn fields(kind: Kind) -> &'static [Field] {
-    match kind {
-        Kind::Contact => &CONTACT,
-        Kind::Project => &PROJECT,
-        Kind::Task => &TASK,
-        Kind::Note => &NOTE,
-        Kind::Appointment => &APPOINTMENT,
+/// What an object of a kind may contain, and which of it the page sorts and searches by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Schema {
+    /// In the order of their names.
+    pub(crate) fields: &'static [Field],
+    pub(crate) time: Time,
+    /// The flag that decides where the page shows it.
+    pub(crate) flag: Option<&'static str>,
+    /// The fields it is found by; none of what is found with its container.
+    pub(crate) search: &'static [&'static str],
+}
+
+/// The fields that say when something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Time {
+    Never,
+    /// When it is due.
+    Due(&'static str),
+    /// When it was.
+    At(&'static str),
+    /// From when to when, in a time zone of its own.
+    Range(&'static str, &'static str),
+}
+
+impl Time {
+    /// The field that the page sorts by.
+    pub(super) fn field(self) -> Option<&'static str> {
+        match self {
+            Self::Never => None,
+            Self::Due(field) | Self::At(field) | Self::Range(field, _) => Some(field),
+        }
     }
+}
+
+pub(crate) fn schema(kind: Kind) -> &'static Schema {
+    match kind {
+        Kind::Contact => &Schema { fields: &CONTACT, time: Time::Never, flag: None, search: &["name", "company", "email", "phone"] },
+        Kind::Project => &Schema { fields: &PROJECT, time: Time::Never, flag: None, search: &["title"] },
+        Kind::Task => &Schema { fields: &TASK, time: Time::Due("due"), flag: Some("done"), search: &[] },
+        Kind::Note => &Schema { fields: &NOTE, time: Time::At("written_at"), flag: Some("pinned"), search: &[] },
+        Kind::Appointment => &Schema { fields: &APPOINTMENT, time: Time::Range("starts_at", "ends_at"), flag: None, search: &[] },
+    }
+}
+
+pub(crate) fn fields(kind: Kind) -> &'static [Field] {
+    schema(kind).fields
 }
 
 const CONTAINER: &str = "The key of the contact or project that holds it; it may arrive later. Left out: the object's contact.";
@@ -106,6 +144,17 @@ mod tests {
         for kind in Kind::ALL {
             let names: Vec<&str> = fields(kind).iter().map(|field| field.name).collect();
             assert!(names.is_sorted(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_kind_has_one_title_and_sorts_and_searches_by_fields_that_it_has() {
+        for kind in Kind::ALL {
+            let Schema { fields, time, flag, search } = schema(kind);
+            assert_eq!(fields.iter().filter(|field| field.shape == Shape::Title).count(), 1, "{kind:?}");
+            for name in time.field().iter().chain(flag).chain(*search) {
+                assert!(fields.iter().any(|field| field.name == *name), "{kind:?} {name}");
+            }
         }
     }
 }

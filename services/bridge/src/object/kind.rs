@@ -1,4 +1,4 @@
-//! The kinds of objects in a Pagico workspace.
+//! The kinds of objects in a Pagico workspace, and what each is called.
 
 /// What kind of thing an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,42 +10,70 @@ pub(crate) enum Kind {
     Appointment,
 }
 
+struct Names {
+    singular: &'static str,
+    plural: &'static str,
+    article: &'static str,
+    schema: &'static str,
+    heading: &'static str,
+}
+
+impl Names {
+    fn new(singular: &'static str, plural: &'static str, article: &'static str, schema: &'static str, heading: &'static str) -> Self {
+        Self { singular, plural, article, schema, heading }
+    }
+}
+
 impl Kind {
     pub(crate) const ALL: [Self; 5] = [Self::Contact, Self::Project, Self::Task, Self::Note, Self::Appointment];
 
-    pub(crate) fn as_str(self) -> &'static str {
+    fn names(self) -> Names {
         match self {
-            Self::Contact => "contact",
-            Self::Project => "project",
-            Self::Task => "task",
-            Self::Note => "note",
-            Self::Appointment => "appointment",
+            Self::Contact => Names::new("contact", "contacts", "a contact", "Contact", "Contacts"),
+            Self::Project => Names::new("project", "projects", "a project", "Project", "Projects"),
+            Self::Task => Names::new("task", "tasks", "a task", "Task", "Tasks"),
+            Self::Note => Names::new("note", "notes", "a note", "Note", "Notes"),
+            Self::Appointment => Names::new("appointment", "appointments", "an appointment", "Appointment", "Appointments"),
         }
+    }
+
+    /// As in JSON and in the database.
+    pub(crate) fn as_str(self) -> &'static str {
+        self.names().singular
     }
 
     /// As in paths.
     pub(crate) fn plural(self) -> &'static str {
-        match self {
-            Self::Contact => "contacts",
-            Self::Project => "projects",
-            Self::Task => "tasks",
-            Self::Note => "notes",
-            Self::Appointment => "appointments",
-        }
+        self.names().plural
     }
 
     /// As in sentences.
     pub(crate) fn article(self) -> &'static str {
-        match self {
-            Self::Contact => "a contact",
-            Self::Project => "a project",
-            Self::Task => "a task",
-            Self::Note => "a note",
-            Self::Appointment => "an appointment",
-        }
+        self.names().article
+    }
+
+    /// As in the names of the OpenAPI document's schemas.
+    pub(crate) fn schema(self) -> &'static str {
+        self.names().schema
+    }
+
+    /// As above a list.
+    pub(crate) fn heading(self) -> &'static str {
+        self.names().heading
     }
 
     pub(crate) fn parse(kind: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == kind)
+    }
+
+    /// Whether it holds other objects.
+    pub(crate) fn is_container(self) -> bool {
+        matches!(self, Self::Contact | Self::Project)
+    }
+
+    /// Every kind, as in "a, b or c".
+    pub(crate) fn any() -> String {
+        let [others @ .., last] = Self::ALL.map(Self::as_str);
+        format!("{} or {last}", others.join(", "))
     }
 }

@@ -69,19 +69,8 @@ impl Ask {
 
     /// From 1.
     pub(super) fn page_of(&self, section: Section) -> u32 {
-        let turned = self.section.as_deref() == Some(name(section));
+        let turned = self.section.as_deref() == Some(section.name());
         self.page.as_deref().filter(|_| turned).and_then(|page| page.parse().ok()).unwrap_or(1).max(1)
-    }
-}
-
-pub(super) fn name(section: Section) -> &'static str {
-    match section {
-        Section::Projects => "projects",
-        Section::OpenTasks => "tasks",
-        Section::DoneTasks => "done",
-        Section::Notes => "notes",
-        Section::Upcoming => "upcoming",
-        Section::Past => "past",
     }
 }
 

@@ -87,7 +87,7 @@ async fn main(app: &Parts, workspace: &str, ask: &Ask, head: &Head, now: Timesta
     let object = if key.contains('\0') { None } else { app.store.object(workspace, key).await? };
     match object {
         None => Ok(Main::Missing),
-        Some(object) if ask.object.is_none() && matches!(object.kind, Kind::Contact | Kind::Project) => {
+        Some(object) if ask.object.is_none() && object.kind.is_container() => {
             let sections = parts(app, workspace, ask, Within::Container(&object.key), now).await?;
             Ok(Main::Container { sections, object })
         }

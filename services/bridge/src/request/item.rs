@@ -73,7 +73,7 @@ fn batch_item(raw: &RawValue, limits: &Limits) -> Result<Item, Refusal> {
 fn read_batch_item(fields: &mut Map<String, Value>, key: Result<Option<String>, Refusal>, limits: &Limits) -> Result<Item, Refusal> {
     let key = key?.ok_or_else(|| Refusal::item("key is missing"))?;
     let kind = take_text(fields, "kind")?.ok_or_else(|| Refusal::item("kind is missing"))?;
-    let kind = Kind::parse(&kind).ok_or_else(|| Refusal::item("kind must be contact, project, task, note or appointment"))?;
+    let kind = Kind::parse(&kind).ok_or_else(|| Refusal::item(format!("kind must be {}", Kind::any())))?;
     let op = take_text(fields, "op")?.ok_or_else(|| Refusal::item("op is missing"))?;
     let traceparent = take_text(fields, "traceparent")?;
     if let Some(idempotency_key) = take_text(fields, "idempotency_key")? {

@@ -23,13 +23,11 @@ const ERASE: &str = "WITH held AS (
     INSERT INTO changes (workspace, position, key, kind, contact, op, epoch, seq)
     SELECT $1, position, key, kind, $2, 'remove', epoch, seq FROM emptied
 ), counted AS (
-    SELECT count(*) AS objects, count(*) FILTER (WHERE kind = 'contact') AS contacts, count(*) FILTER (WHERE kind = 'project') AS projects,
-        count(*) FILTER (WHERE kind = 'task') AS tasks, count(*) FILTER (WHERE kind = 'note') AS notes,
-        count(*) FILTER (WHERE kind = 'appointment') AS appointments FROM emptied
+    UPDATE object_counts c SET objects = c.objects - gone.objects
+    FROM (SELECT kind, count(*) AS objects FROM emptied GROUP BY kind) AS gone WHERE c.workspace = $1 AND c.kind = gone.kind
 )
-UPDATE workspaces w SET position = position + c.objects, contacts = w.contacts - c.contacts, projects = w.projects - c.projects,
-    tasks = w.tasks - c.tasks, notes = w.notes - c.notes, appointments = w.appointments - c.appointments
-FROM counted c WHERE w.workspace = $1 RETURNING c.objects";
+UPDATE workspaces w SET position = position + gone.objects
+FROM (SELECT count(*) AS objects FROM emptied) AS gone WHERE w.workspace = $1 RETURNING gone.objects";
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

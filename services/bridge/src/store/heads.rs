@@ -4,9 +4,9 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::columns::unsigned;
-use super::error::{Error, Result};
+use super::error::{Error, Result, unreadable};
 use super::pool::Store;
-use crate::object::Kind;
+use crate::object::{Counts, Kind};
 
 /// The head of a workspace.
 #[derive(Clone, Debug)]
@@ -15,18 +15,19 @@ pub(crate) struct Head {
     pub(crate) position: u64,
     /// Microseconds since 1970: a workspace that was removed and created again is another one, with positions of its own.
     pub(crate) created_at: i64,
-    /// In the order of `Kind::ALL`.
-    pub(crate) counts: [u64; 5],
+    pub(crate) counts: Counts,
 }
 
 impl Head {
     pub(crate) fn objects(&self) -> u64 {
-        self.counts.iter().sum()
+        self.counts.total()
     }
 }
 
-const HEAD: &str = "SELECT workspace, position, contacts, projects, tasks, notes, appointments,
-    (extract(epoch FROM created_at) * 1000000)::bigint AS created_at FROM workspaces WHERE NOT leaving";
+const HEAD: &str = "SELECT workspace, position, (extract(epoch FROM created_at) * 1000000)::bigint AS created_at,
+    ARRAY(SELECT kind FROM object_counts c WHERE c.workspace = w.workspace ORDER BY kind) AS kinds,
+    ARRAY(SELECT objects FROM object_counts c WHERE c.workspace = w.workspace ORDER BY kind) AS counts
+    FROM workspaces w WHERE NOT leaving";
 
 impl Store {
     pub(crate) async fn head(&self, workspace: &str) -> Result<Head> {
@@ -55,30 +56,26 @@ impl Store {
         Ok(rows.into_iter().map(|(workspace, position)| (workspace, unsigned(position))).collect())
     }
 
-    /// How many objects there are in all workspaces, in the order of `Kind::ALL`.
-    pub(crate) async fn totals(&self) -> Result<[u64; 5]> {
-        let select = sqlx::query(
-            "SELECT coalesce(sum(contacts), 0)::bigint AS contacts, coalesce(sum(projects), 0)::bigint AS projects,
-             coalesce(sum(tasks), 0)::bigint AS tasks, coalesce(sum(notes), 0)::bigint AS notes,
-             coalesce(sum(appointments), 0)::bigint AS appointments FROM workspaces WHERE NOT leaving",
+    /// How many objects there are in all workspaces.
+    pub(crate) async fn totals(&self) -> Result<Counts> {
+        let select = sqlx::query_as::<_, (String, i64)>(
+            "SELECT kind, sum(objects)::bigint FROM object_counts JOIN workspaces USING (workspace) WHERE NOT leaving GROUP BY kind",
         );
-        read_counts(&select.fetch_one(&self.pool).await?)
+        counts(select.fetch_all(&self.pool).await?)
     }
 }
 
-fn read_counts(row: &PgRow) -> Result<[u64; 5]> {
-    let mut counts = [0; 5];
-    for (count, kind) in counts.iter_mut().zip(Kind::ALL) {
-        *count = unsigned(row.try_get(kind.plural())?);
-    }
-    Ok(counts)
+fn counts(rows: impl IntoIterator<Item = (String, i64)>) -> Result<Counts> {
+    let count = |(kind, objects): (String, i64)| Ok((Kind::parse(&kind).ok_or_else(unreadable)?, unsigned(objects)));
+    rows.into_iter().map(count).collect()
 }
 
 fn read_head(row: &PgRow) -> Result<Head> {
+    let (kinds, objects): (Vec<String>, Vec<i64>) = (row.try_get("kinds")?, row.try_get("counts")?);
     Ok(Head {
         workspace: row.try_get("workspace")?,
         position: unsigned(row.try_get("position")?),
         created_at: row.try_get("created_at")?,
-        counts: read_counts(row)?,
+        counts: counts(kinds.into_iter().zip(objects))?,
     })
 }

@@ -47,7 +47,7 @@ pub(super) struct Plan<'a> {
     pub(super) rows: Vec<Row<'a>>,
     pub(super) steps: Vec<Step<'a>>,
     pub(super) position: u64,
-    /// How many objects of each kind there are more, in the order of `Kind::ALL`.
+    /// How many objects of each kind there are more; of a kind that is not here, as many as before.
     pub(super) more: BTreeMap<Kind, i64>,
 }
 
@@ -80,6 +80,7 @@ pub(super) fn plan<'a>(mut stored: HashMap<String, Stored>, erased: &HashMap<Str
         stored.insert(item.key.clone(), Stored { existing: becomes.clone(), contact: contact.clone(), position });
         written.insert(&item.key, Row { item, becomes, contact, position });
     }
+    plan.more.retain(|_, more| *more != 0);
     plan.rows = written.into_values().collect();
     plan
 }

@@ -37,7 +37,7 @@ impl Store {
     /// Removes up to `rows_max` rows of each table of a workspace that is being removed, and at last its head.
     pub(crate) async fn sweep(&self, workspace: &str, rows_max: u32) -> Result<Leaving> {
         let mut rest = false;
-        for table in ["objects", "changes", "answers"] {
+        for table in ["objects", "changes", "answers", "object_counts"] {
             let delete = sqlx::query(sqlx::AssertSqlSafe(format!(
                 "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE workspace = $1
                  AND EXISTS (SELECT 1 FROM workspaces WHERE workspace = $1 AND leaving) LIMIT $2))"

@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnection;
 
 use super::answers::{self, Once};
 use super::columns::{digest, revision, signed, unsigned};
-use super::error::{Error, Result};
+use super::error::{Error, Result, unreadable};
 use super::plan::Applied;
 use super::plan::{Plan, Stored, plan};
 use super::pool::Store;
@@ -81,10 +81,9 @@ async fn stored(
     let rows = select.bind(workspace).bind(keys.into_iter().collect::<Vec<_>>()).fetch_all(connection).await?;
     let (mut stored, mut erased) = (HashMap::with_capacity(rows.len()), HashMap::new());
     for row in &rows {
-        let unknown = || Error::Failed(sqlx::Error::Protocol("a stored object cannot be read".to_owned()));
         let existing = Existing {
-            kind: Kind::parse(row.try_get("kind")?).ok_or_else(unknown)?,
-            policy: Policy::parse(row.try_get("policy")?).ok_or_else(unknown)?,
+            kind: Kind::parse(row.try_get("kind")?).ok_or_else(unreadable)?,
+            policy: Policy::parse(row.try_get("policy")?).ok_or_else(unreadable)?,
             revision: revision(row.try_get("epoch")?, row.try_get("seq")?),
             digest: digest(row.try_get("digest")?),
         };
@@ -117,10 +116,12 @@ WITH stored AS (
     SELECT $1, position, key, kind, contact, CASE WHEN digest IS NULL THEN 'remove' ELSE 'put' END, epoch, seq, digest
     FROM unnest($17::bigint[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::bigint[], $23::bytea[])
          AS given (position, key, kind, contact, epoch, seq, digest)
+), counted AS (
+    INSERT INTO object_counts AS c (workspace, kind, objects)
+    SELECT $1, kind, more FROM unnest($25::text[], $26::bigint[]) AS given (kind, more)
+    ON CONFLICT (workspace, kind) DO UPDATE SET objects = c.objects + excluded.objects
 )
-UPDATE workspaces SET position = $24, contacts = contacts + $25, projects = projects + $26, tasks = tasks + $27,
-    notes = notes + $28, appointments = appointments + $29
-WHERE workspace = $1";
+UPDATE workspaces SET position = $24 WHERE workspace = $1";
 
 async fn apply(connection: &mut PgConnection, workspace: &str, plan: &Plan<'_>) -> Result<()> {
     let (rows, steps) = (&plan.rows, &plan.steps);
@@ -131,7 +132,7 @@ async fn apply(connection: &mut PgConnection, workspace: &str, plan: &Plan<'_>) 
     };
     let containers = rows.iter().zip(&facets).map(|(row, facets)| container(row, facets.as_ref())).collect::<Vec<Option<&str>>>();
     let bytes = |digest: &Option<Digest>| digest.map(Vec::from);
-    let mut apply = sqlx::query(APPLY)
+    let apply = sqlx::query(APPLY)
         .bind(workspace)
         .bind(rows.iter().map(|row| row.item.key.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.item.kind.as_str()).collect::<Vec<_>>())
@@ -155,10 +156,9 @@ async fn apply(connection: &mut PgConnection, workspace: &str, plan: &Plan<'_>) 
         .bind(steps.iter().map(|step| i64::from(step.item.revision.epoch)).collect::<Vec<_>>())
         .bind(steps.iter().map(|step| signed(step.item.revision.seq)).collect::<Vec<_>>())
         .bind(steps.iter().map(|step| bytes(&step.digest)).collect::<Vec<_>>())
-        .bind(signed(plan.position));
-    for kind in Kind::ALL {
-        apply = apply.bind(plan.more.get(&kind).copied().unwrap_or_default());
-    }
+        .bind(signed(plan.position))
+        .bind(plan.more.keys().map(|kind| kind.as_str()).collect::<Vec<_>>())
+        .bind(plan.more.values().copied().collect::<Vec<_>>());
     apply.execute(connection).await?;
     Ok(())
 }

@@ -183,7 +183,7 @@ async fn an_erased_contact_leaves_tombstones_without_content_and_does_not_come_b
 async fn dumped(database: &str) -> String {
     let pool = sqlx::PgPool::connect(database).await.unwrap();
     let mut dump = String::new();
-    for table in ["workspaces", "objects", "changes", "answers", "aliases"] {
+    for table in ["workspaces", "objects", "object_counts", "changes", "answers", "aliases"] {
         let rows = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(format!("SELECT t::text FROM {table} t")));
         dump += &rows.fetch_all(&pool).await.unwrap().join("\n");
     }

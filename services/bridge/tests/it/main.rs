@@ -9,6 +9,7 @@ mod feed;
 mod generations;
 mod idempotency;
 mod lists;
+mod migrations;
 mod page;
 mod support;
 mod writes;

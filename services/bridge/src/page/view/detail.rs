@@ -7,12 +7,10 @@ use super::links::{Links, TagView};
 use super::object::{LinkView, Look, ObjectView, RecentView, object, recent};
 use crate::app::Parts;
 use crate::object::{Content, Kind, Policy};
-use crate::page::ask::name;
 use crate::page::clock::{zone, zone_name};
 use crate::page::data::{Main, Part, Seen, container_of};
 use crate::page::text::{Prose, hue, initials, mail_link, phone_link, prose, web_link};
 use crate::store::Object;
-use crate::store::page::Section;
 
 #[derive(Serialize)]
 pub(crate) struct Detail {
@@ -125,9 +123,8 @@ fn zone_of(seen: &Seen, object: &Object) -> TimeZone {
 
 fn overview(look: &Look<'_>) -> Option<Overview> {
     let Main::Overview { due, starting, recent: changes } = &look.seen.main else { return None };
-    let labels = ["Contacts", "Projects", "Tasks", "Notes", "Appointments"];
     Some(Overview {
-        figures: labels.into_iter().zip(look.seen.head.counts).map(|(label, count)| Figure { label, count }).collect(),
+        figures: Kind::ALL.map(|kind| Figure { label: kind.heading(), count: look.seen.head.counts.of(kind) }).into(),
         due: due.iter().map(|task| object(look, task)).collect(),
         starting: starting.iter().map(|appointment| object(look, appointment)).collect(),
         recent: changes.iter().map(|change| recent(look, change)).collect(),
@@ -180,26 +177,9 @@ fn facts(content: &Content) -> Vec<Fact> {
     labels.into_iter().filter_map(fact).collect()
 }
 
-fn title(section: Section) -> &'static str {
-    match section {
-        Section::Projects => "Projects",
-        Section::OpenTasks => "Tasks",
-        Section::DoneTasks => "Done",
-        Section::Notes => "Notes",
-        Section::Upcoming => "Appointments",
-        Section::Past => "Past appointments",
-    }
-}
-
 fn sections(app: &Parts, look: &Look<'_>, parts: &[Part], container: Option<&Object>) -> Vec<SectionView> {
-    let in_contact = container.is_some_and(|container| container.kind == Kind::Contact);
     let view = |part: &Part| {
-        let empty = match part.section {
-            Section::OpenTasks if container.is_some() => Some("Nothing to do."),
-            Section::Notes if container.is_some() => Some("No notes."),
-            Section::Upcoming if in_contact => Some("No appointments ahead."),
-            Section::Projects | Section::OpenTasks | Section::DoneTasks | Section::Notes | Section::Upcoming | Section::Past => None,
-        };
+        let empty = part.section.empty(container.map(|container| container.kind));
         (part.shown.total > 0 || empty.is_some()).then(|| section(app, look, part, container, empty))
     };
     parts.iter().filter_map(view).collect()
@@ -216,18 +196,18 @@ fn section(app: &Parts, look: &Look<'_>, part: &Part, container: Option<&Object>
             Some(container) => ("open", Some(container.key.as_str())),
             None => ("view", Some("inbox")),
         };
-        let kept = [place, ("section", Some(name(part.section))), ("page", Some(page.as_str()))];
-        format!("{}#{}", look.links.kept(&kept), name(part.section))
+        let kept = [place, ("section", Some(part.section.name())), ("page", Some(page.as_str()))];
+        format!("{}#{}", look.links.kept(&kept), part.section.name())
     };
     SectionView {
-        name: name(part.section),
-        title: title(part.section),
+        name: part.section.name(),
+        title: part.section.title(),
         objects: part.shown.objects.iter().map(|shown| object(look, shown)).collect(),
         total,
         range: (total > size).then(|| format!("{first}–{last} of {total}")),
         before: (page > 1).then(|| turned(page - 1)),
         after: (last < total && last >= first).then(|| turned(page + 1)),
         empty,
-        folded: matches!(part.section, Section::DoneTasks | Section::Past) && page == 1,
+        folded: part.section.is_over() && page == 1,
     }
 }

@@ -51,7 +51,7 @@ const ROW_TAGS: usize = 3;
 pub(super) fn list(links: &Links<'_>, seen: &Seen) -> ListView {
     let ask = links.ask;
     let kind = ask.lists();
-    let [contacts, projects, ..] = seen.head.counts;
+    let [contacts, projects] = [Kind::Contact, Kind::Project].map(|kind| seen.head.counts.of(kind));
     let searching = [("q", Some(ask.q.as_str())), ("open", ask.open.as_deref())];
     let (word, all) = if kind == Kind::Project { ("projects", projects) } else { ("contacts", contacts) };
     let inbox = ask.shows_inbox();

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::links::Links;
-use crate::object::{Content, Kind, Policy};
+use crate::object::{Content, Kind, Policy, Time, schema};
 use crate::page::clock::{When, at, due, instant, range, zone, zone_name};
 use crate::page::data::{Seen, container_of};
 use crate::page::text::{Prose, element_id, hue, initials, prose, web_link};
@@ -100,25 +100,24 @@ pub(super) fn recent(look: &Look<'_>, change: &Recent) -> RecentView {
 pub(super) fn object(look: &Look<'_>, object: &Object) -> ObjectView {
     let content = Content::stored(object.kind, &object.content);
     let container = container_of(object).and_then(|key| look.seen.names.get(&key)).map(|container| LinkView::to(look.links, container));
-    let text = prose(content.text(if object.kind == Kind::Note { "body" } else { "notes" }), look.chars_max);
+    let text = prose(content.text("body").or_else(|| content.text("notes")), look.chars_max);
     let text = text.map(|text| if look.alone { Prose { preview: None, ..text } } else { text });
-    let is_container = matches!(object.kind, Kind::Contact | Kind::Project);
     let own_zone = zone(content.text("time_zone"));
     let tasks = look.seen.tasks.get(&object.key).filter(|_| object.kind == Kind::Project);
     ObjectView {
         id: element_id(&object.key),
         kind: object.kind.as_str(),
         title: content.title().to_owned(),
-        href: if is_container { look.links.open(&object.key) } else { look.links.object(&object.key) },
+        href: if object.kind.is_container() { look.links.open(&object.key) } else { look.links.object(&object.key) },
         yours: object.policy == Policy::Once,
         container,
         text: text.filter(|text| !repeats(&content, text)),
         when: when(look, &content, &own_zone),
-        zone: (object.kind == Kind::Appointment).then(|| zone_name(&own_zone)),
+        zone: matches!(schema(object.kind).time, Time::Range(..)).then(|| zone_name(&own_zone)),
         done: content.flag("done"),
         pinned: content.flag("pinned"),
         who: ["assignee", "author"].into_iter().find_map(|field| content.text(field)).map(str::to_owned),
-        status: content.text("status").filter(|_| object.kind == Kind::Appointment).map(status),
+        status: content.text("status").map(status),
         place: content.text("place").map(|place| Place { href: web_link(place).filter(|_| place.contains("://")), text: place.to_owned() }),
         calendar: content.text("calendar").map(str::to_owned),
         progress: tasks.map(|tasks| Progress { done: tasks.all - tasks.open, all: tasks.all }),
@@ -127,19 +126,19 @@ pub(super) fn object(look: &Look<'_>, object: &Object) -> ObjectView {
 
 /// A note whose title is its whole text needs not say it twice.
 fn repeats(content: &Content, text: &Prose) -> bool {
-    content.kind() == Kind::Note && text.text == content.title()
+    content.text("body").is_some() && text.text == content.title()
 }
 
 fn when(look: &Look<'_>, content: &Content, own_zone: &TimeZone) -> Option<When> {
     let now = look.seen.now;
-    match content.kind() {
-        Kind::Contact | Kind::Project => None,
-        Kind::Task => content.text("due").map(|text| {
+    match schema(content.kind()).time {
+        Time::Never => None,
+        Time::Due(field) => content.text(field).map(|text| {
             let when = due(text, now, &look.zone);
             if content.flag("done") { When { tone: "", ..when } } else { when }
         }),
-        Kind::Note => content.text("written_at").map(|text| at(text, now, &look.zone)),
-        Kind::Appointment => range(content.text("starts_at"), content.text("ends_at"), now, own_zone),
+        Time::At(field) => content.text(field).map(|text| at(text, now, &look.zone)),
+        Time::Range(starts, ends) => range(content.text(starts), content.text(ends), now, own_zone),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::object::Kind;
 use crate::page::ask::{itself_path, workspace_path};
 use crate::store::{Alias, Head};
 
@@ -36,7 +37,7 @@ pub(crate) fn workspaces(heads: &[Head], aliases: &[Alias], most: u32) -> Worksp
         name: head.workspace.clone(),
         href: if hidden(head) { itself_path(&head.workspace) } else { workspace_path(&head.workspace) },
         objects: head.objects(),
-        contacts: head.counts.first().copied().unwrap_or_default(),
+        contacts: head.counts.of(Kind::Contact),
         position: head.position,
     };
     let alias =

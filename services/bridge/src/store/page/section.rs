@@ -1,4 +1,6 @@
-//! What the page shows together.
+//! What the page shows together: which objects, in which order, under which name.
+
+use crate::object::Kind;
 
 /// What is shown together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,5 +36,44 @@ impl Section {
             Self::DoneTasks | Self::Past => "at DESC NULLS LAST, key",
             Self::Notes => "flag DESC, at DESC NULLS LAST, key",
         }
+    }
+
+    /// As in the page's address.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Projects => "projects",
+            Self::OpenTasks => "tasks",
+            Self::DoneTasks => "done",
+            Self::Notes => "notes",
+            Self::Upcoming => "upcoming",
+            Self::Past => "past",
+        }
+    }
+
+    /// As above it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Projects => "Projects",
+            Self::OpenTasks => "Tasks",
+            Self::DoneTasks => "Done",
+            Self::Notes => "Notes",
+            Self::Upcoming => "Appointments",
+            Self::Past => "Past appointments",
+        }
+    }
+
+    /// What is said where a container of this kind has nothing of it; none hides the section.
+    pub(crate) fn empty(self, container: Option<Kind>) -> Option<&'static str> {
+        match (self, container?) {
+            (Self::OpenTasks, _) => Some("Nothing to do."),
+            (Self::Notes, _) => Some("No notes."),
+            (Self::Upcoming, Kind::Contact) => Some("No appointments ahead."),
+            (Self::Projects | Self::DoneTasks | Self::Upcoming | Self::Past, _) => None,
+        }
+    }
+
+    /// Whether it shows what is done or over.
+    pub(crate) fn is_over(self) -> bool {
+        matches!(self, Self::DoneTasks | Self::Past)
     }
 }
