@@ -1,11 +1,11 @@
 //! The web page: a workspace as a person knows Pagico. Read-only; works without JavaScript, lives with it.
 
-mod ask;
 mod assets;
 mod clock;
 mod data;
-mod failed;
+mod error_page;
 mod follow;
+mod query;
 mod text;
 mod view;
 mod visitor;
@@ -18,8 +18,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{Redirect, Response};
 use axum::routing::get;
 
-use self::ask::{Ask, InPath, named};
-use self::failed::Failed;
+use self::error_page::Failed;
+use self::query::{Ask, InPath, named};
 use crate::app::App;
 
 pub(crate) fn router(app: &App) -> Router {

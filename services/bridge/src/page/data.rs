@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ask::Ask;
+use super::query::Ask;
 use crate::app::Parts;
 use crate::object::Kind;
 use crate::store::page::{Container, Recent, Section, Shown, Tasks, Within};

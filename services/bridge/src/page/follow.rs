@@ -15,8 +15,8 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::ask::{InPath, Named, named};
-use super::failed::Failed;
+use super::error_page::Failed;
+use super::query::{InPath, Named, named};
 use crate::api::Refused;
 use crate::app::Aliases;
 use crate::app::App;

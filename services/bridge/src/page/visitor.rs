@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::failed::Failed;
+use super::error_page::Failed;
 use crate::api::Refused;
 use crate::app::App;
 use crate::app::{basic, bearer};

@@ -7,8 +7,8 @@ use super::links::Links;
 use super::list::{ListView, list};
 use crate::app::Parts;
 use crate::object::Kind;
-use crate::page::ask::{Ask, bare, workspace_path};
 use crate::page::data::Seen;
+use crate::page::query::{Ask, bare, workspace_path};
 
 #[derive(Serialize)]
 pub(crate) struct Frame {

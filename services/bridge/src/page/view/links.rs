@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::page::ask::{Ask, link};
+use crate::page::query::{Ask, link};
 
 /// A tag, and the list of who has it.
 #[derive(Clone, Serialize)]

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::links::{Links, TagView, in_list};
 use crate::object::{Content, Kind};
-use crate::page::ask::{Ask, link, place_after};
 use crate::page::data::Seen;
+use crate::page::query::{Ask, link, place_after};
 use crate::page::text::{element_id, hue, initials};
 use crate::store::page::Container;
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::object::Kind;
-use crate::page::ask::{itself_path, workspace_path};
+use crate::page::query::{itself_path, workspace_path};
 use crate::store::{Alias, Head};
 
 #[derive(Serialize)]
