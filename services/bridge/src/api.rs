@@ -10,16 +10,18 @@ mod routes;
 mod schemas;
 mod workspaces;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 
-pub(crate) use answer::Refused;
+pub(crate) use answer::ErrorResponse;
 pub(crate) use guard::count;
 
 use crate::app::App;
 
-pub(crate) fn router(app: &App) -> Router {
+pub(crate) fn router(app: &Arc<App>) -> Router {
     let mut guarded = Router::new();
     for route in routes::routes() {
         guarded = guarded.route(&route.path(), route.handler());
@@ -29,8 +31,8 @@ pub(crate) fn router(app: &App) -> Router {
         .fallback(answer::no_such_path)
         .method_not_allowed_fallback(answer::no_such_method)
         .layer(DefaultBodyLimit::max(app.limits.body_bytes_max))
-        .layer(from_fn_with_state(App::clone(app), guard::guard))
+        .layer(from_fn_with_state(Arc::clone(app), guard::guard))
         .merge(Router::new().route("/openapi.json", openapi::served(document)))
         .layer(from_fn(answer::no_store))
-        .with_state(App::clone(app))
+        .with_state(Arc::clone(app))
 }

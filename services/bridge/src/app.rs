@@ -15,16 +15,14 @@ pub(crate) use access::{basic, bearer};
 pub(crate) use live::Aliases;
 
 use self::access::Keys;
-use self::cache::Remembered;
+use self::cache::Cache;
 use self::live::Live;
 use self::metrics::Metrics;
-use self::permits::Turns;
+use self::permits::Permits;
 use crate::config::{Config, Limits, Page};
 use crate::store::{Result, Root, Store};
 
-pub(crate) type App = Arc<Parts>;
-
-pub(crate) struct Parts {
+pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) limits: Limits,
     pub(crate) page: Page,
@@ -32,16 +30,16 @@ pub(crate) struct Parts {
     pub(crate) live: Live,
     pub(crate) metrics: Metrics,
     pub(crate) chassis: Arc<Chassis>,
-    pub(crate) reads: Turns,
-    pub(crate) writes: Turns,
-    pub(crate) followers: Turns,
-    pub(crate) roots: Remembered<Root>,
-    pub(crate) orphans: Remembered<u64>,
+    pub(crate) reads: Permits,
+    pub(crate) writes: Permits,
+    pub(crate) followers: Permits,
+    pub(crate) roots: Cache<Root>,
+    pub(crate) orphans: Cache<u64>,
     pub(crate) shutdown: Shutdown,
 }
 
-impl Parts {
-    pub(crate) fn new(config: &Config, chassis: Arc<Chassis>, shutdown: Shutdown) -> Result<App> {
+impl App {
+    pub(crate) fn new(config: &Config, chassis: Arc<Chassis>, shutdown: Shutdown) -> Result<Arc<Self>> {
         let (limits, page) = (config.limits.clone(), config.page.clone());
         Ok(Arc::new(Self {
             store: Store::new(&config.database)?,
@@ -49,11 +47,11 @@ impl Parts {
             live: Live::default(),
             metrics: Metrics::new(),
             chassis,
-            reads: Turns::new(limits.reads_in_flight_max.get(), limits.turn_timeout),
-            writes: Turns::new(limits.writes_in_flight_max.get(), limits.turn_timeout),
-            followers: Turns::new(page.followers_max.get(), Duration::ZERO),
-            roots: Remembered::default(),
-            orphans: Remembered::default(),
+            reads: Permits::new(limits.reads_in_flight_max.get(), limits.turn_timeout),
+            writes: Permits::new(limits.writes_in_flight_max.get(), limits.turn_timeout),
+            followers: Permits::new(page.followers_max.get(), Duration::ZERO),
+            roots: Cache::default(),
+            orphans: Cache::default(),
             limits,
             page,
             shutdown,

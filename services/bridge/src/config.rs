@@ -55,12 +55,12 @@ pub struct Limits {
     pub page_bytes_max: usize,
     pub writes_in_flight_max: NonZeroUsize,
     pub reads_in_flight_max: NonZeroUsize,
-    /// How long a request waits for its turn before it is sent away.
+    /// How long a request waits for a permit before it is answered 503.
     #[serde(with = "humantime_serde")]
     pub turn_timeout: Duration,
-    /// How long a request may take from its turn to its answer.
+    /// How long a request may take once it has its permit.
     pub request_timeout: Period,
-    /// What a client that was sent away is told to wait.
+    /// How long a client that was answered 503 is told to wait.
     pub retry_after: Period,
     pub idempotency_kept: Period,
     pub changes_kept: Period,

@@ -20,15 +20,15 @@ use chassis::{Chassis, Shutdown};
 
 pub use config::{Config, Database, Limits, Page};
 
-use app::{App, Parts};
+use app::App;
 
 /// Serves until shutdown. Without its database it stays alive, says that it is not ready, and answers 503.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let chassis = Chassis::new("bridge");
-    let app = Parts::new(&config, Arc::clone(&chassis), shutdown.clone()).context("database.url")?;
+    let app = App::new(&config, Arc::clone(&chassis), shutdown.clone()).context("database.url")?;
     chassis.register(|registry| app.metrics.register(registry));
     chassis.ready("database", Err("not asked yet".to_owned()));
-    let upkeep = tokio::spawn(upkeep::run(App::clone(&app), config.clone(), shutdown.clone()));
+    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&app), config.clone(), shutdown.clone()));
     let served = chassis.serve(&config.server, router(&app), None, &[], shutdown.clone()).await;
     // Serving also ends when it fails; what runs beside it ends with it.
     shutdown.cancel();
@@ -37,7 +37,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     served
 }
 
-fn router(app: &App) -> Router {
-    let counted = from_fn_with_state(App::clone(app), api::count);
+fn router(app: &Arc<App>) -> Router {
+    let counted = from_fn_with_state(Arc::clone(app), api::count);
     page::router(app).merge(api::router(app)).layer(counted)
 }

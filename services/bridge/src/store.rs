@@ -25,7 +25,7 @@ pub(crate) use error::{Error, Result};
 pub(crate) use feed::Change;
 pub(crate) use heads::Head;
 pub(crate) use keys::{Scope, StoredKey};
-pub(crate) use lists::{Filter, Object, Slice, Spot};
+pub(crate) use lists::{Filter, Object, ObjectCursor, Slice};
 pub(crate) use plan::Applied;
 pub(crate) use pool::Store;
 pub(crate) use retire::Leaving;

@@ -1,12 +1,13 @@
 //! What goes on beside the requests: making the tables, watching the database, noticing what others wrote, removing what is old.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::Shutdown;
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::app::{App, Parts};
+use crate::app::App;
 use crate::config::Config;
 use crate::object::sha256;
 use crate::store::{Leaving, Result, Scope};
@@ -20,11 +21,11 @@ const ALIASES_FOLLOWED_MAX: u32 = 10_000;
 /// How often the objects are counted for the metrics.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 
-pub(crate) async fn run(app: App, config: Config, shutdown: Shutdown) {
+pub(crate) async fn run(app: Arc<App>, config: Config, shutdown: Shutdown) {
     shutdown.run_until_cancelled(work(&app, &config)).await;
 }
 
-async fn work(app: &Parts, config: &Config) {
+async fn work(app: &App, config: &Config) {
     prepare(app, config).await;
     let limits = &app.limits;
     let mut ping = every(PING_EVERY);
@@ -42,7 +43,7 @@ async fn work(app: &Parts, config: &Config) {
             _ = sweep.tick() => remove_retired(app).await,
         };
         if let Err(error) = outcome {
-            tracing::warn!(error = error.told(), "upkeep");
+            tracing::warn!(error = error.for_log(), "upkeep");
         }
     }
 }
@@ -54,18 +55,18 @@ fn every(period: Duration) -> tokio::time::Interval {
 }
 
 /// Makes the tables and the configured keys, however long the database takes to come.
-async fn prepare(app: &Parts, config: &Config) {
+async fn prepare(app: &App, config: &Config) {
     let (mut pause, started) = (PREPARE_AGAIN_FIRST, Instant::now());
     while let Err(error) = try_prepare(app, config).await {
-        tracing::warn!(error = error.told(), waited_s = started.elapsed().as_secs(), "the database could not be prepared, trying again");
-        app.chassis.ready("database", Err(error.told()));
+        tracing::warn!(error = error.for_log(), waited_s = started.elapsed().as_secs(), "the database could not be prepared, trying again");
+        app.chassis.ready("database", Err(error.for_log()));
         sleep(pause).await;
         pause = (pause * 2).min(PREPARE_AGAIN_LAST);
     }
     app.chassis.ready("database", Ok(()));
 }
 
-async fn try_prepare(app: &Parts, config: &Config) -> Result<()> {
+async fn try_prepare(app: &App, config: &Config) -> Result<()> {
     app.store.migrate().await?;
     let key = config.bootstrap_key.expose_secret();
     if !key.is_empty() {
@@ -77,13 +78,13 @@ async fn try_prepare(app: &Parts, config: &Config) -> Result<()> {
     Ok(())
 }
 
-async fn watch(app: &Parts) -> Result<()> {
+async fn watch(app: &App) -> Result<()> {
     let answer = app.store.ping().await;
     app.chassis.ready("database", answer.as_ref().map(|&()| ()).map_err(ToString::to_string));
     Ok(())
 }
 
-async fn look_around(app: &Parts) -> Result<()> {
+async fn look_around(app: &App) -> Result<()> {
     let followed = app.live.followed();
     if followed.is_empty() {
         return Ok(());
@@ -99,7 +100,7 @@ async fn look_around(app: &Parts) -> Result<()> {
     Ok(())
 }
 
-async fn count_objects(app: &Parts) -> Result<()> {
+async fn count_objects(app: &App) -> Result<()> {
     let totals = app.store.totals().await?;
     app.metrics.counted(&totals);
     app.chassis.control().set_figure("objects", totals.total());
@@ -107,7 +108,7 @@ async fn count_objects(app: &Parts) -> Result<()> {
 }
 
 /// A batch of each workspace that is being removed, whoever began it.
-async fn remove_retired(app: &Parts) -> Result<()> {
+async fn remove_retired(app: &App) -> Result<()> {
     for workspace in app.store.leaving().await? {
         if app.store.sweep(&workspace, app.limits.retire_rows_max.get()).await? == Leaving::Gone {
             tracing::info!(workspace, "all rows of a retired workspace are removed");
@@ -116,7 +117,7 @@ async fn remove_retired(app: &Parts) -> Result<()> {
     Ok(())
 }
 
-async fn remove_old(app: &Parts) -> Result<()> {
+async fn remove_old(app: &App) -> Result<()> {
     let limits = &app.limits;
     let answers = app.store.prune_answers(*limits.idempotency_kept, limits.prune_rows_max.get()).await?;
     let changes = app.store.prune_changes(*limits.changes_kept, limits.prune_rows_max.get()).await?;

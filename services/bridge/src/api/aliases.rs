@@ -1,13 +1,15 @@
 //! Aliases: names that stay while the workspace behind them changes.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::Refused;
-use super::extract::{Answer, InBody, InPath, InQuery, PageQuery, body, cursor_after, from_cursor, from_query, named, page_size};
+use super::answer::ErrorResponse;
+use super::extract::{Answer, InBody, InPath, InQuery, ListQuery, body, cursor_after, from_cursor, from_query, named, page_size};
 use crate::app::App;
 use crate::request::check_workspace;
 use crate::store::Alias;
@@ -18,8 +20,8 @@ struct Target {
     workspace: String,
 }
 
-pub(super) async fn list(State(app): State<App>, query: InQuery<PageQuery>) -> Answer {
-    let PageQuery { cursor, limit } = from_query(query)?;
+pub(super) async fn list(State(app): State<Arc<App>>, query: InQuery<ListQuery>) -> Answer {
+    let ListQuery { cursor, limit } = from_query(query)?;
     let limit = page_size(&app, limit)?;
     let after = cursor.as_deref().map(from_cursor).transpose()?;
     let mut aliases = app.store.aliases(after.as_deref(), limit + 1).await?;
@@ -30,17 +32,17 @@ pub(super) async fn list(State(app): State<App>, query: InQuery<PageQuery>) -> A
     Ok(Json(json!({"items": items, "next_cursor": next})))
 }
 
-pub(super) async fn read(State(app): State<App>, path: InPath<String>) -> Answer {
+pub(super) async fn read(State(app): State<Arc<App>>, path: InPath<String>) -> Answer {
     let alias = named(&app, path)?;
-    let workspace = app.store.behind(&alias).await?;
+    let workspace = app.store.resolve_alias(&alias).await?;
     Ok(Json(described(&Alias { alias, workspace })))
 }
 
-pub(super) async fn point(State(app): State<App>, path: InPath<String>, given: InBody) -> Answer {
+pub(super) async fn point(State(app): State<Arc<App>>, path: InPath<String>, given: InBody) -> Answer {
     let alias = named(&app, path)?;
     let Target { workspace } = body(given)?;
-    check_workspace(&workspace, &app.limits).map_err(|message| Refused::unprocessable("invalid_workspace", message))?;
-    let before = app.store.point(&alias, &workspace).await?;
+    check_workspace(&workspace, &app.limits).map_err(|message| ErrorResponse::unprocessable("invalid_workspace", message))?;
+    let before = app.store.point_alias(&alias, &workspace).await?;
     if before.as_ref() != Some(&workspace) {
         tracing::info!(alias, workspace, before, "an alias points at another workspace");
         app.live.pointed(&alias, Some(&workspace));
@@ -48,9 +50,9 @@ pub(super) async fn point(State(app): State<App>, path: InPath<String>, given: I
     Ok(Json(described(&Alias { alias, workspace })))
 }
 
-pub(super) async fn remove(State(app): State<App>, path: InPath<String>) -> Answer<StatusCode> {
+pub(super) async fn remove(State(app): State<Arc<App>>, path: InPath<String>) -> Answer<StatusCode> {
     let alias = named(&app, path)?;
-    app.store.unpoint(&alias).await?;
+    app.store.remove_alias(&alias).await?;
     app.live.pointed(&alias, None);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,9 +11,9 @@ use serde_json::json;
 use crate::request::Refusal;
 use crate::store::Error;
 
-/// A refusal of a whole request.
+/// The answer to a request that is not carried out.
 #[derive(Clone, Debug)]
-pub(crate) struct Refused {
+pub(crate) struct ErrorResponse {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: String,
@@ -21,7 +21,7 @@ pub(crate) struct Refused {
     pub(crate) retry_after: Option<u64>,
 }
 
-impl Refused {
+impl ErrorResponse {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), retry_after: None }
     }
@@ -39,7 +39,7 @@ impl Refused {
     }
 }
 
-impl From<Refusal> for Refused {
+impl From<Refusal> for ErrorResponse {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal.code {
             "invalid_json" => StatusCode::BAD_REQUEST,
@@ -50,7 +50,7 @@ impl From<Refusal> for Refused {
     }
 }
 
-impl From<Error> for Refused {
+impl From<Error> for ErrorResponse {
     fn from(error: Error) -> Self {
         match error {
             Error::WorkspaceUnknown => Self::new(StatusCode::NOT_FOUND, "workspace_unknown", "there is no such workspace: PUT it first"),
@@ -67,18 +67,18 @@ impl From<Error> for Refused {
             }
             Error::OtherRequest => Self::unprocessable("idempotency_mismatch", "the idempotency key was used for another request"),
             Error::Unavailable(_) => {
-                tracing::warn!(error = error.told(), "a request could not be carried out");
+                tracing::warn!(error = error.for_log(), "a request could not be carried out");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the database is not available").retry_after(2)
             }
             Error::Failed(_) => {
-                tracing::error!(error = error.told(), "a request could not be carried out");
+                tracing::error!(error = error.for_log(), "a request could not be carried out");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request could not be carried out")
             }
         }
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(json!({"error": {"code": self.code, "message": self.message}}))).into_response();
         if let Some(seconds) = self.retry_after {
@@ -91,12 +91,12 @@ impl IntoResponse for Refused {
     }
 }
 
-pub(super) async fn no_such_path() -> Refused {
-    Refused::new(StatusCode::NOT_FOUND, "no_such_path", "there is nothing at this path: see /openapi.json")
+pub(super) async fn no_such_path() -> ErrorResponse {
+    ErrorResponse::new(StatusCode::NOT_FOUND, "no_such_path", "there is nothing at this path: see /openapi.json")
 }
 
-pub(super) async fn no_such_method() -> Refused {
-    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", "this path does not take this method: see /openapi.json")
+pub(super) async fn no_such_method() -> ErrorResponse {
+    ErrorResponse::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", "this path does not take this method: see /openapi.json")
 }
 
 /// Answers are about people: nobody between may keep them.

@@ -1,4 +1,6 @@
-//! Before every request of the API: who asks, whether it may, whether it is its turn.
+//! Before every request of the API: who asks, what its key allows, and a permit to work.
+
+use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -6,24 +8,23 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
-use super::answer::Refused;
-use crate::app::App;
-use crate::app::bearer;
+use super::answer::ErrorResponse;
+use crate::app::{App, bearer};
 use crate::store::Scope;
 
-pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if let Err(refused) = authorize(&app, request.headers(), if reads { Scope::Read } else { Scope::Write }).await {
         return refused.into_response();
     }
     let retry_after = app.limits.retry_after.as_secs().max(1);
     if !reads && app.chassis.control().is_paused() {
-        let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "paused", "writing is paused by an operator");
+        let refused = ErrorResponse::new(StatusCode::SERVICE_UNAVAILABLE, "paused", "writing is paused by an operator");
         return refused.retry_after(retry_after.max(5)).into_response();
     }
-    let turns = if reads { &app.reads } else { &app.writes };
-    let Some(_turn) = turns.wait().await else {
-        let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many requests at the same time");
+    let permits = if reads { &app.reads } else { &app.writes };
+    let Some(_permit) = permits.acquire().await else {
+        let refused = ErrorResponse::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many requests at the same time");
         return refused.retry_after(retry_after).into_response();
     };
     let _in_hand = app.chassis.control().in_hand();
@@ -31,28 +32,28 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let span = tracing::info_span!("bridge.request", http.request.method = %request.method(), http.route = route);
     let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     chassis::trace::set_parent(&span, traceparent);
-    // The turn is given back even to a client that sends its body drop by drop; an unfinished write is rolled back.
+    // A client that sends its body drop by drop loses its permit, too; an unfinished write is rolled back.
     match tokio::time::timeout(*app.limits.request_timeout, next.run(request).instrument(span)).await {
         Ok(response) => response,
         Err(_) => {
-            let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "the request took too long; nothing changed");
+            let refused = ErrorResponse::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "the request took too long; nothing changed");
             refused.retry_after(retry_after).into_response()
         }
     }
 }
 
-async fn authorize(app: &App, headers: &HeaderMap, needed: Scope) -> Result<(), Refused> {
-    let unauthorized = |message: &str| Refused::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
+async fn authorize(app: &App, headers: &HeaderMap, needed: Scope) -> Result<(), ErrorResponse> {
+    let unauthorized = |message: &str| ErrorResponse::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
     let key = bearer(headers).ok_or_else(|| unauthorized("an API key is needed: Authorization: Bearer KEY"))?;
     match app.keys.scope(&app.store, &key).await? {
         None => Err(unauthorized("the API key is not known")),
-        Some(scope) if scope < needed => Err(Refused::new(StatusCode::FORBIDDEN, "forbidden", "the API key may only read")),
+        Some(scope) if scope < needed => Err(ErrorResponse::new(StatusCode::FORBIDDEN, "forbidden", "the API key may only read")),
         Some(_) => Ok(()),
     }
 }
 
 /// Counts every answer, of the API and of the page.
-pub(crate) async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let method = request.method().clone();
     let response = next.run(request).await;

@@ -1,5 +1,6 @@
 //! Objects: one by one, in batches, in lists.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
@@ -13,19 +14,19 @@ use serde_json::{Value, json};
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::answer::Refused;
+use super::answer::ErrorResponse;
 use super::extract::{
     Answer, InBody, InPath, InQuery, cursor_after, from_cursor, from_query, object_path, page_size, reading, reading_object, revision,
     whole, workspace,
 };
-use crate::app::{App, Parts};
+use crate::app::App;
 use crate::object::{Kind, Outcome, sha256};
 use crate::request::{Item, Refusal, batch, check_idempotency_key, check_key, checked_revision, put_body, removal};
-use crate::store::{Applied, Filter, Object, Once, Slice, Spot, Written};
+use crate::store::{Applied, Filter, Object, ObjectCursor, Once, Slice, Written};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
+pub(super) struct ObjectsQuery {
     cursor: Option<String>,
     limit: Option<u32>,
     contact: Option<String>,
@@ -52,7 +53,7 @@ struct ItemAnswer<'a> {
     error: Option<Value>,
 }
 
-pub(super) async fn write_batch(State(app): State<App>, path: InPath<String>, body: InBody) -> Answer<Response> {
+pub(super) async fn write_batch(State(app): State<Arc<App>>, path: InPath<String>, body: InBody) -> Answer<Response> {
     let workspace = workspace(&app, path)?;
     let items = batch(&whole(body)?, &app.limits)?;
     let refusals: Vec<Option<Refusal>> = items.iter().map(|item| item.as_ref().err().cloned()).collect();
@@ -79,7 +80,7 @@ pub(super) async fn write_batch(State(app): State<App>, path: InPath<String>, bo
 
 pub(super) async fn write(
     kind: Kind,
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     path: InPath<(String, String)>,
     headers: HeaderMap,
     body: InBody,
@@ -93,32 +94,32 @@ pub(super) async fn write(
 
 pub(super) async fn remove(
     kind: Kind,
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     path: InPath<(String, String)>,
     query: InQuery<RemoveQuery>,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let (workspace, key) = object_path(&app, path)?;
     let RemoveQuery { epoch, seq } = from_query(query)?;
-    let revision = checked_revision(epoch, seq).ok_or_else(|| Refused::unprocessable("invalid_item", "epoch or seq is too large"))?;
+    let revision = checked_revision(epoch, seq).ok_or_else(|| ErrorResponse::unprocessable("invalid_item", "epoch or seq is too large"))?;
     let asked = format!("remove\0{}\0{key}\0{epoch}\0{seq}", kind.as_str());
     let item = removal(kind, key, revision, traceparent(&headers), &app.limits)?;
     write_one(&app, &workspace, item, &headers, asked.as_bytes()).await
 }
 
-pub(super) async fn read(kind: Kind, State(app): State<App>, path: InPath<(String, String)>) -> Answer<Response> {
+pub(super) async fn read(kind: Kind, State(app): State<Arc<App>>, path: InPath<(String, String)>) -> Answer<Response> {
     let (workspace, key) = reading_object(&app, path).await?;
     match app.store.object(&workspace, &key).await?.filter(|object| object.kind == kind) {
         Some(object) => Ok(Json(described(object)?).into_response()),
-        None => Err(Refused::not_found()),
+        None => Err(ErrorResponse::not_found()),
     }
 }
 
-pub(super) async fn list(kind: Kind, State(app): State<App>, path: InPath<String>, query: InQuery<ListQuery>) -> Answer<Response> {
+pub(super) async fn list(kind: Kind, State(app): State<Arc<App>>, path: InPath<String>, query: InQuery<ObjectsQuery>) -> Answer<Response> {
     let workspace = reading(&app, path).await?;
-    let ListQuery { cursor, limit, contact } = from_query(query)?;
+    let ObjectsQuery { cursor, limit, contact } = from_query(query)?;
     if let Some(contact) = &contact {
-        check_key("contact", contact, &app.limits).map_err(|message| Refused::unprocessable("invalid_key", message))?;
+        check_key("contact", contact, &app.limits).map_err(|message| ErrorResponse::unprocessable("invalid_key", message))?;
     }
     let after = cursor.as_deref().map(from_cursor).transpose()?;
     let slice = Slice { after: after.as_deref(), items_max: page_size(&app, limit)?, bytes_max: app.limits.page_bytes_max };
@@ -129,13 +130,13 @@ pub(super) async fn list(kind: Kind, State(app): State<App>, path: InPath<String
 }
 
 /// Of every kind, contact by contact.
-pub(super) async fn list_all(State(app): State<App>, path: InPath<String>, query: InQuery<ListQuery>) -> Answer<Response> {
+pub(super) async fn list_all(State(app): State<Arc<App>>, path: InPath<String>, query: InQuery<ObjectsQuery>) -> Answer<Response> {
     let workspace = reading(&app, path).await?;
-    let ListQuery { cursor, limit, contact } = from_query(query)?;
+    let ObjectsQuery { cursor, limit, contact } = from_query(query)?;
     if let Some(contact) = &contact {
-        check_key("contact", contact, &app.limits).map_err(|message| Refused::unprocessable("invalid_key", message))?;
+        check_key("contact", contact, &app.limits).map_err(|message| ErrorResponse::unprocessable("invalid_key", message))?;
     }
-    let after = cursor.as_deref().map(from_spot).transpose()?;
+    let after = cursor.as_deref().map(object_cursor).transpose()?;
     let most = (page_size(&app, limit)?, app.limits.page_bytes_max);
     let (objects, more) = app.store.all_objects(&workspace, contact.as_deref(), after.as_ref(), most).await?;
     let spot = |last: &Object| cursor_after(&[last.contact.as_deref().unwrap_or_default(), &last.key].join(BETWEEN));
@@ -147,10 +148,10 @@ pub(super) async fn list_all(State(app): State<App>, path: InPath<String>, query
 /// Between the contact and the key in a cursor: no key has one.
 const BETWEEN: &str = "\n";
 
-fn from_spot(cursor: &str) -> Answer<Spot> {
+fn object_cursor(cursor: &str) -> Answer<ObjectCursor> {
     let text = from_cursor(cursor)?;
     let (contact, key) = text.split_once(BETWEEN).unwrap_or((&text, ""));
-    Ok(Spot { contact: contact.to_owned(), key: key.to_owned() })
+    Ok(ObjectCursor { contact: contact.to_owned(), key: key.to_owned() })
 }
 
 #[derive(Serialize)]
@@ -172,7 +173,7 @@ struct Described {
 }
 
 fn described(object: Object) -> Answer<Described> {
-    let unreadable = |_| Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a stored object cannot be read");
+    let unreadable = |_| ErrorResponse::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a stored object cannot be read");
     Ok(Described {
         key: object.key,
         kind: object.kind.as_str(),
@@ -190,11 +191,11 @@ fn traceparent(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Writes one object, and answers a request that came before under the same idempotency key with the answer it had.
-async fn write_one(app: &Parts, workspace: &str, item: Item, headers: &HeaderMap, asked: &[u8]) -> Answer<Response> {
+async fn write_one(app: &App, workspace: &str, item: Item, headers: &HeaderMap, asked: &[u8]) -> Answer<Response> {
     let idempotency_key = match headers.get("idempotency-key") {
         None => None,
         Some(value) => {
-            let invalid = |message: String| Refused::unprocessable("invalid_idempotency_key", message);
+            let invalid = |message: String| ErrorResponse::unprocessable("invalid_idempotency_key", message);
             let key = value.to_str().map_err(|_| invalid("the idempotency key is not printable ASCII".to_owned()))?;
             check_idempotency_key(key, &app.limits).map_err(invalid)?;
             Some(key)
@@ -220,7 +221,7 @@ async fn write_one(app: &Parts, workspace: &str, item: Item, headers: &HeaderMap
 }
 
 /// One transaction; a span for each item that carries a trace.
-async fn perform(app: &Parts, workspace: &str, items: &[Item], once: Option<Once<'_>>) -> Answer<Written> {
+async fn perform(app: &App, workspace: &str, items: &[Item], once: Option<Once<'_>>) -> Answer<Written> {
     let batch = chassis::trace::traceparent();
     let spans: Vec<Span> = items.iter().map(|item| span(item, batch.as_deref())).collect();
     let started = Instant::now();
@@ -264,7 +265,7 @@ fn answer<'a>(key: &'a str, applied: &Applied) -> ItemAnswer<'a> {
     }
 }
 
-fn refused<'a>(app: &Parts, refusal: &'a Refusal) -> ItemAnswer<'a> {
+fn refused<'a>(app: &App, refusal: &'a Refusal) -> ItemAnswer<'a> {
     app.metrics.judged("invalid");
     let error = Some(json!({"code": refusal.code, "message": refusal.message}));
     ItemAnswer { key: refusal.key.as_deref(), status: 422, outcome: "invalid", revision: None, digest: None, error }

@@ -1,5 +1,7 @@
 //! The OpenAPI document, made from the table of routes and the table of fields.
 
+use std::sync::Arc;
+
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::routing::{MethodRouter, get};
 use serde_json::{Map, Value, json};
@@ -14,7 +16,7 @@ const ABOUT: &str = "A Pagico workspace behind HTTP. Writes carry the revision t
     requests may be repeated, delayed and reordered. Keys in paths are percent-encoded. Reads may name a workspace by an alias: \
     @ALIAS in the place of the workspace.";
 
-pub(super) fn served(document: String) -> MethodRouter<App> {
+pub(super) fn served(document: String) -> MethodRouter<Arc<App>> {
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];
     get(move || {
         let document = document.clone();

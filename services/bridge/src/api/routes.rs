@@ -1,5 +1,7 @@
 //! The table of routes.
 
+use std::sync::Arc;
+
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::{aliases, objects, workspaces};
@@ -95,7 +97,7 @@ impl Route {
         }
     }
 
-    pub(super) fn handler(self) -> MethodRouter<App> {
+    pub(super) fn handler(self) -> MethodRouter<Arc<App>> {
         match self {
             Self::ListWorkspaces => get(workspaces::list),
             Self::PutWorkspace => put(workspaces::create),

@@ -1,4 +1,4 @@
-//! Who may come in: presented keys are compared by their hashes, in the same time whether they match or not.
+//! Who is let in: presented keys are compared by their hashes, in constant time.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

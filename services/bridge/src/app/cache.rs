@@ -1,4 +1,4 @@
-//! What was computed of each workspace.
+//! What was last computed from each workspace.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,12 +10,12 @@ use crate::store::{Head, Result};
 type Seen = (i64, u64);
 
 /// What was last computed of each workspace, so that asking again costs nothing while nothing changes.
-pub(crate) struct Remembered<T> {
+pub(crate) struct Cache<T> {
     computed: Mutex<HashMap<String, Computed<T>>>,
     computing: tokio::sync::Mutex<()>,
 }
 
-impl<T> Default for Remembered<T> {
+impl<T> Default for Cache<T> {
     fn default() -> Self {
         Self { computed: Mutex::default(), computing: tokio::sync::Mutex::default() }
     }
@@ -28,14 +28,14 @@ struct Computed<T> {
     value: T,
 }
 
-/// In a workspace of so many objects what may be a little old is used for so many times as long as it took to compute.
+/// In a workspace with at least so many objects a value may be a little old: it is used for so many times as long as it took to compute.
 const LARGE_OBJECTS: u64 = 20_000;
 const USED_FOR: u32 = 10;
 
-impl<T: Clone> Remembered<T> {
-    /// Of a workspace that was seen with this head, or a little earlier where it is large: a page that is asked for after every
-    /// change must not read the whole workspace each time.
-    pub(crate) async fn of_lately<F: Future<Output = Result<T>>>(&self, head: &Head, compute: impl FnOnce() -> F) -> Result<T> {
+impl<T: Clone> Cache<T> {
+    /// The value for this head, or a slightly older one where the workspace is large: a page that is asked for after every change
+    /// must not read the whole workspace each time.
+    pub(crate) async fn recent<F: Future<Output = Result<T>>>(&self, head: &Head, compute: impl FnOnce() -> F) -> Result<T> {
         let lately = {
             let all = self.computed.lock().unwrap_or_else(PoisonError::into_inner);
             let is_large = head.objects() >= LARGE_OBJECTS;
@@ -48,7 +48,7 @@ impl<T: Clone> Remembered<T> {
         }
     }
 
-    /// Of a workspace that was seen with this head: of then, or of later.
+    /// The value for this head or a later one.
     pub(crate) async fn of<F: Future<Output = Result<T>>>(&self, head: &Head, compute: impl FnOnce() -> F) -> Result<T> {
         if let Some(known) = self.known(head) {
             return Ok(known);
@@ -84,16 +84,16 @@ mod tests {
 
     #[tokio::test]
     async fn what_took_long_is_used_a_little_longer_and_never_for_another_workspace_of_the_name() {
-        let remembered = Remembered::default();
+        let remembered = Cache::default();
         let slow = async |value: u64| {
             tokio::time::sleep(Duration::from_millis(200)).await;
             Ok(value)
         };
-        assert_eq!(remembered.of_lately(&head(1), || slow(1)).await.unwrap(), 1);
-        assert_eq!(remembered.of_lately(&head(2), || slow(2)).await.unwrap(), 1, "within ten times as long");
+        assert_eq!(remembered.recent(&head(1), || slow(1)).await.unwrap(), 1);
+        assert_eq!(remembered.recent(&head(2), || slow(2)).await.unwrap(), 1, "within ten times as long");
         assert_eq!(remembered.of(&head(2), || slow(2)).await.unwrap(), 2, "who must know is told the truth");
-        assert_eq!(remembered.of_lately(&Head { created_at: 2, ..head(0) }, || slow(3)).await.unwrap(), 3);
+        assert_eq!(remembered.recent(&Head { created_at: 2, ..head(0) }, || slow(3)).await.unwrap(), 3);
         let small = Head { counts: Counts::from_iter([(Kind::Contact, 1)]), created_at: 2, ..head(1) };
-        assert_eq!(remembered.of_lately(&small, || slow(4)).await.unwrap(), 4, "a small one is read again");
+        assert_eq!(remembered.recent(&small, || slow(4)).await.unwrap(), 4, "a small one is read again");
     }
 }

@@ -1,4 +1,4 @@
-//! Tells pages that a workspace changed: at once for what this process wrote, soon for what others wrote.
+//! Tells pages that a workspace changed: at once after a write of this process, soon after one of another.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -36,7 +36,7 @@ pub(crate) fn object(fields: &Map<String, Value>) -> String {
 }
 
 fn push_object(fields: &Map<String, Value>, out: &mut String) {
-    // A map that keeps the order of insertion may be compiled in by somebody else's wish.
+    // Another crate may switch on the feature that makes maps keep the order of insertion.
     let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
     out.push('{');
     for (i, (name, value)) in sorted.into_iter().enumerate() {

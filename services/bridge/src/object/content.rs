@@ -13,7 +13,7 @@ pub(crate) struct Content {
     fields: Map<String, Value>,
 }
 
-/// A sentence that says what is wrong with a content, naming fields but never quoting values.
+/// A sentence that says what is wrong with a content. It names fields and never quotes values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Invalid(pub(crate) String);
 

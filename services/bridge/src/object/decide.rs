@@ -98,7 +98,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the feed tells of it.
+    /// Whether it appears in the feed.
     pub(crate) fn is_change(self) -> bool {
         match self {
             Self::Created | Self::Updated | Self::Removed => true,
@@ -124,7 +124,7 @@ pub(crate) fn decide(existing: Option<&Existing>, wanted: &Wanted) -> Decision {
         return refused(Outcome::OtherKind);
     }
     if matches!(wanted.action, Action::Put { policy: Policy::Once, .. }) {
-        // Whoever repeats the start itself has not heard its answer, and is not to take it for the user's word.
+        // A repeated start means that its answer was lost: it must not be answered as if the user had decided.
         let is_repeated = existing.revision == wanted.revision && existing.digest.is_some();
         return refused(if is_repeated { Outcome::Unchanged } else { Outcome::Kept });
     }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::query::Ask;
-use crate::app::Parts;
+use super::query::PageQuery;
+use crate::app::App;
 use crate::object::Kind;
 use crate::store::page::{Container, Recent, Section, Shown, Tasks, Within};
 use crate::store::{Head, Object, Result};
 
 /// Everything on a page.
-pub(super) struct Seen {
+pub(super) struct PageData {
     pub(super) now: Timestamp,
     pub(super) head: Head,
     pub(super) orphans: u64,
@@ -50,7 +50,7 @@ pub(super) struct Part {
     pub(super) shown: Shown,
 }
 
-impl Seen {
+impl PageData {
     pub(super) fn is_missing(&self) -> bool {
         matches!(self.main, Main::Missing)
     }
@@ -61,41 +61,41 @@ const OVERVIEW_MAX: u32 = 12;
 const DUE_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 const STARTING_WITHIN: SignedDuration = SignedDuration::from_hours(24 * 14);
 
-pub(super) async fn gather(app: &Parts, workspace: &str, ask: &Ask) -> Result<Seen> {
+pub(super) async fn gather(app: &App, workspace: &str, query: &PageQuery) -> Result<PageData> {
     let (store, now) = (&app.store, Timestamp::now());
     let head = store.head(workspace).await?;
-    let search = ask.search();
-    let place = ask.place();
-    let containers = store.containers(workspace, ask.lists(), &search, place.as_ref(), app.page.containers_max);
+    let search = query.search();
+    let cursor = query.cursor();
+    let containers = store.containers(workspace, query.lists(), &search, cursor.as_ref(), app.page.containers_max);
     let (containers, more) = containers.await?;
-    let found = if search.terms.is_empty() { None } else { Some(store.found(workspace, ask.lists(), &search).await?) };
-    let orphans = app.orphans.of_lately(&head, || store.orphans(workspace)).await?;
-    let main = if ask.shows_inbox() && orphans == 0 { Main::Inbox(Vec::new()) } else { main(app, workspace, ask, &head, now).await? };
+    let found = if search.terms.is_empty() { None } else { Some(store.found(workspace, query.lists(), &search).await?) };
+    let orphans = app.orphans.recent(&head, || store.orphans(workspace)).await?;
+    let main = if query.shows_inbox() && orphans == 0 { Main::Inbox(Vec::new()) } else { main(app, workspace, query, &head, now).await? };
     let names = names(app, workspace, &main).await?;
     let projects: Vec<&str> = projects(&main).map(|object| object.key.as_str()).collect();
     let tasks = if projects.is_empty() { HashMap::new() } else { store.tasks_of(workspace, &projects).await? };
-    Ok(Seen { now, orphans, containers, more, found, main, names, tasks, head })
+    Ok(PageData { now, orphans, containers, more, found, main, names, tasks, head })
 }
 
-async fn main(app: &Parts, workspace: &str, ask: &Ask, head: &Head, now: Timestamp) -> Result<Main> {
-    if ask.shows_inbox() {
-        return Ok(Main::Inbox(parts(app, workspace, ask, Within::Inbox, now).await?));
+async fn main(app: &App, workspace: &str, query: &PageQuery, head: &Head, now: Timestamp) -> Result<Main> {
+    if query.shows_inbox() {
+        return Ok(Main::Inbox(parts(app, workspace, query, Within::Inbox, now).await?));
     }
-    let Some(key) = ask.object.as_deref().or(ask.open.as_deref()).filter(|key| !key.is_empty()) else {
+    let Some(key) = query.object.as_deref().or(query.open.as_deref()).filter(|key| !key.is_empty()) else {
         return overview(app, workspace, head, now).await;
     };
     let object = if key.contains('\0') { None } else { app.store.object(workspace, key).await? };
     match object {
         None => Ok(Main::Missing),
-        Some(object) if ask.object.is_none() && object.kind.is_container() => {
-            let sections = parts(app, workspace, ask, Within::Container(&object.key), now).await?;
+        Some(object) if query.object.is_none() && object.kind.is_container() => {
+            let sections = parts(app, workspace, query, Within::Container(&object.key), now).await?;
             Ok(Main::Container { sections, object })
         }
         Some(object) => Ok(Main::Single(object)),
     }
 }
 
-async fn overview(app: &Parts, workspace: &str, head: &Head, now: Timestamp) -> Result<Main> {
+async fn overview(app: &App, workspace: &str, head: &Head, now: Timestamp) -> Result<Main> {
     let later = |duration| now.saturating_add(duration).map_or(i64::MAX, Timestamp::as_microsecond);
     Ok(Main::Overview {
         due: app.store.due(workspace, later(DUE_WITHIN), OVERVIEW_MAX).await?,
@@ -104,10 +104,10 @@ async fn overview(app: &Parts, workspace: &str, head: &Head, now: Timestamp) -> 
     })
 }
 
-async fn parts(app: &Parts, workspace: &str, ask: &Ask, within: Within<'_>, now: Timestamp) -> Result<Vec<Part>> {
+async fn parts(app: &App, workspace: &str, query: &PageQuery, within: Within<'_>, now: Timestamp) -> Result<Vec<Part>> {
     let mut parts = Vec::new();
     for section in Section::ALL {
-        let (page, size) = (ask.page_of(section), app.page.section_max);
+        let (page, size) = (query.page_of(section), app.page.section_max);
         let slice = (u64::from(page - 1) * u64::from(size), size);
         let shown = app.store.section(workspace, within, section, now.as_microsecond(), slice).await?;
         parts.push(Part { section, page, shown });
@@ -136,7 +136,7 @@ pub(super) fn container_of(object: &Object) -> Option<String> {
     if object.kind == Kind::Contact { None } else { named.or_else(|| object.contact.clone()) }
 }
 
-async fn names(app: &Parts, workspace: &str, main: &Main) -> Result<HashMap<String, Object>> {
+async fn names(app: &App, workspace: &str, main: &Main) -> Result<HashMap<String, Object>> {
     let mut keys: Vec<String> =
         shown(main).into_iter().flat_map(|object| [container_of(object), object.contact.clone()]).flatten().collect();
     keys.sort_unstable();

@@ -1,19 +1,21 @@
-//! Refusals, as pages.
+//! Errors, as pages.
 
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::assets;
-use crate::api::Refused;
+use crate::api::ErrorResponse;
 use crate::store::Error;
 
-/// A refusal, as a page.
-pub(super) struct Failed(pub(super) Refused);
+/// An error, as a page.
+pub(super) struct ErrorPage(pub(super) ErrorResponse);
 
-impl From<Error> for Failed {
+impl From<Error> for ErrorPage {
     fn from(error: Error) -> Self {
         Self(match error {
-            Error::WorkspaceUnknown => Refused::new(StatusCode::NOT_FOUND, "workspace_unknown", "There is no workspace of that name."),
+            Error::WorkspaceUnknown => {
+                ErrorResponse::new(StatusCode::NOT_FOUND, "workspace_unknown", "There is no workspace of that name.")
+            }
             Error::AliasUnknown
             | Error::Aliased(_)
             | Error::Leaving
@@ -25,13 +27,13 @@ impl From<Error> for Failed {
     }
 }
 
-impl From<Refused> for Failed {
-    fn from(refused: Refused) -> Self {
+impl From<ErrorResponse> for ErrorPage {
+    fn from(refused: ErrorResponse) -> Self {
         Self(refused)
     }
 }
 
-impl IntoResponse for Failed {
+impl IntoResponse for ErrorPage {
     fn into_response(self) -> Response {
         let Self(refused) = self;
         let page = assets::message(refused.status, &refused.message);

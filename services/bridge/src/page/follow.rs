@@ -15,9 +15,9 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::error_page::Failed;
+use super::error_page::ErrorPage;
 use super::query::{InPath, Named, named};
-use crate::api::Refused;
+use crate::api::ErrorResponse;
 use crate::app::Aliases;
 use crate::app::App;
 
@@ -32,13 +32,18 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A page asks again after this, and is then asked for its key again.
 const FOLLOWED_AT_MOST: Duration = Duration::from_secs(3_600);
 
-pub(super) async fn follow(State(app): State<App>, path: InPath, query: Query<Since>, headers: HeaderMap) -> Result<Response, Failed> {
+pub(super) async fn follow(
+    State(app): State<Arc<App>>,
+    path: InPath,
+    query: Query<Since>,
+    headers: HeaderMap,
+) -> Result<Response, ErrorPage> {
     // Before the alias is looked up, so that no switch is missed.
     let mut aliases = app.live.aliases();
     aliases.mark_unchanged();
     let Named { alias, workspace, .. } = named(&app, path).await?;
-    let full = || Refused::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too many pages follow changes.").retry_after(10);
-    let permit = app.followers.wait().await.ok_or_else(full)?;
+    let full = || ErrorResponse::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too many pages follow changes.").retry_after(10);
+    let permit = app.followers.acquire().await.ok_or_else(full)?;
     let head = app.store.head(&workspace).await?;
     let mut positions = app.live.follow(&workspace, head.position);
     positions.mark_unchanged();
@@ -51,14 +56,14 @@ pub(super) async fn follow(State(app): State<App>, path: InPath, query: Query<Si
 }
 
 struct Follower {
-    app: App,
+    app: Arc<App>,
     positions: watch::Receiver<u64>,
     by: Option<By>,
-    /// The last position that the page knows of.
+    /// The last position that the page was told.
     seen: u64,
     /// The page shows another workspace than it should.
     switched: bool,
-    told: bool,
+    announced: bool,
     ends_at: Instant,
     _permit: OwnedSemaphorePermit,
 }
@@ -77,9 +82,16 @@ enum Signal {
 }
 
 impl Follower {
-    fn new(app: App, positions: watch::Receiver<u64>, by: Option<By>, seen: u64, switched: bool, permit: OwnedSemaphorePermit) -> Self {
+    fn new(
+        app: Arc<App>,
+        positions: watch::Receiver<u64>,
+        by: Option<By>,
+        seen: u64,
+        switched: bool,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
         app.metrics.followers.inc();
-        Self { app, positions, by, seen, switched, told: false, ends_at: Instant::now() + FOLLOWED_AT_MOST, _permit: permit }
+        Self { app, positions, by, seen, switched, announced: false, ends_at: Instant::now() + FOLLOWED_AT_MOST, _permit: permit }
     }
 }
 
@@ -99,7 +111,7 @@ fn signals(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> 
     })
 }
 
-/// The next signal; none when the page shall ask again or the service ends.
+/// The next signal; none when the page shall query again or the service ends.
 async fn next(follower: &mut Follower) -> Option<Signal> {
     let app = Arc::clone(&follower.app);
     app.shutdown.run_until_cancelled(later(follower)).await.flatten()
@@ -108,7 +120,7 @@ async fn next(follower: &mut Follower) -> Option<Signal> {
 async fn later(follower: &mut Follower) -> Option<Signal> {
     loop {
         if follower.switched {
-            return (!std::mem::replace(&mut follower.told, true)).then_some(Signal::Switched);
+            return (!std::mem::replace(&mut follower.announced, true)).then_some(Signal::Switched);
         }
         let position = *follower.positions.borrow_and_update();
         if position > follower.seen {
@@ -119,7 +131,7 @@ async fn later(follower: &mut Follower) -> Option<Signal> {
             moved = timeout_at(follower.ends_at, follower.positions.changed()) => moved.ok()?.ok()?,
             () = switched(follower.by.as_mut()) => follower.switched = true,
         }
-        // Changes come in showers: one signal for what comes together.
+        // Changes come in bursts: one signal for each burst.
         sleep(*follower.app.page.follow_every).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What the page was asked for, and links that ask for something else.
+//! What the page was asked for, and links that query for something else.
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -9,19 +9,19 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use crate::api::Refused;
-use crate::app::Parts;
+use crate::api::ErrorResponse;
+use crate::app::App;
 use crate::object::{Kind, folded, tag_term};
 use crate::request::{ALIAS, ITSELF, check_workspace};
 use crate::store::Error;
-use crate::store::page::{Place, Search, Section};
+use crate::store::page::{ContainerCursor, Search, Section};
 
 pub(super) type InPath = Result<Path<String>, PathRejection>;
 
 /// The query of the page. What cannot be understood is as if it were not there: people edit addresses.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Ask {
+pub(super) struct PageQuery {
     /// Search words.
     pub(super) q: String,
     pub(super) tag: Option<String>,
@@ -46,7 +46,7 @@ pub(super) struct Ask {
 const TERMS_MAX: usize = 8;
 const TERM_CHARS_MAX: usize = 100;
 
-impl Ask {
+impl PageQuery {
     pub(super) fn lists(&self) -> Kind {
         if self.list.as_deref() == Some("projects") { Kind::Project } else { Kind::Contact }
     }
@@ -61,10 +61,10 @@ impl Ask {
         Search { terms: words.filter(|word| !word.is_empty()).take(TERMS_MAX).chain(tag).map(|term| term.replace('\0', "")).collect() }
     }
 
-    pub(super) fn place(&self) -> Option<Place> {
+    pub(super) fn cursor(&self) -> Option<ContainerCursor> {
         let bytes = URL_SAFE_NO_PAD.decode(self.after.as_deref()?).ok()?;
         let (sort, key) = serde_json::from_slice::<(String, String)>(&bytes).ok()?;
-        (!sort.contains('\0') && !key.contains('\0')).then_some(Place { sort, key })
+        (!sort.contains('\0') && !key.contains('\0')).then_some(ContainerCursor { sort, key })
     }
 
     /// From 1.
@@ -74,7 +74,7 @@ impl Ask {
     }
 }
 
-pub(super) fn place_after(sort: &str, key: &str) -> String {
+pub(super) fn cursor_after(sort: &str, key: &str) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&(sort, key)).unwrap_or_default())
 }
 
@@ -88,15 +88,15 @@ pub(super) struct Named {
 }
 
 /// An alias comes before a workspace of the same name, unless the name is marked as the workspace's own.
-pub(super) async fn named(app: &Parts, path: InPath) -> Result<Named, Refused> {
-    let unknown = || Refused::new(StatusCode::NOT_FOUND, "workspace_unknown", "There is no workspace of that name.");
+pub(super) async fn named(app: &App, path: InPath) -> Result<Named, ErrorResponse> {
+    let unknown = || ErrorResponse::new(StatusCode::NOT_FOUND, "workspace_unknown", "There is no workspace of that name.");
     let Path(name) = path.map_err(|_| unknown())?;
     let bare = bare(&name).to_owned();
     check_workspace(&bare, &app.limits).map_err(|_| unknown())?;
     if name.starts_with(ITSELF) {
         return Ok(Named { alias: None, workspace: bare, name });
     }
-    match app.store.behind(&bare).await {
+    match app.store.resolve_alias(&bare).await {
         Ok(workspace) => Ok(Named { name, alias: Some(bare), workspace }),
         Err(Error::AliasUnknown) if name.starts_with(ALIAS) => Err(unknown()),
         Err(Error::AliasUnknown) => Ok(Named { alias: None, workspace: bare, name }),
@@ -116,7 +116,7 @@ pub(super) fn itself_path(workspace: &str) -> String {
 
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(ALIAS as u8).remove(ITSELF as u8);
 
-/// The address of a workspace's page. `.` and `..` cannot stand in a path: there is no workspace that a browser would ask for so.
+/// The address of a workspace's page. `.` and `..` cannot stand in a path: there is no workspace that a browser would query for so.
 pub(super) fn workspace_path(workspace: &str) -> String {
     format!("/w/{}", utf8_percent_encode(workspace, SEGMENT))
 }
@@ -149,27 +149,27 @@ mod tests {
 
     #[test]
     fn what_cannot_be_understood_is_as_if_it_were_not_there() {
-        let ask = Ask {
+        let query = PageQuery {
             after: Some("!!".to_owned()),
             list: Some("x".to_owned()),
             section: Some("notes".to_owned()),
             page: Some("0".to_owned()),
-            ..Ask::default()
+            ..PageQuery::default()
         };
-        assert!(ask.place().is_none());
-        assert_eq!((ask.lists(), ask.page_of(Section::Notes), ask.page_of(Section::Past)), (Kind::Contact, 1, 1));
+        assert!(query.cursor().is_none());
+        assert_eq!((query.lists(), query.page_of(Section::Notes), query.page_of(Section::Past)), (Kind::Contact, 1, 1));
     }
 
     #[test]
-    fn a_place_in_the_list_survives_the_address() {
-        let ask = Ask { after: Some(place_after("ängela \"x\"", "k/1")), ..Ask::default() };
-        let place = ask.place().unwrap();
-        assert_eq!((place.sort.as_str(), place.key.as_str()), ("ängela \"x\"", "k/1"));
+    fn a_cursor_survives_the_address() {
+        let query = PageQuery { after: Some(cursor_after("ängela \"x\"", "k/1")), ..PageQuery::default() };
+        let cursor = query.cursor().unwrap();
+        assert_eq!((cursor.sort.as_str(), cursor.key.as_str()), ("ängela \"x\"", "k/1"));
     }
 
     #[test]
     fn words_and_a_tag_are_searched_together() {
-        let ask = Ask { q: "  Ann  GmbH\0 ".to_owned(), tag: Some("VIP".to_owned()), ..Ask::default() };
-        assert_eq!(ask.search().terms, ["ann".to_owned(), "gmbh".to_owned(), tag_term("vip")]);
+        let query = PageQuery { q: "  Ann  GmbH\0 ".to_owned(), tag: Some("VIP".to_owned()), ..PageQuery::default() };
+        assert_eq!(query.search().terms, ["ann".to_owned(), "gmbh".to_owned(), tag_term("vip")]);
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn batch(body: &[u8], limits: &Limits) -> Result<Vec<Result<Item, Ref
 
 fn batch_item(raw: &RawValue, limits: &Limits) -> Result<Item, Refusal> {
     let Ok(Value::Object(mut fields)) = serde_json::from_str(raw.get()) else {
-        return Err(Refusal::item("the item is not a JSON object that could be read"));
+        return Err(Refusal::item("the item is not a valid JSON object"));
     };
     let key = take_text(&mut fields, "key");
     let named = |refusal: Refusal| Refusal { key: key.clone().unwrap_or_default(), ..refusal };
@@ -94,7 +94,7 @@ pub(crate) fn put_body(kind: Kind, key: String, body: &[u8], traceparent: Option
             return Err(Refusal { code: "invalid_json", message: "the body must be a JSON object".to_owned(), key: None });
         }
         Err(error) => {
-            let message = format!("the body is not JSON that could be read: line {}, column {}", error.line(), error.column());
+            let message = format!("the body is not valid JSON: line {}, column {}", error.line(), error.column());
             return Err(Refusal { code: "invalid_json", message, key: None });
         }
     };
@@ -116,7 +116,7 @@ fn put(kind: Kind, key: String, fields: &mut Map<String, Value>, traceparent: Op
     }
     let json = content.to_json();
     if json.len() > limits.content_bytes_max {
-        return Err(invalid(format!("content has {} bytes, at most {} are taken", json.len(), limits.content_bytes_max)));
+        return Err(invalid(format!("content has {} bytes, at most {} are allowed", json.len(), limits.content_bytes_max)));
     }
     let digest = object::digest(kind, &key, &contact, &json);
     let put = Put { policy, digest, facets: Facets::of(&content), content: json };
@@ -176,7 +176,7 @@ fn nothing_else(fields: &Map<String, Value>) -> Result<(), Refusal> {
     if fields.is_empty() {
         return Ok(());
     }
-    Err(Refusal::item("there is a field that is not known here: contact, revision, policy and content describe an object"))
+    Err(Refusal::item("unknown field: contact, revision, policy and content describe an object"))
 }
 
 #[cfg(test)]
@@ -238,8 +238,8 @@ mod tests {
         for (item, message) in cases {
             assert_eq!(refused(item).0, message);
         }
-        assert!(refused(with("surname", json!("secret"))).0.starts_with("there is a field that is not known here"));
-        assert!(refused(with("content", json!({"title": "x".repeat(300)}))).0.ends_with("at most 200 are taken"));
+        assert!(refused(with("surname", json!("secret"))).0.starts_with("unknown field"));
+        assert!(refused(with("content", json!({"title": "x".repeat(300)}))).0.ends_with("at most 200 are allowed"));
         assert!(refused(with("key", json!("k".repeat(5_000)))).0.starts_with("key has 5000 bytes"));
     }
 

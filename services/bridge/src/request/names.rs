@@ -14,7 +14,7 @@ pub(crate) const ITSELF: char = '=';
 /// A workspace's own name, or an alias: neither begins with what marks one in a path.
 pub(crate) fn check_workspace(workspace: &str, limits: &Limits) -> Result<(), String> {
     if workspace.starts_with([ALIAS, ITSELF]) {
-        return Err(format!("workspace begins with {ALIAS} or {ITSELF}"));
+        return Err(format!("workspace must not begin with {ALIAS} or {ITSELF}"));
     }
     check_name("workspace", workspace, limits.workspace_bytes_max)
 }
@@ -27,7 +27,7 @@ fn check_name(what: &str, name: &str, bytes_max: usize) -> Result<(), String> {
     if name.is_empty() {
         Err(format!("{what} is empty"))
     } else if name.len() > bytes_max {
-        Err(format!("{what} has {} bytes, at most {bytes_max} are taken", name.len()))
+        Err(format!("{what} has {} bytes, at most {bytes_max} are allowed", name.len()))
     } else if name.chars().any(char::is_control) {
         Err(format!("{what} contains a control character"))
     } else {

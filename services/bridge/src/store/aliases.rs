@@ -13,7 +13,7 @@ impl Store {
     /// Points the alias at a workspace, in one step for everybody who reads by it; answers where it pointed before.
     ///
     /// The workspace's head is locked meanwhile, so that it is not removed at the same time.
-    pub(crate) async fn point(&self, alias: &str, workspace: &str) -> Result<Option<String>> {
+    pub(crate) async fn point_alias(&self, alias: &str, workspace: &str) -> Result<Option<String>> {
         let mut transaction = self.pool.begin().await?;
         super::write::lock(&mut transaction, workspace).await?;
         let before = sqlx::query_scalar::<_, String>("SELECT workspace FROM aliases WHERE alias = $1 FOR UPDATE");
@@ -29,7 +29,7 @@ impl Store {
     }
 
     /// Does nothing when there is no such alias.
-    pub(crate) async fn unpoint(&self, alias: &str) -> Result<()> {
+    pub(crate) async fn remove_alias(&self, alias: &str) -> Result<()> {
         sqlx::query("DELETE FROM aliases WHERE alias = $1").bind(alias).execute(&self.pool).await?;
         Ok(())
     }
@@ -41,7 +41,7 @@ impl Store {
     }
 
     /// The workspace behind an alias.
-    pub(crate) async fn behind(&self, alias: &str) -> Result<String> {
+    pub(crate) async fn resolve_alias(&self, alias: &str) -> Result<String> {
         let select = sqlx::query_scalar("SELECT workspace FROM aliases WHERE alias = $1");
         select.bind(alias).fetch_optional(&self.pool).await?.ok_or(Error::AliasUnknown)
     }

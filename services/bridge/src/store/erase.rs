@@ -1,5 +1,5 @@
 //! Forgetting one contact: contents, what is searched and sorted by, digests and remembered answers. What stays are keys, kinds and
-//! positions: tombstones without content, so that nothing older brings the person back and the feed keeps its places.
+//! positions: tombstones without content, so that nothing older brings the person back and the feed keeps its positions.
 
 use sqlx::postgres::PgConnection;
 
@@ -13,10 +13,10 @@ use crate::object::Revision;
 const FEED_POSITIONS: i64 = 100_000;
 
 const ERASE: &str = "WITH held AS (
-    SELECT key, kind, row_number() OVER (ORDER BY key) AS place FROM objects WHERE workspace = $1 AND contact = $2 AND present
+    SELECT key, kind, row_number() OVER (ORDER BY key) AS number FROM objects WHERE workspace = $1 AND contact = $2 AND present
 ), emptied AS (
     UPDATE objects o SET present = false, content = NULL, digest = NULL, container = NULL, title = NULL, sort = NULL, search = NULL,
-        at = NULL, flag = false, position = $5 + held.place,
+        at = NULL, flag = false, position = $5 + held.number,
         epoch = CASE WHEN (o.epoch, o.seq) < ($3, $4) THEN $3 ELSE o.epoch END, seq = CASE WHEN (o.epoch, o.seq) < ($3, $4) THEN $4 ELSE o.seq END
     FROM held WHERE o.workspace = $1 AND o.key = held.key RETURNING o.key, o.kind, o.epoch, o.seq, o.position
 ), told AS (

@@ -28,7 +28,7 @@ pub(crate) enum Error {
 
 impl Error {
     /// For the log. Of what the database says about data only the code: its message may quote a row.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn for_log(&self) -> String {
         let source = match self {
             Self::WorkspaceUnknown | Self::AliasUnknown | Self::Aliased(_) | Self::Leaving | Self::Pruned(_) | Self::OtherRequest => {
                 return self.to_string();

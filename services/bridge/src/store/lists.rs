@@ -39,7 +39,7 @@ pub(crate) struct Filter<'a> {
 
 /// Where the list of all objects goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Spot {
+pub(crate) struct ObjectCursor {
     pub(crate) contact: String,
     pub(crate) key: String,
 }
@@ -69,7 +69,7 @@ impl Store {
         &self,
         workspace: &str,
         contact: Option<&str>,
-        after: Option<&Spot>,
+        after: Option<&ObjectCursor>,
         (items_max, bytes_max): (u32, usize),
     ) -> Result<(Vec<Object>, bool)> {
         let by = if contact.is_some() { "contact = $5" } else { "$5::text IS NULL" };

@@ -1,4 +1,4 @@
-//! Taking objects for as old as can be.
+//! Making stored objects older than any write.
 
 use sqlx::Row as _;
 

@@ -24,7 +24,7 @@ pub(crate) struct Search {
 
 /// Where the list of containers goes on.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct ContainerCursor {
     pub(crate) sort: String,
     pub(crate) key: String,
 }
@@ -81,7 +81,7 @@ impl Store {
         workspace: &str,
         kind: Kind,
         search: &Search,
-        after: Option<&Place>,
+        after: Option<&ContainerCursor>,
         items_max: u32,
     ) -> Result<(Vec<Container>, bool)> {
         let select = sqlx::query(AssertSqlSafe(format!(
@@ -90,7 +90,7 @@ impl Store {
              FROM objects o WHERE o.workspace = $1 AND o.kind = $2 AND o.kind IN ('contact', 'project') AND o.present AND {FOUND}
              AND (o.sort, o.key) > ($4, $5) ORDER BY o.sort, o.key LIMIT $6"
         )));
-        let (sort, key) = after.map_or(("", ""), |place| (&place.sort, &place.key));
+        let (sort, key) = after.map_or(("", ""), |cursor| (&cursor.sort, &cursor.key));
         let select = select.bind(workspace).bind(kind.as_str()).bind(&search.terms).bind(sort).bind(key);
         let mut rows = select.bind(i64::from(items_max) + 1).fetch_all(&self.pool).await?;
         let more = rows.len() > items_max as usize;
@@ -120,14 +120,14 @@ impl Store {
         (offset, items_max): (u64, u32),
     ) -> Result<Shown> {
         let mut transaction = self.pool.begin().await?;
-        let (place, container) = match within {
+        let (held, container) = match within {
             Within::Container(key) => ("container = $2", Some(key)),
             Within::Inbox => {
                 match_at_once(&mut transaction).await?;
                 (ORPHAN, None)
             }
         };
-        let chosen = format!("workspace = $1 AND present AND {place} AND $2::text IS NOT DISTINCT FROM $2 AND {}", section.condition());
+        let chosen = format!("workspace = $1 AND present AND {held} AND $2::text IS NOT DISTINCT FROM $2 AND {}", section.condition());
         let count = format!("SELECT count(*) FROM objects WHERE {chosen}");
         let total = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count)).bind(workspace).bind(container).bind(now);
         let total = unsigned(total.fetch_one(&mut *transaction).await?);

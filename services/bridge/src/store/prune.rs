@@ -1,4 +1,4 @@
-//! Removing what is only kept for a time.
+//! Removing what is kept for a limited time.
 
 use std::time::Duration;
 

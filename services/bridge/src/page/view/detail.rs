@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::links::{Links, TagView};
 use super::object::{LinkView, Look, ObjectView, RecentView, object, recent};
-use crate::app::Parts;
+use crate::app::App;
 use crate::object::{Content, Kind, Policy};
 use crate::page::clock::{zone, zone_name};
-use crate::page::data::{Main, Part, Seen, container_of};
+use crate::page::data::{Main, PageData, Part, container_of};
 use crate::page::text::{Prose, hue, initials, mail_link, phone_link, prose, web_link};
 use crate::store::Object;
 
@@ -81,7 +81,7 @@ struct SectionView {
     folded: bool,
 }
 
-pub(super) fn detail(app: &Parts, links: &Links<'_>, seen: &Seen) -> Detail {
+pub(super) fn detail(app: &App, links: &Links<'_>, seen: &PageData) -> Detail {
     let utc = TimeZone::UTC;
     let look = |zone| Look { links, seen, zone, chars_max: app.page.text_chars_max, alone: false };
     let blank = Detail {
@@ -116,7 +116,7 @@ pub(super) fn detail(app: &Parts, links: &Links<'_>, seen: &Seen) -> Detail {
 }
 
 /// The time zone of the contact that the object is about.
-fn zone_of(seen: &Seen, object: &Object) -> TimeZone {
+fn zone_of(seen: &PageData, object: &Object) -> TimeZone {
     let contact = object.contact.as_ref().and_then(|contact| seen.names.get(contact));
     zone(contact.and_then(|contact| Content::stored(Kind::Contact, &contact.content).text("time_zone").map(str::to_owned)).as_deref())
 }
@@ -131,7 +131,7 @@ fn overview(look: &Look<'_>) -> Option<Overview> {
     })
 }
 
-fn profile(app: &Parts, links: &Links<'_>, seen: &Seen, object: &Object) -> Profile {
+fn profile(app: &App, links: &Links<'_>, seen: &PageData, object: &Object) -> Profile {
     let content = Content::stored(object.kind, &object.content);
     let contact = container_of(object).filter(|_| object.kind == Kind::Project);
     let contact = contact.and_then(|key| seen.names.get(&key)).map(|contact| LinkView::to(links, contact));
@@ -177,7 +177,7 @@ fn facts(content: &Content) -> Vec<Fact> {
     labels.into_iter().filter_map(fact).collect()
 }
 
-fn sections(app: &Parts, look: &Look<'_>, parts: &[Part], container: Option<&Object>) -> Vec<SectionView> {
+fn sections(app: &App, look: &Look<'_>, parts: &[Part], container: Option<&Object>) -> Vec<SectionView> {
     let view = |part: &Part| {
         let empty = part.section.empty(container.map(|container| container.kind));
         (part.shown.total > 0 || empty.is_some()).then(|| section(app, look, part, container, empty))
@@ -185,18 +185,18 @@ fn sections(app: &Parts, look: &Look<'_>, parts: &[Part], container: Option<&Obj
     parts.iter().filter_map(view).collect()
 }
 
-fn section(app: &Parts, look: &Look<'_>, part: &Part, container: Option<&Object>, empty: Option<&'static str>) -> SectionView {
+fn section(app: &App, look: &Look<'_>, part: &Part, container: Option<&Object>, empty: Option<&'static str>) -> SectionView {
     let size = u64::from(app.page.section_max);
     let (total, page) = (part.shown.total, u64::from(part.page));
     let first = (page - 1) * size + 1;
     let last = (first + part.shown.objects.len() as u64).saturating_sub(1);
     let turned = |page: u64| {
         let page = page.to_string();
-        let place = match container {
+        let container = match container {
             Some(container) => ("open", Some(container.key.as_str())),
             None => ("view", Some("inbox")),
         };
-        let kept = [place, ("section", Some(part.section.name())), ("page", Some(page.as_str()))];
+        let kept = [container, ("section", Some(part.section.name())), ("page", Some(page.as_str()))];
         format!("{}#{}", look.links.kept(&kept), part.section.name())
     };
     SectionView {

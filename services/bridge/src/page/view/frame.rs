@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::detail::{self, Detail};
 use super::links::Links;
 use super::list::{ListView, list};
-use crate::app::Parts;
+use crate::app::App;
 use crate::object::Kind;
-use crate::page::data::Seen;
-use crate::page::query::{Ask, bare, workspace_path};
+use crate::page::data::PageData;
+use crate::page::query::{PageQuery, bare, workspace_path};
 
 #[derive(Serialize)]
 pub(crate) struct Frame {
@@ -35,8 +35,8 @@ struct SearchView {
 }
 
 /// `name` is what the address calls the workspace.
-pub(crate) fn frame(app: &Parts, name: &str, ask: &Ask, seen: &Seen) -> Frame {
-    let links = Links { workspace: name, ask };
+pub(crate) fn frame(app: &App, name: &str, query: &PageQuery, seen: &PageData) -> Frame {
+    let links = Links { workspace: name, query };
     let detail = detail::detail(app, &links, seen);
     let said = bare(name);
     let title = detail.title.as_deref().map_or_else(|| said.to_owned(), |title| format!("{title} · {said}"));
@@ -48,11 +48,11 @@ pub(crate) fn frame(app: &Parts, name: &str, ask: &Ask, seen: &Seen) -> Frame {
         events: format!("{}/events", workspace_path(name)),
         position: seen.head.position,
         search: SearchView {
-            q: ask.q.clone(),
-            tag: ask.tag.clone(),
-            list: (ask.lists() == Kind::Project).then_some("projects"),
-            open: ask.open.clone(),
-            inbox: ask.shows_inbox(),
+            q: query.q.clone(),
+            tag: query.tag.clone(),
+            list: (query.lists() == Kind::Project).then_some("projects"),
+            open: query.open.clone(),
+            inbox: query.shows_inbox(),
         },
         list: list(&links, seen),
         detail,

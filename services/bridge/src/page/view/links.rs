@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::page::query::{Ask, link};
+use crate::page::query::{PageQuery, link};
 
 /// A tag, and the list of who has it.
 #[derive(Clone, Serialize)]
@@ -14,7 +14,7 @@ pub(super) struct TagView {
 /// What every link keeps, and the addresses made from it.
 pub(super) struct Links<'a> {
     pub(super) workspace: &'a str,
-    pub(super) ask: &'a Ask,
+    pub(super) query: &'a PageQuery,
 }
 
 impl Links<'_> {
@@ -29,11 +29,11 @@ impl Links<'_> {
     }
 
     pub(super) fn tag(&self, tag: &str) -> String {
-        in_list(link(self.workspace, &[("tag", Some(tag)), ("open", self.ask.open.as_deref())]))
+        in_list(link(self.workspace, &[("tag", Some(tag)), ("open", self.query.open.as_deref())]))
     }
 
     pub(super) fn kept(&self, more: &[(&str, Option<&str>)]) -> String {
-        let Ask { q, tag, list, after, .. } = self.ask;
+        let PageQuery { q, tag, list, after, .. } = self.query;
         let mut parameters = vec![("q", Some(q.as_str())), ("tag", tag.as_deref()), ("list", list.as_deref()), ("after", after.as_deref())];
         parameters.extend_from_slice(more);
         link(self.workspace, &parameters)

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::links::{Links, TagView, in_list};
 use crate::object::{Content, Kind};
-use crate::page::data::Seen;
-use crate::page::query::{Ask, link, place_after};
+use crate::page::data::PageData;
+use crate::page::query::{PageQuery, cursor_after, link};
 use crate::page::text::{element_id, hue, initials};
 use crate::store::page::Container;
 
@@ -48,13 +48,13 @@ struct RowView {
 /// Tags shown in a row of the list.
 const ROW_TAGS: usize = 3;
 
-pub(super) fn list(links: &Links<'_>, seen: &Seen) -> ListView {
-    let ask = links.ask;
-    let kind = ask.lists();
+pub(super) fn list(links: &Links<'_>, seen: &PageData) -> ListView {
+    let query = links.query;
+    let kind = query.lists();
     let [contacts, projects] = [Kind::Contact, Kind::Project].map(|kind| seen.head.counts.of(kind));
-    let searching = [("q", Some(ask.q.as_str())), ("open", ask.open.as_deref())];
+    let searching = [("q", Some(query.q.as_str())), ("open", query.open.as_deref())];
     let (word, all) = if kind == Kind::Project { ("projects", projects) } else { ("contacts", contacts) };
-    let inbox = ask.shows_inbox();
+    let inbox = query.shows_inbox();
     let tab = |label, count, href, current| Tab { label, count, href, current };
     ListView {
         tabs: vec![
@@ -65,28 +65,28 @@ pub(super) fn list(links: &Links<'_>, seen: &Seen) -> ListView {
                 in_list(link(links.workspace, &[&searching[..], &[("list", Some("projects"))]].concat())),
                 kind == Kind::Project && !inbox,
             ),
-            tab("Inbox", seen.orphans, link(links.workspace, &[("view", Some("inbox")), ("list", ask.list.as_deref())]), inbox),
+            tab("Inbox", seen.orphans, link(links.workspace, &[("view", Some("inbox")), ("list", query.list.as_deref())]), inbox),
         ],
         label: if kind == Kind::Project { "Projects" } else { "Contacts" },
         summary: summary(seen, word, all),
-        tag: ask.tag.as_ref().map(|tag| TagView { name: tag.clone(), href: in_list(link(links.workspace, &searching)) }),
+        tag: query.tag.as_ref().map(|tag| TagView { name: tag.clone(), href: in_list(link(links.workspace, &searching)) }),
         clear: (seen.found.is_some())
-            .then(|| in_list(link(links.workspace, &[("list", ask.list.as_deref()), ("open", ask.open.as_deref())]))),
+            .then(|| in_list(link(links.workspace, &[("list", query.list.as_deref()), ("open", query.open.as_deref())]))),
         rows: seen.containers.iter().map(|container| row(links, container)).collect(),
-        first: ask.place().map(|_| page(links, None)),
-        next: seen.containers.last().filter(|_| seen.more).map(|last| page(links, Some(&place_after(&last.sort, &last.object.key)))),
+        first: query.cursor().map(|_| page(links, None)),
+        next: seen.containers.last().filter(|_| seen.more).map(|last| page(links, Some(&cursor_after(&last.sort, &last.object.key)))),
     }
 }
 
-/// The list from another place on.
+/// The list from a cursor on.
 fn page(links: &Links<'_>, after: Option<&str>) -> String {
-    let Ask { q, tag, list, open, view, .. } = links.ask;
+    let PageQuery { q, tag, list, open, view, .. } = links.query;
     let kept =
         [("q", Some(q.as_str())), ("tag", tag.as_deref()), ("list", list.as_deref()), ("open", open.as_deref()), ("view", view.as_deref())];
     in_list(link(links.workspace, &[&kept[..], &[("after", after)]].concat()))
 }
 
-fn summary(seen: &Seen, word: &str, all: u64) -> String {
+fn summary(seen: &PageData, word: &str, all: u64) -> String {
     match seen.found {
         Some(0) => format!("None of {all} {word} found"),
         Some(found) => format!("{found} of {all} {word} found"),
@@ -100,7 +100,7 @@ fn row(links: &Links<'_>, container: &Container) -> RowView {
     let content = Content::stored(object.kind, &object.content);
     let tags: Vec<String> = content.tags().take(ROW_TAGS).map(str::to_owned).collect();
     let about = ["company", "email", "phone"].into_iter().find_map(|field| content.text(field)).map(str::to_owned);
-    let current = links.ask.open.as_deref() == Some(&object.key) && !links.ask.shows_inbox();
+    let current = links.query.open.as_deref() == Some(&object.key) && !links.query.shows_inbox();
     RowView {
         id: format!("row-{}", element_id(&object.key)),
         href: links.open(&object.key),

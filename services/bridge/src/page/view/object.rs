@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::links::Links;
 use crate::object::{Content, Kind, Policy, Time, schema};
 use crate::page::clock::{When, at, due, instant, range, zone, zone_name};
-use crate::page::data::{Seen, container_of};
+use crate::page::data::{PageData, container_of};
 use crate::page::text::{Prose, element_id, hue, initials, prose, web_link};
 use crate::store::Object;
 use crate::store::page::Recent;
@@ -15,7 +15,7 @@ use crate::store::page::Recent;
 /// How objects are shown.
 pub(super) struct Look<'a> {
     pub(super) links: &'a Links<'a>,
-    pub(super) seen: &'a Seen,
+    pub(super) seen: &'a PageData,
     pub(super) zone: TimeZone,
     pub(super) chars_max: usize,
     /// The object is alone on the page: nothing is folded.
@@ -62,7 +62,7 @@ pub(crate) struct ObjectView {
     pinned: bool,
     who: Option<String>,
     status: Option<Status>,
-    place: Option<Place>,
+    place: Option<PlaceView>,
     calendar: Option<String>,
     progress: Option<Progress>,
 }
@@ -75,7 +75,7 @@ struct Status {
 }
 
 #[derive(Serialize)]
-struct Place {
+struct PlaceView {
     text: String,
     href: Option<String>,
 }
@@ -118,7 +118,9 @@ pub(super) fn object(look: &Look<'_>, object: &Object) -> ObjectView {
         pinned: content.flag("pinned"),
         who: ["assignee", "author"].into_iter().find_map(|field| content.text(field)).map(str::to_owned),
         status: content.text("status").map(status),
-        place: content.text("place").map(|place| Place { href: web_link(place).filter(|_| place.contains("://")), text: place.to_owned() }),
+        place: content
+            .text("place")
+            .map(|place| PlaceView { href: web_link(place).filter(|_| place.contains("://")), text: place.to_owned() }),
         calendar: content.text("calendar").map(str::to_owned),
         progress: tasks.map(|tasks| Progress { done: tasks.all - tasks.open, all: tasks.all }),
     }
