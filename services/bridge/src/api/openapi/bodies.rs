@@ -35,27 +35,7 @@ pub(super) fn answers(route: Route) -> Value {
         json!({"description": about, "content": {"application/json": {"schema": schema}}})
     };
     let refused = |name: &str| json!({"$ref": format!("#/components/responses/{name}")});
-    let (good, about, schema) = match route {
-        Route::ListWorkspaces => ("200", "A page of workspaces.", "Workspaces".to_owned()),
-        Route::PutWorkspace | Route::GetWorkspace => ("200", "The workspace.", "Workspace".to_owned()),
-        Route::RetireWorkspace => ("200", "Everything of it is gone.", "Retired".to_owned()),
-        Route::ListDigests => ("200", "A page of digests.", "ContactDigests".to_owned()),
-        Route::EraseContact => ("200", "How many objects there were.", "Erased".to_owned()),
-        Route::Outdate => ("200", "How many objects and tombstones are concerned.", "Outdated".to_owned()),
-        Route::ListAliases => ("200", "A page of aliases.", "Aliases".to_owned()),
-        Route::PutAlias | Route::GetAlias => ("200", "Where it points.", "Alias".to_owned()),
-        Route::RemoveAlias => ("204", "It is not there any more.", String::new()),
-        Route::WriteBatch => ("200", "What each item came to, in the order of the items.", "Results".to_owned()),
-        Route::GetDigest => ("200", "The root.", "Root".to_owned()),
-        Route::ListChanges => ("200", "A page of the feed.", "Changes".to_owned()),
-        Route::GetContactDigest => ("200", "The digest.", "ContactDigest".to_owned()),
-        Route::ListAllObjects => ("200", "A page of objects.", "ObjectList".to_owned()),
-        Route::ListObjects(kind) => ("200", "A page of objects.", format!("{}List", kind.schema())),
-        Route::GetObject(kind) => ("200", "The object.", kind.schema().to_owned()),
-        Route::PutObject(_) | Route::RemoveObject(_) => {
-            ("200", "It is so now, was so already, or is the user's and was kept.", "Result".to_owned())
-        }
-    };
+    let (good, about, schema) = success(route);
     let mut answers = Map::new();
     answers.insert(good.to_owned(), if schema.is_empty() { json!({"description": about}) } else { json(about, schema) });
     match route {
@@ -101,6 +81,31 @@ pub(super) fn answers(route: Route) -> Value {
     }
     answers.insert("503".to_owned(), refused("Later"));
     Value::Object(answers)
+}
+
+/// The status of the usual answer, what it means and the name of its schema; empty where it has no body.
+fn success(route: Route) -> (&'static str, &'static str, String) {
+    match route {
+        Route::ListWorkspaces => ("200", "A page of workspaces.", "Workspaces".to_owned()),
+        Route::PutWorkspace | Route::GetWorkspace => ("200", "The workspace.", "Workspace".to_owned()),
+        Route::RetireWorkspace => ("200", "Everything of it is gone.", "Retired".to_owned()),
+        Route::ListDigests => ("200", "A page of digests.", "ContactDigests".to_owned()),
+        Route::EraseContact => ("200", "How many objects there were.", "Erased".to_owned()),
+        Route::Outdate => ("200", "How many objects and tombstones are concerned.", "Outdated".to_owned()),
+        Route::ListAliases => ("200", "A page of aliases.", "Aliases".to_owned()),
+        Route::PutAlias | Route::GetAlias => ("200", "Where it points.", "Alias".to_owned()),
+        Route::RemoveAlias => ("204", "It is not there any more.", String::new()),
+        Route::WriteBatch => ("200", "What each item came to, in the order of the items.", "Results".to_owned()),
+        Route::GetDigest => ("200", "The root.", "Root".to_owned()),
+        Route::ListChanges => ("200", "A page of the feed.", "Changes".to_owned()),
+        Route::GetContactDigest => ("200", "The digest.", "ContactDigest".to_owned()),
+        Route::ListAllObjects => ("200", "A page of objects.", "ObjectList".to_owned()),
+        Route::ListObjects(kind) => ("200", "A page of objects.", format!("{}List", kind.schema())),
+        Route::GetObject(kind) => ("200", "The object.", kind.schema().to_owned()),
+        Route::PutObject(_) | Route::RemoveObject(_) => {
+            ("200", "It is so now, was so already, or is the user's and was kept.", "Result".to_owned())
+        }
+    }
 }
 
 pub(super) fn responses() -> Value {
