@@ -44,7 +44,9 @@ async fn written_by(writers: usize, seed: u64) -> (String, Vec<Value>, Bridge) {
         writer.unwrap();
     }
     let tasks = bridge.get("/v1/workspaces/w/tasks?limit=500").await.is(200);
-    let tasks = tasks["items"].as_array().unwrap().iter().map(|task| json!([task["key"], task["content"], task["revision"]])).collect();
+    let tasks: Vec<Value> =
+        tasks["items"].as_array().unwrap().iter().map(|task| json!([task["key"], task["content"], task["revision"]])).collect();
+    assert_eq!(bridge.get("/v1/workspaces/w").await.is(200)["objects"], tasks.len(), "the count is exact");
     (bridge.root().await, tasks, bridge)
 }
 
