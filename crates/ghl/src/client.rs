@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 pub use self::by_name::CallError;
-pub use self::contacts::{LegacyList, Search, Window};
+pub use self::contacts::{Search, Window};
 pub use self::records::{EventsOf, TaskSearch};
 use crate::budget::{Budget, Lane, Spending};
 use crate::http::Request;
@@ -85,9 +85,6 @@ impl Client {
     }
 
     async fn ask(&self, request: Request<'_>) -> Result<Answer<Value>, Error> {
-        if request.operation.is_legacy() && !self.transport.settings().legacy_contact_list {
-            return Err(Error::UNSENT);
-        }
         let token = self.tokens.current().await?;
         // Boxed, since it is part of every future that asks.
         let asked = Box::pin(self.transport.ask(&self.location_id, &token.secret, (&self.budget, self.lane), request.clone())).await;

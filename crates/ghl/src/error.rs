@@ -63,7 +63,7 @@ pub enum Match {
 }
 
 impl Error {
-    /// It was never sent: no URL or body can say it, or it is switched off.
+    /// It was not sent: no URL or body can express it, or there is nothing to change.
     pub(crate) const UNSENT: Self = Self::Refused { status: None, trace_id: None };
 
     /// The vendor's name for the call, for its support.

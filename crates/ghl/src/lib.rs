@@ -16,12 +16,12 @@ mod wire;
 mod write;
 
 pub use budget::{Lane, LaneSpending, Rate, Shares, Spending};
-pub use client::{CallError, Client, EventsOf, LegacyList, Search, TaskSearch, Window};
+pub use client::{CallError, Client, EventsOf, Search, TaskSearch, Window};
 pub use error::{Error, Match};
 pub use http::{Answer, Call, OnCall, Settings, Transport, Versions};
 pub use oauth::{AppSettings, Grant, Holder, OAuth, OAuthError};
 pub use operations::{Argument, Kind, Method, OPERATIONS, Operation, Place};
 pub use time::Zone;
 pub use tokens::{Awaited, Token, TokenSource};
-pub use wire::{Business, Listed, Location, Page, RecordPage, RecordRow, Row, WrittenContact, WrittenRecord};
+pub use wire::{Listed, Location, Page, RecordPage, RecordRow, Row, WrittenContact, WrittenRecord};
 pub use write::{Channel, Closed, ContactFields, Field, NewContact, NewNote, NewTask, NoteChange, NoteFields, Reach, TaskChange};

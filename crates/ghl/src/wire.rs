@@ -16,13 +16,13 @@ pub(crate) use self::contact::contact;
 pub(crate) use self::fields::count;
 pub use self::list::Listed;
 pub(crate) use self::list::list;
-pub use self::names::{Business, Location};
-pub(crate) use self::names::{businesses, location, names};
+pub use self::names::Location;
+pub(crate) use self::names::{location, names};
+pub(crate) use self::page::page;
 pub use self::page::{Page, Row};
-pub(crate) use self::page::{legacy_page, page};
 pub(crate) use self::record::single;
 pub use self::rows::{RecordPage, RecordRow};
-pub(crate) use self::rows::{event, records};
+pub(crate) use self::rows::records;
 pub use self::written::{WrittenContact, WrittenRecord};
 pub(crate) use self::written::{as_task, failed, found_contact, tags_left, written_contact, written_record};
 

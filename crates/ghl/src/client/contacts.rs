@@ -1,4 +1,4 @@
-//! Contacts: one, a search, and the lists besides.
+//! Contacts: one by its id, a search, and one by its e-mail address or number.
 
 use domain::{Contact, ContactId};
 use jiff::Timestamp;
@@ -29,15 +29,6 @@ pub enum Window {
     Updated { from: Timestamp, to: Timestamp },
 }
 
-/// A page of the deprecated list of contacts, in the order in which they were added.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LegacyList {
-    /// Rows asked for, 100 at most.
-    pub rows_max: u32,
-    /// What the page before gave as `next`.
-    pub after: Option<Value>,
-}
-
 impl Client {
     /// # Errors
     /// `NotFound` when GHL says that this contact does not exist; otherwise see [`Error`], as for every call here.
@@ -65,31 +56,6 @@ impl Client {
             set(&mut body, "searchAfter", after.clone());
         }
         let answer = self.send(op::SEARCH_CONTACTS, &[], body).await?;
-        answer.try_map(|body| wire::page(body, zone))
-    }
-
-    /// One page of the deprecated `GET /contacts/`, which is only asked where the settings allow it. It knows no update times to ask
-    /// for, and GHL's v3 does not have it.
-    ///
-    /// # Errors
-    /// `Refused` without a status where it is not allowed; otherwise see [`Error`].
-    pub async fn legacy_contacts(&self, list: &LegacyList, zone: &Zone) -> Result<Answer<Page>, Error> {
-        let mut query = vec![("limit", list.rows_max.to_string())];
-        for key in ["startAfter", "startAfterId"] {
-            let value = list.after.as_ref().and_then(|after| after.get(key));
-            query.extend(value.map(|value| (key, value.as_str().map_or_else(|| value.to_string(), str::to_owned))));
-        }
-        let answer = self.query(op::LIST_CONTACTS, &[], query).await?;
-        answer.try_map(|body| wire::legacy_page(body, zone))
-    }
-
-    /// One page of the contacts of a business.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn business_contacts(&self, business_id: &str, rows_max: u32, skip: u64, zone: &Zone) -> Result<Answer<Page>, Error> {
-        let query = vec![("limit", rows_max.to_string()), ("skip", skip.to_string())];
-        let answer = self.query(op::LIST_BUSINESS_CONTACTS, &[business_id], query).await?;
         answer.try_map(|body| wire::page(body, zone))
     }
 

@@ -1,11 +1,11 @@
-//! What has a name in a location: the location itself, its custom fields, calendars, users, tags and businesses.
+//! What has a name in a location: the location itself, its custom fields, calendars and users.
 
 use std::collections::BTreeMap;
 
 use super::Client;
+use crate::Error;
 use crate::operations as op;
-use crate::wire::{self, Business, Location};
-use crate::{Answer, Error};
+use crate::wire::{self, Location};
 
 /// Pages of a list of names that are read at most.
 const NAME_PAGES_MAX: u32 = 50;
@@ -60,24 +60,5 @@ impl Client {
             }
         }
         Ok(users)
-    }
-
-    /// Names of the location's tags by id. Contacts carry the names.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn tags(&self) -> Result<BTreeMap<String, String>, Error> {
-        let answer = self.get(op::LIST_TAGS, &[]).await?;
-        Ok(wire::names(&answer.value, "tags"))
-    }
-
-    /// One page of the location's businesses; the last one is shorter than was asked for.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn businesses(&self, rows_max: u32, skip: u64) -> Result<Answer<Vec<Business>>, Error> {
-        let query = vec![("limit", rows_max.to_string()), ("skip", skip.to_string())];
-        let answer = self.query(op::LIST_BUSINESSES, &[], query).await?;
-        answer.try_map(wire::businesses)
     }
 }

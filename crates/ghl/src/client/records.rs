@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Client;
 use crate::operations::{self as op, Operation};
-use crate::wire::{self, Listed, RecordPage, RecordRow};
+use crate::wire::{self, Listed, RecordPage};
 use crate::{Answer, Error, Zone};
 
 /// A search over the tasks of the location.
@@ -114,15 +114,6 @@ impl Client {
             vec![(key, id.to_owned()), ("startTime", from.as_millisecond().to_string()), ("endTime", to.as_millisecond().to_string())];
         let answer = self.query(op::LIST_EVENTS, &[], query).await?;
         answer.try_map(|body| wire::records(body, RecordKind::Appointment, &self.location_id, zone))
-    }
-
-    /// One appointment, whosever it is.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn appointment(&self, id: &RecordId, zone: &Zone) -> Result<Answer<RecordRow>, Error> {
-        let answer = self.get(op::GET_APPOINTMENT, &[id.as_str()]).await?;
-        answer.try_map(|body| wire::event(body, &self.location_id, zone))
     }
 
     async fn list(&self, operation: &'static Operation, of: &ContactId, kind: RecordKind, zone: &Zone) -> Result<Answer<Listed>, Error> {

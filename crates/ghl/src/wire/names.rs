@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::Moment;
 use serde_json::Value;
 
-use super::fields::{ID, first_text, moment, object, text};
+use super::fields::{ID, first_text, text};
 use crate::Zone;
 
 /// What is asked of a location itself.
@@ -13,23 +12,6 @@ use crate::Zone;
 pub struct Location {
     pub zone: Zone,
     pub company_id: Option<String>,
-}
-
-/// A business of the location. Contacts refer to it by id.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Business {
-    pub id: String,
-    pub name: Option<String>,
-    pub updated_at: Option<Moment>,
-}
-
-pub(crate) fn businesses(body: Value) -> Result<Vec<Business>, String> {
-    let Some(Value::Array(rows)) = object(body)?.remove("businesses") else { return Err("businesses is no list".to_owned()) };
-    let read = |row: &Value| {
-        let row = row.as_object()?;
-        Some(Business { id: first_text(row, ID)?, name: text(row, "name"), updated_at: moment(row, "updatedAt", &Zone::UNKNOWN) })
-    };
-    Ok(rows.iter().filter_map(read).collect())
 }
 
 pub(crate) fn location(body: &Value) -> Result<Location, String> {

@@ -6,7 +6,7 @@ use domain::{Contact, ContactId, Moment};
 use serde_json::Value;
 
 use super::contact;
-use super::fields::{Fields, ID, count, first_text, object};
+use super::fields::{ID, count, first_text, object};
 use crate::Zone;
 
 /// One page of a search.
@@ -53,19 +53,5 @@ pub(crate) fn page(body: Value, zone: &Zone) -> Result<Page, String> {
         let (contact, silent) = contact::read(&fields, zone);
         page.rows.push(Row { contact_id, contact, silent });
     }
-    Ok(page)
-}
-
-/// A page of the deprecated list: where the next one begins is told in `meta`.
-pub(crate) fn legacy_page(body: Value, zone: &Zone) -> Result<Page, String> {
-    let meta = body.get("meta").and_then(Value::as_object).cloned().unwrap_or_default();
-    let mut page = page(body, zone)?;
-    let cursor: Fields = ["startAfter", "startAfterId"]
-        .iter()
-        .filter_map(|key| Some(((*key).to_owned(), meta.get(*key).filter(|value| !value.is_null())?.clone())))
-        .collect();
-    let last = page.rows.is_empty() || meta.get("nextPage").is_some_and(Value::is_null);
-    page.next = (cursor.len() == 2 && !last).then_some(Value::Object(cursor));
-    page.total = meta.get("total").and_then(Value::as_u64).or(page.total);
     Ok(page)
 }

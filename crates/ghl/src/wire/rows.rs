@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use domain::{ContactId, LocationId, Record, RecordId, RecordKind};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::fields::{Fields, ID, count, first_text, flag, object, plural, text, unwrap};
+use super::fields::{Fields, ID, count, first_text, flag, object, plural, text};
 use super::record::record;
 use crate::Zone;
 
@@ -63,12 +63,6 @@ pub(crate) fn records(body: Value, kind: RecordKind, location_id: &LocationId, z
     }
     page.whole &= page.unreadable == 0;
     Ok(page)
-}
-
-pub(crate) fn event(body: Value, location_id: &LocationId, zone: &Zone) -> Result<RecordRow, String> {
-    let event = unwrap(unwrap(body, "event"), "appointment");
-    let page = records(json!({ "events": [event] }), RecordKind::Appointment, location_id, zone)?;
-    page.rows.into_iter().next().ok_or_else(|| "no appointment of this location".to_owned())
 }
 
 fn id(fields: &Fields, location_id: &LocationId) -> Option<RecordId> {

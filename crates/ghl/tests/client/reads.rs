@@ -1,7 +1,7 @@
 //! What is read, page by page where there are pages.
 
 use domain::{Record, RecordId};
-use ghl::{EventsOf, LegacyList, Search, TaskSearch, Window, Zone};
+use ghl::{EventsOf, Search, TaskSearch, Window, Zone};
 use serde_json::{Value, json};
 
 use crate::support::{Server, answer, id};
@@ -76,40 +76,4 @@ async fn users_are_read_page_by_page_until_all_are_there() {
     assert_eq!(server.client().users("co").await.unwrap().len(), 130);
     let lines: Vec<String> = server.asked().into_iter().map(|asked| asked.line).collect();
     assert_eq!(lines[1], "GET /users/search?locationId=loc%2F1&companyId=co&limit=100&skip=100");
-}
-
-#[tokio::test]
-async fn the_legacy_list_is_paged_by_what_meta_says() {
-    let first = json!({"contacts": [{"id": "c-1", "dateAdded": "2026-01-01T00:00:00Z"}], "count": 1,
-        "meta": {"total": 2, "startAfter": 1_719_999_999_999_i64, "startAfterId": "c-1", "nextPage": 2}});
-    let last = json!({"contacts": [], "meta": {"total": 2, "startAfter": null, "startAfterId": null}});
-    let server = Server::start(vec![answer(200, &first), answer(200, &last)]).await;
-    let client = server.client_with(|settings| settings.legacy_contact_list = true);
-    let page = client.legacy_contacts(&LegacyList { rows_max: 100, after: None }, &Zone::UNKNOWN).await.unwrap().value;
-    assert_eq!((page.rows.len(), page.total), (1, Some(2)));
-    let page = client.legacy_contacts(&LegacyList { rows_max: 100, after: page.next }, &Zone::UNKNOWN).await.unwrap().value;
-    assert_eq!(page.next, None);
-    let lines: Vec<String> = server.asked().into_iter().map(|asked| asked.line).collect();
-    assert_eq!(lines[1], "GET /contacts/?locationId=loc%2F1&limit=100&startAfter=1719999999999&startAfterId=c-1");
-}
-
-#[tokio::test]
-async fn businesses_and_tags_are_read() {
-    let businesses = json!({"businesses": [{"id": "b-1", "name": "Acme", "updatedAt": "2026-01-01T00:00:00Z"}, {"name": "nobody"}]});
-    let contacts = json!({"contacts": [{"id": "c-1"}], "count": 1});
-    let tags = json!({"tags": [{"id": "g-1", "name": "vip", "locationId": "loc/1"}]});
-    let server = Server::start(vec![answer(200, &businesses), answer(200, &contacts), answer(200, &tags)]).await;
-    let client = server.client();
-    assert_eq!(client.businesses(100, 0).await.unwrap().value[0].name.as_deref(), Some("Acme"));
-    assert_eq!(client.business_contacts("b-1", 100, 0, &Zone::UNKNOWN).await.unwrap().value.rows[0].contact_id, id("c-1"));
-    assert_eq!(client.tags().await.unwrap()["g-1"], "vip");
-    let lines: Vec<String> = server.asked().into_iter().map(|asked| asked.line).collect();
-    assert_eq!(
-        lines,
-        [
-            "GET /businesses/?locationId=loc%2F1&limit=100&skip=0",
-            "GET /contacts/business/b-1?locationId=loc%2F1&limit=100&skip=0",
-            "GET /locations/loc%2F1/tags"
-        ]
-    );
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::RecordId;
-use ghl::{ContactFields, Error, LegacyList, Match, NewContact, NewTask, Reach, TaskChange, Zone};
+use ghl::{ContactFields, Error, Match, NewContact, NewTask, Reach, TaskChange, Zone};
 use serde_json::json;
 
 use crate::support::{Server, answer, id};
@@ -56,7 +56,6 @@ async fn what_changes_nothing_is_not_sent() {
         client.update_contact(&id("c-1"), &ContactFields::default(), &Zone::UNKNOWN).await.map(drop),
         client.update_task(&id("c-1"), &RecordId::new("t-1").unwrap(), &TaskChange::default(), &Zone::UNKNOWN).await.map(drop),
         client.add_tags(&id("c-1"), &[]).await.map(drop),
-        client.legacy_contacts(&LegacyList { rows_max: 100, after: None }, &Zone::UNKNOWN).await.map(drop),
     ];
     for outcome in unsent {
         assert!(matches!(outcome, Err(Error::Refused { status: None, .. })));

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use domain::{ContactId, LocationId, RecordId};
 use ghl::{
-    Argument, Channel, Client, Closed, ContactFields, Error, EventsOf, Field, Kind, LegacyList, NewContact, NewNote, NewTask, NoteChange,
-    NoteFields, Operation, Rate, Reach, Search, Settings, TaskChange, TaskSearch, Transport, Versions, Window, Zone,
+    Argument, Channel, Client, Closed, ContactFields, Error, EventsOf, Field, Kind, NewContact, NewNote, NewTask, NoteChange, NoteFields,
+    Operation, Rate, Reach, Search, Settings, TaskChange, TaskSearch, Transport, Versions, Window, Zone,
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -19,7 +19,6 @@ pub(crate) struct Subject {
     /// To be changed and deleted.
     pub(crate) task: RecordId,
     pub(crate) note: RecordId,
-    pub(crate) appointment: RecordId,
     pub(crate) calendar: String,
     pub(crate) company: String,
 }
@@ -62,7 +61,7 @@ fn instant(text: &str) -> Timestamp {
 
 type Outcomes = Vec<(&'static str, Result<(), Error>)>;
 
-/// The typed reads, but for those of businesses.
+/// The typed reads.
 pub(crate) async fn reads(client: &Client, of: &Subject, zone: &Zone) -> Outcomes {
     let (from, to) = (instant("2020-01-01T00:00:00Z"), instant("2040-01-01T00:00:00Z"));
     let cursor = json!([1_719_999_999_999_i64, of.contact.as_str()]);
@@ -84,23 +83,11 @@ pub(crate) async fn reads(client: &Client, of: &Subject, zone: &Zone) -> Outcome
         ("notes", client.notes(&of.contact, zone).await.map(drop)),
         ("note", client.note(&of.contact, &of.note, zone).await.map(drop)),
         ("appointments", client.appointments(&of.contact, zone).await.map(drop)),
-        ("appointment", client.appointment(&of.appointment, zone).await.map(drop)),
         ("events", client.calendar_events(EventsOf::Calendar(&of.calendar), from, to, zone).await.map(drop)),
         ("calendars", client.calendars().await.map(drop)),
         ("users", client.users(&of.company).await.map(drop)),
         ("location", client.location().await.map(drop)),
         ("custom fields", client.custom_fields().await.map(drop)),
-        ("tags", client.tags().await.map(drop)),
-    ]
-}
-
-/// The typed reads that are rare.
-pub(crate) async fn rare_reads(client: &Client, zone: &Zone) -> Outcomes {
-    let list = LegacyList { rows_max: 100, after: Some(json!({"startAfter": 1_719_999_999_999_i64, "startAfterId": "c"})) };
-    vec![
-        ("legacy contacts", client.legacy_contacts(&list, zone).await.map(drop)),
-        ("businesses", client.businesses(100, 0).await.map(drop)),
-        ("business contacts", client.business_contacts("b", 100, 0, zone).await.map(drop)),
     ]
 }
 

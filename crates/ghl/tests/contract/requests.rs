@@ -7,7 +7,7 @@ use ghl::{AppSettings, Holder, OAuth, OAuthError, OPERATIONS, Versions, Zone};
 use serde_json::{Value, json};
 use settings::Period;
 
-use crate::everything::{Subject, all_arguments, client, rare_reads, reads, transport, v3, writes};
+use crate::everything::{Subject, all_arguments, client, reads, transport, v3, writes};
 use crate::judge;
 use crate::prism::Prism;
 use crate::spec::merged;
@@ -18,7 +18,6 @@ fn anyone() -> Subject {
         contact: ContactId::new("sx6wyHhbFdRXh302LLNR").unwrap(),
         task: record("t-1"),
         note: record("n-1"),
-        appointment: record("a-1"),
         calendar: "k-1".to_owned(),
         company: "co".to_owned(),
     }
@@ -31,9 +30,6 @@ async fn check(version: &str, versions: Versions) {
     let (client, statuses) = client(&prism.base_url, "ve9EPM428h8vShlRW1KT", "token", versions);
     let third = version == "v3";
     drop(reads(&client, &anyone(), &Zone::UNKNOWN).await);
-    if !third {
-        drop(rare_reads(&client, &Zone::UNKNOWN).await);
-    }
     drop(writes(&client, &anyone(), "f-1", &Zone::UNKNOWN).await);
     // v3 does not have the deprecated list.
     let operations = || OPERATIONS.iter().copied().filter(|operation| !(third && operation.is_legacy()));
