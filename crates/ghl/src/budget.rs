@@ -1,5 +1,5 @@
-//! How often one location may be asked, and who comes first: a paced allowance that never exceeds GHL's window nor its day, gives way
-//! when GHL says so and recovers slowly.
+//! How often one location may be asked, and which calls come first: a paced allowance that never exceeds GHL's window or its day, slows
+//! down when GHL asks for it and recovers gradually.
 
 mod bucket;
 mod day;
@@ -20,27 +20,27 @@ use self::now::Now;
 pub(crate) use self::rate::Left;
 pub use self::rate::{Lane, Rate, Shares};
 
-/// Where a budget stands.
+/// The current state of a budget.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spending {
-    /// Calls a second now, after what GHL asked for.
+    /// Calls a second now, reduced as GHL asked.
     pub calls_per_second: f64,
     /// Calls that may be made at once.
     pub at_once: u64,
     /// 1 at full pace; each 429 halves it.
     pub pace: f64,
-    /// How much longer nothing is asked, because GHL asked to slow down.
+    /// How much longer no call is made, because GHL asked to slow down.
     pub held_for: Duration,
     pub left_today: u64,
     pub day_calls_max: u64,
     pub throttled: u64,
-    /// By lane, the first before all others.
+    /// By lane, the most urgent first.
     pub lanes: Vec<LaneSpending>,
 }
 
 /// The allowance of one location, shared by everything that asks for it.
 ///
-/// It lives in memory and begins empty: whoever spent it before, at the worst up to this moment, left nothing.
+/// It lives in memory and begins empty: an earlier process may have spent all of it up to this moment.
 #[derive(Debug)]
 pub(crate) struct Budget {
     rate: Rate,
@@ -55,7 +55,7 @@ struct State {
     throttled: u64,
 }
 
-/// How often a waiting call looks whether something has changed: shorter than anything that is configured.
+/// How often a waiting call checks whether something has changed: less than any configured interval.
 const LOOK_LEAST: Duration = Duration::from_millis(2);
 const LOOK_MOST: Duration = Duration::from_secs(1);
 
@@ -104,7 +104,7 @@ impl Budget {
         });
     }
 
-    /// Everything of the location pauses; gives the pause.
+    /// Pauses all calls of the location; gives the pause.
     pub(crate) fn throttled(&self, retry_after: Option<Duration>, jitter: f64) -> Duration {
         let pause = self.rate.throttled_pause.max(retry_after.unwrap_or_default()).mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 4.0);
         self.with(|state, now| {
@@ -141,7 +141,7 @@ impl State {
         Self { bucket: Bucket::new(now), day: Day::new(rate, now), lanes: Lanes::default(), throttled: 0 }
     }
 
-    /// Gives turns to whoever may have one now.
+    /// Gives a turn to every waiting call that may have one now.
     fn grant(&mut self, rate: &Rate, now: Now) {
         self.bucket.refill(rate, now);
         self.day.turn_over(now);
@@ -158,7 +158,7 @@ impl State {
         }
     }
 
-    /// How long at least until a call of this lane can get its turn.
+    /// The least time until a call of this lane can get its turn.
     fn wait(&self, rate: &Rate, lane: Lane, now: Now) -> Duration {
         let wanted = if lane == Lane::Hints || self.lanes.is_owed(lane) { 1.0 } else { 1.0 + self.bucket.reserve(rate) };
         self.bucket.wait(rate, wanted, now).max(self.day.wait(rate, lane, now))

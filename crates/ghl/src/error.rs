@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::ContactId;
 
-/// A call that gave nothing. Texts of others never get in here: only the status, the place and the vendor's trace id.
+/// A call that failed. GHL's texts never get in here: only the status, the position of a syntax error and the trace id.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Ask again later: nothing is known, and nothing was changed.
@@ -20,9 +20,9 @@ pub enum Error {
     /// The budget is spent: ask again after the delay.
     #[error("GHL asks to slow down, again in {} ms{}", .retry_after.as_millis(), ids(&None, .trace_id))]
     Throttled { retry_after: Duration, trace_id: Option<String> },
-    /// A change was sent, and whether GHL made it is not known. Look before sending it again: GHL has no idempotency keys. What was
+    /// A change was sent, and it is not known whether GHL made it. Look before sending it again: GHL has no idempotency keys. What was
     /// created is looked for by [`crate::Client::find_created_contact`] and its like; what was changed or deleted is read again.
-    #[error("GHL may have made the change or not: {reason}{}; look before sending it again", ids(.status, .trace_id))]
+    #[error("GHL may or may not have made the change: {reason}{}; look before sending it again", ids(.status, .trace_id))]
     UnknownOutcome {
         reason: String,
         status: Option<u16>,
@@ -30,13 +30,13 @@ pub enum Error {
         #[source]
         source: Option<reqwest::Error>,
     },
-    /// The token is dead or lacks a scope: nothing of this location can be asked until a person replaces it.
+    /// The token is invalid or lacks a scope: this location cannot be asked until a person replaces it.
     #[error("GHL does not accept the token{}", ids(&Some(*.status), .trace_id))]
     Unauthorized { status: u16, trace_id: Option<String> },
-    /// GHL was asked for this very thing and said that it does not exist.
+    /// GHL was asked for this very record and said that it does not exist.
     #[error("GHL says it does not exist{}", ids(&None, .trace_id))]
     NotFound { trace_id: Option<String> },
-    /// The location allows no second contact with this e-mail address or number: take the one that there is.
+    /// The location allows no second contact with this e-mail address or number: use the existing one.
     #[error("GHL has this contact already{}", ids(&None, .trace_id))]
     Duplicate {
         contact_id: Option<ContactId>,
@@ -44,11 +44,11 @@ pub enum Error {
         by: Option<Match>,
         trace_id: Option<String>,
     },
-    /// Asking the same again gives the same: a person has to look. No status when it was never sent.
+    /// Asking again gives the same: a person has to look. No status when it was never sent.
     #[error("GHL refuses the request{}", ids(.status, .trace_id))]
     Refused { status: Option<u16>, trace_id: Option<String> },
-    /// The answer is longer than is read: ask for less at once.
-    #[error("GHL's answer is longer than is read")]
+    /// The answer is longer than the limit: ask for less at once.
+    #[error("GHL's answer is longer than the limit")]
     TooLong,
     /// The answer is not what the contract says.
     #[error("GHL's answer cannot be read: {reason}{}", ids(&None, .trace_id))]
@@ -66,7 +66,7 @@ impl Error {
     /// It was not sent: no URL or body can express it, or there is nothing to change.
     pub(crate) const UNSENT: Self = Self::Refused { status: None, trace_id: None };
 
-    /// The vendor's name for the call, for its support.
+    /// GHL's id of the call, for its support.
     pub fn trace_id(&self) -> Option<&str> {
         match self {
             Self::Unavailable { trace_id, .. }
@@ -77,7 +77,7 @@ impl Error {
             | Self::Duplicate { trace_id, .. }
             | Self::Refused { trace_id, .. }
             | Self::Unreadable { trace_id, .. } => trace_id.as_deref(),
-            // It is in the part that was not read.
+            // It is in the part of the answer that was not read.
             Self::TooLong => None,
         }
     }
@@ -108,12 +108,12 @@ impl Error {
         }
     }
 
-    /// The same failure of a write: what leaves a reader without an answer leaves a writer without knowing whether it wrote.
+    /// The same failure of a write: where a read merely has no answer, it is not known whether a write was made.
     pub(crate) fn of_write(self) -> Self {
         match self {
             // Not connected: it was never sent.
             Self::Unavailable { source: Some(ref source), .. } if source.is_connect() => self,
-            // A page that is not GHL's own: whatever stands in front of it did not let it through.
+            // A page that is not GHL's own: a proxy in front of it did not let the request through.
             Self::Unavailable { status: Some(404), .. } => self,
             Self::Unavailable { reason, status, trace_id, source, .. } => {
                 Self::UnknownOutcome { reason: reason.to_owned(), status, trace_id, source }

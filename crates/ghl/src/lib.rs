@@ -20,7 +20,7 @@ pub use client::{CallError, Client, EventsOf, Search, TaskSearch, Window};
 pub use error::{Error, Match};
 pub use http::{Answer, Call, OnCall, Settings, Transport, Versions};
 pub use oauth::{AppSettings, Grant, Holder, OAuth, OAuthError};
-pub use operations::{Argument, Kind, Method, OPERATIONS, Operation, Place};
+pub use operations::{Argument, Kind, Method, OPERATIONS, Operation, RequestPart};
 pub use time::Zone;
 pub use tokens::{Awaited, Token, TokenSource};
 pub use wire::{Listed, Location, Page, RecordPage, RecordRow, Row, WrittenContact, WrittenRecord};

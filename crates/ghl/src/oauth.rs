@@ -1,6 +1,6 @@
-//! The marketplace app: how a location or an agency installs it, and how its tokens are come by and renewed.
+//! The marketplace app: how a location or an agency installs it, and how its tokens are obtained and renewed.
 //!
-//! A refresh token is spent by its use. Whoever renews stores the new one before anything is asked with it, and asks one at a time.
+//! A refresh token can be used once. The caller stores the new one before it asks anything with it, and renews one at a time.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,16 +22,16 @@ pub struct AppSettings {
     pub client_id: String,
     #[serde(serialize_with = "hidden")]
     pub client_secret: SecretString,
-    /// Which app a webhook is about, and whose installations are listed.
+    /// The app that webhooks are about and whose installations are listed.
     pub app_id: String,
     /// Where GHL sends people back to: `/oauth/callback` of this service as the outside reaches it.
     pub redirect_uri: String,
-    /// Where people choose a location. `https://marketplace.leadconnectorhq.com/v2/oauth/chooselocation` bears no brand.
+    /// Where people choose a location. `https://marketplace.leadconnectorhq.com/v2/oauth/chooselocation` carries no brand.
     pub authorize_url: Url,
     pub scopes: Vec<String>,
     /// The `Version` header, which decides how fields are spelled: a date, or `v3`.
     pub version: String,
-    /// The whole of one call. An answer that was lost is to be asked for again within the 30 s that GHL gives the same once more.
+    /// For one whole call. A lost answer must be asked for again within 30 s: so long GHL repeats it.
     pub request_timeout: Period,
 }
 
@@ -52,14 +52,14 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Tokens as they were handed out.
+/// Tokens as GHL issued them.
 #[derive(Clone, Debug)]
 pub struct Grant {
     pub holder: Holder,
     /// The agency of a location, where GHL says it.
     pub company_id: Option<String>,
     pub access: SecretString,
-    /// Tokens of locations that were asked for with the agency's token may come without.
+    /// May be missing from tokens of locations that were obtained with the agency's token.
     pub refresh: Option<SecretString>,
     pub expires_in: Duration,
 }
@@ -67,24 +67,24 @@ pub struct Grant {
 /// Why there is no token, by what the caller must do.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
-    /// Ask again later: nothing was done, what was sent is as good as before.
+    /// Ask again later: nothing was done, and the code or token that was sent is still good.
     #[error(transparent)]
     Unavailable(Error),
-    /// What was sent may be spent. Ask with it once more: for 30 s GHL answers the same again.
+    /// The code or token that was sent may be spent. Ask with it once more: for 30 s GHL repeats its answer.
     #[error(transparent)]
     UnknownOutcome(Error),
     /// Ask again later with the same refresh token: it stays good.
     #[error("GHL says that the location is not active{}", traced(.trace_id))]
     NotActive { trace_id: Option<String> },
-    /// The code or refresh token is none, is spent or has expired: the app has to be installed again.
+    /// The code or refresh token is unknown, spent or expired: the app has to be installed again.
     #[error("GHL does not accept the grant{}", traced(.trace_id))]
     InvalidGrant { trace_id: Option<String> },
-    /// A person has to put the app's settings right, or the token that was used has no right to ask.
+    /// A person has to correct the app's settings, or the token that was used may not ask this.
     #[error("GHL refuses the app's request, status {status}{}", traced(.trace_id))]
     Refused { status: u16, trace_id: Option<String> },
 }
 
-/// Speaks for the app.
+/// The OAuth calls of the app.
 #[derive(Clone)]
 pub struct OAuth {
     transport: Transport,
@@ -108,7 +108,7 @@ impl OAuth {
         url
     }
 
-    /// Tokens for the code that a person brought back. It is good once.
+    /// Tokens for the code that a person brought back. A code can be used once.
     ///
     /// # Errors
     /// See [`OAuthError`].
@@ -117,7 +117,7 @@ impl OAuth {
         self.token(&given).await
     }
 
-    /// New tokens for a refresh token, which is spent by it.
+    /// New tokens for a refresh token, which is then spent.
     ///
     /// # Errors
     /// See [`OAuthError`].
@@ -129,7 +129,7 @@ impl OAuth {
         self.token(&[("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret()), ("user_type", user_type)]).await
     }
 
-    /// Tokens of a location, for those of its agency. Asking again gives others; nothing is spent.
+    /// Tokens of a location, obtained with its agency's token. Asking again gives new ones; nothing is spent.
     ///
     /// # Errors
     /// See [`OAuthError`].
@@ -165,11 +165,11 @@ impl OAuth {
             let ids = rows.iter().filter(|row| row.get("isInstalled").and_then(Value::as_bool).unwrap_or(true));
             let ids = ids.filter_map(|row| row.get("_id").or_else(|| row.get("id")).and_then(Value::as_str));
             let ids: Vec<LocationId> = ids.filter_map(|id| LocationId::new(id).ok()).filter(|id| !found.contains(id)).collect();
-            let news = !ids.is_empty();
+            let is_new = !ids.is_empty();
             found.extend(ids);
             next = answer.pointer("/pagination/nextPageToken").and_then(Value::as_str).map(str::to_owned);
             let last = if self.is_third() { next.is_none() } else { given < PAGE_ROWS };
-            if last || !news {
+            if last || !is_new {
                 break;
             }
         }
@@ -194,7 +194,7 @@ impl OAuth {
 
 const PAGES_MAX: usize = 200;
 const PAGE_ROWS: usize = 100;
-/// A token without a lifetime is renewed as often as GHL's own have to be.
+/// A token without a stated lifetime is renewed as often as GHL's tokens usually have to be.
 const LIFETIME: Duration = Duration::from_secs(86_399);
 
 fn camel(key: &str) -> String {
@@ -207,7 +207,7 @@ fn camel(key: &str) -> String {
     })
 }
 
-/// Both spellings are read, whichever version was asked. An answer that cannot be read was given all the same: what was sent is spent.
+/// Both spellings are read, whichever version was asked. After an answer that cannot be read, what was sent is spent all the same.
 fn grant(body: &Value, asked_for: Option<&LocationId>) -> Result<Grant, OAuthError> {
     let text = |key: &str| body.get(key).or_else(|| body.get(camel(key))).and_then(Value::as_str).filter(|text| !text.is_empty());
     let unreadable = |reason: &str| OAuthError::UnknownOutcome(Error::Unreadable { reason: reason.to_owned(), trace_id: None });
@@ -215,11 +215,11 @@ fn grant(body: &Value, asked_for: Option<&LocationId>) -> Result<Grant, OAuthErr
     let location_id = text("locationId").or_else(|| asked_for.map(LocationId::as_str));
     let holder = match (text("userType"), location_id, company_id) {
         (Some("Company"), _, Some(company_id)) | (None, None, Some(company_id)) => Holder::Company(company_id.to_owned()),
-        (_, Some(location_id), _) => Holder::Location(LocationId::new(location_id).map_err(|_| unreadable("a location id that is none"))?),
-        (_, None, _) => return Err(unreadable("a token of nobody")),
+        (_, Some(location_id), _) => Holder::Location(LocationId::new(location_id).map_err(|_| unreadable("malformed location id"))?),
+        (_, None, _) => return Err(unreadable("token without a holder")),
     };
     if asked_for.is_some_and(|asked_for| holder != Holder::Location(asked_for.clone())) {
-        return Err(unreadable("a token of another location"));
+        return Err(unreadable("token of another location"));
     }
     let expires_in = body.get("expires_in").or_else(|| body.get("expiresIn")).and_then(Value::as_u64).map(Duration::from_secs);
     Ok(Grant {

@@ -15,7 +15,7 @@ pub struct Operation {
     pub(crate) family: Family,
     /// Whether it changes something at GHL.
     pub writes: bool,
-    /// Those of the path first, in its order.
+    /// Those in the path come first, in the order of the path.
     pub arguments: &'static [Argument],
 }
 
@@ -37,17 +37,18 @@ pub(crate) enum Family {
     Businesses,
 }
 
-/// What an operation is given, under GHL's own name for it.
+/// An argument of an operation, under GHL's own name for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Argument {
     pub name: &'static str,
     pub kind: Kind,
     pub needed: bool,
-    pub place: Place,
+    pub part: RequestPart,
 }
 
+/// The part of a request that carries an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum RequestPart {
     Path,
     Query,
     Body,
@@ -95,26 +96,26 @@ impl Operation {
         self.name == LIST_CONTACTS.name
     }
 
-    /// What it is to be given by whoever calls it.
+    /// The arguments that the caller gives: all but the location.
     pub fn wanted(&self) -> impl Iterator<Item = &'static Argument> {
         self.arguments.iter().filter(|argument| argument.kind != Kind::Location)
     }
 
-    pub(crate) fn names_location(&self, place: Place) -> bool {
-        self.arguments.iter().any(|argument| argument.kind == Kind::Location && argument.place == place)
+    pub(crate) fn names_location(&self, part: RequestPart) -> bool {
+        self.arguments.iter().any(|argument| argument.kind == Kind::Location && argument.part == part)
     }
 }
 
 const fn path(name: &'static str) -> Argument {
-    Argument { name, kind: Kind::Text, needed: true, place: Place::Path }
+    Argument { name, kind: Kind::Text, needed: true, part: RequestPart::Path }
 }
 
 const fn query(name: &'static str, kind: Kind) -> Argument {
-    Argument { name, kind, needed: false, place: Place::Query }
+    Argument { name, kind, needed: false, part: RequestPart::Query }
 }
 
 const fn body(name: &'static str, kind: Kind) -> Argument {
-    Argument { name, kind, needed: false, place: Place::Body }
+    Argument { name, kind, needed: false, part: RequestPart::Body }
 }
 
 const fn needed(argument: Argument) -> Argument {
@@ -242,7 +243,7 @@ mod tests {
         for operation in OPERATIONS {
             let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
             let in_path: Vec<&str> = in_path.collect();
-            let of_path = operation.arguments.iter().filter(|argument| argument.place == Place::Path);
+            let of_path = operation.arguments.iter().filter(|argument| argument.part == RequestPart::Path);
             assert_eq!(of_path.map(|argument| argument.name).collect::<Vec<_>>(), in_path, "{}", operation.name);
             assert_eq!(Operation::named(operation.name), Some(*operation));
         }

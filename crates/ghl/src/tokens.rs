@@ -8,15 +8,15 @@ use secrecy::SecretString;
 
 use crate::Error;
 
-/// A token, and which of its owner's tokens it is.
+/// A token, and its number among its owner's tokens.
 #[derive(Clone, Debug)]
 pub struct Token {
     pub secret: SecretString,
-    /// Grows with every token that follows another.
+    /// Greater for every token that replaces another.
     pub generation: u64,
 }
 
-/// What is waited for, without a name for its type.
+/// A boxed future.
 pub type Awaited<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Gives tokens that are renewed, such as those of the marketplace app.
@@ -24,10 +24,10 @@ pub trait TokenSource: Send + Sync {
     /// The token to ask with now.
     ///
     /// # Errors
-    /// `Unauthorized` when a person has to act first, `Unavailable` when it cannot be told now.
+    /// `Unauthorized` when a person has to act first, `Unavailable` when the token cannot be found out now.
     fn current(&self) -> Awaited<'_, Result<Token, Error>>;
 
-    /// The token that follows one that GHL refused; nothing when there is no other, or the refused one is too young to be worn out.
+    /// The token that replaces one that GHL refused; none when there is no other, or when the refused one is too new to have expired.
     ///
     /// # Errors
     /// As `current`.

@@ -1,4 +1,4 @@
-//! Webhooks: whether they are GHL's, and what they hint at. Their content is never believed, only that something may have changed.
+//! Webhooks: whether they are GHL's, and what they hint at. Their content is never trusted, only that something may have changed.
 
 mod signature;
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hint {
     pub location_id: LocationId,
-    /// Whom to look at. Task webhooks have been seen without.
+    /// The contact to look at. Task webhooks have been seen without one.
     pub contact_id: Option<ContactId>,
     /// Which of the contact's records it is about, if it is not the contact itself.
     pub record: Option<(RecordKind, RecordId)>,
@@ -30,7 +30,7 @@ pub enum Webhook {
     Hint(Hint),
     /// The app was installed or uninstalled.
     Installation(Installation),
-    /// Nothing this project mirrors, or nothing it can find: no location or record in it.
+    /// Nothing that is mirrored, or a webhook that names no location or no record.
     Other,
 }
 
@@ -41,11 +41,11 @@ pub struct Installation {
     pub app_id: String,
     pub location_id: Option<LocationId>,
     pub company_id: Option<String>,
-    /// When GHL told it first, where it says so.
+    /// When GHL first sent it, where it says so.
     pub at: Option<Timestamp>,
 }
 
-/// The body is not a webhook at all.
+/// The body is not a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a JSON object")]
 pub struct NotJson;
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_placed_is_no_hint_and_no_mistake() {
+    fn what_names_nothing_that_is_mirrored_is_neither_a_hint_nor_an_error() {
         for body in [
             json!({"type": "InvoicePaid", "locationId": "loc-1", "id": "i-1"}),
             json!({"type": "ContactCreate", "id": "c-1"}),

@@ -1,6 +1,6 @@
 //! GHL's JSON read into records of `domain`: both spellings, `id` or `_id`, and whatever is missing, null, empty or of another type.
 //!
-//! Answers are read field by field, so that one strange value costs itself and not the record, and one strange record not the listing.
+//! Answers are read field by field, so that one malformed value does not cost the record, nor one malformed record the listing.
 
 mod contact;
 mod fields;
@@ -21,8 +21,8 @@ pub(crate) use self::names::{location, names};
 pub(crate) use self::page::page;
 pub use self::page::{Page, Row};
 pub(crate) use self::record::single;
-pub use self::rows::{RecordPage, RecordRow};
 pub(crate) use self::rows::records;
+pub use self::rows::{RecordPage, RecordRow};
 pub use self::written::{WrittenContact, WrittenRecord};
 pub(crate) use self::written::{as_task, failed, found_contact, tags_left, written_contact, written_record};
 

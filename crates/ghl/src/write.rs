@@ -1,4 +1,4 @@
-//! What is written to GHL: requests that cannot be made incomplete, in the spelling of the version they are sent as.
+//! What is written to GHL: requests that cannot be built incomplete, in the spelling of the API version they are sent to.
 
 mod channel;
 mod contact;

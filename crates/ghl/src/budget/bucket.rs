@@ -1,13 +1,13 @@
-//! The short interval: tokens that are earned at the pace GHL stands.
+//! The short interval: a token bucket filled at the pace that GHL tolerates.
 
 use std::time::{Duration, Instant};
 
 use super::now::Now;
 use super::rate::{Left, Rate};
 
-/// What of GHL's window is used: calls that are granted apart may arrive closer together.
+/// The part of GHL's window that is used: calls may arrive closer together than they were granted.
 const USED: f64 = 0.9;
-/// What of the window is earned steadily at most; the rest is the burst.
+/// The part of the window that the steady rate takes at most; the rest is the burst.
 const STEADY: f64 = 0.8;
 const PACE_MIN: f64 = 0.125;
 /// A contact, its tasks, notes and appointments.
@@ -20,19 +20,19 @@ pub(super) struct Bucket {
     held_until: Instant,
     /// The part of the rate that is used.
     pace: f64,
-    /// GHL's own word on its window, where it gave one.
-    said: Option<(f64, Duration)>,
+    /// GHL's limit and its window, where its headers gave them.
+    reported: Option<(f64, Duration)>,
 }
 
 impl Bucket {
     pub(super) fn new(now: Now) -> Self {
-        Self { tokens: 0.0, at: now.steady, held_until: now.steady, pace: 1.0, said: None }
+        Self { tokens: 0.0, at: now.steady, held_until: now.steady, pace: 1.0, reported: None }
     }
 
-    /// GHL's word counts where it allows less than is configured.
+    /// GHL's limit counts where it is lower than the configured one.
     fn window(&self, rate: &Rate) -> (f64, Duration) {
         let configured = (f64::from(rate.window_calls_max.get()), *rate.window);
-        match self.said {
+        match self.reported {
             Some((calls, window)) if calls / window.as_secs_f64() < configured.0 / configured.1.as_secs_f64() => (calls, window),
             Some(_) | None => configured,
         }
@@ -47,13 +47,13 @@ impl Bucket {
         (self.steady(rate) * self.pace).max(0.001)
     }
 
-    /// Calls that may be made at once after a quiet time: what the window leaves beside the steady rate.
+    /// Calls that may be made at once after a quiet time: what the steady rate leaves of the window.
     fn burst(&self, rate: &Rate) -> f64 {
         let (calls, window) = self.window(rate);
         (calls * USED - self.steady(rate) * window.as_secs_f64()).max(1.0)
     }
 
-    /// What of the burst is kept for hints: more than one look needs would only keep the others waiting.
+    /// The part of the burst that is kept for hints: more than one look needs would only keep other lanes waiting.
     pub(super) fn reserve(&self, rate: &Rate) -> f64 {
         (self.burst(rate) * rate.hints_reserve).min(self.burst(rate) - 1.0).clamp(0.0, LOOK_CALLS)
     }
@@ -66,7 +66,7 @@ impl Bucket {
     }
 
     pub(super) fn has(&self, tokens: f64, now: Now) -> bool {
-        // What is earned in parts may lack the last bit of a whole.
+        // A sum of fractions may fall short of a whole by rounding.
         self.held(now).is_zero() && self.tokens + 1e-9 >= tokens
     }
 
@@ -87,7 +87,7 @@ impl Bucket {
     }
 
     pub(super) fn whole_tokens(&self) -> u64 {
-        // A saturating cast: less than nothing is nothing.
+        // A saturating cast: a negative number becomes zero.
         self.tokens.floor() as u64
     }
 
@@ -95,7 +95,7 @@ impl Bucket {
     pub(super) fn answered(&mut self, rate: &Rate, left: Left, now: Now) {
         if let Some(limit) = left.limit.filter(|limit| *limit > 0) {
             let interval = left.interval.filter(|interval| !interval.is_zero()).unwrap_or(*rate.window);
-            self.said = Some((u32::try_from(limit).map_or(4_294_967_295.0, f64::from), interval));
+            self.reported = Some((u32::try_from(limit).map_or(4_294_967_295.0, f64::from), interval));
         }
         let Some(remaining) = left.remaining else { return };
         self.tokens = self.tokens.min(u32::try_from(remaining).map_or(4_294_967_295.0, f64::from));
@@ -108,7 +108,7 @@ impl Bucket {
 
     pub(super) fn throttled(&mut self, rate: &Rate, pause: Duration, now: Now) {
         self.refill(rate, now);
-        // Nothing is earned during the pause, so that it does not end in a burst.
+        // The bucket is not filled during the pause, so that it does not end in a burst.
         self.tokens = self.tokens.min(0.0);
         self.held_until = self.held_until.max(now.steady + pause);
         self.at = self.held_until;

@@ -1,4 +1,4 @@
-//! The day: what is left of it, and that it lasts until its end.
+//! The day's allowance: how much is left, and how it is spread so that it lasts.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use super::rate::{Lane, Left, Rate};
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
-/// How often a call is risked while nothing is left: GHL does not document when its day begins.
+/// How often a call is tried while nothing is left: GHL does not document when its day begins.
 const PROBE: Duration = Duration::from_secs(15 * 60);
 
 #[derive(Debug)]
@@ -16,9 +16,9 @@ pub(super) struct Day {
     number: i64,
     left: u64,
     limit: u64,
-    /// When the next call may be made of those that are spread over the day.
+    /// When the next of the calls that are spread over the day may be made.
     spread_at: Instant,
-    /// When a call may be risked though nothing is left.
+    /// When a call may be tried although nothing is left.
     probe_at: Instant,
 }
 
@@ -83,14 +83,14 @@ impl Day {
         }
     }
 
-    /// What only hints may use up; it melts with the hours.
+    /// The part that only hints may use; it shrinks as the day passes.
     fn reserve(&self, rate: &Rate, now: Now) -> u64 {
-        part(self.limit, rate.hints_reserve * seconds(seconds_left(now)) / seconds(DAY_SECONDS.unsigned_abs()))
+        fraction(self.limit, rate.hints_reserve * seconds(seconds_left(now)) / seconds(DAY_SECONDS.unsigned_abs()))
     }
 
-    /// How far apart calls of sweeps and backfills have to be, so that what is left lasts; nothing while plenty is left.
+    /// How far apart calls of sweeps and backfills have to be, so that what is left lasts; none while plenty is left.
     fn gap(&self, rate: &Rate, lane: Lane, now: Now) -> Option<Duration> {
-        if matches!(lane, Lane::Hints | Lane::Watch) || self.left >= part(self.limit, rate.spread_below) {
+        if matches!(lane, Lane::Hints | Lane::Watch) || self.left >= fraction(self.limit, rate.spread_below) {
             return None;
         }
         let spendable = self.left.saturating_sub(self.reserve(rate, now)).max(1);
@@ -110,7 +110,7 @@ fn seconds(count: u64) -> f64 {
     u32::try_from(count).map_or(4_294_967_295.0, f64::from)
 }
 
-fn part(of: u64, part: f64) -> u64 {
-    // A saturating cast of a number that is never more than `of`.
-    (seconds(of) * part) as u64
+fn fraction(of: u64, fraction: f64) -> u64 {
+    // A saturating cast of a number that is never greater than `of`.
+    (seconds(of) * fraction) as u64
 }

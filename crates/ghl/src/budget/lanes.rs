@@ -1,4 +1,4 @@
-//! Who comes first: hints before the watch before the sweep before the backfill, and nobody never.
+//! The order of lanes: hints before the watch before the sweep before the backfill; none waits for ever.
 
 use std::collections::VecDeque;
 
@@ -9,17 +9,17 @@ use super::rate::{Lane, Shares};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneSpending {
     pub lane: Lane,
-    /// Calls since this process began to spend.
+    /// Calls since this process started.
     pub calls: u64,
     pub waiting: u64,
 }
 
-/// What adds up from shares may lack the last bit of a whole.
-const WHOLE: f64 = 1e-9;
-/// Who may not spend for a while does not hoard.
+/// A sum of shares may fall short of a whole by rounding.
+const ROUNDING: f64 = 1e-9;
+/// A lane that may not spend for a while does not accumulate credit without end.
 const CREDIT_MAX: f64 = 2.0;
 
-/// The calls that wait, by lane.
+/// The waiting calls, by lane.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     hints: Queue,
@@ -31,7 +31,7 @@ pub(super) struct Lanes {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<oneshot::Sender<()>>,
-    /// What the lane is owed of the calls that were made while it waited.
+    /// The calls that the lane is owed, of those that were made while it waited.
     credit: f64,
     calls: u64,
 }
@@ -54,8 +54,8 @@ impl Lanes {
         self.lane(lane).waiting.push_back(turn);
     }
 
-    /// Whose turn is next: of those that are owed one the one that is owed most, otherwise the most urgent. `may` says whether a lane
-    /// may have it, given whether it is owed.
+    /// The lane whose turn is next: the one that is owed most if any is owed a call, otherwise the most urgent. `may` says whether a lane
+    /// may have the turn, given whether it is owed.
     pub(super) fn next(&mut self, may: impl Fn(Lane, bool) -> bool) -> Option<Lane> {
         for lane in Lane::ALL {
             let queue = self.lane(lane);
@@ -63,17 +63,17 @@ impl Lanes {
                 queue.waiting.pop_front();
             }
             if queue.waiting.is_empty() {
-                // Who does not wait is owed nothing.
+                // A lane without waiting calls is owed nothing.
                 queue.credit = 0.0;
             }
         }
         let waiting = || self.all().into_iter().filter(|(_, queue)| !queue.waiting.is_empty());
-        let owed = waiting().filter(|(lane, queue)| queue.credit + WHOLE >= 1.0 && may(*lane, true));
+        let owed = waiting().filter(|(lane, queue)| queue.credit + ROUNDING >= 1.0 && may(*lane, true));
         let owed = owed.max_by(|(_, left), (_, right)| left.credit.total_cmp(&right.credit)).map(|(lane, _)| lane);
         owed.or_else(|| waiting().map(|(lane, _)| lane).find(|lane| may(*lane, false)))
     }
 
-    /// Gives the lane its turn; false when whoever waited has gone, which costs nothing.
+    /// Gives the lane its turn; false when the waiting call was cancelled, which costs nothing.
     pub(super) fn grant(&mut self, lane: Lane, shares: Shares) -> bool {
         let Some(turn) = self.lane(lane).waiting.pop_front() else { return false };
         if turn.send(()).is_err() {
@@ -92,7 +92,7 @@ impl Lanes {
     }
 
     pub(super) fn is_owed(&self, lane: Lane) -> bool {
-        self.all().into_iter().any(|(any, queue)| any == lane && queue.credit + WHOLE >= 1.0)
+        self.all().into_iter().any(|(any, queue)| any == lane && queue.credit + ROUNDING >= 1.0)
     }
 
     pub(super) fn spending(&self) -> Vec<LaneSpending> {

@@ -1,4 +1,4 @@
-//! What a location may spend: as it is configured, and as GHL's answers say.
+//! The allowance of a location: as configured, and as GHL's answers say.
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
@@ -18,9 +18,9 @@ pub struct Rate {
     /// Calls that GHL allows in any `window`, bursts included. A tenth of them is kept for calls that arrive late.
     pub window_calls_max: NonZeroU32,
     pub window: Period,
-    /// Calls that GHL allows a day, until its answers say otherwise. Days are taken to begin at midnight UTC, which nobody documents.
+    /// Calls that GHL allows a day, until its answers say otherwise. Days are assumed to begin at midnight UTC, which GHL does not document.
     pub day_calls_max: NonZeroU64,
-    /// When less than this part of the day's calls is left, sweeps and backfills spread it over the hours that are left.
+    /// When less than this part of the day's calls is left, sweeps and backfills are spread over the rest of the day.
     pub spread_below: f64,
     /// The part of the allowance that only hints may use up.
     pub hints_reserve: f64,
@@ -29,7 +29,7 @@ pub struct Rate {
     /// The least pause after a 429, lengthened by up to a quarter at random. GHL documents no `Retry-After`.
     #[serde(with = "humantime_serde")]
     pub throttled_pause: Duration,
-    /// How long it takes from the slowest pace back to the whole one; each 429 halves the pace.
+    /// How long it takes from the slowest pace back to full pace; each 429 halves the pace.
     pub recovery: Period,
     /// A call that has to wait longer than this for its turn is turned away instead.
     #[serde(with = "humantime_serde")]
@@ -69,7 +69,7 @@ impl Check for Rate {
 /// On whose behalf GHL is asked, the most urgent first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
-    /// Somebody said that something has changed, or a person asks.
+    /// A webhook said that something has changed, or a person asks.
     #[default]
     Hints,
     Watch,
@@ -110,7 +110,7 @@ impl Shares {
     }
 }
 
-/// What an answer's headers said of the allowance that is left.
+/// What an answer's headers say about the allowance that is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Left {
     pub(crate) remaining: Option<u64>,

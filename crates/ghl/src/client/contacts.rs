@@ -10,13 +10,13 @@ use crate::wire::{self, Page, WrittenContact};
 use crate::write::Reach;
 use crate::{Answer, Error, Zone};
 
-/// A search for contacts, in an order that paging keeps.
+/// A search for contacts, in an order that is stable from page to page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
     pub window: Window,
-    /// Rows asked for; GHL may give fewer.
+    /// Rows per page; GHL may give fewer.
     pub rows_max: u32,
-    /// What the page before gave as `next`.
+    /// `next` of the page before.
     pub after: Option<Value>,
 }
 
@@ -25,7 +25,7 @@ pub struct Search {
 pub enum Window {
     /// All, the oldest first.
     Everyone,
-    /// Those that changed in a time span, both ends included, the earliest change first.
+    /// Those that changed within a time span (both ends included), the earliest change first.
     Updated { from: Timestamp, to: Timestamp },
 }
 

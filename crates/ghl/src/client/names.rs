@@ -7,7 +7,7 @@ use crate::Error;
 use crate::operations as op;
 use crate::wire::{self, Location};
 
-/// Pages of a list of names that are read at most.
+/// The most pages of a list of names that are read.
 const NAME_PAGES_MAX: u32 = 50;
 const NAMES_PER_PAGE: u32 = 100;
 

@@ -12,13 +12,13 @@ use crate::{Answer, Error, Zone};
 /// A search over the tasks of the location.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskSearch {
-    /// Rows asked for; GHL gives 25 where nothing is asked and may always give fewer.
+    /// Rows per page; GHL's default is 25, and it may always give fewer.
     pub rows_max: u32,
-    /// Rows left out: those of the pages before.
+    /// Rows to skip: those of the pages before.
     pub skip: u64,
-    /// Only tasks of these; of everybody where there are none.
+    /// Only tasks of these contacts; empty means all tasks.
     pub contacts: Vec<ContactId>,
-    /// Only those that are done, or that are not.
+    /// Only those that are done, or only those that are not.
     pub done: Option<bool>,
 }
 
@@ -67,8 +67,8 @@ impl Client {
         self.single(op::GET_NOTE, of, id, RecordKind::Note, zone).await
     }
 
-    /// One page of the location's tasks, those of nobody and of several contacts among them. Only documented parameters are sent; the
-    /// shape of the rows is not published, so what a row does not mention is told as `silent`.
+    /// One page of the location's tasks, including those without a contact and those of several. Only documented parameters are sent;
+    /// the shape of the rows is not published, so fields that a row does not mention are listed in `silent`.
     ///
     /// # Errors
     /// See [`Error`].
@@ -82,8 +82,8 @@ impl Client {
         answer.try_map(|body| wire::records(body, RecordKind::Task, &self.location_id, zone))
     }
 
-    /// Whose task it is, by the search over the location's tasks: for webhooks that do not say. A row counts only when it names this
-    /// very task and a contact.
+    /// The contact of a task, found by the search over the location's tasks: for webhooks that do not name it. A row counts only when it
+    /// names this very task and a contact.
     ///
     /// # Errors
     /// See [`Error`].
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// The appointments of a calendar, a user or a group that start in a time span, both ends included; there is no paging. Unlike
-    /// the appointments of a contact they come with an offset, so they are read right whatever the zone.
+    /// the appointments of a contact they come with an offset, so they do not depend on the zone.
     ///
     /// # Errors
     /// [`Error::TooLong`] when the span holds more than is read at once: ask for shorter ones. See [`Error`].

@@ -1,7 +1,7 @@
-//! Changes at GHL, each sent once, and the looks that follow when it is not known whether one was made.
+//! Changes at GHL, each sent once, and the reads that follow when it is not known whether one was made.
 //!
 //! GHL has no idempotency keys. After [`Error::UnknownOutcome`] what was created is looked for by `find_created_…`; what was changed or
-//! deleted is read again. Either look may still come too early: GHL may be working on a change that its answer was lost of.
+//! deleted is read again. Either read may still come too early: GHL may be working on a change whose answer was lost.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,8 @@ impl Client {
         answer.try_map_written(|body| wire::written_contact(body, &self.location_id, zone))
     }
 
-    /// The contact that [`Self::create_contact`] may have made: one that is reached as it is. It may also have been there before.
+    /// The contact that [`Self::create_contact`] may have made: one with the same e-mail address or number. It may also have been there
+    /// before.
     ///
     /// # Errors
     /// See [`Error`].
@@ -47,7 +48,7 @@ impl Client {
         self.delete(op::DELETE_CONTACT, &[id.as_str()]).await
     }
 
-    /// Adds tags; gives all that the contact has then.
+    /// Adds tags; gives all tags that the contact then has.
     ///
     /// # Errors
     /// `Refused` without a status when there are none to add; otherwise see [`Error`].
@@ -55,10 +56,10 @@ impl Client {
         self.change_tags(op::ADD_TAGS, to, tags).await
     }
 
-    /// Takes tags away; gives what GHL answers, which are the tags that are left.
+    /// Removes tags; gives those that are left, as GHL answers.
     ///
     /// # Errors
-    /// `Refused` without a status when there are none to take; otherwise see [`Error`].
+    /// `Refused` without a status when there are none to remove; otherwise see [`Error`].
     pub async fn remove_tags(&self, from: &ContactId, tags: &[String]) -> Result<Answer<BTreeSet<String>>, Error> {
         self.change_tags(op::REMOVE_TAGS, from, tags).await
     }

@@ -15,7 +15,7 @@ use crate::budget::Budget;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer<T> {
     pub value: T,
-    /// When the question left, after it waited for its turn.
+    /// When the request was sent, after it waited for its turn.
     pub asked_at: Timestamp,
     pub trace_id: Option<String>,
 }
@@ -25,7 +25,7 @@ impl<T> Answer<T> {
         Answer { value: read(self.value), asked_at: self.asked_at, trace_id: self.trace_id }
     }
 
-    /// As `try_map`, of a write that GHL says it made: what it made of it is not known.
+    /// Like `try_map`, for a write that GHL says it made: if its answer cannot be read, the outcome is unknown.
     pub(crate) fn try_map_written<U>(self, read: impl FnOnce(T) -> Result<U, String>) -> Result<Answer<U>, Error> {
         self.try_map(read).map_err(Error::of_write)
     }
@@ -41,7 +41,7 @@ impl<T> Answer<T> {
 pub(super) struct Raw {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// None when it is longer than is read.
+    /// None when it is longer than the limit.
     pub(super) body: Option<Vec<u8>>,
 }
 
@@ -68,30 +68,30 @@ pub(super) fn read(raw: Raw, asked_at: Timestamp, budget: &Budget, about: &[&str
         let retry_after = budget.throttled(retry_after.map(|after| after.min(RETRY_AFTER_MAX)), rand::random());
         return Err(Error::Throttled {
             retry_after,
-            trace_id: raw.body.as_deref().and_then(Complaint::read).and_then(|said| said.trace_id()),
+            trace_id: raw.body.as_deref().and_then(Complaint::read).and_then(|complaint| complaint.trace_id()),
         });
     }
     if !raw.status.is_success() {
         return Err(refusal(raw.status, retry_after, raw.body.as_deref().and_then(Complaint::read), about));
     }
     let Some(body) = raw.body else { return Err(Error::TooLong) };
-    // Some writes are answered with nothing.
+    // Some writes are answered with an empty body.
     match if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice::<Value>(&body) } {
         Ok(value) => {
             let trace_id = value.get("traceId").and_then(Value::as_str).map(str::to_owned).and_then(presentable);
             Ok(Answer { value, asked_at, trace_id })
         }
-        Err(error) => Err(Error::Unreadable { reason: place(&error), trace_id: None }),
+        Err(error) => Err(Error::Unreadable { reason: syntax_error(&error), trace_id: None }),
     }
 }
 
 /// Where the JSON breaks. The parser's own message is left out: it may quote what it read.
-pub(super) fn place(error: &serde_json::Error) -> String {
+pub(super) fn syntax_error(error: &serde_json::Error) -> String {
     let what = if error.is_eof() { "cut short" } else { "broken JSON" };
     format!("{what} at line {} column {}", error.line(), error.column())
 }
 
-/// No answer may silence a location for longer.
+/// No answer may pause a location for longer.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(15 * 60);
 
 pub(super) fn header(headers: &HeaderMap, name: &str) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! The calls of the marketplace app, which carry forms and are not any location's.
+//! The calls of the marketplace app: they carry forms and belong to no location.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::answer::{Raw, bounded, place, unavailable};
+use super::answer::{Raw, bounded, syntax_error, unavailable};
 use super::transport::Transport;
 use super::verdict::Complaint;
 use crate::Error;
@@ -26,7 +26,7 @@ impl Transport {
         let call = token.into_iter().fold(call, |call, token| call.bearer_auth(token.expose_secret()));
         let answer = self.plain(call, app).await;
         match self.judge(answer) {
-            // Whether it was sent decides, not whether an answer came.
+            // What counts is whether it was sent, not whether an answer came.
             Err(OAuthError::Unavailable(error)) => {
                 let error = error.of_write();
                 let lost = matches!(error, Error::UnknownOutcome { .. });
@@ -70,17 +70,17 @@ impl Transport {
     fn judge(&self, answer: Result<Raw, Error>) -> Result<Value, OAuthError> {
         let Raw { status, body, .. } = answer.map_err(OAuthError::Unavailable)?;
         if status.is_success() {
-            let body = body.ok_or_else(|| unreadable("longer than is read".to_owned()))?;
-            return serde_json::from_slice(&body).map_err(|error| unreadable(place(&error)));
+            let body = body.ok_or_else(|| unreadable("longer than the limit".to_owned()))?;
+            return serde_json::from_slice(&body).map_err(|error| unreadable(syntax_error(&error)));
         }
-        let said = body.as_deref().and_then(Complaint::read);
-        let trace_id = said.as_ref().and_then(Complaint::trace_id);
-        let message = said.as_ref().map(Complaint::message).unwrap_or_default().to_lowercase();
+        let complaint = body.as_deref().and_then(Complaint::read);
+        let trace_id = complaint.as_ref().and_then(Complaint::trace_id);
+        let message = complaint.as_ref().map(Complaint::message).unwrap_or_default().to_lowercase();
         Err(match status.as_u16() {
             _ if message.contains("not active") => OAuthError::NotActive { trace_id },
             400 | 401 | 422 if message.contains("invalid grant") => OAuthError::InvalidGrant { trace_id },
             408 | 425 | 429 | 500.. => OAuthError::Unavailable(busy(status, trace_id, self.settings.rate.throttled_pause)),
-            404 if said.is_none() => OAuthError::Unavailable(busy(status, trace_id, self.settings.rate.throttled_pause)),
+            404 if complaint.is_none() => OAuthError::Unavailable(busy(status, trace_id, self.settings.rate.throttled_pause)),
             other => OAuthError::Refused { status: other, trace_id },
         })
     }
@@ -93,7 +93,7 @@ fn busy(status: StatusCode, trace_id: Option<String>, retry_after: Duration) -> 
     Error::Unavailable { reason: "failure", status: Some(status.as_u16()), retry_after: None, trace_id, source: None }
 }
 
-/// It was answered, so whatever was sent is spent.
+/// GHL answered, so the code or token that was sent is spent.
 fn unreadable(reason: String) -> OAuthError {
     OAuthError::UnknownOutcome(Error::Unreadable { reason, trace_id: None })
 }

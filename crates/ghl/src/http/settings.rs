@@ -15,11 +15,11 @@ use crate::operations::{Family, LIST_EVENTS, Operation};
 pub struct Settings {
     pub base_url: Url,
     pub connect_timeout: Period,
-    /// The whole of one call, its answer included.
+    /// For one whole call, including its answer.
     pub request_timeout: Period,
     /// The longest answer that is read. A contact's notes come in one answer, however many there are.
     pub body_bytes_max: NonZeroUsize,
-    /// The longest list of calendar events that is read: there is no paging, and whoever asked can ask for a shorter time span.
+    /// The longest list of calendar events that is read: there is no paging, but a shorter time span can be asked for.
     #[serde(default = "events_bytes_max")]
     pub events_bytes_max: NonZeroUsize,
     /// Whether the deprecated `GET /contacts/` may be asked. GHL's v3 does not have it.
@@ -33,7 +33,7 @@ const fn events_bytes_max() -> NonZeroUsize {
     const { NonZeroUsize::new(2 << 20).unwrap() }
 }
 
-/// The `Version` header by family of endpoints. GHL promises none of them an end.
+/// The `Version` header by family of endpoints. GHL announces an end of none of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Versions {

@@ -15,9 +15,9 @@ use super::answer::{Answer, Raw, bounded, header, read, unavailable};
 use super::settings::Settings;
 use crate::Error;
 use crate::budget::{Budget, Lane, Left, Rate};
-use crate::operations::{Method, Operation, Place};
+use crate::operations::{Method, Operation, RequestPart};
 
-/// One call that was made, for whoever counts them.
+/// One call that was made, for metrics.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     pub location_id: &'a LocationId,
@@ -25,12 +25,12 @@ pub struct Call<'a> {
     /// None when no answer came.
     pub status: Option<u16>,
     pub elapsed: Duration,
-    /// Calls left in GHL's short interval and today, where it said so.
+    /// Calls left in GHL's short interval and today, where its headers say so.
     pub remaining: Option<u64>,
     pub remaining_today: Option<u64>,
 }
 
-/// Is told of every call.
+/// Called after every call.
 pub type OnCall = Arc<dyn Fn(&Call<'_>) + Send + Sync>;
 
 /// The connections to GHL, shared by the clients of all locations.
@@ -47,11 +47,11 @@ impl fmt::Debug for Transport {
     }
 }
 
-/// One question.
+/// One request to GHL.
 #[derive(Clone)]
 pub(crate) struct Request<'a> {
     pub(crate) operation: &'static Operation,
-    /// What fills the path, in its order, but for the location.
+    /// What fills the placeholders of the path, in order; the location is filled in by itself.
     pub(crate) path: &'a [&'a str],
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) body: Option<Value>,
@@ -83,7 +83,7 @@ impl Transport {
         &self.settings.rate
     }
 
-    /// Asks once, after waiting for the budget. A read is safe to cancel; after a cancelled write its outcome is unknown.
+    /// Asks once, after waiting for the budget. Cancelling a read is safe; the outcome of a cancelled write is unknown.
     pub(crate) async fn ask(
         &self,
         location_id: &LocationId,
@@ -130,7 +130,7 @@ impl Transport {
         let mut url = self.settings.base_url.clone();
         let path = filled(location_id, request).ok_or(Error::UNSENT)?;
         url.path_segments_mut().map_err(|()| Error::UNSENT)?.pop_if_empty().extend(path);
-        if request.operation.names_location(Place::Query) {
+        if request.operation.names_location(RequestPart::Query) {
             url.query_pairs_mut().append_pair("locationId", location_id.as_str());
         }
         if !request.query.is_empty() {
@@ -154,7 +154,7 @@ impl Transport {
             .header("Accept", "application/json");
         if let Some(body) = &request.body {
             let mut body = body.clone();
-            if let (Value::Object(fields), true) = (&mut body, request.operation.names_location(Place::Body)) {
+            if let (Value::Object(fields), true) = (&mut body, request.operation.names_location(RequestPart::Body)) {
                 fields.insert("locationId".to_owned(), Value::from(location_id.as_str()));
             }
             call = call.json(&body);
@@ -167,8 +167,7 @@ impl Transport {
     }
 }
 
-/// The segments of the path. URLs know no way to write one that is `.` or `..`, however encoded: it would ask for something else, as an
-/// empty one would.
+/// The segments of the path. No encoding lets a URL have a segment `.` or `..`: it would address something else, as an empty one would.
 fn filled<'a>(location_id: &'a LocationId, request: &'a Request<'_>) -> Option<Vec<&'a str>> {
     let mut given = request.path.iter().copied();
     let mut fill = |part: &'a str| {

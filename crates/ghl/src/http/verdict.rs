@@ -1,4 +1,4 @@
-//! What an answer that is no success means for the caller.
+//! What an answer other than success means for the caller.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ pub(super) struct Complaint(serde_json::Map<String, Value>);
 
 impl Complaint {
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let Value::Object(said) = serde_json::from_slice(body).ok()? else { return None };
-        ["message", "statusCode", "status", "error"].iter().any(|key| said.contains_key(*key)).then_some(Self(said))
+        let Value::Object(fields) = serde_json::from_slice(body).ok()? else { return None };
+        ["message", "statusCode", "status", "error"].iter().any(|key| fields.contains_key(*key)).then_some(Self(fields))
     }
 
     /// A string or the first of several, at the top or in `error`.
@@ -28,7 +28,7 @@ impl Complaint {
         }
     }
 
-    /// The contact that is there already, where it is told: in `meta`, beside a message for people.
+    /// The contact that exists already, where the answer names it: in `meta`, beside a message for people.
     fn duplicate(&self) -> Option<(Option<ContactId>, Option<Match>)> {
         let meta = self.0.get("meta")?;
         let by = match meta.get("matchingField").and_then(Value::as_str)? {
@@ -53,17 +53,19 @@ pub(super) fn presentable(trace_id: String) -> Option<String> {
 
 /// What a status means. "Not found" leads to a deletion, so it is believed only in GHL's own form: a proxy's page or a route that GHL
 /// does not have says nothing about a record.
-pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, said: Option<Complaint>, about: &[&str]) -> Error {
-    let trace_id = said.as_ref().and_then(Complaint::trace_id);
-    let message = said.as_ref().map(Complaint::message).unwrap_or_default();
+pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, complaint: Option<Complaint>, about: &[&str]) -> Error {
+    let trace_id = complaint.as_ref().and_then(Complaint::trace_id);
+    let message = complaint.as_ref().map(Complaint::message).unwrap_or_default();
     let refused = |trace_id| Error::Refused { status: Some(status.as_u16()), trace_id };
     let unavailable = |reason, trace_id| Error::Unavailable { reason, status: Some(status.as_u16()), retry_after, trace_id, source: None };
     match status.as_u16() {
         401 | 403 => Error::Unauthorized { status: status.as_u16(), trace_id },
-        404 if said.is_none() => unavailable("not GHL's answer", trace_id),
+        404 if complaint.is_none() => unavailable("not GHL's answer", trace_id),
         404 if message.starts_with("Cannot ") => refused(trace_id),
         404 => Error::NotFound { trace_id },
-        400 if let Some((contact_id, by)) = said.as_ref().and_then(Complaint::duplicate) => Error::Duplicate { contact_id, by, trace_id },
+        400 if let Some((contact_id, by)) = complaint.as_ref().and_then(Complaint::duplicate) => {
+            Error::Duplicate { contact_id, by, trace_id }
+        }
         400 if about.iter().any(|id| message.contains(id)) && message.to_lowercase().contains("not found") => Error::NotFound { trace_id },
         408 | 425 | 500.. => unavailable("failure", trace_id),
         _ => refused(trace_id),
@@ -82,8 +84,8 @@ mod tests {
 
     #[test]
     fn a_missing_contact_is_recognised_in_both_forms() {
-        let told = json!({"statusCode": 404, "message": "Contact not found", "traceId": "t-1"});
-        assert!(matches!(judge(404, &told, "abc"), Error::NotFound { trace_id: Some(id) } if id == "t-1"));
+        let plainly = json!({"statusCode": 404, "message": "Contact not found", "traceId": "t-1"});
+        assert!(matches!(judge(404, &plainly, "abc"), Error::NotFound { trace_id: Some(id) } if id == "t-1"));
         let oddly = json!({"statusCode": 400, "message": "Contact with id abc not found"});
         assert!(matches!(judge(400, &oddly, "abc"), Error::NotFound { .. }));
     }
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_status_and_trace_id_and_nothing_that_was_said() {
+    fn errors_show_status_and_trace_id_and_nothing_of_the_answer() {
         let body = json!({"statusCode": 422, "message": "email ann@example.com is taken", "traceId": "9f"});
         assert_eq!(judge(422, &body, "x").to_string(), "GHL refuses the request, status 422, trace 9f");
         let odd = json!({"message": "no", "traceId": "Ann Smith <ann@example.com>"});
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duplicate_names_the_contact_that_is_there() {
+    fn a_duplicate_names_the_contact_that_exists() {
         let body = json!({"statusCode": 400, "message": "This location does not allow duplicated contacts.",
             "meta": {"contactId": "c-7", "contactName": "Ann", "matchingField": "phone"}});
         let error = judge(400, &body, "x");

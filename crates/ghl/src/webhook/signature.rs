@@ -38,7 +38,7 @@ pub struct Signatures<'a> {
     pub wh: Option<&'a str>,
 }
 
-/// Which signature was good.
+/// Which signature was valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     Ed25519,
@@ -54,7 +54,7 @@ pub enum Forged {
     WrongSignature,
 }
 
-/// A configured key that is none.
+/// A configured key that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadKey {
     #[error("not an Ed25519 public key in PEM")]
@@ -63,7 +63,7 @@ pub enum BadKey {
     Rsa,
 }
 
-/// Tells GHL's webhooks from others. Several keys at a time allow for their rotation.
+/// Recognises GHL's webhooks by their signatures. Several keys at a time allow rotation.
 #[derive(Debug)]
 pub struct Verifier {
     ed25519: Vec<ed25519_dalek::VerifyingKey>,
@@ -71,7 +71,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Without RSA keys the legacy signature counts for nothing.
+    /// Without RSA keys the legacy signature is ignored.
     ///
     /// # Errors
     /// Names the kind of the key that cannot be read.
@@ -87,10 +87,10 @@ impl Verifier {
         })
     }
 
-    /// Checks the newer signature if there is one, and never falls back from it: a wrong one beside a good older one is a forgery.
+    /// Checks the newer signature if there is one, and never falls back: a wrong one beside a valid older one is a forgery.
     ///
     /// # Errors
-    /// Says whether there was nothing to check or it was wrong.
+    /// `Unsigned` when there was nothing to check, `WrongSignature` when it does not fit.
     pub fn verify(&self, signatures: Signatures<'_>, body: &[u8]) -> Result<Scheme, Forged> {
         if let Some(signature) = signed(signatures.ghl) {
             let good = STANDARD.decode(signature).is_ok_and(|bytes| self.is_ed25519(&bytes, body));
@@ -153,7 +153,7 @@ mod tests {
 
         assert_eq!(verify(Some(&ghl), None, BODY), Ok(Scheme::Ed25519));
         assert_eq!(verify(None, Some(&wh), BODY), Ok(Scheme::Rsa));
-        assert_eq!(verify(Some("N/A"), Some(&wh), BODY), Ok(Scheme::Rsa), "N/A is no signature");
+        assert_eq!(verify(Some("N/A"), Some(&wh), BODY), Ok(Scheme::Rsa), "N/A is not a signature");
         let respaced = b"{\"type\":\"ContactCreate\",\"id\":\"c-1\"}";
         assert_eq!(verify(Some(&ghl), None, respaced), Err(Forged::WrongSignature));
         assert_eq!(verify(None, Some(&wh), respaced), Err(Forged::WrongSignature));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vendor_keys_are_keys_and_others_sign_in_vain() {
+    fn the_vendor_keys_can_be_read_and_refuse_signatures_of_others() {
         let vendor = Verifier::new(&[VENDOR_ED25519_PEM], &[VENDOR_RSA_PEM]).unwrap();
         let keys = keys();
         let ghl = STANDARD.encode(keys.ed25519.sign(BODY).to_bytes());
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_none_is_named() {
+    fn a_key_that_cannot_be_read_is_named() {
         assert_eq!(Verifier::new(&["nonsense"], &[]).err(), Some(BadKey::Ed25519));
         assert_eq!(Verifier::new(&[], &[VENDOR_ED25519_PEM]).err(), Some(BadKey::Rsa));
     }

@@ -12,7 +12,7 @@ use crate::{Zone, time};
 pub(crate) fn contact(body: Value, id: &ContactId, location_id: &LocationId, zone: &Zone) -> Result<Contact, String> {
     let fields = object(unwrap(body, "contact"))?;
     if first_text(&fields, ID).as_deref() != Some(id.as_str()) {
-        return Err("another contact than asked for".to_owned());
+        return Err("not the contact that was asked for".to_owned());
     }
     if text(&fields, "locationId").is_some_and(|of| of != location_id.as_str()) {
         return Err("a contact of another location".to_owned());

@@ -22,7 +22,7 @@ pub(crate) fn count(body: &Value) -> Option<u64> {
     body.get("total").or_else(|| body.get("count")).and_then(Value::as_u64)
 }
 
-/// What an envelope holds, or the body itself where the envelope is missing.
+/// The content of an envelope, or the body itself where the envelope is missing.
 pub(super) fn unwrap(mut body: Value, envelope: &str) -> Value {
     match body.get_mut(envelope) {
         Some(inner) if inner.is_object() => inner.take(),
@@ -37,7 +37,7 @@ pub(super) fn object(body: Value) -> Result<Fields, String> {
     }
 }
 
-/// Text, also of a number or a truth value. Empty is none; lists and objects are no text.
+/// Text, also from a number or a truth value. Empty text counts as missing; lists and objects are not text.
 pub(super) fn text(fields: &Fields, key: &str) -> Option<String> {
     match fields.get(key)? {
         Value::String(text) => (!text.is_empty()).then(|| text.clone()),

@@ -23,7 +23,7 @@ pub(crate) fn list(body: Value, kind: RecordKind, zone: &Zone) -> Result<Listed,
         Some(Value::Array(rows)) => Some(rows),
         Some(Value::Null) | None => None,
         Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
-            return Err(format!("{} is no list", plural(kind)));
+            return Err(format!("{} is not a list", plural(kind)));
         }
     };
     let mut listed = Listed { records: Vec::new(), complete: rows.is_some() && !flag(&body, "hasMore").unwrap_or(false), unreadable: 0 };

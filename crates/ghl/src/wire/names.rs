@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::fields::{ID, first_text, text};
 use crate::Zone;
 
-/// What is asked of a location itself.
+/// What is read of a location itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Location {
     pub zone: Zone,
@@ -15,12 +15,12 @@ pub struct Location {
 }
 
 pub(crate) fn location(body: &Value) -> Result<Location, String> {
-    let fields = body.get("location").unwrap_or(body).as_object().ok_or_else(|| "no location".to_owned())?;
+    let fields = body.get("location").unwrap_or(body).as_object().ok_or_else(|| "location is not an object".to_owned())?;
     let zone = first_text(fields, &["timezone", "timeZone"]).map_or(Zone::UNKNOWN, |name| Zone::named(&name));
     Ok(Location { zone, company_id: text(fields, "companyId") })
 }
 
-/// Names by id from a list; of a person without `name` the first and last name.
+/// Names by id from a list; for a person without `name` the first and last name.
 pub(crate) fn names(body: &Value, list: &str) -> BTreeMap<String, String> {
     let rows = body.get(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let named = |row: &Value| {

@@ -15,9 +15,9 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// Rows without a usable id.
     pub unreadable: usize,
-    /// How many contacts the whole search has, as GHL counts.
+    /// How many contacts the whole search has, as GHL counts them.
     pub total: Option<u64>,
-    /// Where the next page begins; none after the last row.
+    /// The cursor of the next page; none after the last row.
     pub next: Option<Value>,
 }
 
@@ -38,7 +38,7 @@ impl Row {
 
 pub(crate) fn page(body: Value, zone: &Zone) -> Result<Page, String> {
     let mut body = object(body)?;
-    let Some(Value::Array(rows)) = body.remove("contacts") else { return Err("contacts is no list".to_owned()) };
+    let Some(Value::Array(rows)) = body.remove("contacts") else { return Err("contacts is not a list".to_owned()) };
     let next = rows.last().and_then(|row| row.get("searchAfter")).filter(|next| !next.is_null()).cloned();
     let mut page = Page { rows: Vec::with_capacity(rows.len()), unreadable: 0, total: count(&Value::Object(body)), next };
     for row in rows {

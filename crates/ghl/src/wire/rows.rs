@@ -1,4 +1,4 @@
-//! Rows of lists over a whole location: each says itself whose record it is.
+//! Rows of lists over a whole location: each names its own contact.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub struct RecordPage {
     pub rows: Vec<RecordRow>,
     /// Rows without a usable id, or of another location.
     pub unreadable: usize,
-    /// Rows that GHL gave, of whatever use: how far paging by `skip` has come.
+    /// All rows that GHL gave, usable or not: how far paging by `skip` has come.
     pub given: usize,
     /// How many rows the whole list has, where GHL says so.
     pub total: Option<u64>,
@@ -27,7 +27,7 @@ pub struct RecordPage {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordRow {
     pub record_id: RecordId,
-    /// Whose it is: of a task none or several, of an appointment one.
+    /// Its contacts: a task may have none or several, an appointment has one.
     pub contacts: Vec<ContactId>,
     pub record: Record,
     /// Fields of `record` that the row does not mention, by name: they may have a value all the same.
@@ -36,7 +36,7 @@ pub struct RecordRow {
 
 pub(crate) fn records(body: Value, kind: RecordKind, location_id: &LocationId, zone: &Zone) -> Result<RecordPage, String> {
     let mut body = object(body)?;
-    let Some(Value::Array(rows)) = body.remove(plural(kind)) else { return Err(format!("{} is no list", plural(kind))) };
+    let Some(Value::Array(rows)) = body.remove(plural(kind)) else { return Err(format!("{} is not a list", plural(kind))) };
     let mut page = RecordPage {
         rows: Vec::with_capacity(rows.len()),
         unreadable: 0,

@@ -1,4 +1,4 @@
-//! What GHL answers to a change.
+//! GHL's answers to changes.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub struct WrittenRecord {
     pub record: Record,
 }
 
-/// Whether the answer says that it was not done. Deletes of v3 say it in both spellings, other answers in one, some in none.
+/// Whether the answer says that the change was not made. Deletes of v3 use both spellings, other answers one or neither.
 pub(crate) fn failed(body: &Value) -> bool {
     let Some(fields) = body.as_object() else { return false };
     ["succeded", "succeeded"].iter().any(|key| flag(fields, key) == Some(false))
@@ -40,7 +40,7 @@ pub(crate) fn written_contact(body: Value, location_id: &LocationId, zone: &Zone
     Ok(WrittenContact { contact_id, contact: contact::read(&fields, zone).0 })
 }
 
-/// What was looked for. That there is none is said by null, by an empty object or by nothing.
+/// The contact that was looked for. GHL answers null, an empty object or nothing when there is none.
 pub(crate) fn found_contact(body: Value, location_id: &LocationId, zone: &Zone) -> Result<Option<WrittenContact>, String> {
     let found = match object(body)?.remove("contact") {
         None | Some(Value::Null) => return Ok(None),

@@ -18,7 +18,7 @@ pub enum Reach {
     Phone(String),
 }
 
-/// A contact to be created, in the client's location. An unknown outcome can be looked into because it can be reached.
+/// A contact to be created, in the client's location. It always has an e-mail address or number, so that it can be looked for after an unknown outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewContact {
     pub reach: Reach,
@@ -26,7 +26,7 @@ pub struct NewContact {
     pub fields: ContactFields,
     pub company: Option<String>,
     pub gender: Option<String>,
-    /// Names of tags; those that the location does not know are made.
+    /// Names of tags; those that the location does not know are created.
     pub tags: Vec<String>,
 }
 
@@ -36,8 +36,8 @@ impl NewContact {
     }
 }
 
-/// What may be said of a contact when it is created and when it is changed. Tags are not among it: to change a contact with tags would
-/// replace all it has, so they have calls of their own.
+/// What may be said of a contact when it is created and when it is changed. Tags are not included: a change with tags would
+/// replace all of them, so they have calls of their own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContactFields {
@@ -85,7 +85,7 @@ pub struct ContactFields {
 }
 
 impl ContactFields {
-    /// Nothing where there is nothing to say.
+    /// None where there is nothing to say.
     pub(crate) fn body(&self, spelling: Spelling) -> Option<Map<String, Value>> {
         let Ok(Value::Object(mut body)) = serde_json::to_value(self) else { return None };
         if !self.channels.is_empty() {

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 #[serde(rename_all = "camelCase")]
 pub struct NewTask {
     pub title: String,
-    /// To the second: it is what GHL takes everywhere.
+    /// To the second, which GHL accepts everywhere.
     #[serde(rename = "dueDate", serialize_with = "second")]
     pub due_at: Timestamp,
     #[serde(rename = "completed")]
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn due_dates_are_told_to_the_second() {
+    fn due_dates_are_written_to_the_second() {
         let due_at = "2026-09-01T10:00:00.25Z".parse().unwrap();
         let task = NewTask { title: "Call".to_owned(), due_at, done: false, body: None, assigned_to: None };
         assert_eq!(json!(task), json!({"title": "Call", "dueDate": "2026-09-01T10:00:00Z", "completed": false}));

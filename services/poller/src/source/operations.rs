@@ -15,7 +15,7 @@ pub(super) fn operation(operation: &ghl::Operation) -> api::Operation {
         name: argument.name.to_owned(),
         kind: kind(argument.kind).into(),
         needed: argument.needed,
-        in_path: argument.place == ghl::Place::Path,
+        in_path: argument.part == ghl::RequestPart::Path,
     };
     api::Operation {
         name: operation.name.to_owned(),
