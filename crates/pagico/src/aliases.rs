@@ -1,4 +1,4 @@
-//! Names that stay while the workspace behind them changes.
+//! Aliases: names that stay the same while the workspace they point at changes.
 
 use domain::Workspace;
 use reqwest::Method;
@@ -13,20 +13,20 @@ struct Alias {
 }
 
 impl Bridge {
-    /// Points an alias at a workspace, in one step for everybody who reads by it. Pointing it there again does nothing.
+    /// Points an alias at a workspace, in one step for all who read by it. Pointing it there again does nothing.
     ///
     /// # Errors
     /// `WorkspaceUnknown` when the workspace is not there.
-    pub async fn point(&self, alias: &str, workspace: &Workspace) -> Result<()> {
+    pub async fn point_alias(&self, alias: &str, workspace: &Workspace) -> Result<()> {
         let url = self.address(&["aliases", alias])?;
         self.ask(Method::PUT, url, Some(json!({"workspace": workspace}).to_string().into_bytes())).await.map(drop)
     }
 
-    /// The workspace behind an alias; none when there is no such alias.
+    /// The workspace an alias points at; none when there is no such alias.
     ///
     /// # Errors
-    /// Only what concerns the bridge as a whole.
-    pub async fn behind(&self, alias: &str) -> Result<Option<Workspace>> {
+    /// See [`Error`].
+    pub async fn workspace_of_alias(&self, alias: &str) -> Result<Option<Workspace>> {
         match self.get::<Alias>(self.address(&["aliases", alias])?).await {
             Ok(Alias { workspace }) => Ok(Some(workspace)),
             Err(Error::Refused { status: 404, .. }) => Ok(None),
@@ -34,11 +34,11 @@ impl Bridge {
         }
     }
 
-    /// Removes an alias, if it is there.
+    /// Removes an alias, if it exists.
     ///
     /// # Errors
-    /// `Refused` when no alias can be called so.
-    pub async fn unpoint(&self, alias: &str) -> Result<()> {
+    /// `Refused` when the name is not a valid alias.
+    pub async fn remove_alias(&self, alias: &str) -> Result<()> {
         self.ask(Method::DELETE, self.address(&["aliases", alias])?, None).await.map(drop)
     }
 }

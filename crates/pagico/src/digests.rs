@@ -1,10 +1,10 @@
-//! What a workspace holds, in few bytes.
+//! Digests of what a workspace holds.
 
 use domain::{Hash, ObjectKey, Workspace};
 use futures::Stream;
 use serde::{Deserialize, Deserializer};
 
-use crate::pages::whole;
+use crate::pages::all_pages;
 use crate::{Bridge, Result};
 
 /// All mirrored objects of a workspace.
@@ -25,7 +25,7 @@ pub struct ContactDigest {
     pub objects: u64,
 }
 
-/// The mirrored objects of the contact that is named.
+/// The digest of one contact, with its key.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct DigestOf {
     pub contact: ObjectKey,
@@ -34,15 +34,15 @@ pub struct DigestOf {
 }
 
 impl Bridge {
-    /// The digests of all contacts that have mirrored objects, in the order of their keys (as bytes), a page at a time. What is
-    /// written meanwhile may be missed.
+    /// The digests of all contacts that have mirrored objects, in the order of their keys (as bytes), a page at a time. Objects
+    /// that are written meanwhile may be missed.
     pub fn digests(&self, workspace: &Workspace) -> impl Stream<Item = Result<DigestOf>> + Send + use<> {
         let (bridge, workspace) = (self.clone(), workspace.clone());
-        whole(move |cursor| {
+        all_pages(move |cursor| {
             let (bridge, workspace) = (bridge.clone(), workspace.clone());
             async move {
                 let mut url = bridge.address(&["workspaces", workspace.as_str(), "digests"])?;
-                bridge.part(&mut url, cursor.as_ref());
+                bridge.add_page(&mut url, cursor.as_ref());
                 bridge.get(url).await
             }
         })
@@ -54,7 +54,7 @@ impl Bridge {
         self.get(self.address(&["workspaces", workspace.as_str(), "digest"])?).await
     }
 
-    /// Of a contact without mirrored objects, and of one that was never there, the digest of nothing.
+    /// For a contact without mirrored objects, or one that never existed, the digest of nothing.
     ///
     /// # Errors
     /// `WorkspaceUnknown` when the workspace is not there.

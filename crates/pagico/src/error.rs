@@ -7,28 +7,28 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
-/// By what the caller must do.
+/// A failed request, by what the caller must do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Give other settings: a person must put them right.
+    /// A person must correct the settings.
     #[error("{0}")]
     Misconfigured(String),
-    /// Try again: the bridge is away, overloaded or too slow. It may have written nevertheless.
+    /// Try again: the bridge is down, overloaded or too slow. It may have written nevertheless.
     #[error("the bridge is not available{}", status.map(|status| format!(" (status {status})")).unwrap_or_default())]
     Unavailable { status: Option<u16>, retry_after: Option<Duration> },
-    /// Try again later: a person must put the key right.
+    /// Try again later: a person must correct the key.
     #[error("the bridge refuses the key (status {status})")]
     Unauthorized { status: u16 },
-    /// Try again later: what answered is not the bridge, or one of another version; a person must put it right.
-    #[error("the answer is not one of the bridge (status {status})")]
-    Foreign { status: u16 },
+    /// Try again later: something else answered, or a bridge of another version; a person must correct the address.
+    #[error("the answer does not come from the bridge (status {status})")]
+    UnexpectedAnswer { status: u16 },
     /// Create the workspace, then try again.
     #[error("the workspace does not exist")]
     WorkspaceUnknown,
     /// Point the aliases of the workspace elsewhere, then try again.
     #[error("an alias points at the workspace")]
     Aliased,
-    /// Do not try the same again: something in it is refused.
+    /// Do not repeat the request: something in it is refused.
     #[error("refused with status {status} {code}")]
     Refused { status: u16, code: String },
 }
@@ -40,7 +40,7 @@ impl Error {
         match self {
             Self::Misconfigured(_) => None,
             Self::Unavailable { status, .. } => *status,
-            Self::Unauthorized { status } | Self::Foreign { status } | Self::Refused { status, .. } => Some(*status),
+            Self::Unauthorized { status } | Self::UnexpectedAnswer { status } | Self::Refused { status, .. } => Some(*status),
             Self::WorkspaceUnknown => Some(StatusCode::NOT_FOUND.as_u16()),
             Self::Aliased => Some(StatusCode::CONFLICT.as_u16()),
         }
@@ -49,26 +49,26 @@ impl Error {
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error as the bridge words it. The message may speak of content and goes no further.
+/// An error in an answer of the bridge. Its message is not read: it may quote content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Fault {
+pub struct ErrorBody {
     pub code: String,
 }
 
-impl Fault {
-    /// The code if it is one, and a word for it if not: it reaches logs and the event log.
+impl ErrorBody {
+    /// The code where it is well formed, otherwise `refused`: it reaches logs and the event log.
     #[must_use]
-    pub fn word(&self) -> &str {
-        let is_word = (1..=40).contains(&self.code.len()) && self.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-        if is_word { &self.code } else { "refused" }
+    pub fn safe_code(&self) -> &str {
+        let is_code = (1..=40).contains(&self.code.len()) && self.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        if is_code { &self.code } else { "refused" }
     }
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Failure {
-    error: Fault,
+    error: ErrorBody,
 }
 
 pub(crate) fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Error {
@@ -82,12 +82,12 @@ pub(crate) fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8], now:
             Error::Refused { status: code, code: error.code }
         }
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
-            Error::Refused { status: code, code: error.word().to_owned() }
+            Error::Refused { status: code, code: error.safe_code().to_owned() }
         }
         _ if status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) => {
             Error::Unavailable { status: Some(code), retry_after: retry_after(headers, now) }
         }
-        _ => Error::Foreign { status: code },
+        _ => Error::UnexpectedAnswer { status: code },
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_told_apart_by_what_is_to_be_done() {
+    fn each_failure_says_what_is_to_be_done() {
         let error = |code: &str| json!({"error": {"code": code, "message": "Ann"}}).to_string();
         for status in [500, 502, 503, 408, 429] {
             fails(status, "busy", &Error::Unavailable { status: Some(status), retry_after: None });
@@ -126,9 +126,9 @@ mod tests {
         fails(404, &error("not_found"), &Error::Refused { status: 404, code: "not_found".to_owned() });
         fails(409, &error("aliased"), &Error::Aliased);
         fails(503, &error("leaving"), &Error::Unavailable { status: Some(503), retry_after: None });
-        fails(404, "<html>", &Error::Foreign { status: 404 });
-        fails(405, "", &Error::Foreign { status: 405 });
-        fails(302, "", &Error::Foreign { status: 302 });
+        fails(404, "<html>", &Error::UnexpectedAnswer { status: 404 });
+        fails(405, "", &Error::UnexpectedAnswer { status: 405 });
+        fails(302, "", &Error::UnexpectedAnswer { status: 302 });
         fails(413, "", &Error::Refused { status: 413, code: "refused".to_owned() });
         fails(400, &error("too_many_items"), &Error::Refused { status: 400, code: "too_many_items".to_owned() });
         fails(400, &error("Ann said: no"), &Error::Refused { status: 400, code: "refused".to_owned() });

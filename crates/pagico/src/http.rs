@@ -11,7 +11,7 @@ use url::Url;
 use crate::error::failure;
 use crate::{Error, Result, Settings};
 
-/// The bridge, as its clients see it. Cheap to clone; clones share their connections.
+/// A client of the bridge. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Bridge {
     http: reqwest::Client,
@@ -23,11 +23,11 @@ impl Bridge {
     /// Connects when first used.
     ///
     /// # Errors
-    /// `Misconfigured` when the key cannot be read or be a header, or the HTTP client cannot be set up.
+    /// `Misconfigured` when the key cannot be read or cannot stand in a header, or the HTTP client cannot be set up.
     pub fn new(settings: Settings) -> Result<Self> {
         let key = settings.read_key()?;
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
-            .map_err(|_| Error::Misconfigured("the key of the bridge holds a character that no header may hold".to_owned()))?;
+            .map_err(|_| Error::Misconfigured("the key of the bridge contains a character that is not allowed in a header".to_owned()))?;
         authorization.set_sensitive(true);
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             // Only fails when another thread was faster, which is as good.
@@ -49,29 +49,29 @@ impl Bridge {
         &self.settings
     }
 
-    /// An address below `/v1`, each part percent-encoded.
-    pub(crate) fn address(&self, parts: &[&str]) -> Result<Url> {
-        // No encoding keeps these two from meaning a place.
-        if parts.iter().any(|part| matches!(*part, "." | ".." | "")) {
+    /// An address below `/v1`, each segment percent-encoded.
+    pub(crate) fn address(&self, segments: &[&str]) -> Result<Url> {
+        // No encoding keeps `.` and `..` from being resolved as relative paths.
+        if segments.iter().any(|segment| matches!(*segment, "." | ".." | "")) {
             return Err(Error::Refused { status: 400, code: "invalid_path".to_owned() });
         }
         let mut url = self.settings.url.clone();
-        let mut path = url.path_segments_mut().map_err(|()| Error::Foreign { status: 0 })?;
-        path.pop_if_empty().push("v1").extend(parts);
+        let mut path = url.path_segments_mut().map_err(|()| Error::UnexpectedAnswer { status: 0 })?;
+        path.pop_if_empty().push("v1").extend(segments);
         drop(path);
         Ok(url)
     }
 
-    /// What is at the address, as the type that is expected there.
+    /// Reads what is at the address as the expected type.
     pub(crate) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T> {
         let (status, body) = self.ask(Method::GET, url, None).await?;
-        serde_json::from_slice(&body).map_err(|_| Error::Foreign { status })
+        serde_json::from_slice(&body).map_err(|_| Error::UnexpectedAnswer { status })
     }
 
-    /// What is answered to a request that does something.
-    pub(crate) async fn told<T: DeserializeOwned>(&self, method: Method, url: Url, body: Option<Value>) -> Result<T> {
+    /// Sends a request that changes something, and reads its answer as the expected type.
+    pub(crate) async fn send<T: DeserializeOwned>(&self, method: Method, url: Url, body: Option<Value>) -> Result<T> {
         let (status, body) = self.ask(method, url, body.map(|body| body.to_string().into_bytes())).await?;
-        serde_json::from_slice(&body).map_err(|_| Error::Foreign { status })
+        serde_json::from_slice(&body).map_err(|_| Error::UnexpectedAnswer { status })
     }
 
     pub(crate) async fn ask(&self, method: Method, url: Url, body: Option<Vec<u8>>) -> Result<(u16, Vec<u8>)> {
@@ -92,12 +92,12 @@ impl Bridge {
         let status = answer.status().as_u16();
         let mut body = Vec::new();
         loop {
-            let part = answer.chunk().await.map_err(|_| Error::Unavailable { status: Some(status), retry_after: None })?;
-            let Some(part) = part else { return Ok(body) };
-            if body.len() + part.len() > self.settings.answer_bytes_max.get() {
-                return Err(Error::Foreign { status });
+            let chunk = answer.chunk().await.map_err(|_| Error::Unavailable { status: Some(status), retry_after: None })?;
+            let Some(chunk) = chunk else { return Ok(body) };
+            if body.len() + chunk.len() > self.settings.answer_bytes_max.get() {
+                return Err(Error::UnexpectedAnswer { status });
             }
-            body.extend_from_slice(&part);
+            body.extend_from_slice(&chunk);
         }
     }
 }

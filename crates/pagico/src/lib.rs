@@ -1,6 +1,6 @@
-//! Speaks to the bridge: its HTTP contract in wire types of our own, its refusals told apart by what the caller must do.
+//! A client of the bridge: its HTTP contract in wire types of our own, its refusals as errors that say what the caller must do.
 //!
-//! Does not know the log, the bus or why something is written; it neither tries again nor decides.
+//! Does not know the log, the bus or why something is written; it neither retries nor decides.
 
 mod aliases;
 mod digests;
@@ -13,7 +13,7 @@ mod workspaces;
 mod write;
 
 pub use digests::{ContactDigest, DigestOf, Root};
-pub use error::{Error, Fault, Result};
+pub use error::{Error, ErrorBody, Result};
 pub use http::Bridge;
 pub use objects::Object;
 pub use pages::{Cursor, Page};

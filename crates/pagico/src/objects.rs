@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::digests::hash;
-use crate::pages::{Cursor, Page, whole};
+use crate::pages::{Cursor, Page, all_pages};
 use crate::{Bridge, Error, Result};
 
 /// An object as the workspace holds it.
@@ -14,18 +14,18 @@ use crate::{Bridge, Error, Result};
 pub struct Object {
     pub key: ObjectKey,
     pub kind: ObjectKind,
-    /// Whom it is about; a contact is about itself.
+    /// The contact it is about; a contact is about itself.
     pub contact: Option<ObjectKey>,
     pub revision: Revision,
     pub policy: Policy,
-    /// As the bridge keeps it. Not `domain::Content`: what others wrote need not be content that we would write.
+    /// As the bridge keeps it. Not `domain::Content`: others may have written content that we would not write.
     pub content: Value,
     #[serde(deserialize_with = "hash")]
     pub digest: Hash,
 }
 
 impl Bridge {
-    /// One object; none when nothing is there.
+    /// One object; none when it does not exist.
     ///
     /// # Errors
     /// `WorkspaceUnknown` when the workspace is not there.
@@ -44,17 +44,17 @@ impl Bridge {
     /// `WorkspaceUnknown` when the workspace is not there.
     pub async fn page(&self, workspace: &Workspace, contact: Option<&ObjectKey>, from: Option<&Cursor>) -> Result<Page<Object>> {
         let mut url = self.address(&["workspaces", workspace.as_str(), "objects"])?;
-        self.part(&mut url, from);
+        self.add_page(&mut url, from);
         if let Some(contact) = contact {
             url.query_pairs_mut().append_pair("contact", contact.as_str());
         }
         self.get(url).await
     }
 
-    /// Every object that [`Bridge::page`] lists, a page at a time: memory holds one page. What is written meanwhile may be missed.
+    /// Every object that [`Bridge::page`] lists, a page at a time: memory holds one page. Objects written meanwhile may be missed.
     pub fn objects(&self, workspace: &Workspace, contact: Option<&ObjectKey>) -> impl Stream<Item = Result<Object>> + Send + use<> {
         let (bridge, workspace, contact) = (self.clone(), workspace.clone(), contact.cloned());
-        whole(move |cursor| {
+        all_pages(move |cursor| {
             let (bridge, workspace, contact) = (bridge.clone(), workspace.clone(), contact.clone());
             async move { bridge.page(&workspace, contact.as_ref(), cursor.as_ref()).await }
         })

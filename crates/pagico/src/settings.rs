@@ -1,4 +1,4 @@
-//! Where the bridge is and how much one request may take.
+//! Where the bridge is, and the limits of one request.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -14,24 +14,24 @@ use crate::{Error, Result};
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub url: Url,
-    /// Used where no file is named.
+    /// The API key, unless `key_file` names a file.
     #[serde(serialize_with = "hidden")]
     pub key: SecretString,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
     pub connect_timeout: Period,
-    /// The whole of one request, its answer included.
+    /// For one whole request, including its answer.
     pub request_timeout: Period,
-    /// The longest answer that is read; a longer one counts as none.
+    /// The longest answer that is read; a longer one is an unexpected answer.
     #[serde(default = "answer_bytes_max")]
     pub answer_bytes_max: NonZeroUsize,
-    /// How many objects one write carries; the bridge takes 500.
+    /// Objects per write at most; the bridge takes 500.
     #[serde(default = "items_max")]
     pub items_max: NonZeroUsize,
-    /// How long a write may be, in bytes; the bridge takes 8 MiB.
+    /// Bytes per write at most; the bridge takes 8 MiB.
     #[serde(default = "body_bytes_max")]
     pub body_bytes_max: NonZeroUsize,
-    /// How many entries of a list are asked for at once; the bridge gives 500.
+    /// Entries per page of a list; the bridge gives at most 500.
     #[serde(default = "page_items")]
     pub page_items: NonZeroU32,
 }
@@ -60,7 +60,7 @@ impl Check for Settings {
 }
 
 impl Settings {
-    /// The API key, from the file where it lies in one.
+    /// The API key, from its file if there is one.
     pub(crate) fn read_key(&self) -> Result<SecretString> {
         let Some(file) = &self.key_file else { return Ok(self.key.clone()) };
         let key = std::fs::read_to_string(file)

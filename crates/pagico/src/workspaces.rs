@@ -22,9 +22,9 @@ pub struct Head {
     pub root: Hash,
 }
 
-/// How old an object is, or its tombstone.
+/// The stored revision of an object, or of its tombstone.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Aged {
+pub struct StoredRevision {
     pub key: ObjectKey,
     pub revision: Revision,
 }
@@ -33,7 +33,7 @@ pub struct Aged {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leaving {
     Gone,
-    /// Nobody sees it any more; the bridge is still removing its rows.
+    /// It is no longer visible; the bridge is still removing its rows.
     Going,
 }
 
@@ -50,14 +50,14 @@ struct Erased {
 #[derive(Deserialize)]
 struct Outdated {
     outdated: u64,
-    newer: Vec<Aged>,
+    newer: Vec<StoredRevision>,
 }
 
 impl Bridge {
-    /// Creates a workspace, unless it is there.
+    /// Creates a workspace, unless it exists.
     ///
     /// # Errors
-    /// `Refused` when it cannot be called so; `Unavailable` while one of that name is still being removed.
+    /// `Refused` when the name is not valid; `Unavailable` while a workspace of that name is still being removed.
     pub async fn create(&self, workspace: &Workspace) -> Result<()> {
         let url = self.address(&["workspaces", workspace.as_str()])?;
         self.ask(Method::PUT, url, Some(b"{}".to_vec())).await.map(drop)
@@ -69,64 +69,64 @@ impl Bridge {
         self.get(self.address(&["workspaces", workspace.as_str()])?).await
     }
 
-    /// Removes a workspace with everything in it. It disappears at once; asking again tells whether the rest is gone too.
+    /// Removes a workspace with everything in it. It disappears at once; asking again says whether its rows are gone too.
     ///
     /// # Errors
     /// `WorkspaceUnknown` when it is not there (any more); `Aliased` while an alias points at it.
     pub async fn retire(&self, workspace: &Workspace) -> Result<Leaving> {
         let url = self.address(&["workspaces", workspace.as_str()])?;
-        let Retired { gone } = self.told(Method::DELETE, url, None).await?;
+        let Retired { gone } = self.send(Method::DELETE, url, None).await?;
         Ok(if gone { Leaving::Gone } else { Leaving::Going })
     }
 
-    /// Forgets what is about a contact, and takes nothing about it any more that is not newer than the revision; gives how many
-    /// objects were there. Repeating it is harmless.
+    /// Erases what is about a contact, and from then on refuses what is about it and not newer than the revision; gives how many
+    /// objects there were. Repeating it is harmless.
     ///
     /// # Errors
     /// `WorkspaceUnknown` when the workspace is not there.
     pub async fn erase(&self, workspace: &Workspace, contact: &ObjectKey, revision: Revision) -> Result<u64> {
         let url = self.address(&["workspaces", workspace.as_str(), "contacts", contact.as_str(), "erase"])?;
-        let Erased { objects } = self.told(Method::POST, url, Some(json!({ "revision": revision }))).await?;
+        let Erased { objects } = self.send(Method::POST, url, Some(json!({ "revision": revision }))).await?;
         Ok(objects)
     }
 
-    /// Which of these objects, or their tombstones, are stored with a revision newer than the one beside their key, and with which. At
-    /// most `items_max` at once.
+    /// Those of these objects, or tombstones, whose stored revision is newer than the one given with their key. At most `items_max` at
+    /// once.
     ///
     /// # Errors
     /// `WorkspaceUnknown` when the workspace is not there.
-    pub async fn newer(&self, workspace: &Workspace, items: &[(&ObjectKey, Revision)]) -> Result<Vec<Aged>> {
+    pub async fn newer(&self, workspace: &Workspace, items: &[(&ObjectKey, Revision)]) -> Result<Vec<StoredRevision>> {
         let items = items.iter().map(|(key, revision)| json!({"key": key, "revision": revision})).collect();
-        Ok(self.ages(workspace, items).await?.newer)
+        Ok(self.compare_revisions(workspace, items).await?.newer)
     }
 
-    /// Makes objects older than any write: those whose stored revision is newer than the one beside their key and still the other
-    /// one. What somebody else wrote, or removed, with a revision that the log never gave would otherwise stay for ever. Gives how
-    /// many; what was written since is left alone. At most `items_max` at once.
+    /// Makes objects older than any write, so that the next one replaces them: each is given with a revision and with the newer one that
+    /// is stored. What was written since is left alone. Otherwise an object that somebody else wrote or removed with a revision that the
+    /// log never gave would stay for ever. Gives how many; at most `items_max` at once.
     ///
     /// # Errors
     /// `WorkspaceUnknown` when the workspace is not there.
     pub async fn outdate(&self, workspace: &Workspace, items: &[(&ObjectKey, Revision, Revision)]) -> Result<u64> {
         let item = |(key, revision, stored): &(_, _, _)| json!({"key": key, "revision": revision, "stored": stored});
-        Ok(self.ages(workspace, items.iter().map(item).collect()).await?.outdated)
+        Ok(self.compare_revisions(workspace, items.iter().map(item).collect()).await?.outdated)
     }
 
-    /// Which of these objects the workspace has or once had: of what is not there any more, that it was removed and not lost.
+    /// Those of these objects that the workspace has or once had: an object that is missing now was removed, and not lost.
     ///
     /// # Errors
     /// `WorkspaceUnknown` when the workspace is not there.
     pub async fn remembered(&self, workspace: &Workspace, keys: &[&ObjectKey]) -> Result<BTreeSet<ObjectKey>> {
         let mut remembered = BTreeSet::new();
         for some in keys.chunks(self.settings().items_max.get()) {
-            // Every revision is newer than none.
+            // Every stored revision is newer than 0.0.
             let items: Vec<(&ObjectKey, Revision)> = some.iter().map(|key| (*key, Revision { epoch: 0, seq: 0 })).collect();
-            remembered.extend(self.newer(workspace, &items).await?.into_iter().map(|aged| aged.key));
+            remembered.extend(self.newer(workspace, &items).await?.into_iter().map(|stored| stored.key));
         }
         Ok(remembered)
     }
 
-    async fn ages(&self, workspace: &Workspace, items: Vec<serde_json::Value>) -> Result<Outdated> {
+    async fn compare_revisions(&self, workspace: &Workspace, items: Vec<serde_json::Value>) -> Result<Outdated> {
         let url = self.address(&["workspaces", workspace.as_str(), "outdate"])?;
-        self.told(Method::POST, url, Some(json!({ "items": items }))).await
+        self.send(Method::POST, url, Some(json!({ "items": items }))).await
     }
 }

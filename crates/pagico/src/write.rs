@@ -4,9 +4,9 @@ use domain::{Action, Bare, Intent, ObjectKey, Revision, Workspace};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bridge, Error, Fault, Result};
+use crate::{Bridge, Error, ErrorBody, Result};
 
-/// What the bridge says of one item.
+/// The answer to one item.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Answer {
     #[serde(default)]
@@ -14,7 +14,7 @@ pub struct Answer {
     pub status: u16,
     pub outcome: String,
     #[serde(default)]
-    pub error: Option<Fault>,
+    pub error: Option<ErrorBody>,
 }
 
 #[derive(Deserialize)]
@@ -26,12 +26,12 @@ impl Bridge {
     /// Writes a batch of what [`item`] made: one answer for each item, in their order. Writing the same again is harmless.
     ///
     /// # Errors
-    /// `WorkspaceUnknown` when it was never created; `Refused` when the request as a whole cannot be taken.
+    /// `WorkspaceUnknown` when it was never created; `Refused` when the request as a whole is refused.
     pub async fn write(&self, workspace: &Workspace, items: &[&[u8]]) -> Result<Vec<Answer>> {
         let url = self.address(&["workspaces", workspace.as_str(), "batch"])?;
         let (status, body) = self.ask(Method::POST, url, Some(body(items))).await?;
-        let Results { results } = serde_json::from_slice(&body).map_err(|_| Error::Foreign { status })?;
-        if results.len() == items.len() { Ok(results) } else { Err(Error::Foreign { status }) }
+        let Results { results } = serde_json::from_slice(&body).map_err(|_| Error::UnexpectedAnswer { status })?;
+        if results.len() == items.len() { Ok(results) } else { Err(Error::UnexpectedAnswer { status }) }
     }
 }
 
@@ -39,10 +39,10 @@ fn body(items: &[&[u8]]) -> Vec<u8> {
     [b"{\"items\":[".as_slice(), &items.join(b",".as_slice()), b"]}"].concat()
 }
 
-/// One item as it travels.
+/// One item of a batch, as JSON.
 ///
 /// # Errors
-/// None of these types can fail to become JSON; the error is passed on rather than hidden.
+/// None of these types can fail to serialise; the error is passed on rather than hidden.
 pub fn item(intent: &Intent, traceparent: Option<&str>) -> Result<Vec<u8>, serde_json::Error> {
     let (op, policy, content) = match &intent.action {
         Action::Put(content) => ("put", Some(intent.policy), Some(Bare(content))),

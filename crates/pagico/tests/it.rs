@@ -186,11 +186,11 @@ async fn workspaces_are_pointed_at_erased_from_and_retired() {
     assert_eq!(names, ["ghl:contact/B", "ghl:contact/a", "ghl:contact/a/b", "ghl:contact/é?*"]);
     assert_eq!(bridge.contact_digest(&workspace(), &digests[3].contact).await.unwrap(), digests[3].digest);
 
-    assert_eq!(bridge.behind("live/1").await, Ok(None));
-    bridge.point("live/1", &workspace()).await.unwrap();
-    assert_eq!(bridge.behind("live/1").await, Ok(Some(workspace())));
+    assert_eq!(bridge.workspace_of_alias("live/1").await, Ok(None));
+    bridge.point_alias("live/1", &workspace()).await.unwrap();
+    assert_eq!(bridge.workspace_of_alias("live/1").await, Ok(Some(workspace())));
     assert_eq!(bridge.retire(&workspace()).await, Err(Error::Aliased));
-    bridge.unpoint("live/1").await.unwrap();
+    bridge.remove_alias("live/1").await.unwrap();
 
     let (gone, revision) = (&digests[3].contact, Revision { epoch: 1, seq: 100 });
     assert_eq!(bridge.erase(&workspace(), gone, revision).await, Ok(4));
@@ -206,7 +206,7 @@ async fn workspaces_are_pointed_at_erased_from_and_retired() {
 
     assert_eq!(bridge.retire(&workspace()).await, Ok(Leaving::Gone));
     assert_eq!(bridge.retire(&workspace()).await, Err(Error::WorkspaceUnknown));
-    assert_eq!(bridge.point("live/1", &workspace()).await, Err(Error::WorkspaceUnknown));
+    assert_eq!(bridge.point_alias("live/1", &workspace()).await, Err(Error::WorkspaceUnknown));
 }
 
 #[tokio::test]

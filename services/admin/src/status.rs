@@ -48,7 +48,7 @@ pub(crate) fn status_of_bridge(error: &pagico::Error) -> Status {
     match error {
         pagico::Error::Unavailable { .. } => Status::unavailable("Pagico's bridge does not answer; try again later"),
         pagico::Error::Unauthorized { .. } => Status::internal(format!("{error}; correct bridge.key of the admin service")),
-        pagico::Error::Foreign { .. } => Status::internal(format!("{error}; correct bridge.url of the admin service")),
+        pagico::Error::UnexpectedAnswer { .. } => Status::internal(format!("{error}; correct bridge.url of the admin service")),
         pagico::Error::WorkspaceUnknown => {
             Status::not_found("Pagico's bridge has no such workspace; `mirrorctl workspace list` shows them")
         }

@@ -181,7 +181,7 @@ impl<'a> Batch<'a> {
         let answers = answered?;
         let fits = |(answer, out): (&Answer, &Outgoing)| answer.key.as_deref().is_none_or(|key| key == out.item.intent.object.as_str());
         if !answers.iter().zip(part).all(fits) {
-            return Err(Error::Foreign { status: 200 });
+            return Err(Error::UnexpectedAnswer { status: 200 });
         }
         self.links().chassis.ready("bridge", Ok(()));
         Ok(answers)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{Action, Backoff, DeliveryOutcome, Intent};
 use eventlog::{ParkedMessage, Settlement};
-use pagico::{Answer, Error, Fault};
+use pagico::{Answer, Error, ErrorBody};
 
 /// How a delivery ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl Ended {
     /// `None` when the bridge failed on this one item: it is tried again.
     pub(crate) fn by(answer: &Answer) -> Option<Self> {
         let status = answer.status;
-        let code = || answer.error.as_ref().map_or("refused", Fault::word);
+        let code = || answer.error.as_ref().map_or("refused", ErrorBody::safe_code);
         let (outcome, said) = match status {
             200..=299 => (DeliveryOutcome::Delivered, word(&answer.outcome).to_owned()),
             409 if answer.outcome == "stale" => (DeliveryOutcome::Refused, "stale".to_owned()),
@@ -100,13 +100,16 @@ impl Remedy {
         match error {
             Error::Unavailable { retry_after, .. } => Self::Wait(backoff.delay(attempt, jitter, *retry_after)),
             // A person may have to act, or the bridge or a proxy before it is just starting: retry soon at first, then rarely.
-            Error::Unauthorized { .. } | Error::Foreign { .. } | Error::Misconfigured(_) | Error::Aliased => {
+            Error::Unauthorized { .. } | Error::UnexpectedAnswer { .. } | Error::Misconfigured(_) | Error::Aliased => {
                 Self::Wait(backoff.delay(attempt, jitter, None))
             }
             Error::WorkspaceUnknown => Self::CreateWorkspace,
-            Error::Refused { status, code } => {
-                Self::Split(Answer { key: None, status: *status, outcome: "invalid".to_owned(), error: Some(Fault { code: code.clone() }) })
-            }
+            Error::Refused { status, code } => Self::Split(Answer {
+                key: None,
+                status: *status,
+                outcome: "invalid".to_owned(),
+                error: Some(ErrorBody { code: code.clone() }),
+            }),
         }
     }
 }
@@ -118,7 +121,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, outcome: &str, code: Option<&str>) -> Answer {
-        let error = code.map(|code| Fault { code: code.to_owned() });
+        let error = code.map(|code| ErrorBody { code: code.to_owned() });
         Answer { key: None, status, outcome: outcome.to_owned(), error }
     }
 
@@ -194,7 +197,7 @@ mod tests {
         assert_eq!(remedy(unavailable(Some(3))), Remedy::Wait(Duration::from_secs(3)));
         assert_eq!(remedy(unavailable(Some(3_600))), Remedy::Wait(Duration::from_secs(10)));
         assert_eq!(remedy(Error::Unauthorized { status: 401 }), Remedy::Wait(Duration::from_millis(100)));
-        assert_eq!(remedy(Error::Foreign { status: 404 }), Remedy::Wait(Duration::from_millis(100)));
+        assert_eq!(remedy(Error::UnexpectedAnswer { status: 404 }), Remedy::Wait(Duration::from_millis(100)));
         assert_eq!(remedy(Error::WorkspaceUnknown), Remedy::CreateWorkspace);
         let Remedy::Split(blamed) = remedy(Error::Refused { status: 413, code: "too_large".to_owned() }) else { panic!("a split") };
         assert_eq!(Ended::by(&blamed).unwrap().answer, "413 too_large");

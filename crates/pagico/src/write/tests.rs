@@ -83,7 +83,7 @@ async fn a_batch_goes_out_as_the_contract_says_and_is_answered_item_by_item() {
     let items = [item(&put(), Some("00-01-02-01")).unwrap(), item(&intent(Action::Remove), None).unwrap()];
     let answers = bridge.write(&workspace(), &[&items[0], &items[1]]).await.unwrap();
     assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [201, 422]);
-    assert_eq!(answers[1].error.as_ref().unwrap().word(), "invalid_content");
+    assert_eq!(answers[1].error.as_ref().unwrap().safe_code(), "invalid_content");
 
     let (to, body) = asked.lock().unwrap().pop().unwrap();
     assert_eq!(to, "POST /pagico/v1/workspaces/a%20b%2F..%2F%C3%A9%3F*/batch Bearer k");
@@ -108,15 +108,15 @@ async fn a_workspace_is_created_by_its_name() {
 }
 
 #[tokio::test]
-async fn what_answers_like_something_else_is_not_believed() {
+async fn an_answer_of_something_else_is_not_trusted() {
     let written = async |status: u16, body: &str| {
         let (bridge, _) = bridge(status, &[], body).await;
         bridge.write(&workspace(), &[b"{}"]).await.unwrap_err()
     };
-    assert_eq!(written(200, "<html>welcome</html>").await, Error::Foreign { status: 200 });
-    assert_eq!(written(200, r#"{"results":[]}"#).await, Error::Foreign { status: 200 });
-    assert_eq!(written(200, &" ".repeat(2_000)).await, Error::Foreign { status: 200 });
-    assert_eq!(written(307, "").await, Error::Foreign { status: 307 });
+    assert_eq!(written(200, "<html>welcome</html>").await, Error::UnexpectedAnswer { status: 200 });
+    assert_eq!(written(200, r#"{"results":[]}"#).await, Error::UnexpectedAnswer { status: 200 });
+    assert_eq!(written(200, &" ".repeat(2_000)).await, Error::UnexpectedAnswer { status: 200 });
+    assert_eq!(written(307, "").await, Error::UnexpectedAnswer { status: 307 });
 }
 
 #[tokio::test]

@@ -75,9 +75,9 @@ pub(crate) async fn roll_back(context: &Context, location_id: &LocationId, who: 
 async fn point_alias(context: &Context, live: Generation, other: Generation) -> Result<Pair, Status> {
     let alias = live.location_id.as_str();
     let pointed = if alias == live.workspace.as_str() {
-        context.bridge.unpoint(alias).await
+        context.bridge.remove_alias(alias).await
     } else {
-        context.bridge.point(alias, &live.workspace).await
+        context.bridge.point_alias(alias, &live.workspace).await
     };
     pointed.map_err(|error| status_of_bridge(&error))?;
     Ok((answer(context, live).await?, answer(context, other).await?))
