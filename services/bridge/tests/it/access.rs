@@ -1,11 +1,11 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Bridge, READ_KEY, WRITE_KEY, config, database, task};
+use crate::support::{Answer, BridgeFixture, READ_KEY, WRITE_KEY, config, database, task};
 
 #[tokio::test]
-async fn nobody_comes_in_without_a_key() {
-    let bridge = Bridge::start().await;
+async fn every_request_needs_a_key() {
+    let bridge = BridgeFixture::start().await;
     for path in ["/v1/workspaces", "/v1/workspaces/w", "/v1/workspaces/w/tasks/t", "/v1/nowhere"] {
         for request in [
             bridge.client.get(format!("{}{path}", bridge.url)),
@@ -23,7 +23,7 @@ async fn nobody_comes_in_without_a_key() {
 
 #[tokio::test]
 async fn a_read_key_reads_and_does_not_write() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let with = |method: Method, path: &str| bridge.client.request(method, format!("{}{path}", bridge.url)).bearer_auth(READ_KEY);
     Answer::of(with(Method::GET, "/v1/workspaces/w")).await.is(200);
     Answer::of(with(Method::PUT, "/v1/workspaces/x").json(&json!({}))).await.refused(403, "forbidden");
@@ -35,23 +35,23 @@ async fn a_read_key_reads_and_does_not_write() {
 #[tokio::test]
 async fn keys_outlive_a_restart_and_a_new_bootstrap_key_replaces_the_old() {
     let database = database().await;
-    drop(Bridge::start_with(config(&database)).await);
+    drop(BridgeFixture::start_with(config(&database)).await);
     let mut silent = config(&database);
     silent["bootstrap_key"] = "".into();
     silent.insert("reader_keys".to_owned(), toml::Table::new().into());
-    let bridge = Bridge::start_with(silent).await;
+    let bridge = BridgeFixture::start_with(silent).await;
     bridge.get("/v1/workspaces").await.is(200);
     drop(bridge);
     let mut changed = config(&database);
     changed["bootstrap_key"] = "another-key-of-the-tests".into();
-    let bridge = Bridge::start_with(changed).await;
+    let bridge = BridgeFixture::start_with(changed).await;
     bridge.get("/v1/workspaces").await.refused(401, "unauthorized");
     Answer::of(bridge.client.get(format!("{}/v1/workspaces", bridge.url)).bearer_auth("another-key-of-the-tests")).await.is(200);
 }
 
 #[tokio::test]
 async fn the_page_takes_a_key_as_password_or_bearer() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let get = |path: &str| bridge.client.get(format!("{}{path}", bridge.url));
     for request in [get("/w/w"), get("/w/w").basic_auth("x", Some("wrong")), get("/w"), get("/"), get("/w/w/events")] {
         let answer = request.send().await.unwrap();
@@ -70,7 +70,7 @@ async fn the_page_takes_a_key_as_password_or_bearer() {
 
 #[tokio::test]
 async fn the_document_is_open_and_its_paths_exist() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let document = Answer::of(bridge.client.get(format!("{}/openapi.json", bridge.url))).await.is(200);
     assert_eq!(document["openapi"], "3.1.0");
     let mut asked = 0;

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Bridge, remove, task};
+use crate::support::{BridgeFixture, remove, task};
 
 /// Numbers that look random and are the same every time.
 fn shuffled(count: usize, mut seed: u64) -> Vec<usize> {
@@ -24,8 +24,8 @@ fn history() -> Vec<Value> {
         .collect()
 }
 
-async fn written_by(writers: usize, seed: u64) -> (String, Vec<Value>, Bridge) {
-    let bridge = Bridge::start().await;
+async fn written_by(writers: usize, seed: u64) -> (String, Vec<Value>, BridgeFixture) {
+    let bridge = BridgeFixture::start().await;
     let history = history();
     let writers = (0..writers).map(|writer| {
         // Every writer delivers everything, in an order of its own, in batches of its own size.
@@ -63,7 +63,7 @@ async fn concurrent_writers_in_any_order_end_in_the_same_workspace() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn positions_have_no_gaps_under_concurrent_writers_and_readers_miss_none() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let total = 300u64;
     // A reader that follows the feed while it grows.
     let follow = {

@@ -5,14 +5,14 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::support::{Answer, Bridge, WRITE_KEY, client, config, database, eventually, task};
+use crate::support::{Answer, BridgeFixture, WRITE_KEY, client, config, database, eventually, task};
 
 #[tokio::test]
-async fn who_comes_when_all_turns_are_taken_is_told_to_come_again() {
+async fn a_request_without_a_free_permit_is_answered_with_retry_after() {
     let mut config = config(&database().await);
     config["limits"]["writes_in_flight_max"] = 1.into();
     config["limits"]["turn_timeout"] = "10ms".into();
-    let bridge = Bridge::start_with(config).await;
+    let bridge = BridgeFixture::start_with(config).await;
     bridge.put("/v1/workspaces/w", &json!({})).await.is(201);
     // A client that takes the only turn and never sends its body.
     let mut slow = TcpStream::connect(bridge.url.trim_start_matches("http://")).await.unwrap();
@@ -33,7 +33,7 @@ async fn a_body_that_never_ends_loses_its_turn() {
     config["limits"]["writes_in_flight_max"] = 1.into();
     config["limits"]["turn_timeout"] = "10ms".into();
     config["limits"]["request_timeout"] = "200ms".into();
-    let bridge = Bridge::start_with(config).await;
+    let bridge = BridgeFixture::start_with(config).await;
     bridge.put("/v1/workspaces/w", &json!({})).await.is(201);
     let mut slow = TcpStream::connect(bridge.url.trim_start_matches("http://")).await.unwrap();
     let head = format!("POST /v1/workspaces/w/batch HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {WRITE_KEY}\r\ncontent-length: 9\r\n\r\n");
@@ -44,7 +44,7 @@ async fn a_body_that_never_ends_loses_its_turn() {
 
 #[tokio::test]
 async fn figures_are_counted() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     bridge.write(&[task("t", 2, "x"), task("t", 1, "x"), json!(5)]).await;
     bridge.page("/w/w").await;
     let metrics = || async { bridge.client.get(format!("{}/metrics", bridge.url)).send().await.unwrap().text().await.unwrap() };
@@ -67,7 +67,7 @@ async fn without_its_database_the_bridge_says_so_and_comes_back() {
     let proxy = Proxy::start(&database).await;
     let mut config = config(&proxy.url);
     config["database"]["acquire_timeout"] = "300ms".into();
-    let bridge = Bridge::start_with(config).await;
+    let bridge = BridgeFixture::start_with(config).await;
     bridge.put("/v1/workspaces/w", &json!({})).await.is(201);
     proxy.cut().await;
     let refused = bridge.batch(&[task("t", 1, "x")]).await;
@@ -108,7 +108,7 @@ async fn open_pages_do_not_keep_the_bridge_from_stopping() {
 
 #[tokio::test]
 async fn a_paused_bridge_reads_and_does_not_write() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     bridge.write(&[task("t", 1, "x")]).await;
     control(&bridge, "Pause").await;
     let refused = bridge.batch(&[task("t", 2, "y")]).await;
@@ -120,7 +120,7 @@ async fn a_paused_bridge_reads_and_does_not_write() {
 }
 
 /// A call of the control service with an empty message, spoken by hand: no gRPC client is needed for five bytes.
-async fn control(bridge: &Bridge, method: &str) {
+async fn control(bridge: &BridgeFixture, method: &str) {
     let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
     let request = client.request(Method::POST, format!("{}/mirror.control.v1.Control/{method}", bridge.grpc));
     let request = request.bearer_auth("token-of-the-tests").header("content-type", "application/grpc").header("te", "trailers");

@@ -1,14 +1,14 @@
 use serde_json::{Value, json};
 
-use crate::support::{Bridge, config, contact, database, eventually, remove, task};
+use crate::support::{BridgeFixture, config, contact, database, eventually, remove, task};
 
-async fn page(bridge: &Bridge, query: &str) -> Value {
+async fn page(bridge: &BridgeFixture, query: &str) -> Value {
     bridge.get(&format!("/v1/workspaces/w/changes?{query}")).await.is(200)
 }
 
 #[tokio::test]
 async fn the_feed_tells_every_change_once_in_order() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     bridge
         .write(&[
             contact("c", 1, "Ann"),
@@ -21,7 +21,7 @@ async fn the_feed_tells_every_change_once_in_order() {
         ])
         .await;
     let feed = page(&bridge, "").await;
-    let told: Vec<Value> = feed["items"]
+    let listed: Vec<Value> = feed["items"]
         .as_array()
         .unwrap()
         .iter()
@@ -33,7 +33,7 @@ async fn the_feed_tells_every_change_once_in_order() {
         [3, "put", "task", "t", "c", 3],
         [4, "remove", "task", "t", "c", 4]
     ]);
-    assert_eq!(Value::Array(told), wanted);
+    assert_eq!(Value::Array(listed), wanted);
     assert_eq!((&feed["position"], &feed["next_after"]), (&json!(4), &json!(4)));
     assert!(feed["items"][3]["digest"].is_null() && feed["items"][2]["digest"].is_string());
     assert!(feed["items"][0]["changed_at"].as_str().unwrap().ends_with('Z'));
@@ -50,7 +50,7 @@ async fn old_positions_are_forgotten_and_asking_for_them_says_so() {
     let mut config = config(&database().await);
     config["limits"]["changes_kept"] = "50ms".into();
     config["limits"]["prune_every"] = "20ms".into();
-    let bridge = Bridge::start_with(config).await;
+    let bridge = BridgeFixture::start_with(config).await;
     bridge.put("/v1/workspaces/w", &json!({})).await.is(201);
     bridge.write(&[task("a", 1, "x"), task("b", 2, "x")]).await;
     eventually("the feed is pruned", || async { bridge.get("/v1/workspaces/w/changes?after=1").await.status == 410 }).await;

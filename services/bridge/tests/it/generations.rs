@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Bridge, READ_KEY, config, contact, database, encoded, eventually, object, once, remove, task};
+use crate::support::{Answer, BridgeFixture, READ_KEY, config, contact, database, encoded, eventually, object, once, remove, task};
 
-async fn post(bridge: &Bridge, path: &str, body: &Value) -> Answer {
+async fn post(bridge: &BridgeFixture, path: &str, body: &Value) -> Answer {
     Answer::of(bridge.request(reqwest::Method::POST, path).json(body)).await
 }
 
-async fn write_into(bridge: &Bridge, workspace: &str, items: &[Value]) {
+async fn write_into(bridge: &BridgeFixture, workspace: &str, items: &[Value]) {
     post(bridge, &format!("/v1/workspaces/{workspace}/batch"), &json!({ "items": items })).await.is(200);
 }
 
 #[tokio::test]
 async fn a_retired_workspace_is_gone_and_one_of_the_same_name_is_another() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     bridge.write(&[contact("c", 1, "Ann"), task("t", 2, "x")]).await;
     let root = bridge.root().await;
     assert_eq!(bridge.delete("/v1/workspaces/w").await.is(200), json!({"workspace": "w", "gone": true}));
@@ -35,7 +35,7 @@ async fn a_large_workspace_disappears_at_once_and_its_rows_go_in_batches() {
     let mut config = config(&database().await);
     config["limits"]["retire_rows_max"] = 7.into();
     config["limits"]["retire_every"] = "20ms".into();
-    let bridge = Bridge::start_with(config).await;
+    let bridge = BridgeFixture::start_with(config).await;
     bridge.put("/v1/workspaces/w", &json!({})).await.is(201);
     bridge.put("/v1/workspaces/other", &json!({})).await.is(201);
     write_into(&bridge, "other", &[task("t", 1, "x")]).await;
@@ -52,7 +52,7 @@ async fn a_large_workspace_disappears_at_once_and_its_rows_go_in_batches() {
 
 #[tokio::test]
 async fn an_alias_switches_readers_in_one_step_and_protects_what_it_points_at() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     bridge.put("/v1/workspaces/w2", &json!({})).await.is(201);
     bridge.write(&[contact("c", 1, "Ann of the first")]).await;
     write_into(&bridge, "w2", &[contact("c", 1, "Ann of the second"), task("t", 2, "x")]).await;
@@ -79,27 +79,27 @@ async fn an_alias_switches_readers_in_one_step_and_protects_what_it_points_at() 
 }
 
 #[tokio::test]
-async fn the_page_of_an_alias_shows_what_it_points_at_and_is_told_of_a_switch() {
+async fn the_page_of_an_alias_shows_what_it_points_at_and_gets_a_signal_of_a_switch() {
     let database = database().await;
-    let (bridge, other) = (Bridge::start_with(config(&database)).await, Bridge::start_with(config(&database)).await);
+    let (bridge, other) = (BridgeFixture::start_with(config(&database)).await, BridgeFixture::start_with(config(&database)).await);
     for (workspace, name) in [("w", "Ann of the first"), ("w2", "Ann of the second")] {
         bridge.put(&format!("/v1/workspaces/{workspace}"), &json!({})).await.is(201);
         write_into(&bridge, workspace, &[contact("c", 1, name)]).await;
     }
-    // The name of a workspace may be an alias too: it comes first, and the workspace is found by its marked name.
+    // An alias may have the name of a workspace: the alias comes first, and the workspace is found as `=name`.
     bridge.put("/v1/aliases/w", &json!({"workspace": "w"})).await.is(200);
-    let follow = async |bridge: &Bridge| {
+    let follow = async |bridge: &BridgeFixture| {
         bridge.client.get(format!("{}/w/w/events?after=1&of=w", bridge.url)).bearer_auth(READ_KEY).send().await.unwrap()
     };
     let (mut here, mut there) = (follow(&bridge).await, follow(&other).await);
     bridge.put("/v1/aliases/w", &json!({"workspace": "w2"})).await.is(200);
     for stream in [&mut here, &mut there] {
-        let told = tokio::time::timeout(Duration::from_secs(10), stream.chunk()).await.expect("a signal").unwrap().unwrap();
-        assert!(String::from_utf8_lossy(&told).contains("event: switched"));
+        let signal = tokio::time::timeout(Duration::from_secs(10), stream.chunk()).await.expect("a signal").unwrap().unwrap();
+        assert!(String::from_utf8_lossy(&signal).contains("event: switched"));
     }
-    // Who was away meanwhile is told when it comes back.
-    let told = tokio::time::timeout(Duration::from_secs(10), follow(&bridge).await.chunk()).await.expect("a signal").unwrap().unwrap();
-    assert!(String::from_utf8_lossy(&told).contains("event: switched"));
+    // A reader that was away meanwhile gets the signal when it comes back.
+    let signal = tokio::time::timeout(Duration::from_secs(10), follow(&bridge).await.chunk()).await.expect("a signal").unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&signal).contains("event: switched"));
     for (path, name) in [("/w/w", "second"), ("/w/@w", "second"), ("/w/=w", "first"), ("/w/w2", "second")] {
         assert!(bridge.page(path).await.contains(&format!("Ann of the {name}")), "{path}");
     }
@@ -109,7 +109,7 @@ async fn the_page_of_an_alias_shows_what_it_points_at_and_is_told_of_a_switch() 
 
 #[tokio::test]
 async fn digests_are_listed_for_every_contact_with_mirrored_objects() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let contacts = ["ghl:contact/B", "ghl:contact/a", "ghl:contact/é"];
     for key in contacts {
         let of = |kind: &str, id: &str| object(kind, &format!("{id}{key}"), key, 1, &json!({"title": "t"}));
@@ -139,7 +139,7 @@ async fn digests_are_listed_for_every_contact_with_mirrored_objects() {
 #[tokio::test]
 async fn an_erased_contact_leaves_tombstones_without_content_and_does_not_come_back() {
     let database = database().await;
-    let bridge = Bridge::start_with(config(&database)).await;
+    let bridge = BridgeFixture::start_with(config(&database)).await;
     bridge.put("/v1/workspaces/w", &json!({})).await.is(201);
     let note = |key: &str, about: &str, seq: u64| object("note", key, about, seq, &json!({"title": "SECRET", "body": "SECRET"}));
     bridge
@@ -170,7 +170,7 @@ async fn an_erased_contact_leaves_tombstones_without_content_and_does_not_come_b
     let of_ann = feed["items"].as_array().unwrap().iter().filter(|change| change["contact"] == "ann");
     assert!(of_ann.clone().count() >= 8 && of_ann.clone().all(|change| change["op"] == "remove" && change["digest"].is_null()));
 
-    // What was still on its way, seen before or not, does not bring the person back; what is newer does.
+    // Older writes that were still on their way do not bring the person back; newer ones do.
     assert_eq!(bridge.write(&[contact("ann", 19, "SECRET"), note("n", "ann", 9), note("late", "ann", 20)]).await, ["stale"; 3]);
     let dump = dumped(&database).await;
     assert!(!dump.to_lowercase().contains("secret"), "{dump}");
@@ -193,7 +193,7 @@ async fn dumped(database: &str) -> String {
 
 #[tokio::test]
 async fn what_was_written_with_a_revision_that_no_source_gave_can_be_written_over() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     bridge.write(&[task("t", 900, "by somebody"), task("gone", 1, "x"), remove("task", "gone", 900), task("fine", 5, "x")]).await;
     let age = |key: &str| json!({"key": key, "revision": {"epoch": 1, "seq": 5}});
     assert_eq!(bridge.write(&[task("t", 5, "as it should be"), task("gone", 5, "x")]).await, ["stale", "stale"]);

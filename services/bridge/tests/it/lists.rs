@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Bridge, config, database, encoded, object, once, remove, task};
+use crate::support::{BridgeFixture, config, database, encoded, object, once, remove, task};
 
-async fn listed(bridge: &Bridge, path: &str) -> Vec<String> {
+async fn listed(bridge: &BridgeFixture, path: &str) -> Vec<String> {
     let (mut keys, mut cursor) = (Vec::new(), None::<String>);
     loop {
         let more = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
@@ -19,7 +19,7 @@ async fn listed(bridge: &Bridge, path: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn following_the_cursor_lists_everything_once() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let keys: BTreeSet<String> = (0..137).map(|i| format!("k/{}.{i} \"*>", i * 7 % 10)).collect();
     let items: Vec<Value> = keys.iter().map(|key| task(key, 1, "x")).collect();
     bridge.write(&items).await;
@@ -34,7 +34,7 @@ async fn following_the_cursor_lists_everything_once() {
 
 #[tokio::test]
 async fn a_list_may_be_of_one_contact() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let of = |contact: &str, key: &str| object("task", key, contact, 1, &json!({"title": "t"}));
     bridge.write(&[of("ghl:contact/1", "a"), of("ghl:contact/2", "b"), of("ghl:contact/1", "c")]).await;
     assert_eq!(listed(&bridge, &format!("/v1/workspaces/w/tasks?limit=1&contact={}", encoded("ghl:contact/1"))).await, ["a", "c"]);
@@ -42,7 +42,7 @@ async fn a_list_may_be_of_one_contact() {
 
 #[tokio::test]
 async fn objects_of_every_kind_are_listed_contact_by_contact() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let contacts = ["ghl:contact/B", "ghl:contact/a", "ghl:contact/b"];
     for contact in contacts {
         let of = |kind: &str, key: &str| object(kind, &format!("{key} of {contact}"), contact, 1, &json!({"title": "t"}));
@@ -66,7 +66,7 @@ async fn objects_of_every_kind_are_listed_contact_by_contact() {
 async fn a_page_ends_early_when_its_contents_are_large() {
     let mut config = config(&database().await);
     config["limits"]["page_bytes_max"] = 2_048.into();
-    let bridge = Bridge::start_with(config).await;
+    let bridge = BridgeFixture::start_with(config).await;
     bridge.put("/v1/workspaces/w", &json!({})).await.is(201);
     let note = |i: usize| object("note", &format!("n{i}"), "c", 1, &json!({"title": "t", "body": "x".repeat(900 * (1 + i % 4))}));
     let items: Vec<Value> = (0..9).map(note).collect();
@@ -78,7 +78,7 @@ async fn a_page_ends_early_when_its_contents_are_large() {
 
 #[tokio::test]
 async fn what_cannot_be_listed_is_refused() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     for limit in ["0", "501"] {
         bridge.get(&format!("/v1/workspaces/w/tasks?limit={limit}")).await.refused(422, "invalid_limit");
     }
@@ -91,7 +91,7 @@ async fn what_cannot_be_listed_is_refused() {
 
 #[tokio::test]
 async fn workspaces_are_listed() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     for workspace in ["a b/c", "é", "x"] {
         bridge.put(&format!("/v1/workspaces/{}", encoded(workspace)), &json!({})).await.is(201);
     }

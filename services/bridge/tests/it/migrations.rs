@@ -1,7 +1,7 @@
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 
-use crate::support::{Bridge, config, contact, database, task};
+use crate::support::{BridgeFixture, config, contact, database, task};
 
 /// The tables as they were after the migrations up to this one.
 async fn migrated_to(database: &str, version: i64) -> PgPool {
@@ -18,7 +18,7 @@ async fn counts_that_were_columns_are_kept_by_kind() {
     let pool = migrated_to(&database, 3).await;
     let insert = "INSERT INTO workspaces (workspace, contacts, tasks, appointments) VALUES ('w', 2, 5, 0), ('empty', 0, 0, 0)";
     sqlx::query(insert).execute(&pool).await.unwrap();
-    let bridge = Bridge::start_with(config(&database)).await;
+    let bridge = BridgeFixture::start_with(config(&database)).await;
     assert_eq!(bridge.get("/v1/workspaces/w").await.is(200)["objects"], 7);
     assert_eq!(bridge.get("/v1/workspaces/empty").await.is(200)["objects"], 0);
     bridge.write(&[contact("c", 1, "Ann"), task("t", 2, "Call")]).await;

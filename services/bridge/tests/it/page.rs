@@ -1,10 +1,10 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Bridge, READ_KEY, config, contact, database, encoded, object, once, task};
+use crate::support::{BridgeFixture, READ_KEY, config, contact, database, encoded, object, once, task};
 
-async fn filled() -> Bridge {
-    let bridge = Bridge::start().await;
+async fn filled() -> BridgeFixture {
+    let bridge = BridgeFixture::start().await;
     let ann = json!({"name": "Ann Example", "email": "ann@example.com", "phone": "+49 30 1234", "company": "Example GmbH", "website": "https://example.com",
         "time_zone": "Europe/Berlin", "tags": ["vip", "new lead"], "custom_fields": [{"name": "Shoe size", "value": "39"}]});
     let items = [
@@ -123,7 +123,7 @@ async fn long_lists_and_sections_come_in_pages() {
     let mut config = config(&database().await);
     config["page"]["containers_max"] = 10.into();
     config["page"]["section_max"] = 10.into();
-    let bridge = Bridge::start_with(config).await;
+    let bridge = BridgeFixture::start_with(config).await;
     bridge.put("/v1/workspaces/w", &json!({})).await.is(201);
     let contacts: Vec<Value> = (0..25).map(|i| contact(&format!("c{i}"), 1, &format!("Person {i:02}"))).collect();
     bridge.write(&contacts).await;
@@ -154,7 +154,7 @@ async fn long_lists_and_sections_come_in_pages() {
 
 #[tokio::test]
 async fn hostile_content_is_text_and_nothing_else() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let evil = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}</title></style>";
     let (key, other) = ("k\"'><script>alert(2)</script>", "p'\"><b>");
     let contact = json!({"name": evil, "email": evil, "phone": evil, "website": "javascript:alert(3)", "company": evil, "tags": [evil], "custom_fields": [{"name": evil, "value": evil}], "address": evil, "time_zone": evil});
@@ -210,7 +210,7 @@ async fn the_page_brings_nothing_from_elsewhere_and_runs_only_its_own_script() {
 }
 
 #[tokio::test]
-async fn a_page_that_follows_is_told_of_every_new_position() {
+async fn a_page_that_follows_gets_a_signal_of_every_new_position() {
     let bridge = filled().await;
     let start = bridge.position().await;
     let follow = |after: u64| bridge.client.get(format!("{}/w/w/events?after={after}", bridge.url)).bearer_auth(READ_KEY).send();
@@ -218,16 +218,16 @@ async fn a_page_that_follows_is_told_of_every_new_position() {
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
     let mut stream = answer;
     bridge.write(&[task("new", 50, "x")]).await;
-    let told = async {
+    let signal = async {
         let mut text = String::new();
         while !text.contains(&format!("data: {}", start + 1)) {
             text += &String::from_utf8_lossy(&stream.chunk().await.expect("bytes").expect("open"));
         }
         text
     };
-    let told = tokio::time::timeout(std::time::Duration::from_secs(10), told).await.expect("a signal");
-    assert!(told.contains("event: position") && told.contains(&format!("id: {}", start + 1)));
-    // Who comes back late is told at once.
+    let signal = tokio::time::timeout(std::time::Duration::from_secs(10), signal).await.expect("a signal");
+    assert!(signal.contains("event: position") && signal.contains(&format!("id: {}", start + 1)));
+    // A reader that comes back late gets the signal at once.
     let mut late = follow(1).await.unwrap();
     let first = tokio::time::timeout(std::time::Duration::from_secs(10), late.chunk()).await.expect("a signal").unwrap().unwrap();
     assert!(String::from_utf8_lossy(&first).contains(&format!("data: {}", start + 1)));
@@ -236,12 +236,12 @@ async fn a_page_that_follows_is_told_of_every_new_position() {
 #[tokio::test]
 async fn another_process_that_writes_is_noticed() {
     let database = database().await;
-    let (one, two) = (Bridge::start_with(config(&database)).await, Bridge::start_with(config(&database)).await);
+    let (one, two) = (BridgeFixture::start_with(config(&database)).await, BridgeFixture::start_with(config(&database)).await);
     one.put("/v1/workspaces/w", &json!({})).await.is(201);
     let mut stream = two.client.get(format!("{}/w/w/events?after=0", two.url)).bearer_auth(READ_KEY).send().await.unwrap();
     one.write(&[task("t", 1, "x")]).await;
-    let told = tokio::time::timeout(std::time::Duration::from_secs(10), stream.chunk()).await.expect("a signal").unwrap().unwrap();
-    assert!(String::from_utf8_lossy(&told).contains("data: 1"));
+    let signal = tokio::time::timeout(std::time::Duration::from_secs(10), stream.chunk()).await.expect("a signal").unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&signal).contains("data: 1"));
 }
 
 #[tokio::test]

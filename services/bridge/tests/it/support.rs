@@ -43,27 +43,27 @@ pub(crate) fn config(database: &str) -> toml::Table {
     config
 }
 
-/// A running bridge; stopped when dropped.
-pub(crate) struct Bridge {
+/// A running bridge with a database of its own; stopped when dropped.
+pub(crate) struct BridgeFixture {
     pub(crate) url: String,
     pub(crate) grpc: String,
     pub(crate) client: Client,
     shutdown: Shutdown,
 }
 
-impl Drop for Bridge {
+impl Drop for BridgeFixture {
     fn drop(&mut self) {
         self.shutdown.cancel();
     }
 }
 
-/// Follows no redirect and knows no proxy. Each test runs in whatever process: whoever comes second finds the provider installed.
+/// Follows no redirect and knows no proxy. Tests may share a process: the second finds the provider installed.
 pub(crate) fn client() -> Client {
     drop(rustls::crypto::ring::default_provider().install_default());
     Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("client")
 }
 
-impl Bridge {
+impl BridgeFixture {
     /// With a workspace `w`.
     pub(crate) async fn start() -> Self {
         let bridge = Self::start_with(config(&database().await)).await;

@@ -1,10 +1,10 @@
 use serde_json::{Value, json};
 
-use crate::support::{Bridge, contact, encoded, object, once, remove, task};
+use crate::support::{BridgeFixture, contact, encoded, object, once, remove, task};
 
 #[tokio::test]
 async fn older_revisions_are_stale_and_change_nothing_equal_and_newer_ones_are_written() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let outcomes =
         [("a", 5, "created"), ("b", 4, "stale"), ("a", 5, "unchanged"), ("b", 5, "updated"), ("b", 6, "unchanged"), ("c", 7, "updated")];
     for (title, seq, outcome) in outcomes {
@@ -17,7 +17,7 @@ async fn older_revisions_are_stale_and_change_nothing_equal_and_newer_ones_are_w
 
 #[tokio::test]
 async fn a_stale_write_says_what_is_stored() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     bridge.write(&[task("t", 9, "new")]).await;
     let body = json!({"contact": "c", "revision": {"epoch": 1, "seq": 3}, "policy": "mirror", "content": {"title": "old"}});
     let answer = bridge.put("/v1/workspaces/w/tasks/t", &body).await.refused(409, "stale");
@@ -29,7 +29,7 @@ async fn a_stale_write_says_what_is_stored() {
 
 #[tokio::test]
 async fn a_removal_leaves_a_tombstone_that_keeps_older_writes_away() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     assert_eq!(bridge.write(&[task("t", 5, "a"), remove("task", "t", 6)]).await, ["created", "removed"]);
     bridge.get("/v1/workspaces/w/tasks/t").await.refused(404, "not_found");
     assert_eq!(bridge.write(&[task("t", 5, "a"), remove("task", "t", 4), remove("task", "t", 6)]).await, ["stale", "stale", "absent"]);
@@ -42,7 +42,7 @@ async fn a_removal_leaves_a_tombstone_that_keeps_older_writes_away() {
 
 #[tokio::test]
 async fn what_is_written_once_is_left_alone_even_after_it_was_removed() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     assert_eq!(bridge.write(&[once(task("t", 5, "mine")), once(task("t", 9, "theirs"))]).await, ["created", "kept"]);
     assert_eq!(bridge.get("/v1/workspaces/w/tasks/t").await.is(200)["content"]["title"], "mine");
     assert_eq!(bridge.write(&[remove("task", "t", 10), once(task("t", 11, "again"))]).await, ["removed", "kept"]);
@@ -50,7 +50,7 @@ async fn what_is_written_once_is_left_alone_even_after_it_was_removed() {
 
 #[tokio::test]
 async fn five_hundred_items_are_judged_one_by_one_in_one_transaction() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let before: Vec<Value> = (0..100).map(|i| task(&format!("old/{i}"), 50, "old")).collect();
     bridge.write(&before).await;
     let item = |i: usize| match i % 5 {
@@ -82,7 +82,7 @@ async fn five_hundred_items_are_judged_one_by_one_in_one_transaction() {
 
 #[tokio::test]
 async fn the_same_object_may_stand_in_a_batch_more_than_once() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let items = [task("t", 1, "a"), task("t", 3, "c"), task("t", 2, "b"), remove("task", "t", 4), task("t", 5, "e")];
     assert_eq!(bridge.write(&items).await, ["created", "updated", "stale", "removed", "created"]);
     assert_eq!(bridge.get("/v1/workspaces/w/tasks/t").await.is(200)["position"], 4);
@@ -90,13 +90,13 @@ async fn the_same_object_may_stand_in_a_batch_more_than_once() {
 
 #[tokio::test]
 async fn children_may_come_before_their_container() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     assert_eq!(bridge.write(&[task("t", 1, "early"), contact("c", 2, "Ann")]).await, ["created", "created"]);
 }
 
 #[tokio::test]
 async fn a_workspace_is_created_once_and_must_be_there() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let made = bridge.put("/v1/workspaces/w", &json!({})).await.is(200);
     assert_eq!(made, bridge.get("/v1/workspaces/w").await.is(200));
     assert_eq!((&made["workspace"], &made["objects"], &made["position"]), (&json!("w"), &json!(0), &json!(0)));
@@ -109,7 +109,7 @@ async fn a_workspace_is_created_once_and_must_be_there() {
 
 #[tokio::test]
 async fn hostile_keys_are_keys_like_any_other() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let keys = [
         "ghl:task/a/b",
         "a\"b'c",
@@ -155,7 +155,7 @@ async fn hostile_keys_are_keys_like_any_other() {
 
 #[tokio::test]
 async fn contents_keep_every_character() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let body = "\u{0}\u{1f}\u{7f} \u{202e}abc\u{202c} 🙂 ' \" \\ </script>\r\n";
     let note = object("note", "n", "c", 1, &json!({"title": body, "body": body}));
     assert_eq!(bridge.write(&[note]).await, ["created"]);
@@ -165,7 +165,7 @@ async fn contents_keep_every_character() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_single_write_is_said() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let path = "/v1/workspaces/w/tasks/t";
     let good = json!({"contact": "c", "revision": {"epoch": 1, "seq": 1}, "policy": "mirror", "content": {"title": "t"}});
     let cases = [
@@ -199,7 +199,7 @@ async fn what_is_wrong_with_a_single_write_is_said() {
 
 #[tokio::test]
 async fn digests_change_with_content_alone() {
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let empty = bridge.root().await;
     bridge.write(&[contact("c", 1, "Ann"), task("t", 2, "Call")]).await;
     let root = bridge.root().await;
@@ -220,7 +220,7 @@ async fn digests_change_with_content_alone() {
 #[tokio::test]
 async fn digests_can_be_computed_by_anyone_from_what_was_sent() {
     use sha2::{Digest, Sha256};
-    let bridge = Bridge::start().await;
+    let bridge = BridgeFixture::start().await;
     let written = r#"{"contact":"c","content":{"container":"c","done":false,"title":"Call"},"key":"t","kind":"task"}"#;
     let task_digest = Sha256::digest(written);
     let result = bridge.batch(&[task("t", 1, "Call")]).await.is(200);
