@@ -1,4 +1,4 @@
-//! What every request needs.
+//! What every request works with.
 
 mod access;
 mod cache;

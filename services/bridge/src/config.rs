@@ -13,10 +13,10 @@ use url::Url;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// An API key with write scope that is there after every start. Empty: none is made.
+    /// An API key with write scope that exists after every start. Empty: none is made.
     #[serde(serialize_with = "hidden")]
     pub bootstrap_key: SecretString,
-    /// API keys with read scope that are there after every start, by name.
+    /// API keys with read scope that exist after every start, by name.
     #[serde(serialize_with = "all_hidden")]
     pub reader_keys: BTreeMap<String, SecretString>,
     pub database: Database,
@@ -60,7 +60,7 @@ pub struct Limits {
     pub turn_timeout: Duration,
     /// How long a request may take once it has its permit.
     pub request_timeout: Period,
-    /// How long a client that was answered 503 is told to wait.
+    /// The `Retry-After` of an answer 503.
     pub retry_after: Period,
     pub idempotency_kept: Period,
     pub changes_kept: Period,
@@ -79,13 +79,13 @@ pub struct Page {
     pub containers_max: u32,
     /// Tasks, notes or appointments shown at once in a section.
     pub section_max: u32,
-    /// The longest text shown in full among others, in characters.
+    /// The longest text shown in full in a list, in characters.
     pub text_chars_max: usize,
     /// Pages that follow changes at the same time.
     pub followers_max: NonZeroUsize,
     /// The shortest time between two signals to a page.
     pub follow_every: Period,
-    /// How often the database is asked for what other processes wrote.
+    /// How often the database is asked what other processes wrote.
     pub look_every: Period,
 }
 

@@ -1,4 +1,4 @@
-//! What goes on beside the requests: making the tables, watching the database, noticing what others wrote, removing what is old.
+//! Background work: making the tables, watching the database, noticing what other processes wrote, removing what is old.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const PREPARE_AGAIN_FIRST: Duration = Duration::from_millis(200);
 const PREPARE_AGAIN_LAST: Duration = Duration::from_secs(5);
 /// How often the database is asked whether it is there.
 const PING_EVERY: Duration = Duration::from_secs(2);
-/// Of more aliases than this those that come later are not noticed by pages that follow them; opened anew, they show the right one.
+/// Pages that follow an alias beyond this many do not notice a switch; loaded again, they show the right workspace.
 const ALIASES_FOLLOWED_MAX: u32 = 10_000;
 /// How often the objects are counted for the metrics.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ fn every(period: Duration) -> tokio::time::Interval {
     ticks
 }
 
-/// Makes the tables and the configured keys, however long the database takes to come.
+/// Makes the tables and the configured keys, however long the database takes to start.
 async fn prepare(app: &App, config: &Config) {
     let (mut pause, started) = (PREPARE_AGAIN_FIRST, Instant::now());
     while let Err(error) = try_prepare(app, config).await {
@@ -107,7 +107,7 @@ async fn count_objects(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// A batch of each workspace that is being removed, whoever began it.
+/// Removes a batch of rows of each workspace that is being removed, whichever process began it.
 async fn remove_retired(app: &App) -> Result<()> {
     for workspace in app.store.leaving().await? {
         if app.store.sweep(&workspace, app.limits.retire_rows_max.get()).await? == Leaving::Gone {

@@ -1,4 +1,4 @@
-//! Aliases: names that stay while the workspace behind them changes.
+//! Aliases: names that stay the same while the workspace they point at changes.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the API answers when it does not do what was asked.
+//! Error answers of the API.
 
 use axum::Json;
 use axum::extract::Request;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::request::Refusal;
 use crate::store::Error;
 
-/// The answer to a request that is not carried out.
+/// The answer to a request that failed or was refused.
 #[derive(Clone, Debug)]
 pub(crate) struct ErrorResponse {
     pub(crate) status: StatusCode,
@@ -99,7 +99,7 @@ pub(super) async fn no_such_method() -> ErrorResponse {
     ErrorResponse::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", "this path does not take this method: see /openapi.json")
 }
 
-/// Answers are about people: nobody between may keep them.
+/// Answers are about people: no cache in between may keep them.
 pub(super) async fn no_store(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

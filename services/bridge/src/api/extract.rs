@@ -36,12 +36,12 @@ pub(super) fn named(app: &App, path: InPath<String>) -> Answer<String> {
     Ok(name)
 }
 
-/// The workspace that is meant to be written: by its own name.
+/// The workspace to write: by its own name.
 pub(super) fn workspace(app: &App, path: InPath<String>) -> Answer<String> {
     named(app, path)
 }
 
-/// The workspace that is meant to be read, which is there: by its own name, or by an alias behind `@`.
+/// The workspace to read, which exists: by its own name, or by an alias after `@`.
 pub(super) async fn reading(app: &App, path: InPath<String>) -> Answer<String> {
     let Path(name) = path.map_err(|_| bad_path())?;
     readable(app, name).await
@@ -93,7 +93,7 @@ pub(super) fn page_size(app: &App, limit: Option<u32>) -> Answer<u32> {
     }
 }
 
-/// Where a list goes on. Opaque to clients.
+/// Where a list continues. Opaque to clients.
 pub(super) fn cursor_after(key: &str) -> String {
     URL_SAFE_NO_PAD.encode(key)
 }

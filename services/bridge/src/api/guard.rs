@@ -1,4 +1,4 @@
-//! Before every request of the API: who asks, what its key allows, and a permit to work.
+//! Before every request of the API: the key and its scope are checked, and a permit is taken.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     let span = tracing::info_span!("bridge.request", http.request.method = %request.method(), http.route = route);
     let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     chassis::trace::set_parent(&span, traceparent);
-    // A client that sends its body drop by drop loses its permit, too; an unfinished write is rolled back.
+    // A client that sends its body too slowly loses its permit as well; an unfinished write is rolled back.
     match tokio::time::timeout(*app.limits.request_timeout, next.run(request).instrument(span)).await {
         Ok(response) => response,
         Err(_) => {

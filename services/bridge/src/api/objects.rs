@@ -39,7 +39,7 @@ pub(super) struct RemoveQuery {
     seq: u64,
 }
 
-/// What one write came to, as clients read it.
+/// The result of one write, as clients read it.
 #[derive(Serialize)]
 struct ItemAnswer<'a> {
     key: Option<&'a str>,

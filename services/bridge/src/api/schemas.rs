@@ -1,4 +1,4 @@
-//! The shapes that travel, for the OpenAPI document.
+//! The schemas of the OpenAPI document.
 
 use serde_json::{Map, Value, json};
 

@@ -46,7 +46,7 @@ impl Keys {
         }
     }
 
-    /// The stored keys, not older than asked for while the database answers. While it does not, what was known stays true.
+    /// The stored keys, no older than `age_max` while the database answers. While it does not, those last read are used.
     async fn known(&self, store: &Store, age_max: Duration) -> Result<Arc<[StoredKey]>, crate::store::Error> {
         if let Some(known) = self.fresh(age_max) {
             return Ok(known);
@@ -73,7 +73,7 @@ impl Keys {
     }
 }
 
-/// Looks at every key, whether or not an earlier one matched.
+/// Compares every key, whether or not an earlier one matched.
 fn matching(keys: &[StoredKey], hash: &[u8; 32]) -> Option<Scope> {
     let mut found = 0u8;
     for key in keys {
@@ -97,7 +97,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
 }
 
-/// The password in `Authorization: Basic`, whoever the user says to be.
+/// The password in `Authorization: Basic`, whatever the user name.
 pub(crate) fn basic(headers: &HeaderMap) -> Option<String> {
     let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

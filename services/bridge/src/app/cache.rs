@@ -1,4 +1,4 @@
-//! What was last computed from each workspace.
+//! Values computed from whole workspaces.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -28,7 +28,8 @@ struct Computed<T> {
     value: T,
 }
 
-/// In a workspace with at least so many objects a value may be a little old: it is used for so many times as long as it took to compute.
+/// In a workspace with at least this many objects a value may be slightly old: it is used for `USED_FOR` times as long as it took to
+/// compute.
 const LARGE_OBJECTS: u64 = 20_000;
 const USED_FOR: u32 = 10;
 
@@ -91,7 +92,7 @@ mod tests {
         };
         assert_eq!(remembered.recent(&head(1), || slow(1)).await.unwrap(), 1);
         assert_eq!(remembered.recent(&head(2), || slow(2)).await.unwrap(), 1, "within ten times as long");
-        assert_eq!(remembered.of(&head(2), || slow(2)).await.unwrap(), 2, "who must know is told the truth");
+        assert_eq!(remembered.of(&head(2), || slow(2)).await.unwrap(), 2, "an exact value is computed");
         assert_eq!(remembered.recent(&Head { created_at: 2, ..head(0) }, || slow(3)).await.unwrap(), 3);
         let small = Head { counts: Counts::from_iter([(Kind::Contact, 1)]), created_at: 2, ..head(1) };
         assert_eq!(remembered.recent(&small, || slow(4)).await.unwrap(), 4, "a small one is read again");

@@ -32,17 +32,17 @@ impl Live {
         }
     }
 
-    /// The workspace is gone: whoever follows it is told by the end of the signals.
+    /// The workspace is gone: the signals of its followers end.
     pub(crate) fn forget(&self, workspace: &str) {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner).remove(workspace);
     }
 
-    /// Changes of where aliases point, from now on. Until the first one it may be known of none.
+    /// The targets of aliases, and their changes from now on. Empty until they are first known.
     pub(crate) fn aliases(&self) -> watch::Receiver<Aliases> {
         self.aliases.subscribe()
     }
 
-    /// An alias points there now, or nowhere.
+    /// The alias now points at this workspace, or was removed.
     pub(crate) fn pointed(&self, alias: &str, workspace: Option<&str>) {
         self.aliases.send_modify(|aliases| match workspace {
             Some(workspace) => drop(aliases.insert(alias.to_owned(), workspace.to_owned())),
@@ -59,7 +59,7 @@ impl Live {
         });
     }
 
-    /// Who is followed; forgets whom nobody follows any more.
+    /// The workspaces that are followed; drops those without followers.
     pub(crate) fn followed(&self) -> Vec<String> {
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         followed.retain(|_, sender| sender.receiver_count() > 0);
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_only_go_forward_and_nobody_is_told_twice() {
+    fn positions_only_go_forward_and_each_is_signalled_once() {
         let live = Live::default();
         let mut follower = live.follow("w", 5);
         follower.mark_unchanged();

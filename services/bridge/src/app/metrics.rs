@@ -1,4 +1,4 @@
-//! What is counted.
+//! Metrics.
 
 use std::sync::atomic::AtomicI64;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// At most so many at a time. Whoever waits longer than the time-out gets no permit.
+/// A limited number of permits. Waiting longer than the time-out gives none.
 pub(crate) struct Permits {
     free: Arc<Semaphore>,
     timeout: Duration,

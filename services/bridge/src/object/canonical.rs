@@ -1,4 +1,4 @@
-//! The one way to write an object down, so that equal objects have equal digests.
+//! The canonical form of an object, so that equal objects have equal digests.
 //!
 //! Keys in the order of their bytes, no spaces, texts escaped as RFC 8259 asks and no further, nothing else.
 
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::decide::Digest;
 use super::kind::Kind;
 
-/// The digest of an object: what it is, whom it is about and what it contains, but not how old it is.
+/// The digest of an object: its kind, its contact and its content, but not its revision.
 pub(crate) fn digest(kind: Kind, key: &str, contact: &str, content: &str) -> Digest {
     let mut text = String::with_capacity(content.len() + key.len() + contact.len() + 64);
     text.push_str("{\"contact\":");

@@ -1,4 +1,4 @@
-//! What an object of each kind may contain: one table, from which content is checked, brought into its one form, and documented.
+//! What an object of each kind may contain: one table, from which content is checked, brought into canonical form, and documented.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use super::canonical;
 use super::fields::{Field, Shape, fields};
 use super::kind::Kind;
 
-/// Content in its one form: nulls and empty lists left out, flags always there.
+/// Content in canonical form: nulls and empty lists left out, flags always present.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Content {
     kind: Kind,

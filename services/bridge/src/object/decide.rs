@@ -1,4 +1,4 @@
-//! What a write does to an object: decided from what is stored and what is wanted, and from nothing else.
+//! What a write does to an object: decided from what is stored and what is written alone.
 
 use super::kind::Kind;
 
@@ -34,13 +34,13 @@ impl Policy {
 /// SHA-256 of an object's canonical JSON.
 pub(crate) type Digest = [u8; 32];
 
-/// An object that is, or a tombstone of one that was.
+/// A stored object, or the tombstone of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Existing {
     pub(crate) kind: Kind,
     pub(crate) policy: Policy,
     pub(crate) revision: Revision,
-    /// The digest of what is there; none is a tombstone.
+    /// The digest of the object; none for a tombstone.
     pub(crate) digest: Option<Digest>,
 }
 
@@ -62,12 +62,12 @@ pub(crate) struct Wanted {
 pub(crate) enum Outcome {
     Created,
     Updated,
-    /// There already; the stored revision moves on if this one is newer.
+    /// Stored already; the stored revision advances if this one is newer.
     Unchanged,
     /// The user's: left alone.
     Kept,
     Removed,
-    /// Was not there; the tombstone keeps older writes away.
+    /// Did not exist; the tombstone keeps older writes away.
     Absent,
     /// Something newer is stored: nothing changed.
     Stale,
@@ -138,7 +138,7 @@ pub(crate) fn decide(existing: Option<&Existing>, wanted: &Wanted) -> Decision {
         (Action::Remove, Some(_)) => Outcome::Removed,
         (Action::Remove, None) => Outcome::Absent,
     };
-    // What was started once stays the user's, whoever writes it afterwards.
+    // An object that was created once stays the user's, whatever writes come afterwards.
     let becomes = after(wanted, existing.policy);
     Decision { outcome, becomes: (becomes != *existing).then_some(becomes) }
 }

@@ -10,7 +10,7 @@ const TITLE_CHARS: usize = 300;
 const SORT_CHARS: usize = 120;
 const SEARCH_CHARS: usize = 4_000;
 
-/// Between the searched parts, so that no search matches across two of them.
+/// Separates the searched texts, so that no search matches across two of them.
 const BETWEEN: char = '\u{1f}';
 
 /// Columns beside the content. Free of NUL, which a text column cannot hold.
@@ -38,7 +38,7 @@ impl Facets {
     }
 }
 
-/// What is found by searching: containers only.
+/// The text that searches look through: containers only.
 fn search(content: &Content) -> Option<String> {
     let fields = schema(content.kind()).search;
     if fields.is_empty() {
@@ -55,7 +55,7 @@ fn search(content: &Content) -> Option<String> {
     Some(text.chars().take(SEARCH_CHARS).collect())
 }
 
-/// Exactly this tag, as it stands in the searched text.
+/// Exactly this tag, as it occurs in the searched text.
 pub(crate) fn tag_term(tag: &str) -> String {
     format!("{BETWEEN}#{}{BETWEEN}", folded(tag))
 }

@@ -40,7 +40,7 @@ pub(crate) struct Schema {
     pub(crate) time: Time,
     /// The flag that decides where the page shows it.
     pub(crate) flag: Option<&'static str>,
-    /// The fields it is found by; none of what is found with its container.
+    /// The fields that searches look through; empty for objects that are found by their container.
     pub(crate) search: &'static [&'static str],
 }
 

@@ -37,27 +37,27 @@ impl Kind {
         }
     }
 
-    /// As in JSON and in the database.
+    /// The name in JSON and in the database.
     pub(crate) fn as_str(self) -> &'static str {
         self.names().singular
     }
 
-    /// As in paths.
+    /// The name in paths.
     pub(crate) fn plural(self) -> &'static str {
         self.names().plural
     }
 
-    /// As in sentences.
+    /// The name in sentences.
     pub(crate) fn article(self) -> &'static str {
         self.names().article
     }
 
-    /// As in the names of the OpenAPI document's schemas.
+    /// The name of its schema in the OpenAPI document.
     pub(crate) fn schema(self) -> &'static str {
         self.names().schema
     }
 
-    /// As above a list.
+    /// The heading of a list.
     pub(crate) fn heading(self) -> &'static str {
         self.names().heading
     }

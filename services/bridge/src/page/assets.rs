@@ -76,7 +76,7 @@ pub(super) fn message(status: StatusCode, message: &str) -> String {
     text("message.html", &page).unwrap_or_else(|_| "<!doctype html><title>Error</title><p>The page could not be made.".to_owned())
 }
 
-/// On every page: nothing from elsewhere, nothing kept by anyone between.
+/// Headers of every page: nothing is loaded from elsewhere, and no cache in between keeps it.
 pub(super) async fn secure(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

@@ -17,7 +17,7 @@ pub(super) struct PageData {
     pub(super) orphans: u64,
     pub(super) containers: Vec<Container>,
     pub(super) more: bool,
-    /// How many the search finds; none when nothing is searched for.
+    /// The number of matches; none when nothing is searched for.
     pub(super) found: Option<u64>,
     pub(super) main: Main,
     /// Containers of what is shown, by key.
@@ -130,7 +130,7 @@ fn projects(main: &Main) -> impl Iterator<Item = &Object> {
     shown(main).into_iter().filter(|object| object.kind == Kind::Project)
 }
 
-/// What holds the object, as far as it says.
+/// The container of the object, as far as it names one.
 pub(super) fn container_of(object: &Object) -> Option<String> {
     let named = crate::object::Content::stored(object.kind, &object.content).text("container").map(str::to_owned);
     if object.kind == Kind::Contact { None } else { named.or_else(|| object.contact.clone()) }

@@ -29,7 +29,7 @@ pub(super) struct Since {
 }
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A page asks again after this, and is then asked for its key again.
+/// A page reconnects after this time, and its key is then checked again.
 const FOLLOWED_AT_MOST: Duration = Duration::from_secs(3_600);
 
 pub(super) async fn follow(
@@ -59,7 +59,7 @@ struct Follower {
     app: Arc<App>,
     positions: watch::Receiver<u64>,
     by: Option<By>,
-    /// The last position that the page was told.
+    /// The last position that was sent to the page.
     seen: u64,
     /// The page shows another workspace than it should.
     switched: bool,
@@ -111,7 +111,7 @@ fn signals(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> 
     })
 }
 
-/// The next signal; none when the page shall query again or the service ends.
+/// The next signal; none when the page has to reconnect or the service ends.
 async fn next(follower: &mut Follower) -> Option<Signal> {
     let app = Arc::clone(&follower.app);
     app.shutdown.run_until_cancelled(later(follower)).await.flatten()
@@ -139,7 +139,7 @@ async fn later(follower: &mut Follower) -> Option<Signal> {
 /// Ends when the alias points elsewhere.
 async fn switched(by: Option<&mut By>) {
     let Some(By { alias, workspace, aliases }) = by else { return pending().await };
-    // What was known before may be older than what the page was made from.
+    // The targets known so far may be older than what the page was made from.
     while aliases.changed().await.is_ok() {
         if aliases.borrow_and_update().get(alias).is_some_and(|target| target != workspace) {
             return;

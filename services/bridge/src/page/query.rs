@@ -1,4 +1,4 @@
-//! What the page was asked for, and links that query for something else.
+//! The query of the page, and links that change it.
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -18,7 +18,7 @@ use crate::store::page::{ContainerCursor, Search, Section};
 
 pub(super) type InPath = Result<Path<String>, PathRejection>;
 
-/// The query of the page. What cannot be understood is as if it were not there: people edit addresses.
+/// The query of the page. Values that cannot be understood are ignored: people edit addresses.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct PageQuery {
@@ -27,7 +27,7 @@ pub(super) struct PageQuery {
     pub(super) tag: Option<String>,
     /// `projects`, or contacts.
     pub(super) list: Option<String>,
-    /// Where the list goes on.
+    /// Where the list continues.
     pub(super) after: Option<String>,
     /// The container that is shown.
     pub(super) open: Option<String>,
@@ -35,14 +35,14 @@ pub(super) struct PageQuery {
     pub(super) view: Option<String>,
     /// One object of the container, alone and in full.
     pub(super) object: Option<String>,
-    /// The section that is turned to another page than its first, and that page.
+    /// The section that shows another page than its first, and that page.
     pub(super) section: Option<String>,
     pub(super) page: Option<String>,
     /// Only the parts that change.
     pub(super) fragment: Option<String>,
 }
 
-/// More words than this are not looked for.
+/// The most words that are searched for.
 const TERMS_MAX: usize = 8;
 const TERM_CHARS_MAX: usize = 100;
 
@@ -78,7 +78,7 @@ pub(super) fn cursor_after(sort: &str, key: &str) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&(sort, key)).unwrap_or_default())
 }
 
-/// What an address of the page names.
+/// The workspace that an address of the page names.
 pub(super) struct Named {
     /// As it stands in the address.
     pub(super) name: String,
@@ -116,12 +116,12 @@ pub(super) fn itself_path(workspace: &str) -> String {
 
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(ALIAS as u8).remove(ITSELF as u8);
 
-/// The address of a workspace's page. `.` and `..` cannot stand in a path: there is no workspace that a browser would query for so.
+/// The address of a workspace's page. A browser resolves `.` and `..` in a path, so no workspace can be reached by such an address.
 pub(super) fn workspace_path(workspace: &str) -> String {
     format!("/w/{}", utf8_percent_encode(workspace, SEGMENT))
 }
 
-/// An address on the page, from what is asked now and what shall differ.
+/// An address on the page: the present query with some values changed.
 pub(super) fn link(workspace: &str, parameters: &[(&str, Option<&str>)]) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     for (name, value) in parameters {

@@ -39,7 +39,7 @@ fn beginning(text: &str, chars_max: usize) -> (&str, bool) {
     }
 }
 
-/// Up to two letters that stand for a name.
+/// Up to two initials of a name.
 pub(super) fn initials(name: &str) -> String {
     let mut words = name.split_whitespace().filter_map(|word| word.chars().find(|c| c.is_alphanumeric()));
     let (first, last) = (words.next(), words.next_back());

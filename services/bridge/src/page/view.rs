@@ -1,4 +1,4 @@
-//! What the templates are given: finished texts and addresses, nothing to decide but what is there.
+//! What the templates get: finished texts and addresses. A template decides nothing but whether a value is there.
 
 mod detail;
 mod frame;

@@ -1,4 +1,4 @@
-//! Before every page: who looks, and a permit to read.
+//! Before every page: the key is checked, and a permit to read taken.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::error_page::ErrorPage;
 use crate::api::ErrorResponse;
 use crate::app::{App, basic, bearer};
 
-/// The password is an API key; whoever may read or write may look.
+/// The password is an API key; every scope may see the page.
 pub(super) async fn let_in(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let key = basic(request.headers()).or_else(|| bearer(request.headers()));
     let scope = match &key {

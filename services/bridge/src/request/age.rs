@@ -1,4 +1,4 @@
-//! What is asked about the age of objects, and erasures.
+//! Requests about the age of objects, and erasures.
 
 use serde::Deserialize;
 
@@ -17,11 +17,11 @@ struct GivenAge {
     stored: Option<GivenRevision>,
 }
 
-/// What is asked about the age of an object.
+/// A question about the age of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Age {
     pub(crate) key: String,
-    /// What is stored is expected to be no newer.
+    /// The stored revision is expected to be no newer.
     pub(crate) revision: Revision,
     /// The newer revision that is known to be stored.
     pub(crate) stored: Option<Revision>,

@@ -1,4 +1,4 @@
-//! What may be a key or a name.
+//! Which texts may be keys or names.
 
 use crate::config::Limits;
 
@@ -6,9 +6,9 @@ pub(crate) fn check_key(what: &str, key: &str, limits: &Limits) -> Result<(), St
     check_name(what, key, limits.key_bytes_max)
 }
 
-/// Marks in a path a name that is an alias.
+/// Marks an alias in a path.
 pub(crate) const ALIAS: char = '@';
-/// Marks in an address of the page a name that is a workspace's own, also where an alias is called the same.
+/// Marks a workspace's own name in an address of the page, where an alias may have the same name.
 pub(crate) const ITSELF: char = '=';
 
 /// A workspace's own name, or an alias: neither begins with what marks one in a path.

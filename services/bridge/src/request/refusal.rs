@@ -1,6 +1,6 @@
-//! Why something that was sent cannot be taken.
+//! Why a request cannot be accepted.
 
-/// Why an item or a request cannot be taken.
+/// Why an item or a request cannot be accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: &'static str,

@@ -1,4 +1,4 @@
-//! Names that stay while the workspace behind them changes.
+//! Aliases: names that stay the same while the workspace they point at changes.
 
 use super::error::{Error, Result};
 use super::pool::Store;
@@ -10,7 +10,7 @@ pub(crate) struct Alias {
 }
 
 impl Store {
-    /// Points the alias at a workspace, in one step for everybody who reads by it; answers where it pointed before.
+    /// Points the alias at a workspace, in one step for all who read by it; gives the workspace it pointed at before.
     ///
     /// The workspace's head is locked meanwhile, so that it is not removed at the same time.
     pub(crate) async fn point_alias(&self, alias: &str, workspace: &str) -> Result<Option<String>> {
@@ -40,7 +40,7 @@ impl Store {
         Ok(rows.into_iter().map(|(alias, workspace)| Alias { alias, workspace }).collect())
     }
 
-    /// The workspace behind an alias.
+    /// The workspace an alias points at.
     pub(crate) async fn resolve_alias(&self, alias: &str) -> Result<String> {
         let select = sqlx::query_scalar("SELECT workspace FROM aliases WHERE alias = $1");
         select.bind(alias).fetch_optional(&self.pool).await?.ok_or(Error::AliasUnknown)

@@ -1,4 +1,4 @@
-//! Answers that are given again when the same request comes again.
+//! Idempotency: answers that are repeated when the same request comes again.
 
 use sqlx::postgres::PgConnection;
 

@@ -1,8 +1,8 @@
-//! Values as columns have them.
+//! Conversions between values and columns.
 
 use crate::object::{Digest, Revision};
 
-/// A position or count as the database has it: never negative there.
+/// A position or count from the database, where it is never negative.
 pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What a workspace holds, as one number: computed by the database over the digests of the mirrored objects.
+//! Digests of what a workspace holds, computed by the database over the digests of the mirrored objects.
 
 use super::columns::unsigned;
 use super::error::Result;

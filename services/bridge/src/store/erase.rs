@@ -9,7 +9,7 @@ use super::pool::Store;
 use super::write::lock;
 use crate::object::Revision;
 
-/// Objects and, of what the feed tells of them, positions looked through at a time.
+/// How many positions of the feed are looked through at a time.
 const FEED_POSITIONS: i64 = 100_000;
 
 const ERASE: &str = "WITH held AS (
@@ -19,7 +19,7 @@ const ERASE: &str = "WITH held AS (
         at = NULL, flag = false, position = $5 + held.number,
         epoch = CASE WHEN (o.epoch, o.seq) < ($3, $4) THEN $3 ELSE o.epoch END, seq = CASE WHEN (o.epoch, o.seq) < ($3, $4) THEN $4 ELSE o.seq END
     FROM held WHERE o.workspace = $1 AND o.key = held.key RETURNING o.key, o.kind, o.epoch, o.seq, o.position
-), told AS (
+), noted AS (
     INSERT INTO changes (workspace, position, key, kind, contact, op, epoch, seq)
     SELECT $1, position, key, kind, $2, 'remove', epoch, seq FROM emptied
 ), counted AS (
@@ -29,7 +29,7 @@ const ERASE: &str = "WITH held AS (
 UPDATE workspaces w SET position = position + gone.objects
 FROM (SELECT count(*) AS objects FROM emptied) AS gone WHERE w.workspace = $1 RETURNING gone.objects";
 
-/// What came of it.
+/// The outcome of an erasure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Erased {
     /// Objects that were there.
@@ -55,7 +55,7 @@ impl Store {
         Ok(Erased { objects, position: head + objects })
     }
 
-    /// The feed goes on telling that something was there, and no longer what. Outside the lock: writers need not wait for it.
+    /// The feed still shows that something was there, but no longer its digest. Outside the lock: writers need not wait for it.
     async fn forget_digests(&self, workspace: &str, contact: &str, head: u64) -> Result<()> {
         let select = sqlx::query_scalar::<_, i64>("SELECT pruned FROM workspaces WHERE workspace = $1");
         let mut after = select.bind(workspace).fetch_optional(&self.pool).await?.unwrap_or_default();
@@ -72,7 +72,7 @@ impl Store {
     }
 }
 
-/// The contact's own row remembers it, also where the contact was never seen.
+/// Marks the contact's own row as erased; makes one where the contact was never seen.
 async fn mark(connection: &mut PgConnection, workspace: &str, contact: &str, revision: Revision) -> Result<()> {
     let upsert = sqlx::query(
         "INSERT INTO objects AS o (workspace, key, kind, contact, policy, epoch, seq, position, present, erased)

@@ -1,6 +1,6 @@
-//! Why the store did not do what was asked.
+//! Why the store refused or failed.
 
-/// What the caller must do about it.
+/// An error of the store, by what the caller must do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("the workspace is not known")]

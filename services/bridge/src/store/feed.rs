@@ -43,7 +43,7 @@ impl Store {
         );
         let rows = select.bind(workspace).bind(signed(after)).bind(i64::from(items_max)).fetch_all(&self.pool).await?;
         let changes: Vec<Change> = rows.iter().map(read_change).collect::<Result<_>>()?;
-        // Pruning may have run between the two statements: then the feed begins later than asked for.
+        // Pruning may have run between the two statements: then the feed begins later than was asked for.
         if changes.first().is_some_and(|first| first.position != after + 1) {
             return Err(Error::Pruned(changes.first().map_or(0, |first| first.position - 1)));
         }

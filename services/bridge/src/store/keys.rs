@@ -7,7 +7,7 @@ use crate::object::Digest;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scope {
     Read,
-    /// Everything a reader may, and writing.
+    /// Reading and writing.
     Write,
 }
 
@@ -26,11 +26,11 @@ pub(crate) struct StoredKey {
     pub(crate) scope: Scope,
 }
 
-/// More keys than this are not looked at: each request is compared with all of them.
+/// The most keys that are read: each request is compared with all of them.
 const KEYS_MAX: i64 = 1_000;
 
 impl Store {
-    /// Makes sure that the key of this name is this one.
+    /// Stores the key under this name, replacing another one.
     pub(crate) async fn keep_key(&self, name: &str, hash: Digest, scope: Scope) -> Result<()> {
         let upsert = sqlx::query(
             "WITH moved AS (DELETE FROM api_keys WHERE hash = $2 AND name <> $1)

@@ -23,7 +23,7 @@ pub(crate) struct Object {
     pub(crate) position: u64,
 }
 
-/// Which part of a list is wanted.
+/// The page of a list that is wanted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slice<'a> {
     pub(crate) after: Option<&'a str>,
@@ -37,7 +37,7 @@ pub(crate) struct Filter<'a> {
     pub(crate) contact: Option<&'a str>,
 }
 
-/// Where the list of all objects goes on.
+/// Where the list of all objects continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ObjectCursor {
     pub(crate) contact: String,

@@ -9,18 +9,18 @@ use super::write::lock;
 use crate::object::Revision;
 use crate::request::Age;
 
-/// What became of the objects that were asked about.
+/// The outcome of `outdate`.
 #[derive(Debug, Default)]
 pub(crate) struct Outdated {
     /// Objects and tombstones that are older than any write from now on; their content stays.
     pub(crate) outdated: u64,
-    /// What is stored with a newer revision than the one that was given, and was left so.
+    /// Those stored with a newer revision than the given one that were left alone.
     pub(crate) newer: Vec<(String, Revision)>,
 }
 
 impl Store {
-    /// Of objects and tombstones whose stored revision is newer than the given one, those are outdated that are still stored as the
-    /// caller knows them: what was written since is left alone.
+    /// Outdates the objects and tombstones whose stored revision is newer than the given one, if it is still the one that the caller
+    /// knows: what was written since is left alone.
     pub(crate) async fn outdate(&self, workspace: &str, items: &[Age]) -> Result<Outdated> {
         let mut transaction = self.pool.begin().await?;
         lock(&mut transaction, workspace).await?;

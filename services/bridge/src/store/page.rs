@@ -15,14 +15,14 @@ use super::lists::read_object;
 use super::pool::Store;
 use crate::object::Kind;
 
-/// What the person searches for; nothing finds everything.
+/// What the person searches for; without words everything is found.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Search {
-    /// Each must be found.
+    /// All of them must be found.
     pub(crate) terms: Vec<String>,
 }
 
-/// Where the list of containers goes on.
+/// Where the list of containers continues.
 #[derive(Clone, Debug)]
 pub(crate) struct ContainerCursor {
     pub(crate) sort: String,
@@ -53,7 +53,7 @@ pub(crate) struct Shown {
     pub(crate) total: u64,
 }
 
-/// A change, with what became of the object.
+/// A change, with the object as it is now.
 #[derive(Clone, Debug)]
 pub(crate) struct Recent {
     pub(crate) object: Object,
@@ -180,7 +180,7 @@ impl Store {
         select.fetch_all(&self.pool).await?.iter().map(read_object).collect()
     }
 
-    /// The objects that changed last and are still there, each once. Looks back a bounded way.
+    /// The objects that changed last and still exist, each once. Looks back a limited number of changes.
     pub(crate) async fn recent(&self, workspace: &str, head: u64, items_max: u32) -> Result<Vec<Recent>> {
         let back = i64::from(items_max) * 10;
         let select = sqlx::query(AssertSqlSafe(format!(
@@ -202,7 +202,7 @@ impl Store {
         Ok(rows.into_iter().map(|(container, open, all)| (container, Tasks { open: unsigned(open), all: unsigned(all) })).collect())
     }
 
-    /// The objects of these keys that are there, in no order.
+    /// The objects of these keys that exist, in no order.
     pub(crate) async fn known(&self, workspace: &str, keys: &[&str]) -> Result<Vec<Object>> {
         let select = format!("SELECT {COLUMNS} FROM objects o WHERE o.workspace = $1 AND o.key = ANY ($2) AND o.present");
         let select = sqlx::query(AssertSqlSafe(select)).bind(workspace).bind(keys);
@@ -210,8 +210,8 @@ impl Store {
     }
 }
 
-/// Matches objects with containers all at once. Of a workspace that has just been filled the planner knows nothing yet: it would
-/// go through all containers for each object.
+/// Joins objects with containers by hashing. The planner has no statistics of a workspace that has just been filled: it would scan all
+/// containers for each object.
 async fn match_at_once(connection: &mut PgConnection) -> Result<()> {
     sqlx::query("SET LOCAL enable_nestloop = off").execute(connection).await?;
     Ok(())

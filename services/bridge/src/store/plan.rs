@@ -1,4 +1,4 @@
-//! What a batch of writes makes of what is stored: no IO, one object after the other, in the order of the batch.
+//! What a batch of writes changes: decided without IO, object by object, in the order of the batch.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -47,11 +47,11 @@ pub(super) struct Plan<'a> {
     pub(super) rows: Vec<Row<'a>>,
     pub(super) steps: Vec<Step<'a>>,
     pub(super) position: u64,
-    /// How many objects of each kind there are more; of a kind that is not here, as many as before.
+    /// By how much the number of objects changes, by kind; kinds that do not change are left out.
     pub(super) more: BTreeMap<Kind, i64>,
 }
 
-/// `erased` are contacts about whom nothing is taken that is not newer than the revision beside them.
+/// `erased`: contacts, with the revision that a write about them must exceed.
 pub(super) fn plan<'a>(mut stored: HashMap<String, Stored>, erased: &HashMap<String, Revision>, head: u64, items: &'a [Item]) -> Plan<'a> {
     let mut plan =
         Plan { applied: Vec::with_capacity(items.len()), rows: Vec::new(), steps: Vec::new(), position: head, more: BTreeMap::new() };
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_an_erasure_is_not_taken() {
+    fn what_is_older_than_an_erasure_is_refused() {
         let erased = HashMap::from([("c".to_owned(), Revision { epoch: 1, seq: 5 })]);
         let items = [put("a", 4, "x"), put("a", 5, "x"), put("a", 6, "x")];
         let outcomes = plan(HashMap::new(), &erased, 0, &items).applied.into_iter().map(|applied| applied.outcome);

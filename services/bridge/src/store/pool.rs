@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, Connection};
 use super::error::{Error, Result};
 use crate::config::Database;
 
-/// How long a connection may have idled before it is tried out before use.
+/// A connection that was idle for longer is tested before use.
 const IDLE_TRUSTED: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug)]

@@ -7,14 +7,14 @@ use super::pool::Store;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leaving {
     Gone,
-    /// Nobody sees it any more; upkeep removes the rest.
+    /// No longer visible; upkeep removes the remaining rows.
     Going,
 }
 
 impl Store {
     /// Takes the workspace away from readers and writers, and removes up to `rows_max` rows of each table. Repeating it goes on.
     ///
-    /// The head's lock is what writers and aliases wait for: after it there is no row that the removal does not see.
+    /// Writers and aliases wait for the head's lock: once it is held, no row is added that the removal does not see.
     pub(crate) async fn retire(&self, workspace: &str, rows_max: u32) -> Result<Leaving> {
         let mut transaction = self.pool.begin().await?;
         let lock = sqlx::query_scalar::<_, bool>("SELECT leaving FROM workspaces WHERE workspace = $1 FOR UPDATE");

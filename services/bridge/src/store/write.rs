@@ -24,17 +24,17 @@ pub(crate) enum Written {
         /// The head of the feed after the write.
         position: u64,
     },
-    /// The same request came before: this was its answer.
+    /// The same request came before, and this was its answer.
     Before(String),
 }
 
 impl Store {
-    /// True when it was not there before.
+    /// True when it did not exist before.
     pub(crate) async fn create_workspace(&self, workspace: &str) -> Result<bool> {
         let insert = sqlx::query("INSERT INTO workspaces (workspace) VALUES ($1) ON CONFLICT DO NOTHING");
         let created = insert.bind(workspace).execute(&self.pool).await?.rows_affected() == 1;
         let leaving = sqlx::query_scalar::<_, bool>("SELECT leaving FROM workspaces WHERE workspace = $1");
-        // Gone between the two statements is as good as going.
+        // Removed between the two statements: treated as still leaving.
         let leaving = leaving.bind(workspace).fetch_optional(&self.pool).await?.unwrap_or(true);
         if leaving { Err(Error::Leaving) } else { Ok(created) }
     }

@@ -21,7 +21,7 @@ pub(crate) struct Detail {
     sections: Vec<SectionView>,
     single: Option<ObjectView>,
     overview: Option<Overview>,
-    /// Where the times of what has no zone of its own are shown.
+    /// The zone of times that have none of their own.
     zone: String,
     back: String,
 }
@@ -61,7 +61,7 @@ struct Fact {
     label: String,
     value: String,
     href: Option<String>,
-    /// Leads out of here.
+    /// Leads away from the page.
     outside: bool,
 }
 
@@ -75,7 +75,7 @@ struct SectionView {
     range: Option<String>,
     before: Option<String>,
     after: Option<String>,
-    /// What is said when there is nothing; none hides the section.
+    /// The text of an empty section; none hides the section.
     empty: Option<&'static str>,
     /// Whether the section is folded.
     folded: bool,

@@ -12,7 +12,7 @@ use crate::store::page::Container;
 #[derive(Serialize)]
 pub(crate) struct ListView {
     tabs: Vec<Tab>,
-    /// What the list is of, in words.
+    /// The title of the list.
     label: &'static str,
     summary: String,
     tag: Option<TagView>,

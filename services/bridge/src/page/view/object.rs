@@ -126,7 +126,7 @@ pub(super) fn object(look: &Look<'_>, object: &Object) -> ObjectView {
     }
 }
 
-/// A note whose title is its whole text needs not say it twice.
+/// A note whose title is its whole text is not shown twice.
 fn repeats(content: &Content, text: &Prose) -> bool {
     content.text("body").is_some() && text.text == content.title()
 }

@@ -11,7 +11,7 @@ pub(crate) struct Workspaces {
     title: &'static str,
     aliases: Vec<AliasView>,
     workspaces: Vec<WorkspaceView>,
-    /// More exist than are shown.
+    /// Whether more exist than are shown.
     cut: bool,
 }
 

@@ -38,7 +38,7 @@ impl Section {
         }
     }
 
-    /// As in the page's address.
+    /// Its name in the page's address.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Projects => "projects",
@@ -50,7 +50,7 @@ impl Section {
         }
     }
 
-    /// As above it.
+    /// Its heading.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Projects => "Projects",
@@ -62,7 +62,7 @@ impl Section {
         }
     }
 
-    /// What is said where a container of this kind has nothing of it; none hides the section.
+    /// The text of an empty section in a container of this kind; none hides the section.
     pub(crate) fn empty(self, container: Option<Kind>) -> Option<&'static str> {
         match (self, container?) {
             (Self::OpenTasks, _) => Some("Nothing to do."),
