@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proof::{SigningKey, read_checkpoints};
 
-use crate::support::{Admin, offline_mirrorctl};
+use crate::support::{AdminFixture, offline_mirrorctl};
 
 /// A key of its own, and a seal every few milliseconds.
 fn sealing(seed: u8) -> String {
@@ -16,14 +16,14 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-async fn five_events(admin: &Admin) {
+async fn five_events(admin: &AdminFixture) {
     for second in 1..=5 {
         admin.observe("c1", &format!("Ann {second}"), second).await;
     }
 }
 
 /// Waits until a position is sealed, and gives the lines.
-async fn sealed(admin: &Admin, seq: u64) -> String {
+async fn sealed(admin: &AdminFixture, seq: u64) -> String {
     admin
         .eventually("a seal", async || {
             let (code, lines, _) = admin.mirrorctl(&["--json", "log", "checkpoints"]).await;
@@ -34,7 +34,7 @@ async fn sealed(admin: &Admin, seq: u64) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_is_verified_without_any_key() {
-    let admin = Admin::start("proof_plain", Some("loc"), "").await;
+    let admin = AdminFixture::start("proof_plain", Some("loc"), "").await;
     five_events(&admin).await;
     let (code, said, _) = admin.mirrorctl(&["log", "verify"]).await;
     assert_eq!((code, said.contains("5 events fit together")), (0, true), "{said}");
@@ -50,7 +50,7 @@ async fn a_log_is_verified_without_any_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_grows_is_sealed_and_extends_every_seal() {
-    let admin = Admin::start("proof_sealed", Some("loc"), &sealing(7)).await;
+    let admin = AdminFixture::start("proof_sealed", Some("loc"), &sealing(7)).await;
     admin.act("first").await;
     sealed(&admin, 1).await;
     five_events(&admin).await;
@@ -72,7 +72,7 @@ async fn a_log_that_grows_is_sealed_and_extends_every_seal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tail_cut_off_is_found_by_the_seal_and_never_sealed_over() {
-    let admin = Admin::start("proof_cut", Some("loc"), &sealing(7)).await;
+    let admin = AdminFixture::start("proof_cut", Some("loc"), &sealing(7)).await;
     five_events(&admin).await;
     let before = sealed(&admin, 5).await;
     admin.tamper("DELETE FROM events WHERE seq > 3; UPDATE log_head SET seq = 3, hash = (SELECT hash FROM events WHERE seq = 3)").await;
@@ -89,7 +89,7 @@ async fn a_tail_cut_off_is_found_by_the_seal_and_never_sealed_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_proves_itself_offline_and_comes_back_hash_for_hash() {
-    let admin = Admin::start("proof_export", Some("loc"), &sealing(7)).await;
+    let admin = AdminFixture::start("proof_export", Some("loc"), &sealing(7)).await;
     five_events(&admin).await;
     let kept = admin.directory.join("kept.jsonl");
     std::fs::write(&kept, sealed(&admin, 5).await).unwrap();
@@ -97,7 +97,7 @@ async fn an_export_proves_itself_offline_and_comes_back_hash_for_hash() {
     let (code, said, complaint) = admin.mirrorctl(&["log", "export", "-o", text(&file)]).await;
     assert_eq!((code, said.contains("5 events")), (0, true), "{complaint}");
     assert_eq!(admin.mirrorctl(&["log", "export", "-o", text(&file)]).await.0, 2, "a file that is there is left alone");
-    let nowhere = Admin::start("proof_import", None, "").await;
+    let nowhere = AdminFixture::start("proof_import", None, "").await;
     let offline =
         ["--endpoint", "http://127.0.0.1:1", "log", "verify", text(&file), "--checkpoints", text(&kept), "--public-key", text(&key)];
     let (code, said, complaint) = offline_mirrorctl(&offline).await;
@@ -120,7 +120,7 @@ async fn an_export_proves_itself_offline_and_comes_back_hash_for_hash() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_of_a_rewritten_log_does_not_extend_what_was_kept() {
-    let admin = Admin::start("proof_rewritten", Some("loc"), &sealing(7)).await;
+    let admin = AdminFixture::start("proof_rewritten", Some("loc"), &sealing(7)).await;
     five_events(&admin).await;
     let kept = admin.directory.join("kept.jsonl");
     std::fs::write(&kept, sealed(&admin, 5).await).unwrap();

@@ -19,7 +19,7 @@ const TOKEN: &str = "the-control-token";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An admin service over a log of its own.
-pub(crate) struct Admin {
+pub(crate) struct AdminFixture {
     pub(crate) log: EventLog,
     pub(crate) location: LocationId,
     /// Where it keeps checkpoints, and where tests put files.
@@ -30,7 +30,7 @@ pub(crate) struct Admin {
     task: JoinHandle<anyhow::Result<()>>,
 }
 
-impl Admin {
+impl AdminFixture {
     /// With one connected location, or with none. `settings` are added to the service's own.
     pub(crate) async fn start(name: &str, location: Option<&str>, settings: &str) -> Self {
         let (postgres, nats) = SERVERS
