@@ -19,7 +19,7 @@ use uuid::Uuid;
 use self::history::History;
 use self::watch::Watch;
 use crate::api::request;
-use crate::api::stream::{self, Answers};
+use crate::api::stream::{self, AnswerStream};
 use crate::config::Limits;
 use crate::status::{status_of_bus, status_of_log, unknown_contact, unknown_location};
 
@@ -97,7 +97,7 @@ impl api::admin_server::Admin for Service {
         Ok(Response::new(api::GetHistoryResponse { events, next_page_token: next.map(|next| next.to_string()).unwrap_or_default() }))
     }
 
-    type WatchEventsStream = Answers<api::WatchEventsResponse>;
+    type WatchEventsStream = AnswerStream<api::WatchEventsResponse>;
 
     async fn watch_events(&self, request: Request<api::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
         let query = request.get_ref();

@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 use self::export::{Export, ExportedContact, Moments};
 use self::past::Reader;
 use crate::api::request;
-use crate::api::stream::{self, Answers};
+use crate::api::stream::{self, AnswerStream};
 use crate::config::Limits;
 use crate::status::{status_of_log, unknown_contact};
 
@@ -49,7 +49,7 @@ impl Service {
         after: Option<ContactId>,
         moments: Moments,
         answer: fn(ExportedContact) -> Option<T>,
-    ) -> Response<Answers<T>> {
+    ) -> Response<AnswerStream<T>> {
         let export = Export { log: self.log.clone(), limits: self.limits.clone(), location_id, after, moments };
         Response::new(stream::start(Some(permit), &self.stop, 4, |contacts| export.send(contacts, answer)))
     }
@@ -103,7 +103,7 @@ impl api::audit_server::Audit for Service {
         Ok(Response::new(api::DiffResponse { contact: Some(answers::difference(&contact_id, &from, &to)) }))
     }
 
-    type ExportAsOfStream = Answers<api::ExportAsOfResponse>;
+    type ExportAsOfStream = AnswerStream<api::ExportAsOfResponse>;
 
     async fn export_as_of(&self, request: Request<api::ExportAsOfRequest>) -> Result<Response<Self::ExportAsOfStream>, Status> {
         let query = request.get_ref();
@@ -115,7 +115,7 @@ impl api::audit_server::Audit for Service {
         Ok(self.export(permit, location_id, after, Moments::AsOf(point), answer))
     }
 
-    type ExportDiffStream = Answers<api::ExportDiffResponse>;
+    type ExportDiffStream = AnswerStream<api::ExportDiffResponse>;
 
     async fn export_diff(&self, request: Request<api::ExportDiffRequest>) -> Result<Response<Self::ExportDiffStream>, Status> {
         let query = request.get_ref();

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use crate::api::answers::at;
 use crate::api::request;
-use crate::api::stream::{self, Answers, Sender};
+use crate::api::stream::{self, AnswerStream, Sender};
 use crate::erasure::Eraser;
 use crate::status::status_of_log;
 
@@ -60,7 +60,7 @@ impl api::erasure_server::Erasure for Service {
         Ok(Response::new(api::LiftErasureResponse { erasure: Some(answer(lifted)) }))
     }
 
-    type RotateKekStream = Answers<api::RotateKekResponse>;
+    type RotateKekStream = AnswerStream<api::RotateKekResponse>;
 
     async fn rotate_kek(&self, _: Request<api::RotateKekRequest>) -> Result<Response<Self::RotateKekStream>, Status> {
         let log = self.eraser.log.clone();

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Request, Response, Status, Streaming};
 
 use self::transfers::Export;
-use crate::api::stream::{self, Answers, Sender};
+use crate::api::stream::{self, AnswerStream, Sender};
 use crate::api::{answers, request};
 use crate::config::{Limits, ProofSettings};
 use crate::sealer::Seal;
@@ -40,7 +40,7 @@ impl Service {
         stream::permit(&self.runs, "too many logs are being verified; try again when one is done")
     }
 
-    fn run<T, F>(&self, permit: OwnedSemaphorePermit, work: impl FnOnce(Sender<T>) -> F) -> Response<Answers<T>>
+    fn run<T, F>(&self, permit: OwnedSemaphorePermit, work: impl FnOnce(Sender<T>) -> F) -> Response<AnswerStream<T>>
     where
         T: Send + 'static,
         F: Future<Output = Result<(), Status>> + Send + 'static,
@@ -56,7 +56,7 @@ impl Service {
 
 #[tonic::async_trait]
 impl api::proof_server::Proof for Service {
-    type VerifyLogStream = Answers<api::VerifyLogResponse>;
+    type VerifyLogStream = AnswerStream<api::VerifyLogResponse>;
 
     async fn verify_log(&self, request: Request<api::VerifyLogRequest>) -> Result<Response<Self::VerifyLogStream>, Status> {
         let request = request.into_inner();
@@ -100,7 +100,7 @@ impl api::proof_server::Proof for Service {
         }))
     }
 
-    type ExportLogStream = Answers<api::ExportLogResponse>;
+    type ExportLogStream = AnswerStream<api::ExportLogResponse>;
 
     async fn export_log(&self, request: Request<api::ExportLogRequest>) -> Result<Response<Self::ExportLogStream>, Status> {
         let location_id = request::location(self.log.locations(), &request.into_inner().location_id).await?;
@@ -111,7 +111,7 @@ impl api::proof_server::Proof for Service {
         Ok(self.run(permit, |pieces| async move { export.send(&pieces).await }))
     }
 
-    type ImportLogStream = Answers<api::ImportLogResponse>;
+    type ImportLogStream = AnswerStream<api::ImportLogResponse>;
 
     async fn import_log(&self, request: Request<Streaming<api::ImportLogRequest>>) -> Result<Response<Self::ImportLogStream>, Status> {
         let permit = self.permit()?;

@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::api::request;
-use crate::api::stream::{self, Answers};
+use crate::api::stream::{self, AnswerStream};
 use crate::replay::Context;
 use crate::status::status_of_log;
 use crate::verify::{self, Comparison};
@@ -68,7 +68,7 @@ impl Service {
 
 #[tonic::async_trait]
 impl api::replay_server::Replay for Service {
-    type PlanReplayStream = Answers<api::PlanReplayResponse>;
+    type PlanReplayStream = AnswerStream<api::PlanReplayResponse>;
 
     async fn plan_replay(&self, request: Request<api::PlanReplayRequest>) -> Result<Response<Self::PlanReplayStream>, Status> {
         let permit = stream::permit(&self.0.plan_permits, PLANS_TAKEN)?;
@@ -111,7 +111,7 @@ impl api::replay_server::Replay for Service {
         Ok(Response::new(api::GetReplayResponse { replay: self.state(replay) }))
     }
 
-    type WatchReplayStream = Answers<api::WatchReplayResponse>;
+    type WatchReplayStream = AnswerStream<api::WatchReplayResponse>;
 
     async fn watch_replay(&self, request: Request<api::WatchReplayRequest>) -> Result<Response<Self::WatchReplayStream>, Status> {
         let first = self.replay(&request.into_inner().replay_id).await?;
@@ -165,7 +165,7 @@ impl api::replay_server::Replay for Service {
         Ok(Response::new(api::CancelReplayResponse { replay }))
     }
 
-    type VerifyReplayStream = Answers<api::VerifyReplayResponse>;
+    type VerifyReplayStream = AnswerStream<api::VerifyReplayResponse>;
 
     async fn verify_replay(&self, request: Request<api::VerifyReplayRequest>) -> Result<Response<Self::VerifyReplayStream>, Status> {
         let query = request.get_ref();

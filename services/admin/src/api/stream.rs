@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-pub(crate) type Answers<T> = ReceiverStream<Result<T, Status>>;
+pub(crate) type AnswerStream<T> = ReceiverStream<Result<T, Status>>;
 pub(crate) type Sender<T> = mpsc::Sender<Result<T, Status>>;
 
 /// A permit for one of a limited number of long runs; `refusal` is the message when all are in use.
@@ -22,7 +22,7 @@ pub(crate) fn start<T, F>(
     stop: &Shutdown,
     waiting_max: usize,
     work: impl FnOnce(Sender<T>) -> F,
-) -> Answers<T>
+) -> AnswerStream<T>
 where
     T: Send + 'static,
     F: Future<Output = Result<(), Status>> + Send + 'static,
