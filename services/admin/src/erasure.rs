@@ -4,7 +4,7 @@ use bus::Bus;
 use chassis::Shutdown;
 use chassis::tasks::sleep;
 use domain::ObjectKey;
-use eventlog::{Erasure, EventLog, PurgedPart};
+use eventlog::{Erasure, Erasures, PurgedPart};
 use pagico::Bridge;
 
 use crate::config::ErasureSettings;
@@ -12,7 +12,7 @@ use crate::config::ErasureSettings;
 /// Erases where the log itself does not reach. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Eraser {
-    pub(crate) log: EventLog,
+    pub(crate) erasures: Erasures,
     pub(crate) bus: Bus,
     pub(crate) bridge: Bridge,
     pub(crate) settings: ErasureSettings,
@@ -21,7 +21,7 @@ pub(crate) struct Eraser {
 /// Continues erasures that were interrupted or could not reach the bridge or the bus, until it is time to stop.
 pub(crate) async fn run(eraser: Eraser, stop: Shutdown) -> anyhow::Result<()> {
     loop {
-        match eraser.log.erasures().unfinished(eraser.settings.batch.get()).await {
+        match eraser.erasures.unfinished(eraser.settings.batch.get()).await {
             Ok(unfinished) => {
                 for erasure in unfinished {
                     eraser.purge(&erasure).await;
@@ -45,10 +45,10 @@ impl Eraser {
             let recorded = match erased {
                 Ok(objects) => {
                     tracing::info!(location.id = %location, contact.id = %contact, %workspace, objects, "erased in the workspace");
-                    self.log.erasures().record_purged(erasure, PurgedPart::Workspace(workspace)).await
+                    self.erasures.record_purged(erasure, PurgedPart::Workspace(workspace)).await
                 }
                 // A workspace that is not there holds nothing.
-                Err(pagico::Error::WorkspaceUnknown) => self.log.erasures().record_purged(erasure, PurgedPart::Workspace(workspace)).await,
+                Err(pagico::Error::WorkspaceUnknown) => self.erasures.record_purged(erasure, PurgedPart::Workspace(workspace)).await,
                 Err(error) => {
                     tracing::warn!(location.id = %location, contact.id = %contact, %workspace, %error, "not erased in the workspace yet");
                     Ok(())
@@ -62,7 +62,7 @@ impl Eraser {
         match self.bus.purge_contact(location, contact).await {
             Ok(messages) => {
                 tracing::info!(location.id = %location, contact.id = %contact, messages, "erased on the bus");
-                warn_unrecorded(erasure, self.log.erasures().record_purged(erasure, PurgedPart::Bus).await);
+                warn_unrecorded(erasure, self.erasures.record_purged(erasure, PurgedPart::Bus).await);
             }
             Err(error) => tracing::warn!(location.id = %location, contact.id = %contact, %error, "not erased on the bus yet"),
         }

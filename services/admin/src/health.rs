@@ -11,7 +11,7 @@ use bus::Bus;
 use chassis::tasks::sleep;
 use chassis::{Chassis, Shutdown};
 use domain::{LocationId, ObjectKind, RecordKind};
-use eventlog::{EventLog, LocationOverview};
+use eventlog::{Answers, EventLog, LocationOverview};
 use serde::Serialize;
 use serde_json::json;
 
@@ -27,11 +27,11 @@ pub(crate) async fn run(chassis: Arc<Chassis>, log: EventLog, bus: Bus, interval
 }
 
 /// `GET /`: the state of the mirror as JSON, for monitors. It holds counts, never ids of people.
-pub(crate) fn summary(log: EventLog) -> Router {
+pub(crate) fn summary(answers: Answers) -> Router {
     Router::new().route(
         "/",
         get(async move || {
-            let locations = log.answers().overview().await.map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+            let locations = answers.overview().await.map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
             let locations: Vec<_> = locations.into_iter().map(Summary::from).collect();
             Ok::<_, (StatusCode, String)>(Json(json!({ "locations": locations })))
         }),

@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use bus::Bus;
 use chassis::tasks::join_all;
 use chassis::{Chassis, Shutdown};
-use eventlog::EventLog;
+use eventlog::{Answers, EventLog, Replays};
 use pagico::Bridge;
 use proto::admin::v1::admin_server::AdminServer;
 use proto::audit::v1::audit_server::AuditServer;
@@ -51,7 +51,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let bus = Bus::connect(&config.bus).await?;
     let admin = api::admin::Service::new(log.clone(), bus.clone(), config.limits.clone(), stop.clone());
     let seal = Seal::from_settings(&config.seal)?;
-    let proof = api::proof::Service::new(log.clone(), seal.clone(), config.proof.clone(), config.limits.clone(), stop.clone());
+    let (locations, chain, answers, keys) = (log.locations(), log.chain(), log.answers(), log.keys());
+    let (settings, limits) = (config.proof.clone(), config.limits.clone());
+    let proof = api::proof::Service::new(locations.clone(), chain.clone(), seal.clone(), settings, limits, stop.clone());
     let bridge = Bridge::new(config.bridge.clone())?;
     let replays = Arc::new(replay::Context {
         log: log.clone(),
@@ -65,10 +67,16 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         stop: stop.clone(),
     });
     let replay = api::replay::Service(Arc::clone(&replays));
-    let audit = api::audit::Service::new(log.clone(), config.limits.clone(), stop.clone());
-    let eraser = Eraser { log: log.clone(), bus: bus.clone(), bridge, settings: config.erasure.clone() };
-    let erasure = api::erasure::Service { eraser: eraser.clone(), stop: stop.clone() };
-    let http = health::summary(log.clone());
+    let audit = api::audit::Service::new(locations.clone(), answers.clone(), keys.clone(), config.limits.clone(), stop.clone());
+    let eraser = Eraser { erasures: log.erasures().clone(), bus: bus.clone(), bridge, settings: config.erasure.clone() };
+    let erasure = api::erasure::Service {
+        eraser: eraser.clone(),
+        locations: locations.clone(),
+        keys: keys.clone(),
+        credentials: log.credentials().clone(),
+        stop: stop.clone(),
+    };
+    let http = health::summary(answers.clone());
     let mut tasks = JoinSet::new();
     let (serving, server) = (Arc::clone(&chassis), config.server.clone());
     let listening = stop.clone();
@@ -81,10 +89,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         serving.serve(&server, http, Some(routes), &[], listening).await.context("server")
     });
     if let Some(seal) = seal {
-        let (sealing, how, stopping) = (log.clone(), config.proof.verification(), stop.clone());
-        tasks.spawn(async move { sealer::run(sealing, seal, how, *config.seal.interval, stopping).await.context("sealer") });
+        let how = config.proof.verification();
+        let sealing = sealer::run(locations.clone(), chain.clone(), seal, how, *config.seal.interval, stop.clone());
+        tasks.spawn(async move { sealing.await.context("sealer") });
     }
-    start_retention(&mut tasks, &log, &config, &stop);
+    start_retention(&mut tasks, answers, log.replays(), &config, &stop);
     let stopping = stop.clone();
     tasks.spawn(async move { erasure::run(eraser, stopping).await.context("erasures") });
     let stopping = stop.clone();
@@ -95,17 +104,17 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
 }
 
 /// Starts deleting what is kept for a limited time only.
-fn start_retention(tasks: &mut JoinSet<anyhow::Result<()>>, log: &EventLog, config: &Config, stop: &Shutdown) {
-    let (trimmed, keep, every, stopping) = (log.clone(), config.access.retention, *config.access.interval, stop.clone());
+fn start_retention(tasks: &mut JoinSet<anyhow::Result<()>>, answers: &Answers, replays: &Replays, config: &Config, stop: &Shutdown) {
+    let (answers, keep, every, stopping) = (answers.clone(), config.access.retention, *config.access.interval, stop.clone());
     let accesses = move || {
-        let log = trimmed.clone();
-        async move { log.answers().forget_accesses(keep).await }
+        let answers = answers.clone();
+        async move { answers.forget_accesses(keep).await }
     };
     tasks.spawn(async move { retention::run("accesses", every, accesses, stopping).await.context("access log") });
-    let (trimmed, keep, every, stopping) = (log.clone(), config.replay.retention, *config.replay.retention_interval, stop.clone());
-    let replays = move || {
-        let log = trimmed.clone();
-        async move { log.replays().forget(keep).await }
+    let (replays, keep, every, stopping) = (replays.clone(), config.replay.retention, *config.replay.retention_interval, stop.clone());
+    let old_replays = move || {
+        let replays = replays.clone();
+        async move { replays.forget(keep).await }
     };
-    tasks.spawn(async move { retention::run("replays", every, replays, stopping).await.context("old replays") });
+    tasks.spawn(async move { retention::run("replays", every, old_replays, stopping).await.context("old replays") });
 }

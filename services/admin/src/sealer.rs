@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use chassis::Shutdown;
 use chassis::tasks::sleep;
 use domain::LocationId;
-use eventlog::{Chain, EventLog, Verification};
+use eventlog::{Chain, Locations, Verification};
 use jiff::Timestamp;
 use proof::{BEGINNING, Checkpoint, PublicKey, SigningKey};
 use secrecy::ExposeSecret;
@@ -51,12 +51,19 @@ impl Seal {
 
 /// Seals every location at once, and then again after each interval. A log that does not extend its last checkpoint is not sealed any
 /// more, and every attempt logs an error.
-pub(crate) async fn run(log: EventLog, seal: Seal, how: Verification, interval: Duration, stop: Shutdown) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    locations: Locations,
+    chain: Chain,
+    seal: Seal,
+    how: Verification,
+    interval: Duration,
+    stop: Shutdown,
+) -> anyhow::Result<()> {
     tracing::info!(key_id = seal.public_key().id(), "checkpoints are signed");
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = seal_all(&log, &seal, &how) => {}
+            () = seal_all(&locations, &chain, &seal, &how) => {}
         }
         if !sleep(&stop, interval).await {
             return Ok(());
@@ -64,13 +71,13 @@ pub(crate) async fn run(log: EventLog, seal: Seal, how: Verification, interval: 
     }
 }
 
-async fn seal_all(log: &EventLog, seal: &Seal, how: &Verification) {
-    let locations = match log.locations().list().await {
+async fn seal_all(locations: &Locations, chain: &Chain, seal: &Seal, how: &Verification) {
+    let locations = match locations.list().await {
         Ok(locations) => locations,
         Err(error) => return tracing::warn!(%error, "the locations to seal cannot be read"),
     };
     for location in locations.into_iter().filter(|location| location.head > 0) {
-        if let Err(error) = seal_one(log.chain(), seal, how, &location.location_id, location.head).await {
+        if let Err(error) = seal_one(chain, seal, how, &location.location_id, location.head).await {
             let error = format!("{error:#}");
             tracing::error!(location.id = %location.location_id, error, "the log was not sealed");
         }

@@ -61,7 +61,7 @@ async fn compare(comparison: &Comparison, to: &Sender) -> Result<(), Ended> {
 }
 
 async fn head(comparison: &Comparison) -> Result<u64, Ended> {
-    let locations = comparison.log.locations().list().await?;
+    let locations = comparison.locations.list().await?;
     let found = locations.into_iter().find(|location| location.location_id == comparison.location_id);
     found.map(|location| location.head).ok_or_else(|| Ended::Failed(unknown_location()))
 }

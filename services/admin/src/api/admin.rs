@@ -86,7 +86,13 @@ impl api::admin_server::Admin for Service {
         let before = request::number_cursor(&query.page_token)?;
         let (selection, fields) = request::filter(query.filter.clone())?;
         request::record_access(self.log.answers(), &request, "GetHistory", &location_id, Some(&contact_id)).await?;
-        let history = History { log: &self.log, limits: &self.limits, location_id: &location_id, contact_id: &contact_id };
+        let history = History {
+            answers: self.log.answers(),
+            keys: self.log.keys(),
+            limits: &self.limits,
+            location_id: &location_id,
+            contact_id: &contact_id,
+        };
         let (page, next) = history.page(&selection, &fields, before, size).await.map_err(status_of_log)?;
         if page.is_empty() && !self.log.answers().has_contact(&location_id, &contact_id).await.map_err(status_of_log)? {
             return Err(unknown_contact());
@@ -113,8 +119,17 @@ impl api::admin_server::Admin for Service {
         }
         let permit = stream::permit(&self.watchers, "too many streams of events are open; close one and try again")?;
         request::record_access(self.log.answers(), &request, "WatchEvents", &location_id, contact_id.as_ref()).await?;
-        let (log, limits) = (self.log.clone(), self.limits.clone());
-        let watch = Watch { log, location_id, contact_id, selection, fields, after, limits };
+        let watch = Watch {
+            appends: self.log.appends(),
+            answers: self.log.answers().clone(),
+            keys: self.log.keys().clone(),
+            location_id,
+            contact_id,
+            selection,
+            fields,
+            after,
+            limits: self.limits.clone(),
+        };
         Ok(Response::new(stream::start(Some(permit), &self.stop, 16, |events| watch.send(events))))
     }
 

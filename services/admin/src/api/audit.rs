@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chassis::Shutdown;
 use domain::{Blame, ContactId, LocationId, Point, RecordId, RecordKind};
-use eventlog::{AccessFilter, EventLog};
+use eventlog::{AccessFilter, Answers, Keys, Locations};
 use proto::audit::v1 as api;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Request, Response, Status};
@@ -21,20 +21,22 @@ use crate::config::Limits;
 use crate::status::{status_of_log, unknown_contact};
 
 pub(crate) struct Service {
-    log: EventLog,
+    locations: Locations,
+    answers: Answers,
+    keys: Keys,
     limits: Limits,
     exports: Arc<Semaphore>,
     stop: Shutdown,
 }
 
 impl Service {
-    pub(crate) fn new(log: EventLog, limits: Limits, stop: Shutdown) -> Self {
+    pub(crate) fn new(locations: Locations, answers: Answers, keys: Keys, limits: Limits, stop: Shutdown) -> Self {
         let exports = Arc::new(Semaphore::new(limits.exports_max.get()));
-        Self { log, limits, exports, stop }
+        Self { locations, answers, keys, limits, exports, stop }
     }
 
     fn reader(&self) -> Reader<'_> {
-        Reader { log: &self.log, limits: &self.limits }
+        Reader { answers: &self.answers, keys: &self.keys, limits: &self.limits }
     }
 
     fn permit(&self) -> Result<OwnedSemaphorePermit, Status> {
@@ -50,7 +52,8 @@ impl Service {
         moments: Moments,
         answer: fn(ExportedContact) -> Option<T>,
     ) -> Response<AnswerStream<T>> {
-        let export = Export { log: self.log.clone(), limits: self.limits.clone(), location_id, after, moments };
+        let (answers, keys, limits) = (self.answers.clone(), self.keys.clone(), self.limits.clone());
+        let export = Export { answers, keys, limits, location_id, after, moments };
         Response::new(stream::start(Some(permit), &self.stop, 4, |contacts| export.send(contacts, answer)))
     }
 }
@@ -60,13 +63,13 @@ impl api::audit_server::Audit for Service {
     async fn blame(&self, request: Request<api::BlameRequest>) -> Result<Response<api::BlameResponse>, Status> {
         let query = request.get_ref();
         let (location_id, contact_id) =
-            (request::location(self.log.locations(), &query.location_id).await?, request::contact(&query.contact_id)?);
+            (request::location(&self.locations, &query.location_id).await?, request::contact(&query.contact_id)?);
         let size = usize::try_from(request::rows(query.page_size, &self.limits)?).unwrap_or(usize::MAX);
         let before = request::number_cursor(&query.page_token)?;
         let blame = blame(query)?;
-        request::record_access(self.log.answers(), &request, "Blame", &location_id, Some(&contact_id)).await?;
+        request::record_access(&self.answers, &request, "Blame", &location_id, Some(&contact_id)).await?;
         let (mut values, unreadable) = self.reader().blame(&location_id, &contact_id, blame).await?;
-        if values.is_empty() && !self.log.answers().has_contact(&location_id, &contact_id).await.map_err(status_of_log)? {
+        if values.is_empty() && !self.answers.has_contact(&location_id, &contact_id).await.map_err(status_of_log)? {
             return Err(unknown_contact());
         }
         // Values are only ever added at the end, so a page is found by how many come before it.
@@ -84,9 +87,9 @@ impl api::audit_server::Audit for Service {
     ) -> Result<Response<api::GetContactAsOfResponse>, Status> {
         let query = request.get_ref();
         let (location_id, contact_id) =
-            (request::location(self.log.locations(), &query.location_id).await?, request::contact(&query.contact_id)?);
-        let point = self.reader().point(&location_id, query.at.as_ref(), None).await?;
-        request::record_access(self.log.answers(), &request, "GetContactAsOf", &location_id, Some(&contact_id)).await?;
+            (request::location(&self.locations, &query.location_id).await?, request::contact(&query.contact_id)?);
+        let point = past::point(&self.locations, &location_id, query.at.as_ref(), None).await?;
+        request::record_access(&self.answers, &request, "GetContactAsOf", &location_id, Some(&contact_id)).await?;
         let past = self.reader().contact(&location_id, &contact_id, point).await?;
         Ok(Response::new(api::GetContactAsOfResponse { contact: Some(answers::snapshot(&contact_id, past)) }))
     }
@@ -94,10 +97,10 @@ impl api::audit_server::Audit for Service {
     async fn diff(&self, request: Request<api::DiffRequest>) -> Result<Response<api::DiffResponse>, Status> {
         let query = request.get_ref();
         let (location_id, contact_id) =
-            (request::location(self.log.locations(), &query.location_id).await?, request::contact(&query.contact_id)?);
-        let from = self.reader().point(&location_id, query.from.as_ref(), Some(BEGINNING)).await?;
-        let to = self.reader().point(&location_id, query.to.as_ref(), None).await?;
-        request::record_access(self.log.answers(), &request, "Diff", &location_id, Some(&contact_id)).await?;
+            (request::location(&self.locations, &query.location_id).await?, request::contact(&query.contact_id)?);
+        let from = past::point(&self.locations, &location_id, query.from.as_ref(), Some(BEGINNING)).await?;
+        let to = past::point(&self.locations, &location_id, query.to.as_ref(), None).await?;
+        request::record_access(&self.answers, &request, "Diff", &location_id, Some(&contact_id)).await?;
         let from = self.reader().contact(&location_id, &contact_id, from).await?;
         let to = self.reader().contact(&location_id, &contact_id, to).await?;
         Ok(Response::new(api::DiffResponse { contact: Some(answers::difference(&contact_id, &from, &to)) }))
@@ -107,10 +110,10 @@ impl api::audit_server::Audit for Service {
 
     async fn export_as_of(&self, request: Request<api::ExportAsOfRequest>) -> Result<Response<Self::ExportAsOfStream>, Status> {
         let query = request.get_ref();
-        let location_id = request::location(self.log.locations(), &query.location_id).await?;
-        let point = self.reader().point(&location_id, query.at.as_ref(), None).await?;
+        let location_id = request::location(&self.locations, &query.location_id).await?;
+        let point = past::point(&self.locations, &location_id, query.at.as_ref(), None).await?;
         let (after, permit) = (request::optional_contact(&query.after_contact_id)?, self.permit()?);
-        request::record_access(self.log.answers(), &request, "ExportAsOf", &location_id, None).await?;
+        request::record_access(&self.answers, &request, "ExportAsOf", &location_id, None).await?;
         let answer = |contact: ExportedContact| contact.snapshot().map(|contact| api::ExportAsOfResponse { contact: Some(contact) });
         Ok(self.export(permit, location_id, after, Moments::AsOf(point), answer))
     }
@@ -119,18 +122,18 @@ impl api::audit_server::Audit for Service {
 
     async fn export_diff(&self, request: Request<api::ExportDiffRequest>) -> Result<Response<Self::ExportDiffStream>, Status> {
         let query = request.get_ref();
-        let location_id = request::location(self.log.locations(), &query.location_id).await?;
-        let from = self.reader().point(&location_id, query.from.as_ref(), Some(BEGINNING)).await?;
-        let to = self.reader().point(&location_id, query.to.as_ref(), None).await?;
+        let location_id = request::location(&self.locations, &query.location_id).await?;
+        let from = past::point(&self.locations, &location_id, query.from.as_ref(), Some(BEGINNING)).await?;
+        let to = past::point(&self.locations, &location_id, query.to.as_ref(), None).await?;
         let (after, permit) = (request::optional_contact(&query.after_contact_id)?, self.permit()?);
-        request::record_access(self.log.answers(), &request, "ExportDiff", &location_id, None).await?;
+        request::record_access(&self.answers, &request, "ExportDiff", &location_id, None).await?;
         let answer = |contact: ExportedContact| contact.difference().map(|contact| api::ExportDiffResponse { contact: Some(contact) });
         Ok(self.export(permit, location_id, after, Moments::Diff { from, to }, answer))
     }
 
     async fn list_access(&self, request: Request<api::ListAccessRequest>) -> Result<Response<api::ListAccessResponse>, Status> {
         let query = request.get_ref();
-        let location_id = request::location(self.log.locations(), &query.location_id).await?;
+        let location_id = request::location(&self.locations, &query.location_id).await?;
         let filter = AccessFilter {
             contact_id: request::optional_contact(&query.contact_id)?,
             who: request::given(&query.who).map(str::to_owned),
@@ -138,7 +141,7 @@ impl api::audit_server::Audit for Service {
         };
         let size = request::rows(query.page_size, &self.limits)?;
         let before = request::number_cursor(&query.page_token)?;
-        let rows = self.log.answers().accesses(&location_id, &filter, before, size + 1).await.map_err(status_of_log)?;
+        let rows = self.answers.accesses(&location_id, &filter, before, size + 1).await.map_err(status_of_log)?;
         let (rows, next_page_token) = request::page(rows, size, |last| last.id.to_string());
         Ok(Response::new(api::ListAccessResponse { accesses: rows.into_iter().map(answers::access).collect(), next_page_token }))
     }

@@ -2,7 +2,7 @@
 
 use chassis::Shutdown;
 use domain::{ContactId, LocationId};
-use eventlog::{Erasure, ErasureRequest, EventLog};
+use eventlog::{Credentials, Erasure, ErasureRequest, Keys, Locations};
 use proto::erasure::v1 as api;
 use tonic::{Request, Response, Status};
 
@@ -19,6 +19,9 @@ const WHO_BYTES_MAX: usize = 200;
 /// The calls.
 pub(crate) struct Service {
     pub(crate) eraser: Eraser,
+    pub(crate) locations: Locations,
+    pub(crate) keys: Keys,
+    pub(crate) credentials: Credentials,
     pub(crate) stop: Shutdown,
 }
 
@@ -35,7 +38,7 @@ impl api::erasure_server::Erasure for Service {
             who: operator(request.who)?,
             leave_plain_events: request.leave_plain_events,
         };
-        let erasure = self.eraser.log.erasures().erase(&location_id, &contact_id, &erase).await.map_err(status_of_log)?;
+        let erasure = self.eraser.erasures.erase(&location_id, &contact_id, &erase).await.map_err(status_of_log)?;
         if erasure.finished_at.is_none() {
             // In a task of its own: it goes on when the caller waits no longer.
             let (eraser, begun) = (self.eraser.clone(), erasure.clone());
@@ -56,34 +59,40 @@ impl api::erasure_server::Erasure for Service {
     async fn lift_erasure(&self, request: Request<api::LiftErasureRequest>) -> Result<Response<api::LiftErasureResponse>, Status> {
         let request = request.into_inner();
         let (location_id, contact_id) = self.whom(&request.location_id, &request.contact_id).await?;
-        let lifted = self.eraser.log.erasures().lift(&location_id, &contact_id, &operator(request.who)?).await.map_err(status_of_log)?;
+        let lifted = self.eraser.erasures.lift(&location_id, &contact_id, &operator(request.who)?).await.map_err(status_of_log)?;
         Ok(Response::new(api::LiftErasureResponse { erasure: Some(answer(lifted)) }))
     }
 
     type RotateKekStream = AnswerStream<api::RotateKekResponse>;
 
     async fn rotate_kek(&self, _: Request<api::RotateKekRequest>) -> Result<Response<Self::RotateKekStream>, Status> {
-        let log = self.eraser.log.clone();
-        let kek_id = log.keys().kek().map(|kek| kek.current().to_owned());
+        let (keys, credentials) = (self.keys.clone(), self.credentials.clone());
+        let kek_id = keys.kek().map(|kek| kek.current().to_owned());
         let kek_id = kek_id
             .ok_or_else(|| Status::failed_precondition("there is no key-encryption key; give one to the admin service as log.kek_file"))?;
-        let (total, _) = log.keys().count().await.map_err(status_of_log)?;
+        let (total, _) = keys.count().await.map_err(status_of_log)?;
         let batch = self.eraser.settings.rewrap_batch.get();
-        let rotate = |progress| async move { rotate(&log, total, &kek_id, batch, &progress).await };
+        let begun = api::RotateKekResponse { seen: 0, total, rewrapped: 0, kek_id, credentials: 0 };
+        let rotate = |to| async move { rotate(&keys, &credentials, begun, batch, &to).await };
         Ok(Response::new(stream::start(None, &self.stop, 16, rotate)))
     }
 }
 
-async fn rotate(log: &EventLog, total: u64, kek_id: &str, batch: u32, to: &Sender<api::RotateKekResponse>) -> Result<(), Status> {
-    let mut progress = api::RotateKekResponse { seen: 0, total, rewrapped: 0, kek_id: kek_id.to_owned(), credentials: 0 };
+async fn rotate(
+    keys: &Keys,
+    credentials: &Credentials,
+    mut progress: api::RotateKekResponse,
+    batch: u32,
+    to: &Sender<api::RotateKekResponse>,
+) -> Result<(), Status> {
     let mut after = None;
     loop {
-        let done = log.keys().rewrap(after.as_ref(), batch).await.map_err(status_of_log)?;
+        let done = keys.rewrap(after.as_ref(), batch).await.map_err(status_of_log)?;
         progress.seen += done.seen;
         progress.rewrapped += done.rewrapped;
         after = done.next;
         if after.is_none() {
-            progress.credentials = log.credentials().reseal().await.map_err(status_of_log)?;
+            progress.credentials = credentials.reseal().await.map_err(status_of_log)?;
         }
         if to.send(Ok(progress.clone())).await.is_err() || after.is_none() {
             return Ok(());
@@ -93,12 +102,12 @@ async fn rotate(log: &EventLog, total: u64, kek_id: &str, batch: u32, to: &Sende
 
 impl Service {
     async fn now(&self, location_id: &LocationId, contact_id: &ContactId) -> Result<Erasure, Status> {
-        let erasure = self.eraser.log.erasures().find(location_id, contact_id).await.map_err(status_of_log)?;
+        let erasure = self.eraser.erasures.find(location_id, contact_id).await.map_err(status_of_log)?;
         erasure.ok_or_else(|| Status::not_found("this contact was never erased; check the id and the location"))
     }
 
     async fn whom(&self, location_id: &str, contact_id: &str) -> Result<(LocationId, ContactId), Status> {
-        Ok((request::location(self.eraser.log.locations(), location_id).await?, request::contact(contact_id)?))
+        Ok((request::location(&self.locations, location_id).await?, request::contact(contact_id)?))
     }
 }
 

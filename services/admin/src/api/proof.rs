@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chassis::Shutdown;
 use domain::LocationId;
-use eventlog::{Chain, Error, EventLog, Verification, Verified};
+use eventlog::{Chain, Error, Locations, Verification, Verified};
 use proof::{Checkpoint, PublicKey, extends};
 use proto::proof::v1 as api;
 use proto::proof::v1::verify_log_response::Step;
@@ -22,7 +22,8 @@ use crate::sealer::Seal;
 use crate::status::status_of_log;
 
 pub(crate) struct Service {
-    log: EventLog,
+    locations: Locations,
+    chain: Chain,
     seal: Option<Seal>,
     settings: ProofSettings,
     limits: Limits,
@@ -31,9 +32,16 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new(log: EventLog, seal: Option<Seal>, settings: ProofSettings, limits: Limits, stop: Shutdown) -> Self {
+    pub(crate) fn new(
+        locations: Locations,
+        chain: Chain,
+        seal: Option<Seal>,
+        settings: ProofSettings,
+        limits: Limits,
+        stop: Shutdown,
+    ) -> Self {
         let runs = Arc::new(Semaphore::new(settings.runs_max.get()));
-        Self { log, seal, settings, limits, runs, stop }
+        Self { locations, chain, seal, settings, limits, runs, stop }
     }
 
     fn permit(&self) -> Result<OwnedSemaphorePermit, Status> {
@@ -60,7 +68,7 @@ impl api::proof_server::Proof for Service {
 
     async fn verify_log(&self, request: Request<api::VerifyLogRequest>) -> Result<Response<Self::VerifyLogStream>, Status> {
         let request = request.into_inner();
-        let location_id = request::location(self.log.locations(), &request.location_id).await?;
+        let location_id = request::location(&self.locations, &request.location_id).await?;
         if request.positions.len() > self.settings.positions_max {
             return Err(Status::invalid_argument(format!("more than {} positions", self.settings.positions_max)));
         }
@@ -69,7 +77,7 @@ impl api::proof_server::Proof for Service {
         let positions: BTreeSet<u64> = request.positions.into_iter().collect();
         let wanted = positions.iter().copied().chain(checkpoints.iter().map(|checkpoint| checkpoint.seq)).collect();
         let how = Verification { wanted, ..self.settings.verification() };
-        let chain = self.log.chain().clone();
+        let chain = self.chain.clone();
         let keys: Vec<_> = self.seal.iter().map(Seal::public_key).collect();
         Ok(self.run(permit, |steps| async move {
             let walked = walk(&chain, &location_id, &how, &steps).await?;
@@ -84,7 +92,7 @@ impl api::proof_server::Proof for Service {
         request: Request<api::ListCheckpointsRequest>,
     ) -> Result<Response<api::ListCheckpointsResponse>, Status> {
         let request = request.into_inner();
-        let location_id = request::location(self.log.locations(), &request.location_id).await?;
+        let location_id = request::location(&self.locations, &request.location_id).await?;
         let size = request::rows(request.page_size, &self.limits)?;
         let after = request::number_cursor(&request.page_token)?.unwrap_or(0);
         let seal = self.seal.as_ref();
@@ -103,11 +111,11 @@ impl api::proof_server::Proof for Service {
     type ExportLogStream = AnswerStream<api::ExportLogResponse>;
 
     async fn export_log(&self, request: Request<api::ExportLogRequest>) -> Result<Response<Self::ExportLogStream>, Status> {
-        let location_id = request::location(self.log.locations(), &request.into_inner().location_id).await?;
+        let location_id = request::location(&self.locations, &request.into_inner().location_id).await?;
         let permit = self.permit()?;
         let checkpoints = self.checkpoints_of(&location_id).await?;
         let key = self.seal.as_ref().map(Seal::public_key);
-        let export = Export { chain: self.log.chain().clone(), location_id, key, checkpoints, events: self.settings.export_events.get() };
+        let export = Export { chain: self.chain.clone(), location_id, key, checkpoints, events: self.settings.export_events.get() };
         Ok(self.run(permit, |pieces| async move { export.send(&pieces).await }))
     }
 
@@ -115,7 +123,7 @@ impl api::proof_server::Proof for Service {
 
     async fn import_log(&self, request: Request<Streaming<api::ImportLogRequest>>) -> Result<Response<Self::ImportLogStream>, Status> {
         let permit = self.permit()?;
-        let chain = self.log.chain().clone();
+        let chain = self.chain.clone();
         let limits = proof::Limits { record_bytes_max: self.settings.record_bytes_max.get(), ..proof::Limits::default() };
         Ok(self.run(permit, |steps| async move { transfers::import(&chain, request.into_inner(), limits, &steps).await }))
     }

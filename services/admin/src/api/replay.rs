@@ -177,7 +177,10 @@ impl api::replay_server::Replay for Service {
         let contact_id = request::optional_contact(&query.contact_id)?;
         request::record_access(context.log.answers(), &request, "VerifyReplay", &location_id, contact_id.as_ref()).await?;
         let comparison = Comparison {
-            log: context.log.clone(),
+            locations: context.log.locations().clone(),
+            known: context.log.known().clone(),
+            answers: context.log.answers().clone(),
+            keys: context.log.keys().clone(),
             bridge: context.bridge.clone(),
             location_id,
             workspace: generation.workspace,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{ContactId, LocationId, ObjectKey, Rules, Whole, Workspace};
-use eventlog::EventLog;
+use eventlog::{Answers, Keys, KnownRecords, Locations};
 use pagico::{Bridge, ContactDigest};
 use proto::replay::v1 as api;
 use proto::replay::v1::verify_replay_response::Part;
@@ -16,7 +16,10 @@ use crate::status::{status_of_bridge, status_of_log};
 /// What is compared with what.
 #[derive(Clone)]
 pub(crate) struct Comparison {
-    pub(crate) log: EventLog,
+    pub(crate) locations: Locations,
+    pub(crate) known: KnownRecords,
+    pub(crate) answers: Answers,
+    pub(crate) keys: Keys,
     pub(crate) bridge: Bridge,
     pub(crate) location_id: LocationId,
     pub(crate) workspace: Workspace,

@@ -32,7 +32,7 @@ pub(super) async fn differences(
     loop {
         let events = events_of(comparison, &contact_id, u64::MAX - 1).await?;
         let youngest = events.youngest()?;
-        let shared = comparison.log.known().shared_records(&comparison.location_id, u64::MAX - 1).await?;
+        let shared = comparison.known.shared_records(&comparison.location_id, u64::MAX - 1).await?;
         let wanted = intents_of(comparison, &shared, events).await?.intents;
         if comparison.contact_digest(contact).await? == digest(&wanted)? {
             return Ok(Vec::new());

@@ -74,19 +74,18 @@ impl ContactEvents {
 pub(super) async fn expected(comparison: &Comparison, head: u64, to: &Sender) -> Result<Expected, Ended> {
     let since = Timestamp::now().saturating_sub(comparison.settings.patience).unwrap_or(Timestamp::MIN);
     let mut expected = Expected::default();
-    let shared = comparison.log.known().shared_records(&comparison.location_id, head).await?;
+    let shared = comparison.known.shared_records(&comparison.location_id, head).await?;
     if let Some(contact_id) = &comparison.contact_id {
         expected.add(comparison, &shared, vec![events_of(comparison, contact_id, head).await?], since).await?;
         return Ok(expected);
     }
-    let contacts_total = comparison.log.known().contacts_present(&comparison.location_id).await?;
+    let contacts_total = comparison.known.contacts_present(&comparison.location_id).await?;
     let (mut contacts, mut current, mut cursor) = (0, None::<ContactEvents>, None::<(String, u64)>);
     let everybody = ContactRange::Between(None, None);
     loop {
         let after = cursor.as_ref().map(|(contact, seq)| (contact.as_str(), *seq));
         let page = comparison
-            .log
-            .answers()
+            .answers
             .records_by_contact(&comparison.location_id, &everybody, after, head, comparison.settings.page_events.get())
             .await?;
         let is_last = page.len() < comparison.settings.page_events.get() as usize;
@@ -119,8 +118,7 @@ pub(super) async fn events_of(comparison: &Comparison, contact_id: &ContactId, h
         let cursor = contact_events.events.last().map_or(Ok(0), |last| last.revision().map(|revision| revision.seq))?;
         let after = Some((contact_id.as_str(), cursor));
         let page = comparison
-            .log
-            .answers()
+            .answers
             .records_by_contact(&comparison.location_id, &only, after, head, comparison.settings.page_events.get())
             .await?;
         let is_last = page.len() < comparison.settings.page_events.get() as usize;
@@ -172,7 +170,7 @@ async fn intents_of_all(
             }
         }
     }
-    let mut opened = comparison.log.keys().open(stored).await?.into_iter().zip(whose).peekable();
+    let mut opened = comparison.keys.open(stored).await?.into_iter().zip(whose).peekable();
     let mut all = Vec::with_capacity(unreadable.len());
     for (index, unreadable) in unreadable.into_iter().enumerate() {
         let (mut intents, mut wanted) = (Vec::new(), ContactIntents { unreadable, ..ContactIntents::default() });

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Body, ContactId, Delivery, DeliveryFact, LocationId, ObjectKey, Opened, Revision, Workspace};
-use eventlog::{EventFilter, EventLog, Result};
+use eventlog::{Answers, EventFilter, Keys, Result};
 use proto::admin::v1 as api;
 
 use crate::api::answers;
@@ -11,7 +11,8 @@ use crate::api::events::keep_fields;
 use crate::config::Limits;
 
 pub(crate) struct History<'a> {
-    pub(crate) log: &'a EventLog,
+    pub(crate) answers: &'a Answers,
+    pub(crate) keys: &'a Keys,
     pub(crate) limits: &'a Limits,
     pub(crate) location_id: &'a LocationId,
     pub(crate) contact_id: &'a ContactId,
@@ -33,9 +34,9 @@ impl History<'_> {
             // One event more than the page tells that another page follows.
             let wanted = u32::try_from(size + 1 - found.len()).unwrap_or(u32::MAX);
             let limit = if fields.is_empty() { wanted } else { self.limits.read_rows.get() };
-            let rows = self.log.answers().history(self.location_id, self.contact_id, selection, before, limit).await?;
+            let rows = self.answers.history(self.location_id, self.contact_id, selection, before, limit).await?;
             let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-            for mut event in self.log.keys().open(rows).await? {
+            for mut event in self.keys.open(rows).await? {
                 before = Some(event.seq);
                 if keep_fields(&mut event, fields) {
                     if found.len() == size {
@@ -60,12 +61,12 @@ impl History<'_> {
         let deliveries = EventFilter { types: vec!["delivery".to_owned()], ..EventFilter::default() };
         loop {
             let (rows, contact_id) = (self.limits.read_rows.get(), Some(self.contact_id));
-            let stretch = self.log.answers().select(self.location_id, contact_id, &deliveries, after, rows, u64::MAX).await?;
+            let stretch = self.answers.select(self.location_id, contact_id, &deliveries, after, rows, u64::MAX).await?;
             if stretch.through == after {
                 return Ok(traced.found);
             }
             after = stretch.through;
-            for event in self.log.keys().open(stretch.events).await? {
+            for event in self.keys.open(stretch.events).await? {
                 if let Ok(Body::Delivery(fact)) = &event.body {
                     traced.add(&event, fact);
                 }

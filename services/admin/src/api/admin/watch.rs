@@ -1,7 +1,7 @@
 //! The stream of events as they are recorded.
 
 use domain::{ContactId, LocationId, Opened};
-use eventlog::{EventFilter, EventLog, EventPage};
+use eventlog::{Answers, Appends, EventFilter, EventPage, Keys};
 use proto::admin::v1 as api;
 use tonic::Status;
 
@@ -14,7 +14,9 @@ use crate::status::status_of_log;
 /// Reads the log in order after a position. Positions have no gaps and commit in order, so reading on after the last one misses
 /// nothing and repeats nothing.
 pub(crate) struct Watch {
-    pub(crate) log: EventLog,
+    pub(crate) appends: Appends,
+    pub(crate) answers: Answers,
+    pub(crate) keys: Keys,
     pub(crate) location_id: LocationId,
     /// Only events of this contact; none for all contacts.
     pub(crate) contact_id: Option<ContactId>,
@@ -27,17 +29,16 @@ pub(crate) struct Watch {
 impl Watch {
     /// Sends matching events until nobody listens. A caller resumes after the last position it got.
     pub(crate) async fn send(mut self, to: Sender<api::WatchEventsResponse>) -> Result<(), Status> {
-        let mut appends = self.log.appends();
         loop {
             let EventPage { events, through } = self.next().await.map_err(status_of_log)?;
             if through == self.after {
                 tokio::select! {
-                    () = appends.wait_for_append() => {}
+                    () = self.appends.wait_for_append() => {}
                     () = tokio::time::sleep(*self.limits.watch_interval) => {}
                 }
                 continue;
             }
-            let events = self.log.keys().open(events).await.map_err(status_of_log)?;
+            let events = self.keys.open(events).await.map_err(status_of_log)?;
             if self.send_matching(events, through, &to).await.is_err() {
                 return Ok(());
             }
@@ -46,8 +47,7 @@ impl Watch {
 
     async fn next(&self) -> eventlog::Result<EventPage> {
         let (contact_id, limits) = (self.contact_id.as_ref(), &self.limits);
-        self.log
-            .answers()
+        self.answers
             .select(&self.location_id, contact_id, &self.selection, self.after, limits.watch_rows.get(), limits.scan_rows.get().into())
             .await
     }

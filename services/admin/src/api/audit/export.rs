@@ -1,7 +1,7 @@
 //! A whole location, contact by contact, in bounded memory.
 
 use domain::{ContactId, LocationId, Point};
-use eventlog::EventLog;
+use eventlog::{Answers, Keys};
 use proto::audit::v1 as api;
 use tonic::Status;
 
@@ -12,7 +12,8 @@ use crate::config::Limits;
 use crate::status::status_of_log;
 
 pub(crate) struct Export {
-    pub(crate) log: EventLog,
+    pub(crate) answers: Answers,
+    pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) location_id: LocationId,
     /// The export begins after this contact.
@@ -64,9 +65,9 @@ impl Export {
     }
 
     async fn batch(&self) -> Result<Vec<ExportedContact>, Status> {
-        let contacts = self.log.answers().contacts_in_log(&self.location_id, self.after.as_ref(), self.limits.export_contacts.get()).await;
+        let contacts = self.answers.contacts_in_log(&self.location_id, self.after.as_ref(), self.limits.export_contacts.get()).await;
         let contacts = contacts.map_err(status_of_log)?;
-        let reader = Reader { log: &self.log, limits: &self.limits };
+        let reader = Reader { answers: &self.answers, keys: &self.keys, limits: &self.limits };
         let (from, to) = match self.moments {
             Moments::AsOf(point) => (None, point),
             Moments::Diff { from, to } => (Some(from), to),

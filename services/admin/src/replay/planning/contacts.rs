@@ -77,7 +77,7 @@ impl Planner<'_> {
         }
         let (known, events) = self.needed(contacts).await?;
         let mut page = Vec::with_capacity(known.len());
-        for (Known { contact_id, mut held, settled }, recorded) in known.into_iter().zip(events::open(self.log, events).await?) {
+        for (Known { contact_id, mut held, settled }, recorded) in known.into_iter().zip(events::open(self.log.keys(), events).await?) {
             let mut present = match objects.as_deref_mut() {
                 Some(objects) => Some(objects.next(&contact_id).await?),
                 None => None,
@@ -161,7 +161,7 @@ impl Planner<'_> {
         let (mut recorded, settled) = match recorded {
             Some(recorded) => (recorded, settled),
             // As on the live path, where such an event parks, the one before it decides.
-            None => events::all_readable(self.log, self.request, self.shared, contact_id).await?,
+            None => events::all_readable(self.log.answers(), self.log.keys(), self.request, self.shared, contact_id).await?,
         };
         recorded.sort_by_key(Recorded::revision);
         recorded.dedup_by_key(|event| event.revision());

@@ -2,7 +2,7 @@
 
 use domain::replay::Planned;
 use domain::{ContactId, RecordId, Recorded, Stored};
-use eventlog::{ContactRange, EventLog, RawEvent, SharedRecords};
+use eventlog::{Answers, ContactRange, Keys, RawEvent, SharedRecords};
 
 use super::request::{Error, Request};
 
@@ -15,7 +15,7 @@ pub(super) struct Events {
 
 /// Opens the events of several contacts at once, so that their keys are asked for once. Gives nothing for a contact of whose deciding
 /// events one cannot be read.
-pub(super) async fn open(log: &EventLog, contacts: Vec<Events>) -> Result<Vec<Option<Vec<Recorded>>>, Error> {
+pub(super) async fn open(keys: &Keys, contacts: Vec<Events>) -> Result<Vec<Option<Vec<Recorded>>>, Error> {
     let mut read: Vec<Option<Vec<Recorded>>> = Vec::with_capacity(contacts.len());
     let (mut stored, mut whose) = (Vec::new(), Vec::new());
     for (index, Events { deciding, earlier }) in contacts.into_iter().enumerate() {
@@ -34,7 +34,7 @@ pub(super) async fn open(log: &EventLog, contacts: Vec<Events>) -> Result<Vec<Op
         stored.extend(earlier);
         read.push(readable);
     }
-    for (opened, (index, decides)) in log.keys().open(stored).await?.into_iter().zip(whose) {
+    for (opened, (index, decides)) in keys.open(stored).await?.into_iter().zip(whose) {
         let Some(of_contact) = read.get_mut(index) else { continue };
         match (opened.transpose(), of_contact.as_mut()) {
             (Ok(event), Some(recorded)) => recorded.push(event),
@@ -47,7 +47,8 @@ pub(super) async fn open(log: &EventLog, contacts: Vec<Events>) -> Result<Vec<Op
 
 /// Every event of a contact that can be read, and what is left as it is because of those that cannot.
 pub(super) async fn all_readable(
-    log: &EventLog,
+    answers: &Answers,
+    keys: &Keys,
     request: &Request,
     shared: &SharedRecords,
     contact_id: &ContactId,
@@ -57,7 +58,7 @@ pub(super) async fn all_readable(
     let (mut recorded, mut skipped, mut position) = (Vec::new(), Vec::new(), 0);
     loop {
         let after = Some((contact_id.as_str(), position));
-        let page = log.answers().records_by_contact(location_id, &contacts, after, *through, *page_events).await?;
+        let page = answers.records_by_contact(location_id, &contacts, after, *through, *page_events).await?;
         let is_last = page.len() < usize::try_from(*page_events).unwrap_or(usize::MAX);
         for event in page {
             let revision = event.revision()?;
@@ -68,7 +69,7 @@ pub(super) async fn all_readable(
                 continue;
             }
             let opened = match event.stored() {
-                Ok(stored) => log.keys().open(vec![stored]).await?.pop().and_then(|event| event.transpose().ok()),
+                Ok(stored) => keys.open(vec![stored]).await?.pop().and_then(|event| event.transpose().ok()),
                 Err(eventlog::Error::Unreadable(_)) => None,
                 Err(error) => return Err(error.into()),
             };
