@@ -130,7 +130,8 @@ impl api::admin_server::Admin for Service {
             after,
             limits: self.limits.clone(),
         };
-        Ok(Response::new(stream::start(Some(permit), &self.stop, 16, |events| watch.send(events))))
+        let advice = "watch again after the last position that arrived";
+        Ok(Response::new(stream::start(Some(permit), &self.stop, 16, advice, |events| watch.send(events))))
     }
 
     async fn list_parked(&self, request: Request<api::ListParkedRequest>) -> Result<Response<api::ListParkedResponse>, Status> {

@@ -54,7 +54,8 @@ impl Service {
     ) -> Response<AnswerStream<T>> {
         let (answers, keys, limits) = (self.answers.clone(), self.keys.clone(), self.limits.clone());
         let export = Export { answers, keys, limits, location_id, after, moments };
-        Response::new(stream::start(Some(permit), &self.stop, 4, |contacts| export.send(contacts, answer)))
+        let advice = "export again after the last contact that arrived";
+        Response::new(stream::start(Some(permit), &self.stop, 4, advice, |contacts| export.send(contacts, answer)))
     }
 }
 

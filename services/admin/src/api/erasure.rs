@@ -74,7 +74,7 @@ impl api::erasure_server::Erasure for Service {
         let batch = self.eraser.settings.rewrap_batch.get();
         let begun = api::RotateKekResponse { seen: 0, total, rewrapped: 0, kek_id, credentials: 0 };
         let rotate = |to| async move { rotate(&keys, &credentials, begun, batch, &to).await };
-        Ok(Response::new(stream::start(None, &self.stop, 16, rotate)))
+        Ok(Response::new(stream::start(None, &self.stop, 16, "try again", rotate)))
     }
 }
 

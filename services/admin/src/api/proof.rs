@@ -53,7 +53,7 @@ impl Service {
         T: Send + 'static,
         F: Future<Output = Result<(), Status>> + Send + 'static,
     {
-        Response::new(stream::start(Some(permit), &self.stop, 16, work))
+        Response::new(stream::start(Some(permit), &self.stop, 16, "try again", work))
     }
 
     async fn checkpoints_of(&self, location_id: &LocationId) -> Result<Vec<Checkpoint>, Status> {

@@ -78,7 +78,7 @@ impl api::replay_server::Replay for Service {
         let with_skipped = query.with_skipped;
         let context = Arc::clone(&self.0);
         let planning = |parts| async move { plans::make(&context, plan, rules, with_skipped, &parts).await };
-        Ok(Response::new(stream::start(Some(permit), &self.0.stop, 64, planning)))
+        Ok(Response::new(stream::start(Some(permit), &self.0.stop, 64, "plan again", planning)))
     }
 
     async fn apply_replay(&self, request: Request<api::ApplyReplayRequest>) -> Result<Response<api::ApplyReplayResponse>, Status> {
@@ -190,7 +190,7 @@ impl api::replay_server::Replay for Service {
             settings: context.verify.clone(),
         };
         let permit = stream::permit(&context.comparison_permits, "too many workspaces are being compared; wait for one comparison to end")?;
-        Ok(Response::new(stream::start(Some(permit), &context.stop, 16, |parts| verify::run(comparison, parts))))
+        Ok(Response::new(stream::start(Some(permit), &context.stop, 16, "try again", |parts| verify::run(comparison, parts))))
     }
 
     async fn create_workspace(

@@ -16,11 +16,12 @@ pub(crate) fn permit(among: &Arc<Semaphore>, refusal: &'static str) -> Result<Ow
 }
 
 /// Answers by a stream until the work is done, nobody listens any more, or the service stops; then the permit is given back.
-/// At most `waiting_max` answers wait for the caller.
+/// At most `waiting_max` answers wait for the caller. `advice` says what to do once a service that stops is up again.
 pub(crate) fn start<T, F>(
     permit: Option<OwnedSemaphorePermit>,
     stop: &Shutdown,
     waiting_max: usize,
+    advice: &'static str,
     work: impl FnOnce(Sender<T>) -> F,
 ) -> AnswerStream<T>
 where
@@ -31,7 +32,7 @@ where
     let (work, stop) = (work(sender.clone()), stop.clone());
     tokio::spawn(async move {
         let outcome = tokio::select! {
-            () = stop.cancelled() => Err(Status::unavailable("the admin service is stopping; try again")),
+            () = stop.cancelled() => Err(Status::unavailable(format!("the admin service is stopping; {advice}"))),
             () = sender.closed() => Ok(()),
             outcome = work => outcome,
         };
@@ -42,4 +43,30 @@ where
         drop(permit);
     });
     ReceiverStream::new(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_stream::StreamExt as _;
+    use tonic::Code;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_that_the_service_ends_says_how_to_go_on() {
+        let (stop, permits) = (Shutdown::new(), Arc::new(Semaphore::new(1)));
+        let all_taken = permit(&permits, "all are taken").expect("the only one");
+        let endless = |to: Sender<u64>| async move {
+            to.send(Ok(7)).await.expect("somebody listens");
+            std::future::pending().await
+        };
+        let mut answers = start(Some(all_taken), &stop, 1, "go on after the last number", endless);
+        assert_eq!(answers.next().await.expect("an answer").expect("a number"), 7);
+        assert_eq!(permit(&permits, "all are taken").expect_err("no more").message(), "all are taken");
+        stop.cancel();
+        let status = answers.next().await.expect("an answer").expect_err("the end");
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "the admin service is stopping; go on after the last number"));
+        assert!(answers.next().await.is_none());
+        assert_eq!(permits.available_permits(), 1);
+    }
 }
