@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use domain::replay::Tally;
 use domain::{ContactId, Hash, LocationId, RulesRevision, Workspace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,13 @@ pub struct Totals {
     pub unreadable: u64,
     /// Puts that only other rules ask for.
     pub rewrites: u64,
+}
+
+impl From<&Tally> for Totals {
+    fn from(tally: &Tally) -> Self {
+        let Tally { puts, removes, skips, contacts, events, unreadable, rewrites, .. } = *tally;
+        Self { puts, removes, skips, contacts, events, unreadable, rewrites }
+    }
 }
 
 /// A plan, without its actions.

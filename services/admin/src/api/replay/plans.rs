@@ -1,7 +1,7 @@
 //! Making the plan that a call asks for.
 
 use domain::{Hash, LocationId, Rules};
-use eventlog::{Plan, Role};
+use eventlog::{Plan, Role, Totals};
 use jiff::Timestamp;
 use proto::replay::v1 as api;
 use proto::replay::v1::plan_replay_response::Part;
@@ -46,7 +46,7 @@ pub(crate) async fn begin(context: &Context, selection: api::Selection, who: &st
         head,
         bounded,
         present: selection.against() == api::Against::Workspace,
-        totals: eventlog::Totals::default(),
+        totals: Totals::default(),
         who: who.to_owned(),
         made_at: Timestamp::now(),
     };
@@ -110,7 +110,7 @@ pub(crate) async fn make(context: &Context, mut plan: Plan, rules: Rules, with_s
     }
     let tally = planning.finish().await.map_err(status_of_planning)?;
     plan.hash = staleness::hash(&plan, &tally);
-    plan.totals = staleness::totals(&tally);
+    plan.totals = Totals::from(&tally);
     context.log.replays().keep_plan(&plan).await.map_err(status_of_log)?;
     let plan = answers::plan(&plan, context.settings.outdate_items.get());
     parts.send(Ok(api::PlanReplayResponse { part: Some(Part::Plan(plan)) })).await.map_err(gone)

@@ -14,11 +14,6 @@ use crate::status::{status_of_log, status_of_planning};
 const EVENTS_MAX: u32 = 2_000;
 const NAMED_MAX: usize = 5;
 
-pub(crate) fn totals(tally: &Tally) -> Totals {
-    let Tally { puts, removes, skips, contacts, events, unreadable, rewrites, .. } = *tally;
-    Totals { puts, removes, skips, contacts, events, unreadable, rewrites }
-}
-
 /// The selection of a plan as its hash covers it.
 pub(crate) fn selection(plan: &Plan) -> String {
     let contact = plan.contact_id.as_ref().map(ToString::to_string);
@@ -47,7 +42,7 @@ pub(crate) async fn ensure_current(context: &Context, plan: Plan, accept_newer: 
         return Err(stale(&format!("the log was replaced: position {head} no longer holds the event that the plan was made from")));
     }
     let tally = plan_again(context, &plan).await?;
-    let now = totals(&tally);
+    let now = Totals::from(&tally);
     let needs_no_more = now.puts <= plan.totals.puts && now.removes <= plan.totals.removes;
     if hash(&plan, &tally) != plan.hash && !(accept_newer && needs_no_more) {
         return Err(stale(&describe_newer(context, &plan, &now).await?));
