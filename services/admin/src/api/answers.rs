@@ -13,16 +13,13 @@ pub(crate) fn trace_id(traceparent: Option<&str>) -> String {
 }
 
 /// JSON; empty for null.
-pub(crate) fn value(value: &serde_json::Value) -> String {
+pub(crate) fn json(value: &serde_json::Value) -> String {
     if value.is_null() { String::new() } else { value.to_string() }
 }
 
 pub(crate) fn changes(changes: Vec<FieldChange>) -> Vec<api::FieldChange> {
-    let change = |change: FieldChange| api::FieldChange {
-        before_json: value(&change.before),
-        after_json: value(&change.after),
-        field: change.field,
-    };
+    let change =
+        |change: FieldChange| api::FieldChange { before_json: json(&change.before), after_json: json(&change.after), field: change.field };
     changes.into_iter().map(change).collect()
 }
 

@@ -6,7 +6,7 @@ use proto::audit::v1 as api;
 use serde_json::Value;
 
 use super::past::PastContact;
-use crate::api::answers::{at, cause, changes, trace_id, value as json};
+use crate::api::answers::{at, cause, changes, json, trace_id};
 
 pub(crate) fn value(from: Blamed) -> api::Value {
     let (kind, id) = &from.record;

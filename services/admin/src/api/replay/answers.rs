@@ -5,7 +5,7 @@ use domain::replay::{Planned, Step};
 use eventlog::{Generation, Phase, Plan, Replay, Role, Totals};
 use proto::replay::v1 as api;
 
-use crate::api::answers::at;
+use crate::api::answers::{at, json};
 use crate::replay::planning::ContactPlan;
 
 pub(crate) fn actions(location_id: &LocationId, of: ContactPlan, with_skipped: bool) -> impl Iterator<Item = api::Action> {
@@ -15,7 +15,6 @@ pub(crate) fn actions(location_id: &LocationId, of: ContactPlan, with_skipped: b
 }
 
 fn action(location_id: String, contact_id: String, one: Planned) -> api::Action {
-    let json = |value: serde_json::Value| if value.is_null() { String::new() } else { value.to_string() };
     let step = match one.step {
         Step::Put => api::Step::Put,
         Step::Remove => api::Step::Remove,
@@ -28,8 +27,8 @@ fn action(location_id: String, contact_id: String, one: Planned) -> api::Action 
     let calls = u32::from(one.acts());
     let change = |change: domain::FieldChange| api::FieldChange {
         field: change.field,
-        before_json: json(change.before),
-        after_json: json(change.after),
+        before_json: json(&change.before),
+        after_json: json(&change.after),
     };
     api::Action {
         location_id,
