@@ -35,13 +35,13 @@ pub(crate) struct Known {
     contacts: BTreeMap<ContactId, KnownContact>,
     /// Contacts with a record that can be read neither here nor in the log.
     pub(crate) unreadable: BTreeMap<ContactId, Revision>,
-    changed: BTreeMap<RecordPlace, Revision>,
-    confirmed: BTreeMap<RecordPlace, Timestamp>,
+    changed: BTreeMap<RecordKey, Revision>,
+    confirmed: BTreeMap<RecordKey, Timestamp>,
     /// The contacts looked at, with the last event of each, where there is a new one.
     looked_at: BTreeMap<ContactId, Option<u64>>,
 }
 
-type RecordPlace = (ContactId, RecordKind, RecordId);
+type RecordKey = (ContactId, RecordKind, RecordId);
 
 impl Known {
     /// Loads what is known of these contacts and of nobody else.

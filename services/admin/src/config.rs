@@ -107,7 +107,7 @@ pub struct ProofSettings {
 
 impl ProofSettings {
     pub(crate) fn verification(&self) -> Verification {
-        Verification { range_events: self.range_events.get(), workers: self.workers.get(), ..Verification::default() }
+        Verification { range_events: self.range_events, workers: self.workers, ..Verification::default() }
     }
 }
 

@@ -125,13 +125,14 @@ impl Batch<'_> {
             return Some(());
         }
         let ready = || read.iter().filter_map(|read| read.as_ref().ok());
-        let letter = |(intent, outgoing): (&Intent, &Outgoing)| ContactMessage {
+        let message = |(intent, outgoing): (&Intent, &Outgoing)| ContactMessage {
             location_id: intent.location_id.clone(),
             contact_id: intent.contact_id.clone(),
             bytes: outgoing.body.clone(),
         };
-        let letters: Vec<ContactMessage> = ready().flat_map(|ready| ready.mapped.intents.iter().zip(&ready.outgoing)).map(letter).collect();
-        let sealed = self.context.ask_keys("sealing intents", self.stop, || self.context.links.log.keys().seal(letters.clone())).await?;
+        let messages: Vec<ContactMessage> =
+            ready().flat_map(|ready| ready.mapped.intents.iter().zip(&ready.outgoing)).map(message).collect();
+        let sealed = self.context.ask_keys("sealing intents", self.stop, || self.context.links.log.keys().seal(messages.clone())).await?;
         let mut sealed = sealed.into_iter();
         for ready in read.iter_mut().filter_map(|read| read.as_mut().ok()) {
             let outgoing = std::mem::take(&mut ready.outgoing).into_iter();

@@ -86,25 +86,25 @@ impl<'a> Batch<'a> {
 
     /// Opens what is sealed and reads all.
     async fn read(self) -> Result<Vec<Read>, NotAnswered<eventlog::Error>> {
-        let letter = |message: &Message| {
+        let sealed_part = |message: &Message| {
             let sealed = ContactMessage::is_sealed(message.body());
             let (location_id, contact_id) = (message.location_id().filter(|_| sealed)?, message.contact_id()?);
             Some(ContactMessage { location_id, contact_id, bytes: message.body().to_vec() })
         };
-        let letters: Vec<Option<ContactMessage>> = self.messages.iter().map(letter).collect();
-        let sealed: Vec<ContactMessage> = letters.iter().flatten().cloned().collect();
+        let to_open: Vec<Option<ContactMessage>> = self.messages.iter().map(sealed_part).collect();
+        let sealed: Vec<ContactMessage> = to_open.iter().flatten().cloned().collect();
         let opened = match sealed.is_empty() {
             true => Vec::new(),
             false => self.links().ask_log("opening intents", self.stop, || self.links().log.keys().unseal(sealed.clone())).await?,
         };
         let mut opened = opened.into_iter();
-        let read = |(message, letter): (&Message, Option<ContactMessage>)| match letter.and_then(|_| opened.next()) {
+        let read = |(message, sealed): (&Message, Option<ContactMessage>)| match sealed.and_then(|_| opened.next()) {
             None => Intent::decode(message.body()).map(Some),
             Some(Opened::Content(bytes)) => Intent::decode(&bytes).map(Some),
             Some(Opened::Erased) => Ok(None),
             Some(Opened::Unopened) => Err(Decode::Unopened),
         };
-        Ok(self.messages.iter().zip(letters).map(read).collect())
+        Ok(self.messages.iter().zip(to_open).map(read).collect())
     }
 
     /// The items of one workspace, through ledger and gate.

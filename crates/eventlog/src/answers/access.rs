@@ -12,7 +12,7 @@ use crate::answers::Answers;
 use crate::answers::history::TimeRange;
 use crate::columns::{At, contact_id, signed, text, traceparent, unsigned};
 
-/// A question that is about to be answered.
+/// A request to see what the log holds, before it is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     /// By the caller's own word.
@@ -22,7 +22,7 @@ pub struct Access {
     /// Tells tokens apart without giving one away.
     pub token: String,
     pub call: String,
-    /// Whom it is about; none for the location as a whole.
+    /// The contact that is shown; none for the location as a whole.
     pub contact_id: Option<ContactId>,
     pub traceparent: Option<String>,
 }
@@ -38,14 +38,14 @@ pub struct AccessEntry {
 /// Which accesses are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessFilter {
-    /// Those that showed this contact: about it, or about the location as a whole.
+    /// Those that showed this contact, or the location as a whole.
     pub contact_id: Option<ContactId>,
     pub who: Option<String>,
     pub at: TimeRange,
 }
 
 impl Answers {
-    /// Writes down that something is about to be shown.
+    /// Records an access before anything is shown.
     pub async fn record_access(&self, location_id: &LocationId, access: &Access) -> Result<()> {
         sqlx::query(
             "INSERT INTO access_log (location_id, who, peer, token, call, contact_id, traceparent) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -84,7 +84,7 @@ impl Answers {
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().map(accessed).collect()
+        rows.iter().map(entry).collect()
     }
 
     /// Forgets accesses older than `keep`, which counts as a day at least, and says how many that were.
@@ -94,7 +94,7 @@ impl Answers {
     }
 }
 
-fn accessed(row: &PgRow) -> Result<AccessEntry> {
+fn entry(row: &PgRow) -> Result<AccessEntry> {
     let access = Access {
         who: row.try_get(2)?,
         peer: row.try_get(3)?,

@@ -10,7 +10,7 @@ use crate::chain::Head;
 use crate::columns::{At, contact_id, signed};
 use crate::read::{select_events, stored};
 
-/// Which events are meant. What is empty or absent asks for nothing in particular.
+/// Which events are meant. What is empty or absent matches everything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EventFilter {
     pub kinds: Vec<RecordKind>,
@@ -37,7 +37,7 @@ pub struct EventPage {
     pub through: u64,
 }
 
-/// The conditions of a `EventFilter`, as parameters 2 to 8.
+/// The conditions of an `EventFilter`, as parameters 2 to 8.
 macro_rules! matching {
     () => {
         "AND (cardinality($2::text[]) = 0 OR record_kind = ANY($2)) \
@@ -50,17 +50,17 @@ macro_rules! matching {
 
 /// A query with its first eight parameters.
 macro_rules! selecting {
-    ($location:ident, $selection:ident, $($tail:tt)+) => {
+    ($location:ident, $filter:ident, $($tail:tt)+) => {
         sqlx::query(select_events!("WHERE location_id = $1 ", matching!(), $($tail)+))
             .bind($location.as_str())
-            .bind($selection.kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>())
-            .bind(&$selection.types)
+            .bind($filter.kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>())
+            .bind(&$filter.types)
             // As text: what the database takes for no JSON may be in it. Within a string its quotes would be escaped.
-            .bind($selection.causes.iter().map(|cause| format!("\"by\":\"{cause}\"")).collect::<Vec<_>>())
-            .bind($selection.occurred.from.map(At))
-            .bind($selection.occurred.until.map(At))
-            .bind($selection.recorded.from.map(At))
-            .bind($selection.recorded.until.map(At))
+            .bind($filter.causes.iter().map(|cause| format!("\"by\":\"{cause}\"")).collect::<Vec<_>>())
+            .bind($filter.occurred.from.map(At))
+            .bind($filter.occurred.until.map(At))
+            .bind($filter.recorded.from.map(At))
+            .bind($filter.recorded.until.map(At))
     };
 }
 
@@ -74,7 +74,7 @@ impl Answers {
         &self,
         location_id: &LocationId,
         contact_id: Option<&ContactId>,
-        selection: &EventFilter,
+        filter: &EventFilter,
         after: u64,
         limit: u32,
         scan: u64,
@@ -83,9 +83,9 @@ impl Answers {
         let head = Head::look(&self.pool, location_id).await?.seq;
         let end = head.min(after.saturating_add(scan)).max(after);
         let query = match contact_id {
-            None => selecting!(location_id, selection, "AND seq > $9 AND seq <= $10 ORDER BY seq LIMIT $11"),
+            None => selecting!(location_id, filter, "AND seq > $9 AND seq <= $10 ORDER BY seq LIMIT $11"),
             Some(_) => {
-                selecting!(location_id, selection, "AND seq > $9 AND seq <= $10 AND contact_id = $12 ORDER BY seq LIMIT $11")
+                selecting!(location_id, filter, "AND seq > $9 AND seq <= $10 AND contact_id = $12 ORDER BY seq LIMIT $11")
             }
         };
         let query = query.bind(signed(after)).bind(signed(end)).bind(i64::from(limit));
@@ -102,11 +102,11 @@ impl Answers {
         &self,
         location_id: &LocationId,
         contact_id: &ContactId,
-        selection: &EventFilter,
+        filter: &EventFilter,
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<Stored>> {
-        let rows = selecting!(location_id, selection, "AND contact_id = $9 AND seq < $10 ORDER BY seq DESC LIMIT $11")
+        let rows = selecting!(location_id, filter, "AND contact_id = $9 AND seq < $10 ORDER BY seq DESC LIMIT $11")
             .bind(contact_id.as_str())
             .bind(before.map_or(i64::MAX, signed))
             .bind(i64::from(limit))

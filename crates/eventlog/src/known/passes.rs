@@ -12,7 +12,7 @@ use crate::columns::{At, signed, unsigned};
 /// Where a net stands with one kind of record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pass {
-    /// When the pass that is under way began; none while none is.
+    /// When the pass that is under way began; none between passes.
     pub started_at: Option<Timestamp>,
     /// Where it goes on, in terms of whoever makes it.
     pub cursor: Option<Value>,

@@ -200,12 +200,12 @@ impl Replays {
     /// was appended before is in reach of the replay, every later one is mapped by the new rules.
     ///
     /// # Errors
-    /// `NotFound` when the plan is not kept (any more); `AlreadyResolved` when the workspace is not as it was when it was planned;
+    /// `NotFound` when the plan is not kept, or no longer; `AlreadyResolved` when the workspace is not as it was when it was planned;
     /// `Refused` while another replay of the location goes on.
     pub async fn start(&self, plan: &Plan, who: &str) -> Result<Replay> {
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, &plan.location_id).await?;
-        // It may have been purged since it was found.
+        // It may have been deleted since it was found.
         plan_of(&mut *transaction, plan.location_id.as_str(), &plan.hash).await?;
         let workspace = find(&mut *transaction, &plan.location_id, &plan.workspace).await?;
         if workspace.role == Role::Retired || workspace.edition != plan.edition {
@@ -332,14 +332,14 @@ impl Replays {
     }
 
     /// Takes or renews the lease on working on replays. False while somebody else holds it.
-    pub async fn lease(&self, holder: Uuid, lasts: Duration) -> Result<bool> {
+    pub async fn lease(&self, holder: Uuid, ttl: Duration) -> Result<bool> {
         let row = sqlx::query(
             "INSERT INTO replay_lease AS l (holder, until) VALUES ($1, now() + $2 * interval '1 millisecond') \
              ON CONFLICT (only_one) DO UPDATE SET holder = excluded.holder, until = excluded.until \
              WHERE l.holder = excluded.holder OR l.until < now() RETURNING true",
         )
         .bind(holder)
-        .bind(i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX))
+        .bind(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX))
         .fetch_optional(&self.pool)
         .await?;
         Ok(row.is_some())

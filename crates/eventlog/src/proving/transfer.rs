@@ -33,7 +33,7 @@ impl Chain {
         })
     }
 
-    /// Gives the events after a position to another, in order and in stored form, to `take`: one row is held at a time.
+    /// Hands the events between two positions to `take`, in order and in stored form: one row is held at a time.
     ///
     /// # Errors
     /// `Corrupt` when one is missing; nothing else is verified here, because what is wrong must go out as it is. Whatever `take` gives.
@@ -99,10 +99,10 @@ impl ImportBatch {
     }
 }
 
-/// Takes events in one after the other and checks each against the one before it.
+/// Collects events that come in one after the other, and checks each against the one before it.
 pub struct ImportBuffer {
     walk: Walk,
-    arriving: ImportBatch,
+    batch: ImportBatch,
 }
 
 impl ImportBuffer {
@@ -111,7 +111,7 @@ impl ImportBuffer {
         let beginning = (0, BEGINNING);
         Self {
             walk: Walk::after(location_id, 0, BEGINNING),
-            arriving: ImportBatch { rows: Rows::with_capacity(0, 0), before: beginning, last: beginning },
+            batch: ImportBatch { rows: Rows::with_capacity(0, 0), before: beginning, last: beginning },
         }
     }
 
@@ -119,8 +119,8 @@ impl ImportBuffer {
     /// What is wrong with the event, which is then left out.
     pub fn push(&mut self, link: &Link<'_>, hash: &Hash) -> Result<(), Problem> {
         self.walk.step(link, hash)?;
-        self.arriving.rows.push(link, hash);
-        self.arriving.last = (self.walk.seq(), self.walk.hash());
+        self.batch.rows.push(link, hash);
+        self.batch.last = (self.walk.seq(), self.walk.hash());
         Ok(())
     }
 
@@ -131,18 +131,18 @@ impl ImportBuffer {
 
     /// How many bytes are held.
     pub fn bytes(&self) -> usize {
-        self.arriving.rows.bytes()
+        self.batch.rows.bytes()
     }
 
     /// Gives what is held, to be stored.
     pub fn take(&mut self) -> ImportBatch {
-        let last = self.arriving.last;
+        let last = self.batch.last;
         let next = ImportBatch { rows: Rows::with_capacity(0, self.bytes()), before: last, last };
-        std::mem::replace(&mut self.arriving, next)
+        std::mem::replace(&mut self.batch, next)
     }
 }
 
-/// A log that is coming in. Dropping it before `finish` leaves nothing.
+/// An import under way. Dropping it before `finish` leaves nothing.
 pub struct Import {
     chain: Chain,
     header: Header,
@@ -151,18 +151,18 @@ pub struct Import {
 }
 
 impl Import {
-    /// Stores what arrived.
+    /// Stores a batch of events.
     ///
     /// # Errors
     /// `Corrupt` when it does not begin where the last ended.
-    pub async fn store(mut self, arrived: ImportBatch) -> Result<Self> {
+    pub async fn store(mut self, batch: ImportBatch) -> Result<Self> {
         let corrupt = |seq, problem| Error::Corrupt { location_id: self.header.location_id.clone(), seq, problem };
-        if arrived.before != (self.head.seq, self.head.hash) {
+        if batch.before != (self.head.seq, self.head.hash) {
             return Err(corrupt(self.head.seq + 1, Problem::Missing.as_str()));
         }
-        if arrived.last != arrived.before {
-            self.transaction = arrived.rows.insert(self.transaction).await?;
-            (self.head.seq, self.head.hash) = arrived.last;
+        if batch.last != batch.before {
+            self.transaction = batch.rows.insert(self.transaction).await?;
+            (self.head.seq, self.head.hash) = batch.last;
         }
         Ok(self)
     }

@@ -1,6 +1,7 @@
-//! Proving that the log is what was written.
+//! Verifying that the log is what was written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::{NonZeroU64, NonZeroUsize};
 
 use domain::{Hash, LocationId};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -15,22 +16,27 @@ use crate::proving::Chain;
 use crate::read::{link, select_events};
 use crate::{Error, Result};
 
-/// How a log is gone through.
+/// How a log is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verification {
     /// A position whose hash is known, and that hash: the walk begins after it.
     pub after: (u64, Hash),
     /// How many events one statement reads; progress is told after each.
-    pub range_events: u64,
+    pub range_events: NonZeroU64,
     /// How many ranges are read and hashed at once, each over a connection of the pool.
-    pub workers: usize,
+    pub workers: NonZeroUsize,
     /// Positions whose hashes are wanted, for instance because a checkpoint names them.
     pub wanted: BTreeSet<u64>,
 }
 
 impl Default for Verification {
     fn default() -> Self {
-        Self { after: (0, BEGINNING), range_events: 20_000, workers: 2, wanted: BTreeSet::new() }
+        Self {
+            after: (0, BEGINNING),
+            range_events: const { NonZeroU64::new(20_000).unwrap() },
+            workers: const { NonZeroUsize::new(2).unwrap() },
+            wanted: BTreeSet::new(),
+        }
     }
 }
 
@@ -59,20 +65,21 @@ impl Chain {
         if head.seq < after {
             return Err(corrupt(head.seq + 1, "the log ends before the position to begin after"));
         }
-        let begins = (after..head.seq).step_by(usize::try_from(how.range_events.max(1)).unwrap_or(usize::MAX));
+        let range_events = how.range_events.get();
+        let begins = (after..head.seq).step_by(usize::try_from(range_events).unwrap_or(usize::MAX));
         let ranges = begins.map(|begin| {
             let range = Range {
                 location_id: location_id.clone(),
                 begin,
-                end: head.seq.min(begin.saturating_add(how.range_events.max(1))),
+                end: head.seq.min(begin.saturating_add(range_events)),
                 known: (begin == after).then_some(hash),
-                wanted: how.wanted.range(begin + 1..).take_while(|seq| **seq <= begin.saturating_add(how.range_events)).copied().collect(),
+                wanted: how.wanted.range(begin + 1..).take_while(|seq| **seq <= begin.saturating_add(range_events)).copied().collect(),
             };
             let pool = self.pool.clone();
             // Spawned, so that hashing uses every core, when its turn has come.
             async move { AbortOnDropHandle::new(tokio::spawn(range.walk(pool))).await }
         });
-        let mut ranges = stream::iter(ranges).buffered(how.workers.max(1));
+        let mut ranges = stream::iter(ranges).buffered(how.workers.get());
         let mut verified = Verified { head: head.seq, hash, hashes: BTreeMap::new() };
         if how.wanted.contains(&after) {
             verified.hashes.insert(after, hash);

@@ -73,21 +73,20 @@ pub struct Erasures {
 }
 
 impl Erasures {
-    /// Destroys the contact's key, purges what is known of it, its ledger, what of it is parked and what was
-    /// planned for it alone, appends `operator.subject_erased`,
-    /// and notes what is left to do outside the log. Doing it again answers with the first erasure. From then on the contact is not
-    /// observed any more, until `lift`.
+    /// Destroys the contact's key, purges what is known of the contact, its ledger, what of it is parked and what was planned for it
+    /// alone, appends `operator.subject_erased`, and notes what is left to do outside the log. Doing it again answers with the first
+    /// erasure. From then on the contact is not observed any more, until `lift`.
     ///
     /// # Errors
     /// `NotFound` when the contact was never seen, `PlainEvents` when payloads of it would stay readable and that was not asked for.
-    pub async fn erase(&self, location_id: &LocationId, contact_id: &ContactId, erase: &ErasureRequest) -> Result<Erasure> {
+    pub async fn erase(&self, location_id: &LocationId, contact_id: &ContactId, request: &ErasureRequest) -> Result<Erasure> {
         let mut transaction = self.pool.begin().await?;
         let mut head = Head::lock(&mut *transaction, location_id).await?;
         if let Some(earlier) = of_contact(&mut transaction, location_id, contact_id).await?.filter(|earlier| earlier.lifted_at.is_none()) {
             return Ok(earlier);
         }
         let plain_events = plain_events(&mut transaction, location_id, contact_id).await?;
-        if plain_events > 0 && !erase.leave_plain_events {
+        if plain_events > 0 && !request.leave_plain_events {
             return Err(Error::PlainEvents { count: plain_events });
         }
         let workspaces = workspaces(&mut transaction, location_id, contact_id).await?;
@@ -104,13 +103,13 @@ impl Erasures {
         ] {
             sqlx::query(purge).bind(location_id.as_str()).bind(contact_id.as_str()).execute(&mut *transaction).await?;
         }
-        let detail = json!({ "reason": erase.reason, "plain_events": plain_events });
+        let detail = json!({ "reason": request.reason, "plain_events": plain_events });
         let erasure = Erasure {
             location_id: location_id.clone(),
             contact_id: contact_id.clone(),
-            reason: erase.reason.clone(),
-            who: erase.who.clone(),
-            revision: act(&mut transaction, &mut head, location_id, contact_id, "subject_erased", detail, &erase.who).await?,
+            reason: request.reason.clone(),
+            who: request.who.clone(),
+            revision: append_fact(&mut transaction, &mut head, location_id, contact_id, "subject_erased", detail, &request.who).await?,
             plain_events,
             erased_at: as_stored(Timestamp::now()),
             workspaces,
@@ -134,7 +133,7 @@ impl Erasures {
         let mut head = Head::lock(&mut *transaction, location_id).await?;
         let erasure = of_contact(&mut transaction, location_id, contact_id).await?.filter(|erasure| erasure.lifted_at.is_none());
         let mut erasure = erasure.ok_or(Error::NotFound)?;
-        act(&mut transaction, &mut head, location_id, contact_id, "erasure_lifted", serde_json::Value::Null, who).await?;
+        append_fact(&mut transaction, &mut head, location_id, contact_id, "erasure_lifted", serde_json::Value::Null, who).await?;
         erasure.lifted_at = Some(as_stored(Timestamp::now()));
         sqlx::query("UPDATE erasures SET lifted_at = $3 WHERE location_id = $1 AND contact_id = $2")
             .bind(location_id.as_str())
@@ -225,7 +224,7 @@ async fn workspaces(transaction: &mut Tx, location_id: &LocationId, contact_id: 
     rows.iter().map(|row| workspace(row.try_get(0)?)).collect()
 }
 
-async fn act(
+async fn append_fact(
     transaction: &mut Tx,
     head: &mut Head,
     location_id: &LocationId,

@@ -75,13 +75,14 @@ async fn what_is_on_several_contacts_is_told_for_any_moment_whatever_came_afterw
         let shared = db.log.known().shared_records(&db.location, through).await.expect("shared");
         for note in ["n1", "n2", "n3"] {
             // Where it was then: of each contact the last event counts, and where it was seen last is where it is mirrored.
-            let mut places = BTreeMap::new();
+            let mut holders = BTreeMap::new();
             for event in events.iter().filter(|event| event.seq <= through) {
                 if event.record.as_ref().is_some_and(|(_, id)| id.as_str() == note) {
-                    places.insert(event.contact_id.clone(), (event.type_name != "note.vanished").then_some(event.seq));
+                    holders.insert(event.contact_id.clone(), (event.type_name != "note.vanished").then_some(event.seq));
                 }
             }
-            let there: BTreeMap<u64, String> = places.into_iter().filter_map(|(contact, seq)| Some((seq?, contact?.to_string()))).collect();
+            let there: BTreeMap<u64, String> =
+                holders.into_iter().filter_map(|(contact, seq)| Some((seq?, contact?.to_string()))).collect();
             let holder = there.last_key_value().map(|(_, contact)| contact.clone()).filter(|_| there.len() > 1);
             shared_at += usize::from(holder.is_some());
             for contact in ["a", "b", "c"] {

@@ -27,20 +27,20 @@ async fn exported(log: &EventLog, location: &LocationId) -> Vec<u8> {
 /// Stores `at_once` events at a time, and the whole only if it has `events` of them.
 async fn imported(log: &EventLog, file: &[u8], at_once: usize, events: usize) -> Result<u64, Error> {
     let mut reader = Reader::open(file, Limits::default()).unwrap();
-    let mut arrivals = ImportBuffer::of(reader.header().location_id.clone());
+    let mut buffer = ImportBuffer::of(reader.header().location_id.clone());
     let mut import = log.chain().import(reader.header()).await?;
-    let mut arrived = 0;
+    let mut read = 0;
     while let Some(record) = reader.record().unwrap() {
         let Record::Event(link, hash) = record else { continue };
-        if arrived < events {
-            arrivals.push(&link, &hash).unwrap();
-            arrived += 1;
+        if read < events {
+            buffer.push(&link, &hash).unwrap();
+            read += 1;
         }
-        if arrived.is_multiple_of(at_once) {
-            import = import.store(arrivals.take()).await?;
+        if read.is_multiple_of(at_once) {
+            import = import.store(buffer.take()).await?;
         }
     }
-    import.store(arrivals.take()).await?.finish().await
+    import.store(buffer.take()).await?.finish().await
 }
 
 /// Rows as text, in order.

@@ -1,5 +1,7 @@
 //! Whoever is above the guards may change the log, and is found out: by the chain, or by what was signed before.
 
+use std::num::{NonZeroU64, NonZeroUsize};
+
 use domain::Hash;
 use eventlog::{Error, Verification, Verified};
 use jiff::Timestamp;
@@ -30,7 +32,8 @@ async fn change(db: &Database, statements: &str) {
 }
 
 fn ranges_of(range_events: u64) -> Verification {
-    Verification { range_events, workers: 3, ..Verification::default() }
+    let range_events = NonZeroU64::new(range_events).expect("not zero");
+    Verification { range_events, workers: const { NonZeroUsize::new(3).unwrap() }, ..Verification::default() }
 }
 
 async fn verified(db: &Database, how: &Verification) -> Result<Verified, (u64, &'static str)> {

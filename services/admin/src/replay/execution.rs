@@ -217,12 +217,12 @@ impl Execution<'_> {
 
     /// Seals intents as on the live lane; those of a contact that was erased meanwhile are left out.
     async fn outgoing(&self, intents: &[Intent]) -> Result<Vec<Outgoing>, Stopped> {
-        let letter = |intent: &Intent| {
+        let message = |intent: &Intent| {
             let bytes = intent.encode().map_err(|_| Stopped::Encoding)?;
             Ok(ContactMessage { location_id: intent.location_id.clone(), contact_id: intent.contact_id.clone(), bytes })
         };
-        let letters = intents.iter().map(letter).collect::<Result<Vec<_>, Stopped>>()?;
-        let bodies = self.context.log.keys().seal(letters).await?;
+        let messages = intents.iter().map(message).collect::<Result<Vec<_>, Stopped>>()?;
+        let bodies = self.context.log.keys().seal(messages).await?;
         let (run, rounds) = (self.run, self.progressed.rounds);
         let outgoing = intents.iter().zip(bodies).filter_map(|(intent, body)| {
             Some(Outgoing {
