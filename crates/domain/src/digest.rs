@@ -1,4 +1,4 @@
-//! What an object, a contact and a workspace amount to, in 32 bytes each: as the bridge computes it, from its contract.
+//! The digests of objects, contacts and workspaces, computed as the contract of the bridge defines them.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{Content, Hash, ObjectKey};
 
-/// The digest of an object: SHA-256 over the canonical JSON of what it is, whom it is about and what it contains, but not how old it is.
+/// The digest of an object: SHA-256 over the canonical JSON of its kind, key, contact and content. Its revision is not part of it.
 ///
 /// # Errors
-/// None of these types can fail to become JSON; the error is passed on rather than hidden.
+/// Never with these types, which always serialize; the error is passed on rather than hidden.
 pub fn object_digest(key: &ObjectKey, contact: &ObjectKey, content: &Content) -> Result<Hash, serde_json::Error> {
     let mut text = String::from("{\"contact\":");
     push_text(contact.as_str(), &mut text);
     text.push_str(",\"content\":");
-    push(&content.to_json()?, &mut text);
+    push_canonical(&content.to_json()?, &mut text);
     text.push_str(",\"key\":");
     push_text(key.as_str(), &mut text);
     text.push_str(",\"kind\":");
@@ -24,33 +24,34 @@ pub fn object_digest(key: &ObjectKey, contact: &ObjectKey, content: &Content) ->
     Ok(Sha256::digest(text.as_bytes()).into())
 }
 
-/// Digests of parts, one after the other, as the digest of the whole: of a contact from the digests of its mirrored objects in the
-/// order of their keys, of a workspace from those of its contacts that have any, in the order of theirs. Keys are ordered as bytes.
+/// The SHA-256 of several digests, one after the other. The digest of a contact combines the digests of its mirrored objects in the order
+/// of their keys; the digest of a workspace combines those of its contacts that have objects, in the order of their keys. Keys are
+/// compared as bytes.
 #[derive(Clone, Debug, Default)]
-pub struct Whole {
+pub struct CombinedDigest {
     parts: Sha256,
     count: u64,
 }
 
-impl Whole {
+impl CombinedDigest {
     pub fn add(&mut self, part: &Hash) {
         self.parts.update(part);
         self.count += 1;
     }
 
-    /// How many parts there are.
+    /// How many digests were added.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Of no parts: SHA-256 of nothing.
+    /// Without any parts, the SHA-256 of no bytes.
     pub fn digest(self) -> Hash {
         self.parts.finalize().into()
     }
 }
 
-/// Keys in the order of their bytes, no spaces, nothing that need not be said.
-fn push(value: &Value, out: &mut String) {
+/// Appends canonical JSON: keys in byte order, no spaces.
+fn push_canonical(value: &Value, out: &mut String) {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => out.push_str(&value.to_string()),
         Value::String(text) => push_text(text, out),
@@ -58,19 +59,19 @@ fn push(value: &Value, out: &mut String) {
             let mut before = '[';
             for value in values {
                 out.push(std::mem::replace(&mut before, ','));
-                push(value, out);
+                push_canonical(value, out);
             }
             out.push_str(if values.is_empty() { "[]" } else { "]" });
         }
         Value::Object(fields) => {
-            // A map that keeps the order of insertion may be compiled in by somebody else's wish.
+            // Another crate may enable serde_json's `preserve_order`, which keeps the order of insertion.
             let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
             let mut before = '{';
             for (name, value) in sorted {
                 out.push(std::mem::replace(&mut before, ','));
                 push_text(name, out);
                 out.push(':');
-                push(value, out);
+                push_canonical(value, out);
             }
             out.push_str(if fields.is_empty() { "{}" } else { "}" });
         }
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_written_down_in_one_way() {
+    fn an_object_has_one_canonical_form() {
         check(Content::Task(TaskContent { title: "t".to_owned(), ..TaskContent::default() }), r#"{"done":false,"title":"t"}"#);
         check(
             Content::Note(NoteContent { title: "\u{1}".to_owned(), ..NoteContent::default() }),
@@ -113,9 +114,9 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_is_the_digest_of_its_parts_in_their_order() {
-        assert_eq!(hex::encode(Whole::default().digest()), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-        let mut whole = Whole::default();
+    fn a_combined_digest_covers_its_parts_in_order() {
+        assert_eq!(hex::encode(CombinedDigest::default().digest()), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        let mut whole = CombinedDigest::default();
         whole.add(&[1; 32]);
         whole.add(&[2; 32]);
         assert_eq!((whole.count(), whole.digest()), (2, Hash::from(Sha256::digest([[1; 32], [2; 32]].concat()))));

@@ -1,9 +1,9 @@
-//! What is written to the log, and the one place that reads it back.
+//! What is written to the log, and the only code that reads it back.
 //!
 //! - `fact`: what an event says, and `cause`: why it is in the log
 //! - `encode`: how facts become the payloads that are stored
-//! - `envelope`: an event with its columns, and how it travels
-//! - `version`: how payloads of every version become facts again, and `decode`: why one cannot
+//! - `envelope`: an event with its columns, and its form on the bus
+//! - `version`: how payloads of every version become facts again, and `decode`: why a payload cannot be read
 
 mod cause;
 mod decode;

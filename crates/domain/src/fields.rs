@@ -6,16 +6,17 @@ use serde_json::{Map, Value};
 
 use crate::{FieldChange, Record};
 
-/// The content of a record by field, dotted where a part of a field counts by itself (`custom_fields.<id>`). What is null is left out.
+/// The content of a record by field name. Parts of a field that are compared one by one get a dotted name (`custom_fields.<id>`). Null
+/// values are left out.
 pub type Fields = BTreeMap<String, Value>;
 
-/// The field whose parts count one by one.
+/// The field whose parts are compared one by one.
 const BY_PART: &str = "custom_fields";
 
-/// Says what kind of record it is, which is no content.
+/// The kind of the record, which is not part of its content.
 const KIND: &str = "kind";
 
-/// A record as it is written: fields within fields.
+/// A record as it is stored, with nested fields.
 pub(crate) fn written(record: &Record) -> Map<String, Value> {
     match serde_json::to_value(record) {
         Ok(Value::Object(fields)) => fields,
@@ -38,7 +39,7 @@ pub(crate) fn fields(record: &Record) -> Fields {
     fields
 }
 
-/// What differs, by name of the field.
+/// The fields that differ, in the order of their names.
 pub(crate) fn changes(before: &Fields, after: &Fields) -> Vec<FieldChange> {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let value = |fields: &Fields, name: &String| fields.get(name).cloned().unwrap_or_default();
@@ -46,12 +47,12 @@ pub(crate) fn changes(before: &Fields, after: &Fields) -> Vec<FieldChange> {
     differs.map(|name| FieldChange { field: name.clone(), before: value(before, name), after: value(after, name) }).collect()
 }
 
-/// Whether a question about `asked` is one about `field`: the field itself, or a part of what was asked for.
-pub fn field_within(field: &str, asked: &str) -> bool {
-    field.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+/// Whether `field` is `parent` itself or a part of it.
+pub fn field_within(field: &str, parent: &str) -> bool {
+    field.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// The id of the custom field that a field is, where it is one.
+/// The id of the custom field that a field name stands for, if it does.
 pub fn custom_field(field: &str) -> Option<&str> {
     field.strip_prefix(BY_PART)?.strip_prefix('.')
 }

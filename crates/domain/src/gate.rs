@@ -1,11 +1,11 @@
-//! What may still be written.
+//! Which intents may still be written.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use crate::{Action, Intent, LocationId, ObjectKey, Policy, Revision, Workspace};
 
-/// What the ledger knows of an object in a workspace.
+/// The last write of an object in a workspace, from the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applied {
     pub revision: Revision,
@@ -14,15 +14,16 @@ pub struct Applied {
     pub policy: Policy,
 }
 
-/// Whether an intent goes on to Pagico.
+/// Whether an intent is sent to Pagico.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     Apply,
-    /// Something as new or newer is there already, or the object belongs to the user now.
+    /// The workspace already holds the same or a newer revision, or the object belongs to the user now.
     Skip,
 }
 
-/// Lets an intent pass only if it is newer than what was applied, or of the same age by newer rules; what belongs to the user is never written twice, and never removed.
+/// Lets an intent pass only if it has a newer revision than what was applied, or the same revision and a later edition of the rules. What
+/// belongs to the user is never written twice and never removed.
 pub fn gate(applied: Option<Applied>, intent: &Intent) -> Gate {
     match applied {
         _ if intent.policy == Policy::Once && intent.action == Action::Remove => Gate::Skip,
@@ -33,19 +34,19 @@ pub fn gate(applied: Option<Applied>, intent: &Intent) -> Gate {
     }
 }
 
-/// What is newer beats what is older; of the same age, what newer rules made.
+/// A newer revision beats an older one; of one revision, the later edition of the rules decides.
 fn age(intent: &Intent) -> (Revision, u32) {
     (intent.revision, intent.edition)
 }
 
-/// Of several intents for one object only one decides: the newest of a mirrored object, the oldest start of one that is
-/// written once. Gives for each intent the index of the one that decides in its place, which may be its own. Keys are
-/// unique within a workspace only, so intents of different locations or workspaces never decide for each other.
+/// Of several intents for one object only one decides: the newest for a mirrored object, the oldest start for an object that is
+/// written once. Gives for each intent the index of the one that decides for it, which may be its own. Keys are unique only within
+/// a workspace, so intents of different locations or workspaces never decide for each other.
 pub fn coalesce<I: Borrow<Intent>>(intents: &[I]) -> Vec<usize> {
-    let mut deciding: BTreeMap<Place<'_>, (usize, &Intent)> = BTreeMap::new();
+    let mut deciding: BTreeMap<FullKey<'_>, (usize, &Intent)> = BTreeMap::new();
     for (index, intent) in intents.iter().map(Borrow::borrow).enumerate() {
         deciding
-            .entry(place(intent))
+            .entry(full_key(intent))
             .and_modify(|(chosen, best)| {
                 if beats(intent, best) {
                     (*chosen, *best) = (index, intent);
@@ -53,17 +54,18 @@ pub fn coalesce<I: Borrow<Intent>>(intents: &[I]) -> Vec<usize> {
             })
             .or_insert((index, intent));
     }
-    let decides = |intent: &Intent| deciding.get(&place(intent)).map(|(index, _)| *index);
+    let decides = |intent: &Intent| deciding.get(&full_key(intent)).map(|(index, _)| *index);
     intents.iter().enumerate().map(|(index, intent)| decides(intent.borrow()).unwrap_or(index)).collect()
 }
 
-type Place<'a> = (&'a LocationId, &'a Workspace, &'a ObjectKey);
+/// A key that is unique across workspaces.
+type FullKey<'a> = (&'a LocationId, &'a Workspace, &'a ObjectKey);
 
-fn place(intent: &Intent) -> Place<'_> {
+fn full_key(intent: &Intent) -> FullKey<'_> {
     (&intent.location_id, &intent.workspace, &intent.object)
 }
 
-/// Whether an intent decides in the place of another one for the same object.
+/// Whether an intent decides instead of `best`, which is for the same object.
 pub(crate) fn beats(intent: &Intent, best: &Intent) -> bool {
     match intent.policy {
         Policy::Mirror => age(intent) > age(best),

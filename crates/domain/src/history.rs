@@ -1,4 +1,4 @@
-//! Looking back: how a contact and its records stood at any moment, how two moments differ, and where each value came from.
+//! The past: the state of a contact and its records at any moment, how two moments differ, and where each value came from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,22 +11,22 @@ use crate::{
     Workspace,
 };
 
-/// Names a record of a contact.
+/// Identifies a record of a contact.
 pub type RecordKey = (RecordKind, RecordId);
 
-/// A moment to look back to.
+/// A moment in the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
     /// Everything up to this position of the log.
     Position(u64),
-    /// What was in the log at this instant: what was known then.
+    /// Everything recorded by this instant: what was known then.
     RecordedAt(Timestamp),
-    /// What had happened by this instant, by GHL's word, as far as it is known today.
+    /// Everything that had happened by this instant according to GHL, as far as it is known today.
     OccurredAt(Timestamp),
 }
 
 impl Point {
-    /// Whether an event is in the past of this moment.
+    /// Whether an event had happened or was known at this moment.
     pub fn includes(&self, event: &Recorded) -> bool {
         match self {
             Self::Position(position) => event.seq <= *position,
@@ -39,17 +39,17 @@ impl Point {
 /// A contact and its records at a moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
-    /// Every record seen until then. One that had vanished keeps its last content.
+    /// Every record seen until then. A vanished record keeps its last content.
     pub records: BTreeMap<RecordKey, Standing>,
 }
 
-/// How a record stood.
+/// The state of a record at a moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
     /// It existed in GHL.
     pub present: bool,
     pub fields: Fields,
-    /// What the ids in its fields stand for, as of its last change.
+    /// The names for the ids in its fields, as of its last change.
     pub names: Names,
     /// The last change until then.
     pub revision: Revision,
@@ -58,8 +58,8 @@ pub struct Standing {
 }
 
 impl Past {
-    /// Takes in the next event of the contact, in the order of the log. Each event holds the whole record, so the last one of each
-    /// record alone gives the same.
+    /// Applies the next event of the contact, in the order of the log. Each event holds the whole record, so applying only the last event
+    /// of each record gives the same result.
     pub fn take(&mut self, event: &Recorded) {
         let (Body::Record(fact), Some(key)) = (&event.body, &event.record) else { return };
         let standing = Standing {
@@ -74,7 +74,7 @@ impl Past {
     }
 }
 
-/// How the events of a contact, in the order of the log, leave it at a moment.
+/// The state of a contact at a moment, from its events in the order of the log.
 pub fn as_of<'a>(events: impl IntoIterator<Item = &'a Recorded>, point: Point) -> Past {
     let mut past = Past::default();
     events.into_iter().filter(|event| point.includes(event)).for_each(|event| past.take(event));
@@ -88,11 +88,11 @@ pub struct RecordDifference {
     pub before: bool,
     /// It existed at the second.
     pub after: bool,
-    /// All of its fields, where it existed at one of them only.
+    /// The fields that differ; all fields where the record existed at only one of the moments.
     pub changes: Vec<FieldChange>,
 }
 
-/// The records that differ between two moments. What had vanished counts as not there.
+/// The records that differ between two moments. A vanished record counts as absent.
 pub fn difference(from: &Past, to: &Past) -> BTreeMap<RecordKey, RecordDifference> {
     let keys: BTreeSet<&RecordKey> = from.records.keys().chain(to.records.keys()).collect();
     let nothing = Fields::new();
@@ -108,9 +108,9 @@ pub fn difference(from: &Past, to: &Past) -> BTreeMap<RecordKey, RecordDifferenc
     differences
 }
 
-/// One value that a field had, who is to blame for it, and whether it reached Pagico.
+/// One value that a field had, the event that set it, and when it reached Pagico.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Blamed {
+pub struct BlamedValue {
     pub record: RecordKey,
     pub field: String,
     pub before: Value,
@@ -123,16 +123,16 @@ pub struct Blamed {
     pub recorded_at: Timestamp,
     pub cause: Cause,
     pub traceparent: Option<String>,
-    /// The change that replaced it; none for the value of today.
+    /// The change that replaced it; none for the current value.
     pub until: Option<Revision>,
-    /// When a workspace first held it.
+    /// When each workspace first held it.
     pub reached: BTreeMap<Workspace, Arrival>,
 }
 
-/// When something was in a workspace.
+/// When a value arrived in a workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// The revision that was delivered: the change itself or a later one that left the value as it was.
+    /// The delivered revision: of the change itself, or of a later event that left the value unchanged.
     pub revision: Revision,
     /// The position of the delivery in the log.
     pub seq: u64,
@@ -140,34 +140,34 @@ pub struct Arrival {
     pub answer: String,
 }
 
-/// Which values are asked for.
+/// Which values a query asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blame {
+pub struct BlameQuery {
     pub kind: RecordKind,
     /// One record; none for all of the kind.
     pub record_id: Option<RecordId>,
-    /// The field, or what it is a part of.
+    /// The field, or the field that it is a part of.
     pub field: String,
 }
 
-/// Every value that a field ever had, gathered event by event.
+/// Collects every value that a field ever had, event by event.
 #[derive(Debug)]
-pub struct Blaming {
-    asked: Blame,
-    values: Vec<Blamed>,
-    /// Of each record, by the object that mirrors it, and each field: the places of its values in `values`, oldest first.
-    places: BTreeMap<ObjectKey, BTreeMap<String, Vec<usize>>>,
+pub struct BlameBuilder {
+    query: BlameQuery,
+    values: Vec<BlamedValue>,
+    /// For the mirroring object of each record and each of its fields: the indexes of the values in `values`, oldest first.
+    indexes: BTreeMap<ObjectKey, BTreeMap<String, Vec<usize>>>,
 }
 
-impl Blaming {
-    pub fn new(asked: Blame) -> Self {
-        Self { asked, values: Vec::new(), places: BTreeMap::new() }
+impl BlameBuilder {
+    pub fn new(query: BlameQuery) -> Self {
+        Self { query, values: Vec::new(), indexes: BTreeMap::new() }
     }
 
-    /// Takes in the next event of the contact, in the order of the log.
+    /// Applies the next event of the contact, in the order of the log.
     pub fn take(&mut self, event: &Recorded) {
         match (&event.body, &event.record) {
-            (Body::Record(fact), Some((kind, id))) if *kind == self.asked.kind => self.change(event, fact, id),
+            (Body::Record(fact), Some((kind, id))) if *kind == self.query.kind => self.change(event, fact, id),
             (Body::Delivery(fact), _) if fact.outcome == DeliveryOutcome::Delivered => {
                 fact.deliveries.iter().for_each(|delivery| self.deliver(event, delivery));
             }
@@ -175,32 +175,32 @@ impl Blaming {
         }
     }
 
-    /// The values in the order in which they came to be.
-    pub fn values(self) -> Vec<Blamed> {
+    /// The values, oldest first.
+    pub fn values(self) -> Vec<BlamedValue> {
         self.values
     }
 
     fn change(&mut self, event: &Recorded, fact: &RecordFact, id: &RecordId) {
-        if self.asked.record_id.as_ref().is_some_and(|asked| asked != id) {
+        if self.query.record_id.as_ref().is_some_and(|wanted| wanted != id) {
             return;
         }
         let mut after = if fact.change == Change::Vanished { Fields::new() } else { fields(&fact.record) };
-        after.retain(|field, _| field_within(field, &self.asked.field));
-        let places = self.places.entry(ObjectKey::of_record(self.asked.kind, id)).or_default();
-        let last = |places: &Vec<usize>| places.last().and_then(|place| self.values.get(*place)).map(|value| value.after.clone());
-        let before: Fields = places
+        after.retain(|field, _| field_within(field, &self.query.field));
+        let indexes = self.indexes.entry(ObjectKey::of_record(self.query.kind, id)).or_default();
+        let last = |indexes: &Vec<usize>| indexes.last().and_then(|index| self.values.get(*index)).map(|value| value.after.clone());
+        let before: Fields = indexes
             .iter()
-            .filter_map(|(field, places)| Some((field.clone(), last(places)?)))
+            .filter_map(|(field, indexes)| Some((field.clone(), last(indexes)?)))
             .filter(|(_, value)| !value.is_null())
             .collect();
         for FieldChange { field, before, after } in changes(&before, &after) {
-            let places = places.entry(field.clone()).or_default();
-            if let Some(replaced) = places.last().and_then(|place| self.values.get_mut(*place)) {
+            let indexes = indexes.entry(field.clone()).or_default();
+            if let Some(replaced) = indexes.last().and_then(|index| self.values.get_mut(*index)) {
                 replaced.until = Some(event.revision());
             }
-            places.push(self.values.len());
-            self.values.push(Blamed {
-                record: (self.asked.kind, id.clone()),
+            indexes.push(self.values.len());
+            self.values.push(BlamedValue {
+                record: (self.query.kind, id.clone()),
                 field,
                 before,
                 after,
@@ -217,12 +217,12 @@ impl Blaming {
         }
     }
 
-    /// What is delivered is the whole record as it stood at the revision: of each field the value of then.
+    /// A delivery carries the whole record as of its revision, so each field arrives with its value as of that revision.
     fn deliver(&mut self, event: &Recorded, delivery: &Delivery) {
-        let Some(fields) = self.places.get(&delivery.object) else { return };
-        for places in fields.values() {
-            let then = places.partition_point(|place| self.values.get(*place).is_some_and(|value| value.revision <= delivery.revision));
-            let value = then.checked_sub(1).and_then(|last| places.get(last)).and_then(|place| self.values.get_mut(*place));
+        let Some(fields) = self.indexes.get(&delivery.object) else { return };
+        for indexes in fields.values() {
+            let then = indexes.partition_point(|index| self.values.get(*index).is_some_and(|value| value.revision <= delivery.revision));
+            let value = then.checked_sub(1).and_then(|last| indexes.get(last)).and_then(|index| self.values.get_mut(*index));
             if let Some(value) = value {
                 value.reached.entry(delivery.workspace.clone()).or_insert_with(|| Arrival {
                     revision: delivery.revision,

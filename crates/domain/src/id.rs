@@ -1,5 +1,5 @@
-//! Names of things, as types: an id that has been parsed is non-empty, bounded and free of control characters. GHL's ids fit into the
-//! place of a `String`, so that cloning one asks for no memory.
+//! Ids as types: a parsed id is not empty, has a bounded length and contains no control characters. GHL's ids are short enough to be
+//! stored inline, so that cloning one allocates nothing.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The longest id accepted from outside, in bytes.
 const ID_BYTES_MAX: usize = 255;
 
-/// An id that cannot be used as one.
+/// Why a text cannot be an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadId {
     #[error("id is empty")]
@@ -81,7 +81,7 @@ id! {
     RecordId
 }
 id! {
-    /// One generation of Pagico content.
+    /// One generation of the content in Pagico.
     Workspace
 }
 
@@ -98,13 +98,13 @@ impl Workspace {
     }
 }
 
-/// The external key of a Pagico object, unique within a workspace: `ghl:task/<id>` for what mirrors a record,
-/// `rule:<rule>/<uuid>` for what a trigger started.
+/// The external key of a Pagico object, unique within a workspace: `ghl:task/<id>` for an object that mirrors a
+/// record, `rule:<rule>/<uuid>` for one that a trigger started.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ObjectKey(String);
 
-/// The longest key accepted from outside, in bytes: as long as the bridge takes keys from anybody.
+/// The longest key accepted from outside, in bytes; the limit of the bridge is the same.
 const KEY_BYTES_MAX: usize = 512;
 
 impl ObjectKey {
@@ -116,7 +116,7 @@ impl ObjectKey {
         Self(format!("ghl:{}/{id}", RecordKind::Contact))
     }
 
-    /// The key of what step `step` of rule `rule` starts because of `event`: the same on every replay.
+    /// The key of the object that step `step` of rule `rule` starts for `event`: the same on every replay.
     pub fn of_trigger(event: EventId, rule: &str, step: &str) -> Self {
         let id = uuid::Uuid::new_v5(&event.0, format!("{rule}/{step}").as_bytes());
         Self(format!("rule:{rule}/{id}"))
@@ -127,7 +127,7 @@ impl ObjectKey {
     }
 }
 
-/// A key that arrives is as good as an id: what could break a subject, a URL or a column is none.
+/// A key from outside is checked like an id, so that it cannot break a subject, a URL or a column.
 impl<'de> Deserialize<'de> for ObjectKey {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let key = String::deserialize(deserializer)?;
@@ -148,7 +148,7 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// A short name for one exact text of rules: the first 16 hexadecimal digits of its SHA-256.
+/// Identifies one exact text of rules: the first 16 hexadecimal digits of its SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RulesRevision(CompactString);
@@ -159,7 +159,7 @@ impl RulesRevision {
     }
 }
 
-/// A revision that was kept as text.
+/// Takes a stored revision; it is not checked.
 impl From<String> for RulesRevision {
     fn from(revision: String) -> Self {
         Self(revision.into())
@@ -172,7 +172,7 @@ impl fmt::Display for RulesRevision {
     }
 }
 
-/// The id of an event: derived from its place in the log.
+/// The id of an event, derived from its location, epoch and position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EventId(pub uuid::Uuid);
@@ -208,11 +208,6 @@ impl RecordKind {
         }
     }
 
-    /// The kinds of which a contact has records.
-    pub fn of_contacts() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|kind| *kind != Self::Contact)
-    }
-
     pub fn parse(kind: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == kind)
     }
@@ -229,14 +224,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_that_reach_urls_and_subjects_may_hold_anything_printable() {
+    fn ids_may_hold_any_printable_character() {
         for id in ["a b", "a/b", "a.b", "*", ">", "a\"b'c", "é🙂"] {
             assert_eq!(ContactId::new(id).map(|id| id.to_string()), Ok(id.to_owned()));
         }
     }
 
     #[test]
-    fn ids_that_cannot_be_ids_are_refused_with_the_reason() {
+    fn malformed_ids_are_refused_with_the_reason() {
         assert_eq!(ContactId::new(""), Err(BadId::Empty));
         assert_eq!(ContactId::new("x".repeat(256)), Err(BadId::TooLong));
         assert_eq!(ContactId::new("a\nb"), Err(BadId::ControlCharacter));
@@ -248,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_trigger_starts_has_the_same_key_on_every_replay() {
+    fn an_object_of_a_trigger_has_the_same_key_on_every_replay() {
         let event = crate::event_id(&LocationId::new("loc").unwrap(), 1, 7);
         let key = ObjectKey::of_trigger(event, "onboarding", "project");
         assert_eq!(key, ObjectKey::of_trigger(event, "onboarding", "project"));

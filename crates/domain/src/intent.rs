@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::{ContactId, EventId, LocationId, Moment, ObjectKey, RecordKind, RulesRevision, Workspace};
 
-/// A place in the log, and so the age of what it caused. A later epoch beats every position of an earlier one.
+/// A position in the log with its epoch, which orders the intents that it caused. A later epoch is newer than every position of an earlier
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Revision {
     pub epoch: u32,
@@ -20,17 +21,17 @@ impl fmt::Display for Revision {
     }
 }
 
-/// One Pagico object as it should be, or that it should not be.
+/// The content that one Pagico object should have, or that it should be removed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Carried")]
+#[serde(from = "WireIntent")]
 pub struct Intent {
     pub location_id: LocationId,
-    /// Where the object is to be.
+    /// The workspace that the object belongs in.
     pub workspace: Workspace,
-    /// Which edition of the workspace's rules made it. Of two intents of one revision the later edition decides.
+    /// The edition of the workspace's rules that made it. Of two intents of one revision the one with the later edition decides.
     #[serde(skip_serializing_if = "is_first")]
     pub edition: u32,
-    /// Whom the object is about.
+    /// The contact that the object is about.
     pub contact_id: ContactId,
     pub kind: ObjectKind,
     pub object: ObjectKey,
@@ -41,15 +42,15 @@ pub struct Intent {
     pub action: Action,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires this signature")]
 fn is_first(edition: &u32) -> bool {
     *edition == 0
 }
 
-/// An intent as it travels. Old ones name no workspace: they are for the one called like their location.
+/// An intent as the bus carries it. Intents of old versions name no workspace and belong to the one named like their location.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Carried {
+struct WireIntent {
     location_id: LocationId,
     workspace: Option<Workspace>,
     #[serde(default)]
@@ -64,9 +65,9 @@ struct Carried {
     action: Action,
 }
 
-impl From<Carried> for Intent {
-    fn from(carried: Carried) -> Self {
-        let Carried { location_id, workspace, edition, contact_id, kind, object, revision, policy, rules, event_id, action } = carried;
+impl From<WireIntent> for Intent {
+    fn from(wire: WireIntent) -> Self {
+        let WireIntent { location_id, workspace, edition, contact_id, kind, object, revision, policy, rules, event_id, action } = wire;
         let workspace = workspace.unwrap_or_else(|| Workspace::live_of(&location_id));
         Self { location_id, workspace, edition, contact_id, kind, object, revision, policy, rules, event_id, action }
     }
@@ -79,28 +80,28 @@ impl Intent {
         Self { workspace: workspace.clone(), edition, ..self }
     }
 
-    /// The bytes that travel over the bus.
+    /// The bytes that the bus carries.
     ///
     /// # Errors
-    /// None of these types can fail to become JSON; the error is passed on rather than hidden.
+    /// Never with these types, which always serialize; the error is passed on rather than hidden.
     pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(self)
     }
 
     /// # Errors
-    /// Says where the bytes stop being an intent, without quoting them.
+    /// The position of the first byte that does not fit, without quoting it.
     pub fn decode(bytes: &[u8]) -> Result<Self, crate::Decode> {
         Ok(serde_json::from_slice(bytes)?)
     }
 }
 
-/// Who owns an object once it is there.
+/// Who owns an object once it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
-    /// GHL does: overwritten whenever it drifts.
+    /// GHL: it is overwritten whenever it differs.
     Mirror,
-    /// The user does: created once, then left alone.
+    /// The user: it is created once, then left alone.
     Once,
 }
 
@@ -128,7 +129,7 @@ impl ObjectKind {
         }
     }
 
-    /// As in the paths of the bridge.
+    /// The name in the paths of the bridge.
     pub fn plural(self) -> &'static str {
         match self {
             Self::Contact => "contacts",
@@ -167,7 +168,7 @@ pub enum Action {
     Remove,
 }
 
-/// The whole content of an object; its JSON is the content that the bridge takes for that kind.
+/// The whole content of an object. Its JSON is the content that the bridge accepts for its kind, under the name of the kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Content {
@@ -192,16 +193,16 @@ impl Content {
     /// The content alone, as JSON.
     ///
     /// # Errors
-    /// None of these types can fail to become JSON; the error is passed on rather than hidden.
+    /// Never with these types, which always serialize; the error is passed on rather than hidden.
     pub fn to_json(&self) -> Result<Value, serde_json::Error> {
-        serde_json::to_value(Bare(self))
+        serde_json::to_value(UntaggedContent(self))
     }
 }
 
-/// A content without the name of its kind around it.
-pub struct Bare<'a>(pub &'a Content);
+/// A content that serializes without the name of its kind around it.
+pub struct UntaggedContent<'a>(pub &'a Content);
 
-impl Serialize for Bare<'_> {
+impl Serialize for UntaggedContent<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Content::Contact(content) => content.serialize(serializer),
@@ -213,11 +214,11 @@ impl Serialize for Bare<'_> {
     }
 }
 
-/// A contact profile, which is also the container of what belongs to the person.
+/// A contact profile, which is also the container of the objects that belong to the person.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ContactContent {
-    /// Never empty: a contact without a name is called by its e-mail, phone or id.
+    /// Never empty: for a contact without a name, its company, e-mail, phone or id.
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
@@ -225,7 +226,7 @@ pub struct ContactContent {
     pub phone: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub company: Option<String>,
-    /// Lines as on an envelope.
+    /// Several lines, as on an envelope.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -246,7 +247,7 @@ pub struct ContactContent {
     pub custom_fields: Vec<CustomField>,
 }
 
-/// A custom field, as a person reads it.
+/// A custom field in readable form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CustomField {
@@ -273,7 +274,7 @@ pub struct TaskContent {
     pub container: Option<ObjectKey>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
-    /// None is Pagico's "Someday".
+    /// Without a date the task is in Pagico's "Someday".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<Moment>,
     pub done: bool,

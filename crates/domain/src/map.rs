@@ -1,7 +1,7 @@
-//! From what changed to what Pagico should hold.
+//! Maps events to the objects that Pagico should hold.
 //!
 //! - `content`: the content of the object that mirrors a record
-//! - `words`: how values of GHL read in Pagico
+//! - `words`: GHL values as readable text
 
 mod content;
 mod words;
@@ -17,9 +17,9 @@ use crate::{
     Record, Recorded, Rules, TaskContent, Workspace,
 };
 
-/// The intents that an event causes: one for each Pagico object, with its whole content. The same for a live event and for one
-/// from last year. Deliveries, operators' acts and what is erased cause none. They are for the workspace called like the location;
-/// `Intent::bound_for` sends them elsewhere.
+/// The intents that an event causes: one for each Pagico object, with its whole content. A live event and its replay a year later give
+/// the same intents. Deliveries, operator events and erased events cause none. The intents are for the workspace named like the
+/// location; `Intent::bound_for` redirects them to another.
 pub fn map(recorded: &Recorded, rules: &Rules) -> Vec<Intent> {
     let (Body::Record(fact), Some(contact_id), Some((_, record_id))) = (&recorded.body, &recorded.contact_id, &recorded.record) else {
         return Vec::new();
@@ -66,7 +66,7 @@ fn intent(
     }
 }
 
-/// What a trigger starts, all of it `once`: a project about the contact, with tasks and notes inside.
+/// Adds the objects that a trigger starts, all with the policy `Once`: a project about the contact, with tasks and notes in it.
 fn start(
     recorded: &Recorded,
     rules: &Rules,

@@ -1,11 +1,11 @@
-//! A point in time as the source gave it.
+//! A point in time from outside.
 
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A time read from outside: an instant where it could be understood, the very text where not, so that nothing is lost.
+/// A time from outside: an instant if it can be parsed, otherwise the original text, so that nothing is lost.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Moment {

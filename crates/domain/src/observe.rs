@@ -1,7 +1,7 @@
-//! From what was seen to what changed.
+//! Derives changes from observations.
 //!
-//! - `observation`: what was seen of a contact
-//! - `known`: what the log knows of it
+//! - `observation`: what an answer of GHL shows of a contact
+//! - `known`: what the log knows of the contact
 
 mod known;
 mod observation;
@@ -17,7 +17,7 @@ pub use observation::{Listing, Observation, Sighting};
 use crate::fields::{changes, fields, written};
 use crate::{Change, FieldChange, Moment, Record, RecordFact, RecordId, RecordKind};
 
-/// Says what changed between what is known and what was seen. Seeing the same again gives nothing.
+/// The changes between what is known and what was observed. Observing the same again gives none.
 pub fn observe(known: &KnownContact, seen: &Observation) -> Observed {
     let mut observed = Observed::default();
     see_contact(known, seen, &mut observed);
@@ -70,7 +70,7 @@ fn see_listing(known: &KnownContact, seen: &Observation, kind: RecordKind, recor
     }
     let mut listed = BTreeSet::new();
     for (id, record) in records {
-        // A listing that changes while it is read may name a record twice; the first sight of it counts.
+        // A listing that changes while it is read may contain a record twice; the first one counts.
         if listed.insert(id) {
             see_record(known, seen, kind, id, Some(record), false, observed);
         }
@@ -128,21 +128,21 @@ fn see_record(
     });
 }
 
-/// GHL's own word for when it happened, where it has one; otherwise the moment it was seen. Never later than it was seen.
+/// GHL's time of the change if it gives one, otherwise the time of the observation. Never later than the observation.
 fn occurred_at(change: Change, record: &Record, asked_at: Timestamp) -> Timestamp {
-    let said = match change {
+    let reported = match change {
         Change::Appeared => record.added_at(),
         Change::Changed => record.updated_at(),
         Change::Vanished | Change::Returned | Change::Remained => None,
     };
-    said.and_then(Moment::instant).map_or(asked_at, |said| said.min(asked_at))
+    reported.and_then(Moment::instant).map_or(asked_at, |reported| reported.min(asked_at))
 }
 
 fn is_new(record: &Record, connected_at: Timestamp) -> bool {
     record.added_at().and_then(Moment::instant).is_some_and(|added| added >= connected_at)
 }
 
-/// Moves without the record having changed.
+/// May change although nothing else in the record did.
 const VOLATILE: &str = "updated_at";
 
 fn field_changes(before: Option<&Record>, after: &Record) -> Vec<FieldChange> {
@@ -154,7 +154,7 @@ fn field_changes(before: Option<&Record>, after: &Record) -> Vec<FieldChange> {
     changes
 }
 
-/// Takes what an answer was silent about, by name of field, from what is known.
+/// Fills the fields that an answer did not mention (`silent`, by name) from what is known.
 pub fn fill_silent(last: Option<&Record>, seen: Record, silent: &BTreeSet<String>) -> Record {
     let Some(last) = last.filter(|last| !silent.is_empty() && last.kind() == seen.kind()) else { return seen };
     let (known, mut filled) = (written(last), written(&seen));

@@ -1,4 +1,4 @@
-//! What GHL holds, in the terms of this project: every field that is mirrored or audited, whatever the wire called it.
+//! The records of GHL with the field names of this project: every field that is mirrored or audited.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -51,7 +51,7 @@ pub struct Contact {
     pub assigned_to: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub business_id: Option<String>,
-    /// A set: GHL gives no order that means something.
+    /// A set, because the order that GHL gives has no meaning.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub tags: BTreeSet<String>,
     /// By field id; values keep the JSON type they came with.
@@ -59,12 +59,12 @@ pub struct Contact {
     pub custom_fields: BTreeMap<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub added_at: Option<Moment>,
-    /// Moves with every edit, seen or not: no change in itself.
+    /// Changes with every edit, also of fields that are not kept here, so it does not count as a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Moment>,
 }
 
-/// Something to do for or with a contact.
+/// A task about a contact.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Task {
@@ -80,7 +80,7 @@ pub struct Task {
     pub assigned_to: Option<String>,
 }
 
-/// Something written down about a contact.
+/// A note about a contact.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Note {
@@ -98,7 +98,7 @@ pub struct Note {
     pub added_at: Option<Moment>,
 }
 
-/// A meeting with a contact.
+/// An appointment with a contact.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Appointment {
@@ -108,7 +108,7 @@ pub struct Appointment {
     pub starts_at: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Moment>,
-    /// IANA name of the location's zone: the one people read the time in.
+    /// The IANA name of the location's time zone, in which people read the times.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,8 +138,8 @@ pub enum Record {
     Appointment(Appointment),
 }
 
-/// As it is written the kind comes first, and the rest is read straight into what it is. In any other order it is read all the same,
-/// by way of what JSON can hold.
+/// This program writes the kind first, so that the rest can be deserialized directly. With the kind anywhere else the fields before it
+/// are buffered as JSON.
 impl<'de> Deserialize<'de> for Record {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(RecordVisitor)
@@ -154,7 +154,7 @@ impl<'de> Visitor<'de> for RecordVisitor {
     type Value = Record;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a record with its kind")
+        f.write_str("an object with the field `kind`")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
@@ -196,7 +196,7 @@ impl Record {
         }
     }
 
-    /// When GHL says the record came to be, where it says so.
+    /// When GHL created the record, if it says so.
     pub fn added_at(&self) -> Option<&Moment> {
         match self {
             Self::Contact(contact) => contact.added_at.as_ref(),
@@ -206,7 +206,7 @@ impl Record {
         }
     }
 
-    /// When GHL says the record last changed, where it says so.
+    /// When GHL last changed the record, if it says so.
     pub fn updated_at(&self) -> Option<&Moment> {
         match self {
             Self::Contact(contact) => contact.updated_at.as_ref(),

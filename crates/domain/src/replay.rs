@@ -1,9 +1,9 @@
-//! What a replay would do.
+//! Plans what a replay would do.
 //!
 //! - `sieve`: which of a contact's events a plan needs
-//! - `plan`: from those events, and what the workspace holds, to what is done about each object
-//! - `planned`: what a plan says of one object
-//! - `tally`: a plan in short: its totals, and the hash that is approved
+//! - `plan`: decides from those events and the content of the workspace what is done about each object
+//! - `planned`: the plan for one object
+//! - `tally`: the totals of a plan, and the hash that is approved
 
 mod plan;
 mod planned;
@@ -11,6 +11,6 @@ mod sieve;
 mod tally;
 
 pub use plan::{Target, fold, plan};
-pub use planned::{Held, Planned, Present, Reason, Step};
+pub use planned::{LedgerEntry, Planned, Present, Reason, Step};
 pub use sieve::{Needed, Sieve};
 pub use tally::{Tally, Terms};

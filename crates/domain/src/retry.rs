@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-/// What becomes of a piece of work that was tried.
+/// What becomes of a piece of work after an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Done,
-    /// Again after this delay.
+    /// Try again after this delay.
     Retry(Duration),
-    /// Not again without a person; the reason holds no personal data.
+    /// Do not try again until a person decides. The reason contains no personal data.
     Park(String),
 }
 
-/// Exponential delays between a first one and a longest one.
+/// Exponential backoff from a first delay to a longest one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     pub first: Duration,
@@ -20,9 +20,9 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The delay before attempt `attempt + 1`: between half and the whole of `first * 2^(attempt - 1)`, at most `longest`.
-    /// `jitter` in `0.0..=1.0` chooses within; randomness stays with the caller. An answer's `retry_after` counts if it is
-    /// longer, but never beyond `longest`.
+    /// The delay before attempt `attempt + 1`: between 50 and 100 % of `first * 2^(attempt - 1)`, at most `longest`.
+    /// `jitter` in `0.0..=1.0`, a random number of the caller, chooses within that range. A longer `retry_after` replaces the result, but
+    /// never exceeds `longest`.
     pub fn delay(&self, attempt: u32, jitter: f64, retry_after: Option<Duration>) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         let whole = self.first.saturating_mul(1_u32 << doublings).min(self.longest);
@@ -39,7 +39,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn delays_stay_in_their_window(attempt in 0_u32..100, jitter in -1.0_f64..2.0, after in proptest::option::of(0_u64..10_000)) {
+        fn delays_stay_in_their_range(attempt in 0_u32..100, jitter in -1.0_f64..2.0, after in proptest::option::of(0_u64..10_000)) {
             let backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(5) };
             let delay = backoff.delay(attempt, jitter, after.map(Duration::from_millis));
             prop_assert!(delay >= Duration::from_millis(25) && delay <= Duration::from_secs(5));

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{Change, RecordFact, RecordKind, RulesRevision};
 
-/// Rules by which events become intents. The default is `default_rules.toml`, compiled in.
+/// The rules that map events to intents. The default is `default_rules.toml`, compiled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
     revision: RulesRevision,
@@ -17,15 +17,15 @@ pub struct Rules {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RulesText {
-    pub(crate) mirror: Mirror,
+    pub(crate) mirror: MirroredFields,
     #[serde(default, rename = "trigger")]
     pub(crate) triggers: Vec<Trigger>,
 }
 
-/// The fields that are carried over, by kind of record.
+/// The fields that are mirrored, by kind of record.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Mirror {
+pub(crate) struct MirroredFields {
     pub(crate) contact: BTreeSet<ContactField>,
     pub(crate) task: BTreeSet<TaskField>,
     pub(crate) note: BTreeSet<NoteField>,
@@ -114,7 +114,7 @@ impl When {
             }
     }
 
-    /// Whether an event of which no more is known than this may fire some trigger.
+    /// Whether an event may fire a trigger, judged by its kind and change alone.
     pub(crate) fn any_may_fire(kind: RecordKind, change: Change) -> bool {
         Self::ALL.into_iter().any(|when| when.may_fire(kind, change))
     }
@@ -136,7 +136,7 @@ pub(crate) struct ProjectTemplate {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TaskTemplate {
-    /// Part of the task's identity: rename it and replay starts another task.
+    /// Part of the task's key: after a rename, a replay starts another task.
     pub(crate) step: String,
     pub(crate) title: String,
     pub(crate) notes: Option<String>,
@@ -151,16 +151,16 @@ pub(crate) struct NoteTemplate {
     pub(crate) body: String,
 }
 
-/// Rules that cannot be used.
+/// Why rules cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadRules {
-    #[error("rules cannot be read: {0}")]
+    #[error("malformed rules: {0}")]
     Syntax(String),
     #[error("trigger {trigger:?}: {problem}")]
     Trigger { trigger: String, problem: String },
 }
 
-/// What a template may name between braces.
+/// The names that a template may use in braces.
 pub(crate) const PLACEHOLDERS: [&str; 5] = ["name", "email", "phone", "company", "owner"];
 
 impl Rules {
@@ -170,14 +170,14 @@ impl Rules {
     /// Reads and checks rules.
     ///
     /// # Errors
-    /// Names the line that cannot be read, a step that appears twice, or a placeholder that does not exist.
+    /// The line that cannot be parsed, a name or step that appears twice, or an unknown placeholder.
     pub fn parse(text: &str) -> Result<Self, BadRules> {
         let digest = hex::encode(Sha256::digest(text.as_bytes()));
         let revision = RulesRevision::from(digest.chars().take(16).collect::<String>());
         let text: RulesText = toml::from_str(text).map_err(|error| BadRules::Syntax(error.to_string()))?;
         let mut names = BTreeSet::new();
         for trigger in &text.triggers {
-            let once = names.insert(&trigger.name).then_some(()).ok_or_else(|| "its name is used twice".to_owned());
+            let once = names.insert(&trigger.name).then_some(()).ok_or_else(|| "its name is used by another trigger".to_owned());
             once.and_then(|()| check(trigger)).map_err(|problem| BadRules::Trigger { trigger: trigger.name.clone(), problem })?;
         }
         Ok(Self { revision, text })
@@ -186,7 +186,7 @@ impl Rules {
     /// The rules that are compiled in.
     ///
     /// # Errors
-    /// None: a test reads them.
+    /// Never: a test parses these rules.
     pub fn builtin() -> Result<Self, BadRules> {
         Self::parse(Self::BUILTIN)
     }
@@ -196,12 +196,12 @@ impl Rules {
     }
 }
 
-/// The longest trigger name: it is part of every key that the trigger makes.
+/// The longest trigger name, in bytes. It is part of the key of every object that the trigger starts.
 const NAME_BYTES_MAX: usize = 64;
 
 fn check(trigger: &Trigger) -> Result<(), String> {
-    if trigger.name.is_empty() || trigger.name.len() > NAME_BYTES_MAX || !trigger.name.bytes().all(is_of_a_name) {
-        return Err(format!("its name is not 1 to {NAME_BYTES_MAX} of a-z, 0-9, - and _"));
+    if trigger.name.is_empty() || trigger.name.len() > NAME_BYTES_MAX || !trigger.name.bytes().all(is_name_byte) {
+        return Err(format!("its name must be 1 to {NAME_BYTES_MAX} characters of a-z, 0-9, - and _"));
     }
     let mut steps = BTreeSet::from(["project"]);
     for step in trigger.tasks.iter().map(|task| &task.step).chain(trigger.notes.iter().map(|note| &note.step)) {
@@ -214,16 +214,19 @@ fn check(trigger: &Trigger) -> Result<(), String> {
     let notes = trigger.notes.iter().flat_map(|note| [Some(&note.title), Some(&note.body)]);
     for template in project.chain(tasks).chain(notes).flatten() {
         for rest in template.split('{').skip(1) {
-            let (placeholder, _) = rest.split_once('}').ok_or_else(|| format!("{{{rest} is never closed"))?;
+            let (placeholder, _) = rest.split_once('}').ok_or_else(|| format!("missing }} after {{{rest}"))?;
             if !PLACEHOLDERS.contains(&placeholder) {
-                return Err(format!("{{{placeholder}}} is none of {}", PLACEHOLDERS.map(|name| format!("{{{name}}}")).join(", ")));
+                return Err(format!(
+                    "unknown placeholder {{{placeholder}}}, expected one of {}",
+                    PLACEHOLDERS.map(|name| format!("{{{name}}}")).join(", ")
+                ));
             }
         }
     }
     Ok(())
 }
 
-fn is_of_a_name(byte: u8) -> bool {
+fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
 }
 
@@ -232,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_builtin_rules_are_rules() {
+    fn the_builtin_rules_are_valid() {
         let rules = Rules::builtin().unwrap();
         assert_eq!(rules.text.triggers.len(), 1);
         assert_eq!(rules.revision().as_str().len(), 16);
@@ -246,12 +249,12 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
-        refused(("{name}", "{nmae}"), "{nmae} is none of {name}");
+    fn malformed_rules_are_refused_with_the_reason() {
+        refused(("{name}", "{nmae}"), "unknown placeholder {nmae}, expected one of {name}");
         refused(("step = \"plan\"", "step = \"call\""), "\"call\" appears twice");
-        refused(("with {name}\"", "with {name\""), "{name is never closed");
+        refused(("with {name}\"", "with {name\""), "missing } after {name");
         refused(("name = \"onboarding\"", "name = \"On/boarding\""), "a-z");
-        refused(("[[trigger]]", "[[trigger]]\nname = \"onboarding\"\nwhen = \"contact created\"\n[[trigger]]"), "used twice");
+        refused(("[[trigger]]", "[[trigger]]\nname = \"onboarding\"\nwhen = \"contact created\"\n[[trigger]]"), "used by another trigger");
         refused(("\"email\"", "\"mail\""), "mail");
         refused(("contact created", "contact creatd"), "contact creatd");
     }

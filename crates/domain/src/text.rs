@@ -1,4 +1,4 @@
-//! HTML as GHL's editor writes it, turned into text that reads well where only text is shown.
+//! Turns HTML from GHL's editor into readable plain text.
 
 mod markup;
 
@@ -6,12 +6,12 @@ use html2text::config;
 
 use markup::Markup;
 
-/// Wider than any line a person writes: lines break where the author broke them.
+/// Wider than any line that a person writes, so that only the line breaks of the author remain.
 const WIDTH: usize = 100_000;
 
-/// The text of a body that may be HTML. Links and images keep their address as a footnote; what is not HTML, or nests deeper
-/// than any editor writes, comes back unchanged but for control characters. Nothing that a person could read is dropped, and
-/// the time it takes grows with the length of the body alone.
+/// The text of a body that may be HTML. The addresses of links and images become footnotes. A body that is not HTML, or that nests deeper
+/// than any editor writes, only loses its control characters. No readable text is dropped, and the running time is linear in the length
+/// of the body.
 pub fn readable(body: &str) -> String {
     let text = match markup::read(body) {
         Markup::Html(html) => render(&html),
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_markup_is_kept_in_a_body_that_is_html() {
+    fn text_that_only_looks_like_markup_is_kept_in_html() {
         check("<p>Ann <ann@example.com> wrote: 5 <b 7, <3</p>", "Ann <ann@example.com> wrote: 5 <b 7, <3");
         check("<p>before <style> after <script>x</script></p>", "before <style> after <script>x</script>");
         check("<p>one</p><!-- <p>not shown</p> --><p>two</p><!-- never closed", "one\n\ntwo\n\n<!-- never closed");
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn images_leave_their_address() {
+    fn images_become_their_address() {
         check("<p><img src=\"https://example.com/a.png\" alt=\"A cat\"></p>", "[A cat][1]\n\n[1]: https://example.com/a.png");
         check("<p><img src=\"data:image/png;base64,AAAA\"> ok</p>", "[image] ok");
     }
@@ -83,13 +83,13 @@ mod tests {
     }
 
     #[test]
-    fn lines_count_where_no_tag_breaks_them() {
+    fn line_breaks_count_if_no_tag_breaks_lines() {
         check("one\ntwo <b>bold</b>", "one\ntwo **bold**");
         check("<p>one\ntwo</p>", "one two");
     }
 
     #[test]
-    fn hostile_nesting_is_shown_and_not_followed() {
+    fn hostile_nesting_is_returned_as_text() {
         for tag in ["<div>", "<b>", "<blockquote>", "<ul><li>", "<table><tr><td>"] {
             let hostile = tag.repeat(10_000) + "x";
             assert!(readable(&hostile) == hostile, "{tag}");

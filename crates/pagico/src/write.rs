@@ -1,6 +1,6 @@
 //! Writing: many objects in one request.
 
-use domain::{Action, Bare, Intent, ObjectKey, Revision, Workspace};
+use domain::{Action, Intent, ObjectKey, Revision, UntaggedContent, Workspace};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ fn body(items: &[&[u8]]) -> Vec<u8> {
 /// None of these types can fail to serialise; the error is passed on rather than hidden.
 pub fn item(intent: &Intent, traceparent: Option<&str>) -> Result<Vec<u8>, serde_json::Error> {
     let (op, policy, content) = match &intent.action {
-        Action::Put(content) => ("put", Some(intent.policy), Some(Bare(content))),
+        Action::Put(content) => ("put", Some(intent.policy), Some(UntaggedContent(content))),
         Action::Remove => ("remove", None, None),
     };
     serde_json::to_vec(&Item {
@@ -71,7 +71,7 @@ struct Item<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<domain::Policy>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<Bare<'a>>,
+    content: Option<UntaggedContent<'a>>,
     idempotency_key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     traceparent: Option<&'a str>,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chassis::Shutdown;
 use domain::{
-    Action, ContactContent, ContactId, Content, CustomField, Intent, LocationId, Moment, NoteContent, ObjectKey, ObjectKind, Policy,
-    Revision, Rules, TaskContent, Whole, Workspace, event_id, object_digest,
+    Action, CombinedDigest, ContactContent, ContactId, Content, CustomField, Intent, LocationId, Moment, NoteContent, ObjectKey,
+    ObjectKind, Policy, Revision, Rules, TaskContent, Workspace, event_id, object_digest,
 };
 use embedded::{Postgres, PostgresSettings, free_port, scratch};
 use futures::TryStreamExt;
@@ -135,8 +135,8 @@ async fn what_was_written_is_read_back_and_both_sides_compute_the_same_digests()
     intents.sort_by_key(key);
     let objects: Vec<Object> = bridge.objects(&workspace(), None).try_collect().await.unwrap();
     assert_eq!(objects.len(), intents.len(), "pages of two, all of them");
-    let mut root = Whole::default();
-    let mut contacts: Vec<(ObjectKey, Whole)> = Vec::new();
+    let mut root = CombinedDigest::default();
+    let mut contacts: Vec<(ObjectKey, CombinedDigest)> = Vec::new();
     for (object, intent) in objects.iter().zip(&intents) {
         let contact = ObjectKey::of_contact(&intent.contact_id);
         assert_eq!((&object.key, object.contact.as_ref(), object.kind), (&intent.object, Some(&contact), intent.kind));
@@ -146,7 +146,7 @@ async fn what_was_written_is_read_back_and_both_sides_compute_the_same_digests()
         assert_eq!(object.digest, digest, "{}", intent.object);
         assert_eq!(bridge.object(&workspace(), intent.kind, &intent.object).await.unwrap().as_ref(), Some(object));
         if contacts.last().is_none_or(|(last, _)| *last != contact) {
-            contacts.push((contact, Whole::default()));
+            contacts.push((contact, CombinedDigest::default()));
         }
         if intent.policy == Policy::Mirror {
             contacts.last_mut().unwrap().1.add(&digest);

@@ -6,7 +6,7 @@ mod expected;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Hash, ObjectKey, Whole};
+use domain::{CombinedDigest, Hash, ObjectKey};
 use futures::TryStreamExt as _;
 use pagico::ContactDigest;
 use proto::replay::v1 as api;
@@ -69,7 +69,7 @@ async fn head(comparison: &Comparison) -> Result<u64, Ended> {
 /// The root of the workspace; of one that is not there, that of nothing.
 async fn workspace_root(comparison: &Comparison) -> Result<Hash, Ended> {
     match comparison.bridge.root(&comparison.workspace).await {
-        Err(pagico::Error::WorkspaceUnknown) => Ok(Whole::default().digest()),
+        Err(pagico::Error::WorkspaceUnknown) => Ok(CombinedDigest::default().digest()),
         root => Ok(root?.root),
     }
 }
@@ -96,7 +96,7 @@ async fn workspace_digests(comparison: &Comparison) -> Result<BTreeMap<ObjectKey
 
 /// The digest of a whole workspace from those of its contacts.
 fn root(contacts: &BTreeMap<ObjectKey, ContactDigest>) -> Hash {
-    let mut root = Whole::default();
+    let mut root = CombinedDigest::default();
     contacts.values().for_each(|contact| root.add(&contact.digest));
     root.digest()
 }

@@ -5,19 +5,19 @@ use serde::{Deserialize, Serialize};
 
 /// How a change came to be known, and on whose behalf.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "WrittenCause")]
+#[serde(try_from = "StoredCause")]
 pub struct Cause {
     #[serde(flatten)]
     pub net: Net,
-    /// When GHL was asked for what was then seen.
+    /// When the request to GHL was sent whose answer showed the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<Timestamp>,
-    /// The vendor's own trace id of the answer, for support.
+    /// GHL's trace id of the answer, for its support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ghl_trace_id: Option<String>,
 }
 
-/// Which of the nets saw it.
+/// Which of the nets found the change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "lowercase")]
 pub enum Net {
@@ -49,10 +49,11 @@ impl Net {
     }
 }
 
-/// A cause as it lies in the log, field by field: every event has one, and a tag inside it would have it read twice.
+/// A cause as it is stored, with all fields at one level. Every event has a cause, and serde would buffer an internally tagged enum before
+/// reading it.
 #[derive(Deserialize)]
-struct WrittenCause {
-    by: By,
+struct StoredCause {
+    by: NetName,
     webhook_id: Option<String>,
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -63,7 +64,7 @@ struct WrittenCause {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum By {
+enum NetName {
     Webhook,
     Poll,
     Sweep,
@@ -72,19 +73,19 @@ enum By {
     Writer,
 }
 
-impl TryFrom<WrittenCause> for Cause {
+impl TryFrom<StoredCause> for Cause {
     type Error = &'static str;
 
-    fn try_from(written: WrittenCause) -> Result<Self, &'static str> {
-        let net = match written.by {
-            By::Webhook => Net::Webhook { webhook_id: written.webhook_id, kind: written.kind.ok_or("a webhook without its type")? },
-            By::Poll => Net::Poll,
-            By::Sweep => Net::Sweep,
-            By::Backfill => Net::Backfill,
-            By::Operator => Net::Operator { who: written.who.ok_or("an operator without a name")? },
-            By::Writer => Net::Writer,
+    fn try_from(stored: StoredCause) -> Result<Self, &'static str> {
+        let net = match stored.by {
+            NetName::Webhook => Net::Webhook { webhook_id: stored.webhook_id, kind: stored.kind.ok_or("a webhook cause has no type")? },
+            NetName::Poll => Net::Poll,
+            NetName::Sweep => Net::Sweep,
+            NetName::Backfill => Net::Backfill,
+            NetName::Operator => Net::Operator { who: stored.who.ok_or("an operator cause has no name")? },
+            NetName::Writer => Net::Writer,
         };
-        Ok(Self { net, asked_at: written.asked_at, ghl_trace_id: written.ghl_trace_id })
+        Ok(Self { net, asked_at: stored.asked_at, ghl_trace_id: stored.ghl_trace_id })
     }
 }
 

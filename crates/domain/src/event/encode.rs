@@ -15,7 +15,7 @@ struct Versioned<'a, T> {
 }
 
 impl Body {
-    /// The event's type as the log names it, for instance `task.changed`. Of what was erased only the event itself knows it.
+    /// The event's type as the log names it, for instance `task.changed`. An erased body has lost it; its event keeps it.
     pub fn type_name(&self) -> String {
         match self {
             Self::Record(fact) => format!("{}.{}", fact.record.kind(), fact.change.as_str()),
@@ -28,10 +28,10 @@ impl Body {
     /// The bytes that are stored.
     ///
     /// # Errors
-    /// What is erased is not written again. None of the others can fail to become JSON; the error is passed on rather than hidden.
+    /// Refuses an erased body. The others always serialize; an error of theirs is passed on rather than hidden.
     pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
         match self {
-            Self::Erased => Err(serde::ser::Error::custom("an erased event is not written again")),
+            Self::Erased => Err(serde::ser::Error::custom("an erased event cannot be encoded")),
             Self::Record(fact) => serde_json::to_vec(&Versioned { v: VERSION, fact }),
             Self::Delivery(fact) => serde_json::to_vec(&Versioned { v: VERSION, fact }),
             Self::Operator(fact) => serde_json::to_vec(&Versioned { v: VERSION, fact }),

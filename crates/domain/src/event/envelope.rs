@@ -13,15 +13,14 @@ use super::decode::Decode;
 use super::fact::Body;
 use crate::{ContactId, EventId, LocationId, RecordId, RecordKind, Revision};
 
-/// One line of the log: every column but the hash, with the body in whatever form it is at hand. Serialized it is what travels over the
-/// bus.
+/// One event of the log: every column except the hash, and the body in one of its forms. The bus carries its JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event<B> {
     pub location_id: LocationId,
     pub epoch: u32,
     pub seq: u64,
     pub event_id: EventId,
-    /// Whom it concerns; none for what concerns the location as a whole.
+    /// The contact that it concerns; none where it concerns the whole location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact_id: Option<ContactId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,20 +33,20 @@ pub struct Event<B> {
     pub cause: Cause,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// The key that the payload is sealed with in the log; none where it is plain.
+    /// The key that seals the payload in the log; none for a plain payload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
     #[serde(rename = "payload")]
     pub body: B,
 }
 
-/// An event that was read.
+/// An event whose payload has been read.
 pub type Recorded = Event<Body>;
 
-/// An event as it is stored: the payload is JSON, or what that was sealed to.
+/// An event as it is stored: the payload is JSON, or sealed JSON.
 pub type Stored = Event<Vec<u8>>;
 
-/// An event as it was opened: read, or why it cannot be.
+/// An event after its payload was opened: the body, or why it cannot be read.
 pub type Opened = Event<Result<Body, Decode>>;
 
 /// The id of the event at a position of the log. The epoch is part of it: after a restore the same position may hold another fact.
@@ -66,7 +65,7 @@ impl<B> Event<B> {
         self.replace(body).0
     }
 
-    /// As `with`, and gives the body that it had.
+    /// As `with`, and also gives the old body.
     fn replace<C>(self, body: C) -> (Event<C>, B) {
         let event = Event {
             location_id: self.location_id,
@@ -96,15 +95,15 @@ impl<B, E> Event<Result<B, E>> {
     }
 }
 
-/// About what the columns take beside the payload, in bytes.
+/// About how many bytes the columns take without the payload.
 const COLUMNS_BYTES: usize = 1_024;
 
 impl Stored {
-    /// The bytes that travel over the bus. The payload goes along unread, so that what this program cannot read still travels. What is
-    /// sealed is a text: its bytes in base64.
+    /// The bytes that the bus carries. The payload is not parsed, so that a payload which this program cannot read is still carried. A
+    /// sealed payload is carried as base64.
     ///
     /// # Errors
-    /// Fails when a plain payload is not JSON at all.
+    /// A plain payload that is not JSON.
     pub fn carry(&self) -> Result<Vec<u8>, Decode> {
         let payload: Cow<'_, RawValue> = match self.key_id {
             None => Cow::Borrowed(serde_json::from_slice(&self.body)?),
@@ -115,10 +114,10 @@ impl Stored {
         Ok(bytes)
     }
 
-    /// Takes what `carry` gave.
+    /// Reads what `carry` wrote.
     ///
     /// # Errors
-    /// Says where the bytes stop being an event, without quoting them.
+    /// The position of the first byte that does not fit, without quoting it.
     pub fn received(bytes: &[u8]) -> Result<Self, Decode> {
         let carried: Event<&RawValue> = serde_json::from_slice(bytes)?;
         let payload = match carried.key_id {
@@ -131,10 +130,10 @@ impl Stored {
         Ok(carried.with(payload))
     }
 
-    /// Reads a payload that is plain. What may be sealed is opened by the event log.
+    /// Reads a plain payload. The event log opens sealed ones.
     ///
     /// # Errors
-    /// `Sealed` for what is not plain, otherwise as `Body::decode`.
+    /// `Sealed` for a sealed payload, otherwise as `Body::decode`.
     pub fn read(&self) -> Result<Body, Decode> {
         match self.key_id {
             None => Body::decode(&self.type_name, &self.body),

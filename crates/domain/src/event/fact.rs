@@ -13,11 +13,11 @@ use crate::{ObjectKey, ObjectKind, Revision, Workspace};
 pub enum Body {
     /// A record of GHL appeared, changed, vanished or returned.
     Record(Box<RecordFact>),
-    /// The writer brought objects to Pagico, or could not.
+    /// The writer delivered objects to Pagico, or could not.
     Delivery(DeliveryFact),
     /// A person did something.
     Operator(OperatorFact),
-    /// What happened to a record of somebody who was erased: that it happened, and nothing of what.
+    /// An event of an erased contact: that something happened is still known, what happened is not.
     Erased,
 }
 
@@ -29,7 +29,7 @@ pub enum Change {
     Changed,
     Vanished,
     Returned,
-    /// It vanished from another contact and is still on this one, unchanged: what mirrors it must not go with the other.
+    /// It vanished from another contact and is still on this one, unchanged: the object that mirrors it must not be removed.
     Remained,
 }
 
@@ -47,7 +47,7 @@ impl Change {
     }
 }
 
-/// A change of one record, whole: nothing else is needed to map it.
+/// A change of one record with the whole record: nothing else is needed to map it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RecordFact {
     pub change: Change,
@@ -57,7 +57,7 @@ pub struct RecordFact {
     pub changes: Vec<FieldChange>,
     #[serde(skip_serializing_if = "Names::is_empty")]
     pub names: Names,
-    /// GHL created the record after the location was connected: the fact that triggers fire on.
+    /// GHL created the record after the location was connected. Triggers fire on this.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub new_in_ghl: bool,
 }
@@ -65,7 +65,7 @@ pub struct RecordFact {
 /// One field, before and after. Absent and null are the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FieldChange {
-    /// Dotted where one part of a field changed: `custom_fields.<id>`.
+    /// With a dot where one part of a field changed: `custom_fields.<id>`.
     pub field: String,
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub before: Value,
@@ -73,7 +73,7 @@ pub struct FieldChange {
     pub after: Value,
 }
 
-/// The names of what a record refers to, as they were when it was observed. A new name is no change of the record.
+/// The names of what a record refers to, as they were when it was observed. A new name does not count as a change of the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Names {
@@ -122,7 +122,7 @@ pub struct DeliveryFact {
 pub enum DeliveryOutcome {
     /// The workspace holds the content of this revision, or the object is gone as it should be.
     Delivered,
-    /// The workspace holds something newer and said so.
+    /// The workspace refused it because it holds something newer.
     Refused,
     /// The delivery waits for a person.
     Parked,

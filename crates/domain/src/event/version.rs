@@ -1,7 +1,7 @@
-//! How payloads of every version become facts of today.
+//! How payloads of every version become the current facts.
 //!
-//! The facts themselves cannot be deserialized: whoever wants one from bytes has to come through `read`. A new version gets a module of
-//! its own here that says what its payloads looked like, an upgrade to the next version, and a directory of the corpus.
+//! The facts themselves do not implement `Deserialize`: `read` is the only way to get one from bytes. A new version gets a module of its
+//! own here that describes its payloads, an upgrade to the next version, and a directory in the corpus.
 
 use serde::Deserialize;
 
@@ -14,11 +14,11 @@ struct VersionOnly {
     v: u64,
 }
 
-/// How a payload of the first version begins as it is written: it need not be gone through for its version first.
+/// How a payload of version 1 begins as this program writes it. Such a payload is parsed once, without looking for its version first.
 const FIRST: &[u8] = br#"{"v":1,"#;
 
 impl Body {
-    /// Reads a stored payload of any version ever written: the only door from bytes to facts.
+    /// Reads a stored payload of any version ever written: the only way from bytes to facts.
     ///
     /// # Errors
     /// Says whether the payload is newer than this program, of an unknown type, or broken.
@@ -35,12 +35,12 @@ fn read(type_name: &str, payload: &[u8]) -> Result<Body, Decode> {
     let VersionOnly { v } = serde_json::from_slice(payload)?;
     match v {
         1 => v1::read(type_name, payload),
-        v if v > VERSION => Err(Decode::Newer(v)),
-        v => Err(Decode::Never(v)),
+        v if v > VERSION => Err(Decode::NewerVersion(v)),
+        v => Err(Decode::UnknownVersion(v)),
     }
 }
 
-/// Version 1, as it was written.
+/// Payloads of version 1.
 mod v1 {
     use serde::Deserialize;
     use serde_json::Value;
@@ -51,7 +51,7 @@ mod v1 {
     use crate::record::Record;
 
     #[derive(Deserialize)]
-    struct OfRecord {
+    struct RecordPayload {
         change: Change,
         record: Record,
         #[serde(default)]
@@ -63,13 +63,13 @@ mod v1 {
     }
 
     #[derive(Deserialize)]
-    struct OfDelivery {
+    struct DeliveryPayload {
         outcome: DeliveryOutcome,
         deliveries: Vec<Delivery>,
     }
 
     #[derive(Deserialize)]
-    struct OfOperator {
+    struct OperatorPayload {
         verb: String,
         #[serde(default)]
         detail: Value,
@@ -78,15 +78,15 @@ mod v1 {
     pub(super) fn read(type_name: &str, payload: &[u8]) -> Result<Body, Decode> {
         match type_name.split_once('.') {
             Some((kind, _)) if RecordKind::parse(kind).is_some() => {
-                let OfRecord { change, record, changes, names, new_in_ghl } = serde_json::from_slice(payload)?;
+                let RecordPayload { change, record, changes, names, new_in_ghl } = serde_json::from_slice(payload)?;
                 Ok(Body::Record(Box::new(RecordFact { change, record, changes, names, new_in_ghl })))
             }
             Some(("delivery", _)) => {
-                let OfDelivery { outcome, deliveries } = serde_json::from_slice(payload)?;
+                let DeliveryPayload { outcome, deliveries } = serde_json::from_slice(payload)?;
                 Ok(Body::Delivery(DeliveryFact { outcome, deliveries }))
             }
             Some(("operator", _)) => {
-                let OfOperator { verb, detail } = serde_json::from_slice(payload)?;
+                let OperatorPayload { verb, detail } = serde_json::from_slice(payload)?;
                 Ok(Body::Operator(OperatorFact { verb, detail }))
             }
             _ => Err(Decode::UnknownType(type_name.to_owned())),

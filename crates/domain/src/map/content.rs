@@ -1,4 +1,4 @@
-//! The content of the object that mirrors a record, by the fields that the rules carry over.
+//! The content of the object that mirrors a record, with the fields that the rules select.
 
 use super::words::{address, custom_fields, day, display_name, headline, line, name, prose, tags, user};
 use crate::rules::{AppointmentField, ContactField, NoteField, TaskField};

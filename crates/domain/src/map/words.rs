@@ -1,4 +1,4 @@
-//! How values of GHL read in Pagico.
+//! GHL values as readable text.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{Contact, ContactId, CustomField, Moment, Names, readable};
 
-/// What a person calls the contact: its name, or failing that its company, e-mail, phone or id.
+/// The contact's name, or else its company, e-mail, phone or id.
 pub(super) fn display_name(contact: &Contact, id: &ContactId) -> String {
     let parts: Vec<String> = [contact.first_name.as_deref(), contact.last_name.as_deref()].into_iter().filter_map(line).collect();
     let whole = (!parts.is_empty()).then(|| parts.join(" "));
@@ -28,7 +28,7 @@ pub(super) fn address(contact: &Contact) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-/// The user's name, or the id where GHL gave no name.
+/// The user's name, or the id if GHL gave no name.
 pub(super) fn user(id: Option<&str>, names: &Names) -> Option<String> {
     id.map(|id| name(id, &names.users))
 }
@@ -42,7 +42,7 @@ pub(super) fn tags(contact: &Contact) -> Vec<String> {
     tags.into_iter().collect()
 }
 
-/// A birthday has no time: GHL writes it as midnight UTC.
+/// A date without its time: GHL writes a birthday as midnight UTC.
 pub(super) fn day(moment: &Moment) -> String {
     let text = moment.to_string();
     text.strip_suffix("T00:00:00Z").unwrap_or(&text).to_owned()
@@ -52,34 +52,34 @@ pub(super) fn custom_fields(contact: &Contact, names: &Names) -> Vec<CustomField
     let mut fields: Vec<CustomField> = contact
         .custom_fields
         .iter()
-        .map(|(id, value)| CustomField { name: name(id, &names.fields), value: spoken(value) })
+        .map(|(id, value)| CustomField { name: name(id, &names.fields), value: value_text(value) })
         .filter(|field| !field.value.is_empty())
         .collect();
     fields.sort_by(|a, b| (&a.name, &a.value).cmp(&(&b.name, &b.value)));
     fields
 }
 
-/// A custom field's value as a person reads it; every JSON type has a reading.
-fn spoken(value: &Value) -> String {
+/// The value of a custom field as text; there is a text for every JSON type.
+fn value_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Number(number) => number.to_string(),
         Value::String(text) => readable(text),
-        Value::Array(values) => values.iter().map(spoken).filter(|value| !value.is_empty()).collect::<Vec<_>>().join(", "),
-        Value::Object(fields) => fields.iter().map(|(name, value)| format!("{name}: {}", spoken(value))).collect::<Vec<_>>().join("; "),
+        Value::Array(values) => values.iter().map(value_text).filter(|value| !value.is_empty()).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => fields.iter().map(|(name, value)| format!("{name}: {}", value_text(value))).collect::<Vec<_>>().join("; "),
     }
 }
 
-/// One line of text, none if there is nothing in it.
+/// The text on one line; none if it is blank.
 pub(super) fn line(text: Option<&str>) -> Option<String> {
     let text = text?.split_whitespace().collect::<Vec<_>>().join(" ");
     let text: String = text.chars().filter(|c| !c.is_control()).collect();
     (!text.is_empty()).then_some(text)
 }
 
-/// Text of several lines, none if there is nothing in it.
+/// Readable text of several lines; none if it is blank.
 pub(super) fn prose(text: Option<&str>) -> Option<String> {
     let text = readable(text?);
     (!text.trim().is_empty()).then_some(text)

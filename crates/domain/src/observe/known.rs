@@ -1,4 +1,4 @@
-//! What the log knows of a contact, and how it takes in what was seen.
+//! What the log knows of a contact, and how an observation updates it.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub struct KnownContact {
     pub looks: Looks,
 }
 
-/// The last known content of a record, kept when it vanished.
+/// The last known content of a record; a vanished record keeps it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownRecord {
     pub present: bool,
@@ -22,23 +22,23 @@ pub struct KnownRecord {
     pub asked_at: Timestamp,
 }
 
-/// When each part of a contact was last looked at as a whole.
+/// When the contact and each kind of its records were last observed completely.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Looks {
     pub asked_at: BTreeMap<RecordKind, Timestamp>,
-    /// `dateUpdated` of the contact when it was last looked at.
+    /// `dateUpdated` of the contact when it was last observed.
     pub updated_at: Option<Moment>,
 }
 
-/// What an observation amounts to.
+/// What an observation changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     pub drafts: Vec<Draft>,
-    /// Records seen singly and unchanged: their `asked_at` moves.
+    /// Records that were observed one by one and are unchanged: their `asked_at` is updated.
     pub confirmed: Vec<(RecordKind, RecordId)>,
 }
 
-/// An event that has no place in the log yet.
+/// An event that has no position in the log yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
     pub record_id: RecordId,
@@ -47,7 +47,7 @@ pub struct Draft {
 }
 
 impl KnownContact {
-    /// Takes in what an observation amounted to, as the log now holds it.
+    /// Applies the changes of an observation after the log has stored them.
     pub fn apply(&mut self, seen: &Observation, observed: &Observed) {
         for draft in &observed.drafts {
             let record =
@@ -66,7 +66,7 @@ impl KnownContact {
             {
                 self.looks.updated_at.clone_from(&contact.updated_at);
             }
-            // Should it come back, it is to be looked at whole, even if its update time has not moved.
+            // If the contact comes back, it must be observed completely even with an unchanged update time.
             Sighting::Gone if gone => self.looks.updated_at = None,
             Sighting::NotAsked | Sighting::Present { .. } | Sighting::Gone => {}
         }
@@ -82,12 +82,12 @@ impl KnownContact {
         }
     }
 
-    /// Whether GHL has the contact, as far as is known.
+    /// Whether GHL had the contact when it was last observed.
     pub fn is_present(&self, contact_id: &ContactId) -> bool {
         self.records.get(&(RecordKind::Contact, RecordId::from(contact_id))).is_some_and(|contact| contact.present)
     }
 
-    /// A contact that is gone has no records, whatever was listed of them in the same look.
+    /// Whether the observation shows that the contact is gone. Then it has no records, whatever the same observation lists.
     pub(super) fn is_gone_by(&self, seen: &Observation) -> bool {
         seen.contact == Sighting::Gone && !self.is_stale(RecordKind::Contact, seen.asked_at)
     }

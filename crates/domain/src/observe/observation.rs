@@ -1,4 +1,4 @@
-//! What was seen of a contact.
+//! What an answer of GHL shows of a contact.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,17 +6,17 @@ use jiff::Timestamp;
 
 use crate::{Cause, Contact, ContactId, LocationId, Names, Record, RecordId, RecordKind, References};
 
-/// One look at a contact and what belongs to it.
+/// One observation of a contact and its records.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
     pub location_id: LocationId,
     pub contact_id: ContactId,
-    /// When GHL was asked: an observation asked for earlier than what is known is ignored.
+    /// When the request to GHL was sent. An observation older than what is known is ignored.
     pub asked_at: Timestamp,
-    /// When the location was connected: what GHL created later is new.
+    /// When the location was connected. Records that GHL created later are new.
     pub connected_at: Timestamp,
     pub contact: Sighting,
-    /// What was seen of the contact's records, by kind; a kind that was not asked for is missing.
+    /// The contact's records by kind, without the kinds that were not asked for.
     pub listings: BTreeMap<RecordKind, Listing>,
     pub names: Names,
     pub cause: Cause,
@@ -24,7 +24,7 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// The ids that need a name, of everything that was seen.
+    /// The ids in all observed records that need a name.
     pub fn references(&self) -> References<'_> {
         let mut references = References::default();
         if let Sighting::Present { contact, .. } = &self.contact {
@@ -35,30 +35,30 @@ impl Observation {
     }
 }
 
-/// What was seen of the contact itself.
+/// What was observed of the contact itself.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sighting {
     NotAsked,
     Present {
         contact: Box<Contact>,
-        /// Fields that the answer was silent about, by name: what is known of them stays.
+        /// The names of fields that the answer did not mention: they keep their known values.
         silent: BTreeSet<String>,
     },
-    /// GHL was asked for this very contact and said that it does not exist.
+    /// GHL was asked for this contact by id and answered that it does not exist.
     Gone,
 }
 
-/// What was seen of the contact's records of one kind. A partial listing can never be taken for a complete one.
+/// What was observed of the contact's records of one kind. The type keeps a partial listing from being taken for a complete one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Listing {
-    /// Some records, each seen or confirmed gone (`None`).
+    /// Some records, each present or confirmed gone (`None`).
     Partial(Vec<(RecordId, Option<Record>)>),
-    /// All there are: what is not listed does not exist.
+    /// All records of the kind: what is not listed does not exist.
     Complete(Vec<(RecordId, Record)>),
 }
 
 impl Listing {
-    /// How many records it shows, present or gone.
+    /// How many records it contains, present or gone.
     pub fn len(&self) -> usize {
         match self {
             Self::Partial(records) => records.len(),
@@ -70,7 +70,7 @@ impl Listing {
         self.len() == 0
     }
 
-    /// The records that it shows to be present.
+    /// The records that are present.
     fn records(&self) -> impl Iterator<Item = &Record> {
         let (partial, complete) = match self {
             Self::Partial(records) => (Some(records.iter().filter_map(|(_, record)| record.as_ref())), None),

@@ -1,10 +1,10 @@
-//! A contact's events, folded to the intents that decide, compared with what a workspace has.
+//! Compares the intents that decide, of a contact's events, with what a workspace holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::planned::{Held, Planned, Present, Reason, Step};
+use super::planned::{LedgerEntry, Planned, Present, Reason, Step};
 use crate::gate::beats;
 use crate::{Action, FieldChange, Intent, ObjectKey, Policy, Recorded, Rules, RulesRevision, Workspace, map};
 
@@ -15,12 +15,12 @@ pub struct Target<'a> {
     /// The edition of the workspace's rules that the intents belong to.
     pub edition: u32,
     pub rules: &'a Rules,
-    /// The rules that made what the workspace holds, as far as they are known.
+    /// The known rules that made the current content of the workspace.
     pub earlier: &'a BTreeMap<RulesRevision, Rules>,
 }
 
-/// Of a contact's intents the one of each object that decides, as the live path would have it: the newest of what is mirrored, the
-/// first start of what is started once.
+/// The intent that decides for each object of a contact, as on the live path: the newest for a mirrored object, the oldest start for an
+/// object that is started once.
 pub fn fold(intents: impl IntoIterator<Item = Intent>) -> BTreeMap<ObjectKey, Intent> {
     let mut deciding: BTreeMap<ObjectKey, Intent> = BTreeMap::new();
     for intent in intents {
@@ -33,11 +33,11 @@ pub fn fold(intents: impl IntoIterator<Item = Intent>) -> BTreeMap<ObjectKey, In
     deciding
 }
 
-/// Plans one contact from its events, in the order of the log. `present` is what the workspace was found to hold, where it was asked.
-/// Objects in `settled` are left out.
+/// Plans one contact from its events, in the order of the log. `present` is what the workspace answered that it holds; none if it
+/// was not asked. Objects in `settled` are left out.
 pub fn plan(
     events: &[Recorded],
-    held: &BTreeMap<ObjectKey, Held>,
+    held: &BTreeMap<ObjectKey, LedgerEntry>,
     present: Option<&BTreeMap<ObjectKey, Present>>,
     settled: &BTreeSet<ObjectKey>,
     target: Target<'_>,
@@ -53,8 +53,8 @@ pub fn plan(
     judged.collect()
 }
 
-/// What the ledger's revision of an object said, by the rules that made it.
-fn content_before(events: &[Recorded], held: &Held, object: &ObjectKey, target: Target<'_>) -> Option<Value> {
+/// The content of an object at the ledger's revision, by the rules that made it.
+fn content_before(events: &[Recorded], held: &LedgerEntry, object: &ObjectKey, target: Target<'_>) -> Option<Value> {
     let at = events.binary_search_by_key(&held.applied.revision, Recorded::revision).ok()?;
     let rules = if held.rules == *target.rules.revision() { target.rules } else { target.earlier.get(&held.rules)? };
     let intent = map(events.get(at)?, rules).into_iter().find(|intent| intent.object == *object)?;
@@ -69,13 +69,13 @@ fn content(intent: &Intent) -> Option<Value> {
 }
 
 /// `found` is none where the workspace was not asked.
-fn judge(wanted: Intent, held: Option<&Held>, found: Option<Option<&Present>>, before: impl Fn() -> Option<Value>) -> Planned {
+fn judge(wanted: Intent, held: Option<&LedgerEntry>, found: Option<Option<&Present>>, before: impl Fn() -> Option<Value>) -> Planned {
     let after = content(&wanted);
     let wrong = held.filter(|held| found.is_some_and(|found| contradicted(&wanted, after.as_ref(), held, found)));
     let forget = wrong.map(|held| held.applied.revision);
     let held = held.filter(|_| forget.is_none());
     let there = found.flatten();
-    // Of what the workspace was asked about, nobody's word counts but its own.
+    // The answer of the workspace, if it was asked, overrides the ledger.
     let before = || found.map_or_else(&before, |there| there.map(|present| present.content.clone()));
     let (step, reason) = match (wanted.policy, &wanted.action, held) {
         (Policy::Once, Action::Put(_), None) => (Step::Put, Reason::Missing),
@@ -105,19 +105,19 @@ fn judge(wanted: Intent, held: Option<&Held>, found: Option<Option<&Present>>, b
     }
 }
 
-/// Whether the workspace is not as the ledger says. What belongs to the user may have been changed. Where it is gone, only the workspace
-/// can tell whether the user removed it or it was lost: see `Planned::leave`.
-fn contradicted(wanted: &Intent, after: Option<&Value>, held: &Held, found: Option<&Present>) -> bool {
+/// Whether the workspace contradicts the ledger. The user may have changed an object that belongs to the user. If such an object is
+/// gone, only the workspace knows whether the user removed it or it was lost: see `Planned::leave`.
+fn contradicted(wanted: &Intent, after: Option<&Value>, held: &LedgerEntry, found: Option<&Present>) -> bool {
     match found {
         None => !held.removed,
         Some(_) if held.removed => true,
         Some(_) if held.applied.policy == Policy::Once => false,
-        // What is on its way to the workspace is no drift.
+        // A newer revision that is still on its way to the workspace is no drift.
         Some(present) => held.applied.revision == wanted.revision && Some(&present.content) != after,
     }
 }
 
-/// The fields in which two contents differ; a content that is not there has none.
+/// The fields in which two contents differ. An absent content has no fields.
 fn changes(before: Option<Value>, after: Option<Value>) -> Vec<FieldChange> {
     let (mut before, after) = (fields(before), fields(after));
     let of_after = after.into_iter().map(|(field, after)| (before.remove(&field).unwrap_or_default(), after, field));

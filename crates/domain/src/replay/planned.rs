@@ -1,20 +1,20 @@
-//! What a plan says of each object.
+//! The plan for one object.
 
 use serde_json::Value;
 
 use crate::{Applied, FieldChange, Intent, ObjectKey, ObjectKind, Policy, RecordId, RecordKind, Revision, RulesRevision};
 
-/// What the ledger holds of an object.
+/// The row of an object in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct LedgerEntry {
     pub applied: Applied,
     /// The rules that made it.
     pub rules: RulesRevision,
-    /// The object is gone from the workspace, as it should be.
+    /// The object was removed from the workspace.
     pub removed: bool,
 }
 
-/// What a workspace really holds of an object.
+/// An object as the workspace answered that it holds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Present {
     pub revision: Revision,
@@ -32,23 +32,23 @@ pub enum Step {
 /// Why it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// The workspace does not have it.
+    /// The workspace does not hold the object.
     Missing,
-    /// The workspace has an older one.
+    /// The workspace holds an older revision.
     Behind,
-    /// Other rules make something else of the same event.
+    /// The rules changed, and the new ones give the event another content.
     Rules,
-    /// Somebody else changed it.
+    /// Somebody else changed the object in the workspace.
     Drift,
-    /// It is gone from GHL and not from the workspace.
+    /// The record is gone from GHL but the object is still in the workspace.
     Vanished,
-    /// It is there as it should be.
+    /// The workspace holds the wanted content.
     Equal,
-    /// The workspace has a newer one.
+    /// The workspace holds a newer revision.
     Newer,
-    /// It was started once and belongs to the user.
+    /// The object was started once and belongs to the user.
     Started,
-    /// It should not be there and is not.
+    /// The object should not exist, and does not.
     Absent,
     /// The event that decides cannot be read.
     Unreadable,
@@ -71,7 +71,7 @@ impl Reason {
     }
 }
 
-/// What would be done about one object.
+/// What is done about one object, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     pub object: ObjectKey,
@@ -79,18 +79,18 @@ pub struct Planned {
     pub policy: Policy,
     pub step: Step,
     pub reason: Reason,
-    /// The position of the event that decides.
+    /// The revision of the event that decides.
     pub cause: Revision,
-    /// The fields that would change, as far as is known what is there.
+    /// The fields that would change, if the current content is known.
     pub changes: Vec<FieldChange>,
-    /// What is to be sent; none for what is skipped.
+    /// The intent to send; none for a skipped object.
     pub intent: Option<Intent>,
-    /// What the ledger says, with this revision, is not what the workspace holds: it is to be forgotten before the intent is sent.
+    /// The revision of a ledger row that the workspace contradicts. The row must be deleted before the intent is sent.
     pub forget: Option<Revision>,
 }
 
 impl Planned {
-    /// Something that is left alone and whose event was not even read.
+    /// An object that is left alone without reading its event.
     pub fn skipped(object: ObjectKey, kind: ObjectKind, reason: Reason, cause: Revision) -> Self {
         let (step, policy) = (Step::Skip, Policy::Mirror);
         Self { object, kind, policy, step, reason, cause, changes: Vec::new(), intent: None, forget: None }
@@ -101,17 +101,17 @@ impl Planned {
         Self::skipped(ObjectKey::of_record(kind, record_id), ObjectKind::mirroring(kind), Reason::Unreadable, cause)
     }
 
-    /// Whether anything would be written.
+    /// Whether the object would be written or removed.
     pub fn acts(&self) -> bool {
         self.step != Step::Skip
     }
 
-    /// Whether something would be started that the user might have removed.
+    /// Whether an object would be started that the user may have removed.
     pub fn starts(&self) -> bool {
         self.policy == Policy::Once && self.acts()
     }
 
-    /// Leaves it to the user, because the workspace remembers that it was started there.
+    /// Leaves the object to the user, because the workspace remembers that it was started there.
     pub fn leave(&mut self) {
         (self.step, self.reason) = (Step::Skip, Reason::Started);
         self.changes.clear();

@@ -1,12 +1,12 @@
-//! Most events of a contact decide nothing: something newer of the same record does. They need not even be read.
+//! Selects the events that a plan needs. Most events of a contact are superseded by a newer one of the same record and need not be read.
 
 use std::collections::BTreeMap;
 
-use super::planned::{Held, Planned, Reason};
+use super::planned::{LedgerEntry, Planned, Reason};
 use crate::rules::When;
 use crate::{Change, ObjectKey, ObjectKind, Policy, RecordId, RecordKind, Revision, RulesRevision};
 
-/// Keeps of a contact's events, given in the order of the log, those that a plan needs, in whatever form they come.
+/// Keeps those of a contact's events that a plan needs. The events come in the order of the log, in any form `T`.
 #[derive(Debug)]
 pub struct Sieve<T> {
     records: BTreeMap<(RecordKind, RecordId), Last<T>>,
@@ -18,18 +18,18 @@ pub struct Sieve<T> {
 struct Last<T> {
     revision: Revision,
     vanished: bool,
-    /// None where it is among the starts.
+    /// None if the event is in `starts`.
     event: Option<T>,
 }
 
-/// What came through.
+/// What a plan needs.
 #[derive(Debug)]
 pub struct Needed<T> {
-    /// To be read and planned.
+    /// The events to read and plan.
     pub events: Vec<T>,
-    /// What is there as it should be, by revision and rules alone.
+    /// Objects whose revision and rules in the ledger show that nothing is to be done.
     pub settled: Vec<Planned>,
-    /// The older revisions that the ledger holds of something that needs to be written: what is there now, to be shown.
+    /// For objects that have to be written: the older revisions in the ledger, to show the current content.
     pub before: Vec<Revision>,
 }
 
@@ -40,7 +40,7 @@ impl<T> Default for Sieve<T> {
 }
 
 impl<T> Sieve<T> {
-    /// Takes the next event of a record.
+    /// Adds the next event of a record.
     pub fn take(&mut self, kind: RecordKind, record_id: RecordId, revision: Revision, change: Change, event: T) {
         let event = if When::any_may_fire(kind, change) {
             self.starts.push(event);
@@ -55,8 +55,8 @@ impl<T> Sieve<T> {
         self.records.is_empty()
     }
 
-    /// What a plan by these rules needs, where the workspace holds this. `unsure` takes nothing for settled.
-    pub fn needed(self, held: &BTreeMap<ObjectKey, Held>, rules: &RulesRevision, unsure: bool) -> Needed<T> {
+    /// What a plan by these rules needs for a workspace with this ledger. With `unsure` no object counts as settled.
+    pub fn needed(self, held: &BTreeMap<ObjectKey, LedgerEntry>, rules: &RulesRevision, unsure: bool) -> Needed<T> {
         let mut needed = Needed { events: self.starts, settled: Vec::new(), before: Vec::new() };
         for ((kind, id), last) in self.records {
             let object = ObjectKey::of_record(kind, &id);
@@ -75,6 +75,6 @@ impl<T> Sieve<T> {
     }
 }
 
-fn is_settled<T>(held: &Held, last: &Last<T>, rules: &RulesRevision) -> bool {
+fn is_settled<T>(held: &LedgerEntry, last: &Last<T>, rules: &RulesRevision) -> bool {
     held.applied.revision == last.revision && held.removed == last.vanished && (held.rules == *rules || held.removed)
 }

@@ -1,37 +1,37 @@
-//! A plan in short: its totals, and the hash that is approved.
+//! The totals of a plan, and the hash that is approved.
 
 use sha2::{Digest, Sha256};
 
 use super::planned::{Planned, Reason, Step};
 use crate::{ContactId, Hash, LocationId, RulesRevision, Workspace};
 
-/// Counts a plan as it is made. Contacts may come in any order, and several tallies may be added up.
+/// The totals of a plan while it is made. Contacts may be added in any order, and tallies may be merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub puts: u64,
     pub removes: u64,
     pub skips: u64,
-    /// Contacts with something to do.
+    /// Contacts with at least one put or removal.
     pub contacts: u64,
     pub events: u64,
     pub unreadable: u64,
-    /// Puts that only other rules ask for.
+    /// Puts that are only needed because the rules changed.
     pub rewrites: u64,
-    /// Rows of the ledger that are to be forgotten.
+    /// Rows of the ledger to delete.
     pub forgotten: u64,
-    /// The sum of the contacts' digests, modulo 2^256: the same in any order.
+    /// The sum of the contacts' digests modulo 2^256, which does not depend on their order.
     sum: [u64; 4],
 }
 
-/// What a plan was made on. It is part of the hash.
+/// What a plan is based on; part of its hash.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {
     pub location_id: &'a LocationId,
     pub workspace: &'a Workspace,
     pub rules: &'a RulesRevision,
-    /// The last position that counts, and its hash in the log.
+    /// The last position that the plan covers, and its hash in the log.
     pub head: (u64, Hash),
-    /// What was asked for, in words that are always the same.
+    /// The selection that was asked for, in a canonical form.
     pub selection: &'a str,
 }
 
@@ -99,13 +99,13 @@ fn digest(contact_id: &ContactId, acting: &[&Planned]) -> Hash {
     hasher.finalize().into()
 }
 
-/// With its length, so that nothing can flow into what comes next.
+/// Prefixes the bytes with their length, so that different parts never hash alike.
 fn put(hasher: &mut Sha256, bytes: &[u8]) {
     hasher.update((bytes.len() as u64).to_be_bytes());
     hasher.update(bytes);
 }
 
-/// A digest as a number, its least part first.
+/// A digest as a number, least significant part first.
 fn number(digest: &Hash) -> [u64; 4] {
     let (parts, _) = digest.as_chunks::<8>();
     let mut number = [0; 4];

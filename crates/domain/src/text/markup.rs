@@ -1,7 +1,7 @@
-//! Finds the markup in a body and writes it again with only what matters for reading. The renderer behind it builds a tree as
-//! browsers do, which hostile input can make deep or quadratic; what leaves here is shallow and has no attributes but addresses.
+//! Finds the markup in a body and writes it again with only the parts that matter for reading. The renderer builds a tree as browsers do,
+//! which hostile input can make deep or quadratic. The markup written here is shallow and has no attributes except addresses.
 
-/// What a body turned out to be.
+/// The kind of markup that a body contains.
 pub(super) enum Markup {
     /// Clean HTML.
     Html(String),
@@ -10,13 +10,13 @@ pub(super) enum Markup {
     Plain,
 }
 
-/// More elements open at once than any editor writes.
+/// The most elements open at once; more than any editor writes.
 const OPEN_MAX: usize = 200;
 
-/// More bold, italic and the like open at once than any editor writes. Browsers open them again in every paragraph.
+/// The most styles (bold, italic and the like) open at once; more than any editor writes. Browsers reopen them in every paragraph.
 const STYLES_OPEN_MAX: usize = 16;
 
-/// More attributes in a tag than any editor writes.
+/// The most attributes in a tag; more than any editor writes.
 const ATTRIBUTES_MAX: usize = 64;
 
 /// Entities that rich-text editors leave in text that has no tag.
@@ -24,51 +24,52 @@ const ENTITIES: [&str; 6] = ["&nbsp;", "&amp;", "&lt;", "&gt;", "&quot;", "&#39;
 
 pub(super) fn read(body: &str) -> Markup {
     match clean(body) {
-        Some(Clean { html, tags: 0, .. }) if ENTITIES.iter().any(|entity| body.contains(entity)) => Markup::Entities(html),
-        Some(Clean { tags: 0, .. }) | None => Markup::Plain,
-        Some(Clean { html, breaks_lines: true, .. }) => Markup::Html(html),
-        Some(Clean { html, breaks_lines: false, .. }) => Markup::Html(html.replace('\n', "<br>")),
+        Some(CleanHtml { html, tags: 0, .. }) if ENTITIES.iter().any(|entity| body.contains(entity)) => Markup::Entities(html),
+        Some(CleanHtml { tags: 0, .. }) | None => Markup::Plain,
+        Some(CleanHtml { html, breaks_lines: true, .. }) => Markup::Html(html),
+        Some(CleanHtml { html, breaks_lines: false, .. }) => Markup::Html(html.replace('\n', "<br>")),
     }
 }
 
 #[derive(Default)]
-struct Clean {
+struct CleanHtml {
     html: String,
     tags: usize,
     breaks_lines: bool,
-    /// Whether the next row and the next cell follow another one.
+    /// Whether the current table has a row and the current row has a cell.
     rows: bool,
     cells: bool,
 }
 
-impl Clean {
-    /// A browser moves whatever stands wrongly in a table, each piece past all those before: tables become lines here.
+impl CleanHtml {
+    /// Adds a tag. Tables become lines, because a browser moves each misplaced piece of a table past all earlier ones, in quadratic time.
     fn take(&mut self, tag: &Tag<'_>) {
-        match tag.reads {
-            Reads::Row if tag.opens => {
+        match tag.layout {
+            Layout::Row if tag.opens => {
                 self.html.push_str(if self.rows { "<br>" } else { "" });
                 (self.rows, self.cells) = (true, false);
             }
-            Reads::Cell if tag.opens => {
+            Layout::Cell if tag.opens => {
                 self.html.push_str(if self.cells { " | " } else { "" });
                 self.cells = true;
             }
-            Reads::Table => {
+            Layout::Table => {
                 (self.rows, self.cells) = (false, false);
                 tag.write(&mut self.html);
             }
-            Reads::Row | Reads::Cell => {}
-            Reads::Block | Reads::Part | Reads::Style | Reads::Void | Reads::Plain => tag.write(&mut self.html),
+            Layout::Row | Layout::Cell => {}
+            Layout::Block | Layout::Part | Layout::Style | Layout::Void | Layout::Plain => tag.write(&mut self.html),
         }
         self.tags += 1;
-        self.breaks_lines |= matches!(tag.reads, Reads::Block | Reads::Table | Reads::Part | Reads::Row) || matches!(tag.name, "br" | "hr");
+        self.breaks_lines |=
+            matches!(tag.layout, Layout::Block | Layout::Table | Layout::Part | Layout::Row) || matches!(tag.name, "br" | "hr");
     }
 }
 
-/// None if it nests too deep to be followed.
-fn clean(body: &str) -> Option<Clean> {
-    let mut clean = Clean::default();
-    let mut open = Open::default();
+/// None if the body nests too deep.
+fn clean(body: &str) -> Option<CleanHtml> {
+    let mut clean = CleanHtml::default();
+    let mut open = OpenElements::default();
     let mut comments_end = true;
     let mut rest = body;
     while let Some((before, after)) = rest.split_once('<') {
@@ -97,12 +98,12 @@ fn clean(body: &str) -> Option<Clean> {
     Some(clean)
 }
 
-/// How an element reads.
+/// How an element is laid out as text.
 #[derive(Clone, Copy, PartialEq)]
-enum Reads {
-    /// Lines of its own, and may hold others of its kind.
+enum Layout {
+    /// On lines of its own; may contain elements of the same name.
     Block,
-    /// Ended by the next of its kind even where it is not closed.
+    /// Ends at the next element of the same name even if it is not closed.
     Part,
     /// Bold, italic and the like.
     Style,
@@ -112,80 +113,80 @@ enum Reads {
     Table,
     /// On a line of its own.
     Row,
-    /// Set off from the cell before it.
+    /// Separated from the previous cell.
     Cell,
     /// Like the text around it.
     Plain,
 }
 
-/// The tags that rich-text editors and mail programs write, with the name under which they are rendered. A lone `<` in prose,
-/// `<john@example.com>` or `<script>` is none of them and is shown.
-const TAGS: [(&str, &str, Reads); 59] = [
-    ("p", "p", Reads::Part),
-    ("br", "br", Reads::Void),
-    ("hr", "hr", Reads::Void),
-    ("img", "a", Reads::Void),
-    ("wbr", "", Reads::Plain),
-    ("div", "div", Reads::Block),
-    ("section", "div", Reads::Block),
-    ("article", "div", Reads::Block),
-    ("header", "div", Reads::Block),
-    ("footer", "div", Reads::Block),
-    ("main", "div", Reads::Block),
-    ("aside", "div", Reads::Block),
-    ("center", "div", Reads::Block),
-    ("figure", "div", Reads::Block),
-    ("figcaption", "div", Reads::Block),
-    ("caption", "div", Reads::Block),
-    ("ul", "ul", Reads::Block),
-    ("ol", "ol", Reads::Block),
-    ("li", "li", Reads::Part),
-    ("dl", "dl", Reads::Block),
-    ("dt", "dt", Reads::Part),
-    ("dd", "dd", Reads::Part),
-    ("h1", "h1", Reads::Block),
-    ("h2", "h2", Reads::Block),
-    ("h3", "h3", Reads::Block),
-    ("h4", "h4", Reads::Block),
-    ("h5", "h5", Reads::Block),
-    ("h6", "h6", Reads::Block),
-    ("table", "div", Reads::Table),
-    ("tbody", "", Reads::Plain),
-    ("thead", "", Reads::Plain),
-    ("tr", "", Reads::Row),
-    ("td", "", Reads::Cell),
-    ("th", "", Reads::Cell),
-    ("blockquote", "blockquote", Reads::Block),
-    ("pre", "pre", Reads::Block),
-    ("a", "a", Reads::Style),
-    ("b", "b", Reads::Style),
-    ("strong", "strong", Reads::Style),
-    ("i", "i", Reads::Style),
-    ("em", "em", Reads::Style),
-    ("s", "s", Reads::Style),
-    ("del", "s", Reads::Style),
-    ("strike", "s", Reads::Style),
-    ("code", "code", Reads::Style),
-    ("tt", "code", Reads::Style),
-    ("u", "", Reads::Plain),
-    ("ins", "", Reads::Plain),
-    ("span", "", Reads::Plain),
-    ("font", "", Reads::Plain),
-    ("mark", "", Reads::Plain),
-    ("small", "", Reads::Plain),
-    ("big", "", Reads::Plain),
-    ("label", "", Reads::Plain),
-    ("html", "", Reads::Plain),
-    ("body", "", Reads::Plain),
-    ("o:p", "", Reads::Plain),
-    ("sub", "sub", Reads::Style),
-    ("sup", "sup", Reads::Style),
+/// The tags that rich-text editors and mail programs write, each with the tag that it is rendered as. Anything else after a `<`, such as
+/// `<john@example.com>` or `<script>`, is shown as text.
+const TAGS: [(&str, &str, Layout); 59] = [
+    ("p", "p", Layout::Part),
+    ("br", "br", Layout::Void),
+    ("hr", "hr", Layout::Void),
+    ("img", "a", Layout::Void),
+    ("wbr", "", Layout::Plain),
+    ("div", "div", Layout::Block),
+    ("section", "div", Layout::Block),
+    ("article", "div", Layout::Block),
+    ("header", "div", Layout::Block),
+    ("footer", "div", Layout::Block),
+    ("main", "div", Layout::Block),
+    ("aside", "div", Layout::Block),
+    ("center", "div", Layout::Block),
+    ("figure", "div", Layout::Block),
+    ("figcaption", "div", Layout::Block),
+    ("caption", "div", Layout::Block),
+    ("ul", "ul", Layout::Block),
+    ("ol", "ol", Layout::Block),
+    ("li", "li", Layout::Part),
+    ("dl", "dl", Layout::Block),
+    ("dt", "dt", Layout::Part),
+    ("dd", "dd", Layout::Part),
+    ("h1", "h1", Layout::Block),
+    ("h2", "h2", Layout::Block),
+    ("h3", "h3", Layout::Block),
+    ("h4", "h4", Layout::Block),
+    ("h5", "h5", Layout::Block),
+    ("h6", "h6", Layout::Block),
+    ("table", "div", Layout::Table),
+    ("tbody", "", Layout::Plain),
+    ("thead", "", Layout::Plain),
+    ("tr", "", Layout::Row),
+    ("td", "", Layout::Cell),
+    ("th", "", Layout::Cell),
+    ("blockquote", "blockquote", Layout::Block),
+    ("pre", "pre", Layout::Block),
+    ("a", "a", Layout::Style),
+    ("b", "b", Layout::Style),
+    ("strong", "strong", Layout::Style),
+    ("i", "i", Layout::Style),
+    ("em", "em", Layout::Style),
+    ("s", "s", Layout::Style),
+    ("del", "s", Layout::Style),
+    ("strike", "s", Layout::Style),
+    ("code", "code", Layout::Style),
+    ("tt", "code", Layout::Style),
+    ("u", "", Layout::Plain),
+    ("ins", "", Layout::Plain),
+    ("span", "", Layout::Plain),
+    ("font", "", Layout::Plain),
+    ("mark", "", Layout::Plain),
+    ("small", "", Layout::Plain),
+    ("big", "", Layout::Plain),
+    ("label", "", Layout::Plain),
+    ("html", "", Layout::Plain),
+    ("body", "", Layout::Plain),
+    ("o:p", "", Layout::Plain),
+    ("sub", "sub", Layout::Style),
+    ("sup", "sup", Layout::Style),
 ];
 
-/// A tag that is read as one.
+/// A known tag.
 struct Tag<'a> {
     name: &'static str,
-    reads: Reads,
+    layout: Layout,
     opens: bool,
     address: Option<&'a str>,
     alternative: Option<&'a str>,
@@ -193,13 +194,13 @@ struct Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
-    /// Reads the tag that follows a `<`, and what comes after it.
+    /// Reads the tag that follows a `<`, and gives the text after it.
     fn read(text: &'a str) -> Option<(Self, &'a str)> {
         let (opens, text) = text.strip_prefix('/').map_or((true, text), |text| (false, text));
         let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != ':')?;
         let (written, mut rest) = text.split_at_checked(end)?;
-        let (_, name, reads) = TAGS.into_iter().find(|(known, _, _)| known.eq_ignore_ascii_case(written))?;
-        let mut tag = Self { name, reads, opens, address: None, alternative: None, start: None };
+        let (_, name, layout) = TAGS.into_iter().find(|(known, _, _)| known.eq_ignore_ascii_case(written))?;
+        let mut tag = Self { name, layout, opens, address: None, alternative: None, start: None };
         for _ in 0..ATTRIBUTES_MAX {
             let trimmed = rest.trim_start();
             if let Some(after) = trimmed.strip_prefix('>').or_else(|| trimmed.strip_prefix("/>")) {
@@ -218,9 +219,9 @@ impl<'a> Tag<'a> {
     }
 
     fn write(&self, html: &mut String) {
-        match (self.name, self.reads, self.opens) {
-            ("", _, _) | ("a", Reads::Void, false) => {}
-            ("a", Reads::Void, true) => self.write_image(html),
+        match (self.name, self.layout, self.opens) {
+            ("", _, _) | ("a", Layout::Void, false) => {}
+            ("a", Layout::Void, true) => self.write_image(html),
             (name, _, false) => html.extend(["</", name, ">"]),
             ("a", _, true) => html.extend(["<a href=\"", &self.quoted_address(), "\">"]),
             ("ol", _, true) => html.push_str(&format!("<ol start=\"{}\">", self.start.unwrap_or(1))),
@@ -243,7 +244,7 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// Reads `name=value`, and what comes after it. A word without a value is prose rather than an attribute.
+/// Reads `name=value`, and gives the text after it. A word without a value is taken for prose.
 fn attribute(text: &str) -> Option<(&str, &str, &str)> {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | ':' | '.'))?;
     let (name, rest) = text.split_at_checked(end)?;
@@ -257,21 +258,21 @@ fn attribute(text: &str) -> Option<(&str, &str, &str)> {
     (!name.is_empty() && !value.is_empty() && !value.starts_with(['"', '\''])).then_some((name, value, rest))
 }
 
-/// How many elements are open at most: a closing tag counts only against an open one of its name.
+/// Counts the open elements, at least as many as a browser would. A closing tag closes only an element of its name.
 #[derive(Default)]
-struct Open {
+struct OpenElements {
     by_name: Vec<(&'static str, usize)>,
     all: usize,
     styles: usize,
 }
 
-impl Open {
-    /// None if there are too many.
+impl OpenElements {
+    /// None if too many are open.
     fn count(&mut self, tag: &Tag<'_>) -> Option<()> {
-        if !matches!(tag.reads, Reads::Block | Reads::Table | Reads::Style) {
+        if !matches!(tag.layout, Layout::Block | Layout::Table | Layout::Style) {
             return Some(());
         }
-        let styles = usize::from(tag.reads == Reads::Style);
+        let styles = usize::from(tag.layout == Layout::Style);
         let at = self.by_name.iter().position(|(name, _)| *name == tag.name).unwrap_or(self.by_name.len());
         if at == self.by_name.len() {
             self.by_name.push((tag.name, 0));

@@ -1,9 +1,9 @@
-//! The writer's law: intents in any order, repeated, handled by several at once, parked and sent again, with a crash between any
-//! two steps, end in the same workspace.
+//! The law of the writer: intents in any order, repeated, handled concurrently, parked and redriven, with a crash between any two steps,
+//! end in the same workspace.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::replay::Held;
+use domain::replay::LedgerEntry;
 use domain::{Action, Applied, Gate, Intent, ObjectKey, Policy, Revision, Workspace, coalesce, gate};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -12,18 +12,18 @@ use crate::support::intent;
 
 pub(crate) type Object = (Workspace, ObjectKey);
 
-/// A workspace with the bridge's promises, the ledger, and the messages that wait.
+/// A workspace as the bridge keeps it, the ledger, and the waiting messages.
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) workspace: BTreeMap<Object, Kept>,
-    pub(crate) ledger: BTreeMap<Object, Held>,
+    pub(crate) ledger: BTreeMap<Object, LedgerEntry>,
     waiting: BTreeMap<usize, Intent>,
     parked: Vec<Intent>,
     messages: usize,
     pub(crate) writes: usize,
 }
 
-/// What the workspace remembers of an object: its content, or none where it was removed.
+/// What the workspace remembers of an object: its last write or removal.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Kept {
     pub(crate) revision: Revision,
@@ -37,7 +37,7 @@ pub(crate) enum Answer {
     Refused,
 }
 
-/// One handler's work in hand, a step further each time.
+/// The batch of one handler, by the step that it has reached.
 pub(crate) enum Work {
     Took(Vec<(usize, Intent)>),
     Gated { taken: Vec<(usize, Intent)>, apply: Vec<usize> },
@@ -47,13 +47,13 @@ pub(crate) enum Work {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// A handler takes some of what waits, also what another one has in hand; or goes on with what it has.
+    /// A handler takes some waiting messages, even if another handler has them, or continues its batch.
     Go { handler: usize, pick: Vec<Index>, refuse: bool },
-    /// A handler dies; what it had in hand is delivered again.
+    /// A handler crashes; its messages are delivered again.
     Crash { handler: usize },
-    /// A person sends something parked again.
+    /// A person redrives a parked intent.
     Redrive { which: Index },
-    /// A message is delivered a second time under its own steam.
+    /// A message is delivered a second time.
     Repeat { which: Index },
 }
 
@@ -67,7 +67,7 @@ impl World {
         self.messages += 1;
     }
 
-    /// What the bridge promises for one item of a batch.
+    /// How the bridge handles one item of a batch.
     fn write(&mut self, intent: &Intent, refuse: bool) -> Answer {
         if refuse {
             return Answer::Refused;
@@ -91,7 +91,7 @@ impl World {
             Answer::Delivered => {
                 let applied = Applied { revision: intent.revision, edition: intent.edition, policy: intent.policy };
                 let removed = intent.action == Action::Remove;
-                let held = Held { applied, rules: intent.rules.clone(), removed };
+                let held = LedgerEntry { applied, rules: intent.rules.clone(), removed };
                 let row = self.ledger.entry(object(intent)).or_insert_with(|| held.clone());
                 if (applied.revision, applied.edition) > (row.applied.revision, row.applied.edition) {
                     *row = held;
@@ -166,7 +166,7 @@ impl World {
         }
     }
 
-    /// Every process is started again, everything parked is sent again, and nothing fails any more.
+    /// Restarts every handler, redrives everything parked and processes all messages without failures.
     pub(crate) fn come_to_rest(&mut self) {
         for intent in std::mem::take(&mut self.parked) {
             self.publish(intent);
@@ -185,7 +185,7 @@ impl World {
     }
 }
 
-/// What must be there in the end: the newest of a mirrored object, what was started of the user's.
+/// The final content: the newest intent of each mirrored object, and every object that was started for the user.
 pub(crate) fn wanted(intents: &[Intent]) -> BTreeMap<Object, Action> {
     let mut deciding: BTreeMap<Object, &Intent> = BTreeMap::new();
     for intent in intents {

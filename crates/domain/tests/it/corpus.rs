@@ -1,5 +1,5 @@
-//! Every kind of event of every version ever written stays readable. The files are frozen: a new version adds a directory, and
-//! nothing in an old one is ever edited.
+//! Every kind of event of every version ever written stays readable. The files are frozen: a new version adds a directory, and the files
+//! of an old one are never edited.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -28,7 +28,7 @@ fn opened() -> Vec<(String, Value, Recorded)> {
     version("v1").into_iter().map(open).collect()
 }
 
-/// Over the names and bytes of all files of a version, in order of their names.
+/// The SHA-256 of the names and bytes of all files of a version, in order of their names.
 const FROZEN: [(&str, &str); 1] = [("v1", "b482b33dbc33dfdea42ca4cb07bd3625edb3507fae3313de016b70fc08b4da54")];
 
 #[test]

@@ -1,4 +1,4 @@
-//! What may still be written, and which of several intents decides.
+//! Which intents may still be written, and which of several intents decides.
 
 use domain::{Applied, Gate, Intent, LocationId, Policy, Revision, Workspace, coalesce, gate};
 

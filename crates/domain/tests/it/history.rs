@@ -1,18 +1,18 @@
-//! Looking back: the laws of as-of, difference and blame, over histories that observations made.
+//! The laws of as-of, difference and blame, over histories made by observations.
 
 use std::collections::BTreeMap;
 
 use domain::{
-    Blame, Blamed, Blaming, Body, Cause, Change, Contact, Delivery, DeliveryFact, DeliveryOutcome, FieldChange, Fields, KnownContact,
-    Listing, Names, Net, ObjectKey, ObjectKind, Observation, Past, Point, Record, RecordDifference, RecordFact, RecordId, RecordKey,
-    RecordKind, Recorded, Revision, Sighting, Task, Workspace, as_of, custom_field, difference, event_id, field_within, observe,
+    BlameBuilder, BlameQuery, BlamedValue, Body, Cause, Change, Contact, Delivery, DeliveryFact, DeliveryOutcome, FieldChange, Fields,
+    KnownContact, Listing, Names, Net, ObjectKey, ObjectKind, Observation, Past, Point, Record, RecordDifference, RecordFact, RecordId,
+    RecordKey, RecordKind, Recorded, Revision, Sighting, Task, Workspace, as_of, custom_field, difference, event_id, field_within, observe,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{contact_id, location, look, minute, present, record_id, recorded};
 
-/// What is seen of the contact, or that it is gone, or nothing; and which of its tasks there are, if they were listed.
+/// The contact, that it is gone, or nothing of it; and its tasks, if they were listed.
 #[derive(Clone, Debug)]
 struct Look {
     contact: Option<Option<Contact>>,
@@ -52,14 +52,14 @@ fn observation(minute: usize, seen: &Look) -> Observation {
     }
 }
 
-/// The log of one contact, and what was known after each event that ended an observation.
+/// The log of one contact, and what was known after each observation, by position.
 #[derive(Clone, Debug)]
 struct History {
     events: Vec<Recorded>,
     known: BTreeMap<u64, KnownContact>,
 }
 
-/// Between the observations deliveries come in, each of some revision that is in the log by then.
+/// Observations with deliveries between them, each of a revision that is already in the log.
 fn history() -> impl Strategy<Value = History> {
     prop::collection::vec((a_look(), prop::collection::vec((any::<prop::sample::Index>(), 0..2_u8), 0..3)), 1..12).prop_map(|steps| {
         let (mut events, mut known_at, mut known) = (Vec::new(), BTreeMap::new(), KnownContact::default());
@@ -118,14 +118,14 @@ fn at(events: &[Recorded], position: u64) -> Past {
     as_of(events, Point::Position(position))
 }
 
-type Held = BTreeMap<RecordKey, Fields>;
+type PresentFields = BTreeMap<RecordKey, Fields>;
 type Differences = BTreeMap<RecordKey, RecordDifference>;
 
-fn held(past: &Past) -> Held {
+fn held(past: &Past) -> PresentFields {
     past.records.iter().filter(|(_, standing)| standing.present).map(|(key, standing)| (key.clone(), standing.fields.clone())).collect()
 }
 
-fn apply(differences: &Differences, held: &mut Held) {
+fn apply(differences: &Differences, held: &mut PresentFields) {
     for (key, RecordDifference { after, changes, .. }) in differences {
         let fields = held.entry(key.clone()).or_default();
         for FieldChange { field, before, after } in changes {
@@ -137,13 +137,13 @@ fn apply(differences: &Differences, held: &mut Held) {
             };
         }
         if !after {
-            assert!(fields.is_empty(), "what is gone leaves nothing");
+            assert!(fields.is_empty(), "a vanished record has no fields");
             held.remove(key);
         }
     }
 }
 
-/// One after the other as one; what comes back to where it was is no difference.
+/// Two differences in sequence as one. A value that returns to its start is no difference.
 fn compose(first: &Differences, then: &Differences) -> Differences {
     let mut whole = first.clone();
     for (key, next) in then {
@@ -166,7 +166,7 @@ fn compose(first: &Differences, then: &Differences) -> Differences {
     whole
 }
 
-/// The leaves of a record, found another way than the domain finds them.
+/// The fields of a record, computed independently of the domain.
 fn leaves(record: &Record) -> Fields {
     let Value::Object(written) = serde_json::to_value(record).unwrap() else { panic!("a record is an object") };
     let mut leaves = Fields::new();
@@ -180,8 +180,8 @@ fn leaves(record: &Record) -> Fields {
     leaves.into_iter().filter(|(_, value)| !value.is_null()).collect()
 }
 
-fn blamed(events: &[Recorded], kind: RecordKind, field: &str) -> Vec<Blamed> {
-    let mut blaming = Blaming::new(Blame { kind, record_id: None, field: field.to_owned() });
+fn blamed(events: &[Recorded], kind: RecordKind, field: &str) -> Vec<BlamedValue> {
+    let mut blaming = BlameBuilder::new(BlameQuery { kind, record_id: None, field: field.to_owned() });
     events.iter().for_each(|event| blaming.take(event));
     blaming.values()
 }
@@ -230,7 +230,7 @@ proptest! {
         prop_assert_eq!(&moved, &held(&b));
         prop_assert_eq!(compose(&first, &second), whole);
         prop_assert!(difference(&a, &a).is_empty());
-        prop_assert!(compose(&first, &difference(&b, &a)).is_empty(), "there and back is nowhere");
+        prop_assert!(compose(&first, &difference(&b, &a)).is_empty(), "a difference and its reverse cancel out");
     }
 
     #[test]
@@ -258,8 +258,8 @@ proptest! {
                     }
                 }
             }
-            let said: BTreeMap<Workspace, u64> = value.reached.iter().map(|(workspace, arrival)| (workspace.clone(), arrival.seq)).collect();
-            prop_assert_eq!(said, reached);
+            let arrivals: BTreeMap<Workspace, u64> = value.reached.iter().map(|(workspace, arrival)| (workspace.clone(), arrival.seq)).collect();
+            prop_assert_eq!(arrivals, reached);
         }
     }
 }
@@ -274,12 +274,12 @@ fn blame_of_a_group_of_fields_is_blame_of_each_part_and_ends_with_the_record() {
         at(3, Change::Vanished, json!({"plan": "silver", "size": 3})),
         at(4, Change::Returned, json!({"plan": "silver"})),
     ];
-    let said = |field| {
-        let line = |value: &Blamed| format!("{} {} {}→{}", value.revision.seq, value.field, value.before, value.after);
+    let lines = |field| {
+        let line = |value: &BlamedValue| format!("{} {} {}→{}", value.revision.seq, value.field, value.before, value.after);
         blamed(&events, RecordKind::Contact, field).iter().map(line).collect::<Vec<_>>()
     };
     assert_eq!(
-        said("custom_fields"),
+        lines("custom_fields"),
         [
             "1 custom_fields.plan null→\"gold\"",
             "1 custom_fields.size null→3",
@@ -289,8 +289,8 @@ fn blame_of_a_group_of_fields_is_blame_of_each_part_and_ends_with_the_record() {
             "4 custom_fields.plan null→\"silver\"",
         ]
     );
-    assert_eq!(said("custom_fields.size"), ["1 custom_fields.size null→3", "3 custom_fields.size 3→null"]);
-    assert_eq!(said("custom"), [] as [&str; 0]);
+    assert_eq!(lines("custom_fields.size"), ["1 custom_fields.size null→3", "3 custom_fields.size 3→null"]);
+    assert_eq!(lines("custom"), [] as [&str; 0]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The decisions and laws of `domain`, seen from outside.
+//! The decisions and laws of `domain`, tested through its public interface.
 
 #[cfg(test)]
 mod converge;

@@ -1,4 +1,4 @@
-//! What events ask Pagico to hold: one check for each feature.
+//! The intents that events cause: one check for each feature.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,9 +15,9 @@ fn mapped(recorded: &Recorded) -> Vec<Intent> {
     map(recorded, &Rules::builtin().unwrap())
 }
 
-/// The intents of an event: a line for what and why, then the content.
-fn told(recorded: &Recorded) -> String {
-    let tell = |intent: &Intent| {
+/// The intents of an event: a line for the object and its revision, then the content.
+fn described(recorded: &Recorded) -> String {
+    let describe = |intent: &Intent| {
         let content = match &intent.action {
             domain::Action::Put(content) => {
                 assert_eq!(content.kind(), intent.kind);
@@ -27,7 +27,7 @@ fn told(recorded: &Recorded) -> String {
         };
         format!("{} {} {:?} as of {}{content}", intent.kind, intent.object, intent.policy, intent.revision)
     };
-    mapped(recorded).iter().map(tell).collect::<Vec<_>>().join("\n")
+    mapped(recorded).iter().map(describe).collect::<Vec<_>>().join("\n")
 }
 
 fn appeared(id: &str, record: Record, names: Names) -> Recorded {
@@ -80,7 +80,7 @@ fn a_contact_becomes_a_profile_with_every_type_of_custom_field() {
         ],
         &[],
     );
-    assert_snapshot!(told(&appeared("ann", record, called)), @r#"
+    assert_snapshot!(described(&appeared("ann", record, called)), @r#"
     contact ghl:contact/ann Mirror as of 1.7
     {
       "address": "Main 1\n10115 Berlin\nDE",
@@ -167,7 +167,7 @@ fn a_note_in_html_becomes_readable_text() {
         added_at: moment("2026-03-01T09:00:00+02:00"),
         ..Note::default()
     };
-    assert_snapshot!(told(&appeared("n1", Record::Note(note), Names::default())), @r#"
+    assert_snapshot!(described(&appeared("n1", Record::Note(note), Names::default())), @r#"
     note ghl:note/n1 Mirror as of 1.7
     {
       "author": "u9",
@@ -183,7 +183,7 @@ fn a_note_in_html_becomes_readable_text() {
 #[test]
 fn a_task_without_a_due_date_has_none() {
     let task = Task { title: Some("Call".to_owned()), done: true, assigned_to: Some("u1".to_owned()), ..Task::default() };
-    assert_snapshot!(told(&appeared("t1", Record::Task(task), names(&[("u1", "Ben")], &[], &[]))), @r#"
+    assert_snapshot!(described(&appeared("t1", Record::Task(task), names(&[("u1", "Ben")], &[], &[]))), @r#"
     task ghl:task/t1 Mirror as of 1.7
     {
       "assignee": "Ben",
@@ -206,7 +206,7 @@ fn an_appointment_in_a_naive_local_time_keeps_it_with_its_zone() {
         assigned_to: Some("u1".to_owned()),
         ..Appointment::default()
     };
-    assert_snapshot!(told(&appeared("a1", Record::Appointment(appointment), names(&[], &[], &[("c1", "Calls")]))), @r#"
+    assert_snapshot!(described(&appeared("a1", Record::Appointment(appointment), names(&[], &[], &[("c1", "Calls")]))), @r#"
     appointment ghl:appointment/a1 Mirror as of 1.7
     {
       "assignee": "u1",
@@ -225,10 +225,10 @@ fn an_appointment_in_a_naive_local_time_keeps_it_with_its_zone() {
 #[test]
 fn what_vanished_is_removed_and_what_returned_is_put() {
     let task = || Record::Task(Task::default());
-    assert_snapshot!(told(&recorded(9, "t1", Change::Vanished, task(), Names::default(), false)), @"
+    assert_snapshot!(described(&recorded(9, "t1", Change::Vanished, task(), Names::default(), false)), @"
     task ghl:task/t1 Mirror as of 1.9 remove
     ");
-    assert_snapshot!(told(&recorded(10, "t1", Change::Returned, task(), Names::default(), false)), @r#"
+    assert_snapshot!(described(&recorded(10, "t1", Change::Returned, task(), Names::default(), false)), @r#"
     task ghl:task/t1 Mirror as of 1.10
     {
       "container": "ghl:contact/ann",
@@ -236,7 +236,7 @@ fn what_vanished_is_removed_and_what_returned_is_put() {
       "title": "Task without a title"
     }
     "#);
-    assert_snapshot!(told(&recorded(11, "ann", Change::Vanished, contact(named("Ann")), Names::default(), false)), @"
+    assert_snapshot!(described(&recorded(11, "ann", Change::Vanished, contact(named("Ann")), Names::default(), false)), @"
     contact ghl:contact/ann Mirror as of 1.11 remove
     ");
 }
@@ -248,7 +248,7 @@ fn new_contact(seq: u64) -> Recorded {
 
 #[test]
 fn a_new_contact_starts_its_onboarding_once() {
-    assert_snapshot!(told(&new_contact(7)), @r#"
+    assert_snapshot!(described(&new_contact(7)), @r#"
     contact ghl:contact/ann Mirror as of 1.7
     {
       "name": "Ann {email}",

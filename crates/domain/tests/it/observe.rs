@@ -1,15 +1,17 @@
-//! What is concluded from what was seen: one check for each feature.
+//! The changes that observations cause: one check for each feature.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Appointment, Contact, KnownContact, Listing, Note, Observation, Record, RecordKind, Sighting, observe};
 use serde_json::json;
 
-use crate::support::{Listings, all_tasks, at, known_kind, look, minute, moment, named, names, present, record_id, some_tasks, task, told};
+use crate::support::{
+    Listings, all_tasks, at, described, known_kind, look, minute, moment, named, names, present, record_id, some_tasks, task,
+};
 
 #[track_caller]
 fn check(looks: &[Observation], events: &str) {
-    assert_eq!(told(looks), events);
+    assert_eq!(described(looks), events);
 }
 
 fn sees_contact(minute: i64, contact: Contact) -> Observation {
@@ -93,7 +95,7 @@ fn what_a_complete_listing_lacks_has_vanished() {
 }
 
 #[test]
-fn what_a_partial_listing_lacks_is_not_thought_of() {
+fn a_partial_listing_says_nothing_of_what_it_lacks() {
     let first = sees_tasks(1, all_tasks(&[("t1", task("Call")), ("t2", task("Write"))]));
     check(&[first.clone(), sees_tasks(2, some_tasks(&[("t2", Some(task("Write")))]))], "");
     check(&[first.clone(), sees_tasks(2, some_tasks(&[]))], "");

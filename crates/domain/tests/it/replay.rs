@@ -1,9 +1,9 @@
-//! The law of replays: planned at any moment, beside whatever is under way, they end in what the log says, and then have nothing
-//! more to do.
+//! The law of replays: planned at any moment, concurrently with live delivery, they end in the state that the log describes, and then
+//! have nothing more to do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::replay::{Held, Needed, Planned, Present, Sieve, Tally, Target, Terms, fold, plan};
+use domain::replay::{LedgerEntry, Needed, Planned, Present, Sieve, Tally, Target, Terms, fold, plan};
 use domain::{Action, Body, Change, Intent, Names, ObjectKey, Policy, Record, RecordKind, Recorded, Rules, RulesRevision, Workspace, map};
 use proptest::prelude::*;
 
@@ -96,7 +96,7 @@ impl Mirror {
         intents.map(|intent| intent.bound_for(&self.workspace, self.edition)).collect()
     }
 
-    /// The live path: an event is recorded and its intents are on their way.
+    /// The live path: records an event and publishes its intents.
     fn append(&mut self, event: Recorded) {
         for intent in self.mapped(std::slice::from_ref(&event)) {
             self.world.publish(intent);
@@ -104,7 +104,7 @@ impl Mirror {
         self.log.push(event);
     }
 
-    fn held(&self) -> BTreeMap<ObjectKey, Held> {
+    fn held(&self) -> BTreeMap<ObjectKey, LedgerEntry> {
         self.world.ledger.iter().map(|((_, object), held)| (object.clone(), held.clone())).collect()
     }
 
@@ -188,7 +188,7 @@ proptest! {
         mirror.world.come_to_rest();
         prop_assert_eq!(mirror.converge(), 0, "the live path alone brings everything");
         prop_assert_eq!(mirror.world.holds(), mirror.wanted());
-        // Into a world that is up to date a replay writes nothing, even when everything is sent again.
+        // A replay into an up-to-date workspace writes nothing, even if every intent is sent again.
         let writes = mirror.world.writes;
         for intent in mirror.mapped(&mirror.log) {
             mirror.world.publish(intent);
@@ -203,7 +203,7 @@ proptest! {
         let mut coming = events(&acts).into_iter();
         lived(&mut mirror, &mut coming, &moments);
         coming.for_each(|event| mirror.log.push(event));
-        // What was not lost arrives: an object that nobody holds yet needs no removal, and would stay if it came afterwards.
+        // Messages that were not lost arrive first: no removal is planned for an absent object, and it would stay if it arrived later.
         mirror.world.come_to_rest();
         mirror.converge();
         prop_assert_eq!(mirror.world.holds(), mirror.wanted());
@@ -307,7 +307,7 @@ proptest! {
 fn a_plan_says_why_and_which_fields_change() {
     let mut mirror = Mirror::new();
     mirror.log = events(&[Act::Write(0, 1), Act::Write(1, 1)]);
-    let told = |planned: Vec<Planned>| -> Vec<String> {
+    let described = |planned: Vec<Planned>| -> Vec<String> {
         let line = |one: Planned| {
             let changes: Vec<String> = one
                 .changes
@@ -320,18 +320,18 @@ fn a_plan_says_why_and_which_fields_change() {
         planned.into_iter().filter(|one| one.policy == Policy::Mirror).map(line).collect()
     };
     assert_eq!(
-        told(mirror.plan(None)),
+        described(mirror.plan(None)),
         ["Put ghl:contact/ann missing name:null→\"Ann 1\"", "Put ghl:task/t1 missing done:null→false title:null→\"Task 1\"",]
     );
     mirror.converge();
     mirror.log = events(&[Act::Write(0, 1), Act::Write(1, 1), Act::Write(1, 2), Act::Vanish(0)]);
     assert_eq!(
-        told(mirror.plan(None)),
+        described(mirror.plan(None)),
         ["Remove ghl:contact/ann vanished name:\"Ann 1\"→null", "Put ghl:task/t1 behind title:\"Task 1\"→\"Task 2\"",]
     );
     mirror.converge();
     (mirror.rules, mirror.edition) = (others(), 1);
-    assert_eq!(told(mirror.plan(None)), ["Skip ghl:contact/ann absent", "Put ghl:task/t1 rules title:\"Task 2\"→\"Task\""]);
+    assert_eq!(described(mirror.plan(None)), ["Skip ghl:contact/ann absent", "Put ghl:task/t1 rules title:\"Task 2\"→\"Task\""]);
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn what_the_user_finished_or_removed_stays_so() {
     let acting: Vec<&ObjectKey> = planned.iter().filter(|one| one.acts()).map(|one| &one.object).collect();
     assert_eq!(acting, [&started[0].1], "whether it was lost or removed, the workspace itself knows");
     assert!(planned.iter().filter(|one| one.acts()).all(|one| one.starts() && one.forget.is_some()));
-    // It remembers.
+    // The workspace remembers it.
     planned.iter_mut().filter(|one| one.starts()).for_each(Planned::leave);
     assert!(planned.iter().all(|one| !one.acts() && one.intent.is_none() && one.forget.is_none()));
     mirror.apply(planned);

@@ -1,4 +1,4 @@
-//! Short ways to say what was seen.
+//! Shorthands for observations, events and intents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +33,7 @@ pub(crate) fn record_id(id: &str) -> RecordId {
     RecordId::new(id).unwrap()
 }
 
-/// A look at the contact `ann` at a minute, at nothing yet.
+/// An empty observation of the contact `ann` at a minute.
 pub(crate) fn look(at: i64) -> Observation {
     Observation {
         location_id: location(),
@@ -72,8 +72,8 @@ pub(crate) fn some_tasks(tasks: &[(&str, Option<Record>)]) -> Listings {
     [(RecordKind::Task, Listing::Partial(tasks))].into()
 }
 
-/// Takes looks in one after the other; says of the last one, a line for each event, what it amounted to.
-pub(crate) fn told(looks: &[Observation]) -> String {
+/// Applies observations one after the other and describes the events of the last one, a line for each.
+pub(crate) fn described(looks: &[Observation]) -> String {
     let mut known = KnownContact::default();
     let mut lines = Vec::new();
     for seen in looks {
@@ -124,7 +124,7 @@ pub(crate) fn moment(text: &str) -> Option<Moment> {
     Some(Moment::read(text))
 }
 
-/// What the intents of a small world say: the content follows from object and revision, as it does when `map` makes them.
+/// An intent whose content follows from object and revision, as in intents that `map` makes.
 pub(crate) fn intent(location: &str, object: &str, seq: u64, policy: Policy, put: bool) -> Intent {
     let location_id = LocationId::new(location).unwrap();
     let (kind, content) = if object.contains("contact") {

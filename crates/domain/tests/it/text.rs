@@ -1,10 +1,10 @@
-//! Bodies that are long, or written to be slow: they are read in bounded time on a small stack.
+//! Long and hostile bodies are read in bounded time on a small stack.
 
 use std::time::{Duration, Instant};
 
 use domain::readable;
 
-/// What 100 KiB may take in an unoptimised build on a busy machine; quadratic reading takes far longer.
+/// The most time for 100 KiB in an unoptimised build on a busy machine; quadratic reading takes far longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Less than any thread of the services has.
@@ -47,7 +47,7 @@ fn long_bodies_keep_every_word() {
 }
 
 #[test]
-fn bodies_written_to_be_slow_are_not() {
+fn hostile_bodies_are_read_in_bounded_time() {
     let numbered = |from: &str, to: &str| (0..KIB_100 / 32).map(|n| format!("{from}{n}{to}")).collect::<String>();
     let hostile = [
         ("lone brackets", filled("<p>", "<")),

@@ -1,5 +1,5 @@
-//! The observer's law: looks at a changing GHL, taken in any order and repeated, end in what is true, and seeing the same
-//! again says nothing.
+//! The law of observations: observations of a changing GHL, applied in any order and repeated, end in the true state, and a repeated
+//! observation appends nothing.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ enum Act {
     Delete,
     Task(usize, u8),
     Drop(usize),
-    /// Somebody looks; what is seen may be taken in much later.
+    /// GHL is observed; the observation may be applied much later.
     Look(Sight),
 }
 
@@ -77,7 +77,7 @@ impl Truth {
     }
 }
 
-/// Takes looks in as the log does, and keeps what it would hold.
+/// Applies observations as the event log does, and keeps the events that it would append.
 #[derive(Default)]
 struct Log {
     known: KnownContact,
@@ -111,8 +111,8 @@ impl Log {
         workspace
     }
 
-    /// Each record appears first, and is there and away in turns.
-    fn tells_a_story(&self) -> bool {
+    /// Each record appears first, and vanishes only while it is present.
+    fn changes_are_consistent(&self) -> bool {
         let mut last: BTreeMap<_, Change> = BTreeMap::new();
         self.events.iter().all(|event| {
             let (Some(record), Body::Record(fact)) = (&event.record, &event.body) else { return false };
@@ -168,14 +168,14 @@ proptest! {
         log.take(&last);
         prop_assert_eq!(log.present(), truth.records());
 
-        // Seeing the same again, earlier looks again or the same later, appends nothing.
+        // Repeating earlier observations, or the last one at a later time, appends nothing.
         let events = log.events.len();
         for seen in looks.iter().chain([&last, &Observation { asked_at: minute(999), ..last.clone() }]) {
             log.take(seen);
         }
         prop_assert_eq!(log.events.len(), events);
         prop_assert_eq!(log.present(), truth.records());
-        prop_assert!(log.tells_a_story());
+        prop_assert!(log.changes_are_consistent());
 
         let held: Vec<ObjectKey> = log.workspace().into_keys().collect();
         let wanted: Vec<ObjectKey> = truth.records().keys().map(|(kind, id)| ObjectKey::of_record(*kind, id)).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::replay::Held;
+use domain::replay::LedgerEntry;
 use domain::{Applied, LocationId, ObjectKey, Revision, RulesRevision, Workspace};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -18,7 +18,7 @@ impl Ledger {
         location_id: &LocationId,
         workspace: &Workspace,
         contacts: &[&str],
-    ) -> Result<BTreeMap<String, BTreeMap<ObjectKey, Held>>> {
+    ) -> Result<BTreeMap<String, BTreeMap<ObjectKey, LedgerEntry>>> {
         // Contact by contact, or a table that was never analyzed is read whole.
         let rows = sqlx::query(
             "SELECT l.* FROM unnest($3::text[]) AS wanted (contact_id) CROSS JOIN LATERAL (SELECT contact_id, object, epoch, seq, edition, policy, \
@@ -29,7 +29,7 @@ impl Ledger {
         .bind(contacts)
         .fetch_all(&self.pool)
         .await?;
-        let mut held: BTreeMap<String, BTreeMap<ObjectKey, Held>> = BTreeMap::new();
+        let mut held: BTreeMap<String, BTreeMap<ObjectKey, LedgerEntry>> = BTreeMap::new();
         for row in &rows {
             let (object, one) = read_held(row)?;
             held.entry(row.try_get(0)?).or_default().insert(object, one);
@@ -43,7 +43,7 @@ impl Ledger {
         location_id: &LocationId,
         workspace: &Workspace,
         objects: &[&ObjectKey],
-    ) -> Result<BTreeMap<ObjectKey, Held>> {
+    ) -> Result<BTreeMap<ObjectKey, LedgerEntry>> {
         let rows = sqlx::query(
             "SELECT contact_id, object, epoch, seq, edition, policy, rules, removed FROM ledger \
              WHERE location_id = $1 AND workspace = $2 AND object = ANY($3)",
@@ -82,9 +82,9 @@ impl Ledger {
     }
 }
 
-fn read_held(row: &PgRow) -> Result<(ObjectKey, Held)> {
+fn read_held(row: &PgRow) -> Result<(ObjectKey, LedgerEntry)> {
     let revision = Revision { epoch: epoch(row.try_get(2)?), seq: unsigned(row.try_get(3)?) };
-    let held = Held {
+    let held = LedgerEntry {
         applied: Applied { revision, edition: epoch(row.try_get(4)?), policy: policy(row.try_get(5)?) },
         rules: RulesRevision::from(row.try_get::<String, _>(6)?),
         removed: row.try_get(7)?,

@@ -7,7 +7,7 @@ mod past;
 use std::sync::Arc;
 
 use chassis::Shutdown;
-use domain::{Blame, ContactId, LocationId, Point, RecordId, RecordKind};
+use domain::{BlameQuery, ContactId, LocationId, Point, RecordId, RecordKind};
 use eventlog::{AccessFilter, Answers, Keys, Locations};
 use proto::audit::v1 as api;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -151,12 +151,12 @@ impl api::audit_server::Audit for Service {
 /// Before anything was seen.
 const BEGINNING: Point = Point::Position(0);
 
-fn blame(query: &api::BlameRequest) -> Result<Blame, Status> {
+fn blame(query: &api::BlameRequest) -> Result<BlameQuery, Status> {
     if query.field.is_empty() {
         return Err(Status::invalid_argument("field must be given, for instance city or custom_fields; the history shows which there are"));
     }
     let record_id = request::given(&query.record_id).map(RecordId::new).transpose();
-    Ok(Blame {
+    Ok(BlameQuery {
         kind: if query.record_kind.is_empty() { RecordKind::Contact } else { request::kind(&query.record_kind)? },
         record_id: record_id.map_err(|error| Status::invalid_argument(format!("record_id: {error}")))?,
         field: query.field.clone(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{ContactId, LocationId, ObjectKey, Rules, Whole, Workspace};
+use domain::{CombinedDigest, ContactId, LocationId, ObjectKey, Rules, Workspace};
 use eventlog::{Answers, Keys, KnownRecords, Locations};
 use pagico::{Bridge, ContactDigest};
 use proto::replay::v1 as api;
@@ -61,7 +61,7 @@ impl Comparison {
     /// The digest that the workspace has of a contact.
     pub(super) async fn contact_digest(&self, contact: &ObjectKey) -> Result<ContactDigest, Ended> {
         match self.bridge.contact_digest(&self.workspace, contact).await {
-            Err(pagico::Error::WorkspaceUnknown) => Ok(ContactDigest { digest: Whole::default().digest(), objects: 0 }),
+            Err(pagico::Error::WorkspaceUnknown) => Ok(ContactDigest { digest: CombinedDigest::default().digest(), objects: 0 }),
             digest => Ok(digest?),
         }
     }

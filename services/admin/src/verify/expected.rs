@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::replay::fold;
-use domain::{Action, ContactId, Intent, ObjectKey, Policy, Whole, map, object_digest};
+use domain::{Action, CombinedDigest, ContactId, Intent, ObjectKey, Policy, map, object_digest};
 use eventlog::{ContactRange, RawEvent, SharedRecords};
 use jiff::Timestamp;
 use pagico::ContactDigest;
@@ -188,7 +188,7 @@ async fn intents_of_all(
 
 /// The digest of the mirrored objects that should be there.
 pub(super) fn digest(folded: &BTreeMap<ObjectKey, Intent>) -> Result<ContactDigest, Ended> {
-    let mut whole = Whole::default();
+    let mut whole = CombinedDigest::default();
     for intent in folded.values().filter(|intent| intent.policy == Policy::Mirror) {
         let Action::Put(content) = &intent.action else { continue };
         let contact = ObjectKey::of_contact(&intent.contact_id);

@@ -1,6 +1,6 @@
 //! From what the log says of the past to messages of the audit API.
 
-use domain::{Blamed, ContactId, Fields, Names, RecordKey, Standing, custom_field, difference as differ};
+use domain::{BlamedValue, ContactId, Fields, Names, RecordKey, Standing, custom_field, difference as differ};
 use eventlog::AccessEntry;
 use proto::audit::v1 as api;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::past::PastContact;
 use crate::api::answers::{at, cause, changes, json, trace_id};
 
-pub(crate) fn value(from: Blamed) -> api::Value {
+pub(crate) fn value(from: BlamedValue) -> api::Value {
     let (kind, id) = &from.record;
     api::Value {
         record_kind: kind.to_string(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Blame, Blamed, Blaming, Body, ContactId, LocationId, Past, Point};
+use domain::{BlameBuilder, BlameQuery, BlamedValue, Body, ContactId, LocationId, Past, Point};
 use eventlog::{Answers, EventFilter, Keys, Locations};
 use proto::audit::v1 as api;
 use tonic::Status;
@@ -88,10 +88,10 @@ impl Reader<'_> {
         &self,
         location_id: &LocationId,
         contact_id: &ContactId,
-        blame: Blame,
-    ) -> Result<(Vec<Blamed>, Vec<u64>), Status> {
+        blame: BlameQuery,
+    ) -> Result<(Vec<BlamedValue>, Vec<u64>), Status> {
         let selection = EventFilter { types: vec![blame.kind.to_string(), "delivery".to_owned()], ..EventFilter::default() };
-        let (mut blaming, mut unreadable, mut after) = (Blaming::new(blame), Vec::new(), 0);
+        let (mut blaming, mut unreadable, mut after) = (BlameBuilder::new(blame), Vec::new(), 0);
         loop {
             let rows = self.limits.read_rows.get();
             let stretch =

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::replay::{Held, Needed, Planned, Present, Reason, Sieve, Tally, Target, plan};
+use domain::replay::{LedgerEntry, Needed, Planned, Present, Reason, Sieve, Tally, Target, plan};
 use domain::{Body, Change, ContactId, ObjectKey, RecordId, RecordKind, Recorded, Stored};
 use eventlog::{ContactRange, EventLog, RawEvent, SharedRecords};
 use tokio::sync::mpsc;
@@ -28,7 +28,7 @@ type Sieved = (String, Sieve<RawEvent>);
 /// What is known of a contact before its events are opened.
 struct Known {
     contact_id: ContactId,
-    held: BTreeMap<ObjectKey, Held>,
+    held: BTreeMap<ObjectKey, LedgerEntry>,
     settled: Vec<Planned>,
 }
 
@@ -125,7 +125,7 @@ impl Planner<'_> {
     async fn add_held_elsewhere(
         self,
         recorded: impl Iterator<Item = &Recorded>,
-        held: &mut BTreeMap<ObjectKey, Held>,
+        held: &mut BTreeMap<ObjectKey, LedgerEntry>,
         mut present: Option<&mut BTreeMap<ObjectKey, Present>>,
     ) -> Result<(), Error> {
         let Request { location_id, workspace, bridge, .. } = self.request;
@@ -153,7 +153,7 @@ impl Planner<'_> {
     async fn contact(
         self,
         contact_id: &ContactId,
-        held: &BTreeMap<ObjectKey, Held>,
+        held: &BTreeMap<ObjectKey, LedgerEntry>,
         recorded: Option<Vec<Recorded>>,
         settled: Vec<Planned>,
         present: Option<&BTreeMap<ObjectKey, Present>>,
