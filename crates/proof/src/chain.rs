@@ -1,15 +1,17 @@
-//! The hash of an event: over its stored columns and the hash before it.
+//! The hash chain: the hash of an event covers its stored columns and the hash of the event before it.
+
+use std::fmt;
 
 use domain::{Hash, LocationId, event_id};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::encoding::{Bytes, Malformed, put, put_length};
+use crate::encoding::{Decoder, Malformed, put, put_length};
 
-/// The version of what is hashed, and how.
+/// The version of the hash encoding; its first byte.
 const VERSION: u8 = 1;
 
-/// Stands before the first event.
+/// The previous hash of the first event.
 pub const BEGINNING: Hash = [0; 32];
 
 /// The columns of an event, as they are stored.
@@ -37,7 +39,7 @@ impl<'a> Link<'a> {
         self.hash_in(previous, &mut Vec::with_capacity(512))
     }
 
-    /// As `hash`, in a buffer that can be used again.
+    /// As `hash`, with a reusable buffer.
     fn hash_in(&self, previous: &Hash, bytes: &mut Vec<u8>) -> Hash {
         bytes.clear();
         bytes.push(VERSION);
@@ -47,7 +49,8 @@ impl<'a> Link<'a> {
         Sha256::new().chain_update(bytes).chain_update(self.payload).finalize().into()
     }
 
-    /// Every column goes in with its length (or as missing), so that no two different rows give the same bytes. The payload follows.
+    /// Appends every column with its length (or a mark that it is missing), so that two different rows never give the same bytes. The payload
+    /// follows.
     pub(crate) fn put_columns(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.epoch.to_be_bytes());
         bytes.extend_from_slice(&self.seq.to_be_bytes());
@@ -64,8 +67,8 @@ impl<'a> Link<'a> {
         put_length(bytes, self.payload.len());
     }
 
-    /// Reads what `put_columns` and the payload after it gave.
-    pub(crate) fn read(location_id: &'a str, bytes: &mut Bytes<'a>) -> Result<Self, Malformed> {
+    /// Reads what `put_columns` wrote, and the payload after it.
+    pub(crate) fn read(location_id: &'a str, bytes: &mut Decoder<'a>) -> Result<Self, Malformed> {
         Ok(Self {
             location_id,
             epoch: bytes.u32()?,
@@ -74,10 +77,10 @@ impl<'a> Link<'a> {
             contact_id: bytes.text()?,
             record_kind: bytes.text()?,
             record_id: bytes.text()?,
-            type_name: bytes.some_text()?,
+            type_name: bytes.required_text()?,
             occurred_at: bytes.i64()?,
             recorded_at: bytes.i64()?,
-            cause: bytes.some_text()?,
+            cause: bytes.required_text()?,
             traceparent: bytes.text()?,
             key_id: bytes.text()?,
             payload: bytes.with_length()?,
@@ -85,16 +88,12 @@ impl<'a> Link<'a> {
     }
 }
 
-/// What is wrong with an event at its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// What is wrong with the event at a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
-    #[error("the event is missing")]
     Missing,
-    #[error("the event is of another location")]
     OtherLocation,
-    #[error("the hash is another")]
     OtherHash,
-    #[error("the event id is another")]
     OtherEventId,
 }
 
@@ -102,41 +101,49 @@ impl Problem {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "the event is missing",
-            Self::OtherLocation => "the event is of another location",
-            Self::OtherHash => "the hash is another",
-            Self::OtherEventId => "the event id is another",
+            Self::OtherLocation => "the event belongs to another location",
+            Self::OtherHash => "the hash does not match",
+            Self::OtherEventId => "the event id does not match",
         }
     }
 }
 
-/// Goes along a chain, event by event.
-pub struct Walk {
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Verifies a chain event by event.
+pub struct ChainVerifier {
     location_id: LocationId,
     seq: u64,
     hash: Hash,
     bytes: Vec<u8>,
 }
 
-impl Walk {
-    /// Begins after a place whose hash is known; at the first event after place 0 and `BEGINNING`.
+impl ChainVerifier {
+    /// Begins after a position whose hash is known. With position 0 and `BEGINNING` it begins at the first event.
     pub fn after(location_id: LocationId, seq: u64, hash: Hash) -> Self {
         Self { location_id, seq, hash, bytes: Vec::with_capacity(512) }
     }
 
-    /// The place that was reached.
+    /// The last verified position.
     pub fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// The hash of the event there.
+    /// The hash of the event at that position.
     pub fn hash(&self) -> Hash {
         self.hash
     }
 
-    /// Takes the next event and the hash that is stored with it.
+    /// Verifies the next event against the hash that is stored with it.
     ///
     /// # Errors
-    /// What is wrong at the place after `seq`; the walk stays where it is.
+    /// What is wrong at the position after `seq`, which then stays unchanged.
     pub fn step(&mut self, link: &Link<'_>, stored: &[u8]) -> Result<(), Problem> {
         let seq = self.seq + 1;
         if link.location_id != self.location_id.as_str() {
@@ -156,6 +163,7 @@ impl Walk {
         Ok(())
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn every_column_counts_and_none_can_flow_into_the_next() {
+    fn every_column_counts_and_has_a_fixed_boundary() {
         let hash = link().hash(&BEGINNING);
         let others = [
             Link { contact_id: None, ..link() },

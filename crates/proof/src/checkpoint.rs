@@ -1,16 +1,16 @@
-//! What the log was at a moment, signed, to be kept where whoever can change the log cannot reach it.
+//! Signed statements of the hash of a log at a position. They are kept where nobody who can change the log can change them.
 
 use domain::{Hash, LocationId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::encoding::{Bytes, Malformed, put};
+use crate::encoding::{Decoder, Malformed, put};
 use crate::{PublicKey, SigningKey};
 
-/// What every signed message begins with, so that no signature for another purpose is ever one of a checkpoint.
+/// The prefix of every signed message, so that a signature for another purpose is never valid for a checkpoint.
 const CONTEXT: &[u8] = b"pagico-mirror checkpoint 1\0";
 
-/// The hash of a log at a place, and the word of a key for it.
+/// The hash of a log at a position, signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
@@ -58,13 +58,13 @@ impl Checkpoint {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut bytes = Bytes::new(bytes, "checkpoint");
+        let mut bytes = Decoder::new(bytes, "checkpoint");
         let checkpoint = Self {
-            location_id: LocationId::new(bytes.some_text()?).map_err(|_| bytes.malformed())?,
+            location_id: LocationId::new(bytes.required_text()?).map_err(|_| bytes.malformed())?,
             seq: bytes.u64()?,
             hash: bytes.array()?,
             sealed_at: Timestamp::from_microsecond(bytes.i64()?).map_err(|_| bytes.malformed())?,
-            key_id: bytes.some_text()?.to_owned(),
+            key_id: bytes.required_text()?.to_owned(),
             signature: bytes.array()?,
         };
         bytes.end()?;
@@ -72,10 +72,10 @@ impl Checkpoint {
     }
 }
 
-/// Reads a file of checkpoints: one JSON object a line.
+/// Reads a file of checkpoints: one JSON object per line.
 ///
 /// # Errors
-/// The number of the first line that is none.
+/// The number of the first line that is not a checkpoint.
 pub fn read_checkpoints(text: &str) -> Result<Vec<Checkpoint>, usize> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(number, line)| serde_json::from_str(line).map_err(|_| number + 1)).collect()
@@ -92,7 +92,7 @@ mod tests {
 
     /// Frozen: another encoding would make every checkpoint ever signed look forged.
     #[test]
-    fn a_checkpoint_of_old_is_read_and_believed() {
+    fn an_old_checkpoint_is_read_and_verified() {
         let line = include_str!("../tests/corpus/checkpoint-1.json").trim();
         assert_eq!(serde_json::to_string(&checkpoint()).unwrap(), line);
         let old: Checkpoint = serde_json::from_str(line).unwrap();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn no_word_of_a_checkpoint_can_be_changed() {
+    fn no_field_of_a_checkpoint_can_be_changed() {
         let (key, good) = (SigningKey::from_seed(&[7; 32]).public(), checkpoint());
         assert!(good.is_signed_by(&key));
         let later = Timestamp::from_second(1_780_000_001).unwrap();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_checkpoint_is_named() {
+    fn a_malformed_line_is_named() {
         let line = serde_json::to_string(&checkpoint()).unwrap();
         assert_eq!(read_checkpoints(&format!("{line}\n\n{line}\n")).map(|read| read.len()), Ok(2));
         assert_eq!(read_checkpoints(&format!("{line}\n{}", &line[..40])), Err(2));

@@ -1,6 +1,6 @@
-//! Bytes that can be taken apart again in one way only: whole numbers big-endian, everything else with its length.
+//! An unambiguous binary encoding: integers are big-endian, everything else has its length before it.
 
-/// These bytes are not what they should be.
+/// Bytes that cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed {0}")]
 pub struct Malformed(pub(crate) &'static str);
@@ -20,31 +20,31 @@ pub(crate) fn put_length(bytes: &mut Vec<u8>, length: usize) {
     bytes.extend_from_slice(&(length as u64).to_be_bytes());
 }
 
-/// What is left to be read.
-pub(crate) struct Bytes<'a> {
+/// Decodes bytes from the front.
+pub(crate) struct Decoder<'a> {
     rest: &'a [u8],
-    /// What is being read, for the error.
-    of: &'static str,
+    /// What is decoded, for the error.
+    what: &'static str,
 }
 
-impl<'a> Bytes<'a> {
-    pub(crate) fn new(rest: &'a [u8], of: &'static str) -> Self {
-        Self { rest, of }
+impl<'a> Decoder<'a> {
+    pub(crate) fn new(rest: &'a [u8], what: &'static str) -> Self {
+        Self { rest, what }
     }
 
     pub(crate) fn malformed(&self) -> Malformed {
-        Malformed(self.of)
+        Malformed(self.what)
     }
 
     pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Malformed(self.of))?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Malformed(self.what))?;
         self.rest = rest;
         Ok(taken)
     }
 
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let of = self.of;
-        self.take(N)?.try_into().map_err(|_| Malformed(of))
+        let what = self.what;
+        self.take(N)?.try_into().map_err(|_| Malformed(what))
     }
 
     pub(crate) fn u32(&mut self) -> Result<u32, Malformed> {
@@ -72,8 +72,8 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    pub(crate) fn some_text(&mut self) -> Result<&'a str, Malformed> {
-        self.text()?.ok_or(Malformed(self.of))
+    pub(crate) fn required_text(&mut self) -> Result<&'a str, Malformed> {
+        self.text()?.ok_or(Malformed(self.what))
     }
 
     pub(crate) fn end(&self) -> Result<(), Malformed> {

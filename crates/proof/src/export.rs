@@ -1,7 +1,7 @@
-//! A whole log in a file: what it is of, its checkpoints and their keys, its events, and a word that this was all.
+//! The export file of a whole log: a header, the checkpoints and their keys, the events, and an end mark.
 //!
-//! `MAGIC`, then one zstd frame of records; a record is a letter, the length of its body in four bytes, and the body. An event's body is
-//! what is hashed of its columns, its payload, and the hash that is stored with it.
+//! The file is `MAGIC` and one zstd frame of records. A record is a tag of one byte, the length of its body in four bytes, and the body. The
+//! body of an event is its columns as they are hashed, its payload, and its stored hash.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,10 @@ use domain::{Hash, LocationId};
 use jiff::Timestamp;
 
 use crate::chain::Link;
-use crate::encoding::{Bytes, Malformed, put};
+use crate::encoding::{Decoder, Malformed, put};
 use crate::{Checkpoint, PublicKey};
 
-/// What every file begins with; the last byte is the version of what follows.
+/// The first bytes of every file; the last byte is the version of the format.
 pub(crate) const MAGIC: &[u8; 8] = b"PMIRLOG\x01";
 
 pub(crate) const HEADER: u8 = b'H';
@@ -21,15 +21,15 @@ pub(crate) const EVENT: u8 = b'E';
 pub(crate) const CHECKPOINT: u8 = b'C';
 pub(crate) const END: u8 = b'Z';
 
-/// Quick, and most of what there is to gain.
+/// The compression level: fast, and higher levels gain little.
 const LEVEL: i32 = 3;
 
-/// Which log a file holds.
+/// What log a file contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     pub location_id: LocationId,
     pub connected_at: Timestamp,
-    /// The epoch that the next event would get.
+    /// The epoch of the next event.
     pub epoch: u32,
     /// The last position; also the number of events.
     pub head: u64,
@@ -51,10 +51,10 @@ impl Header {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut bytes = Bytes::new(bytes, "header");
-        let at = |bytes: &mut Bytes<'_>| Timestamp::from_microsecond(bytes.i64()?).map_err(|_| bytes.malformed());
+        let mut bytes = Decoder::new(bytes, "header");
+        let at = |bytes: &mut Decoder<'_>| Timestamp::from_microsecond(bytes.i64()?).map_err(|_| bytes.malformed());
         let header = Self {
-            location_id: LocationId::new(bytes.some_text()?).map_err(|_| bytes.malformed())?,
+            location_id: LocationId::new(bytes.required_text()?).map_err(|_| bytes.malformed())?,
             connected_at: at(&mut bytes)?,
             epoch: bytes.u32()?,
             head: bytes.u64()?,
@@ -66,7 +66,7 @@ impl Header {
     }
 }
 
-/// Writes a file. What is written so far can be taken out of a `Vec` by `written`, so that a file can be sent while it is made.
+/// Writes an export file. With a `Vec` as output, `written` gives access to the bytes so far, so that a file can be sent while it is made.
 pub struct Writer<W: Write> {
     out: zstd::Encoder<'static, W>,
     body: Vec<u8>,
@@ -88,7 +88,7 @@ impl<W: Write> Writer<W> {
         self.record(KEY)
     }
 
-    /// The next event, with the hash that is stored with it, right or wrong.
+    /// Writes the next event with its stored hash, whether or not the hash is right.
     pub fn event(&mut self, link: &Link<'_>, hash: &Hash) -> io::Result<()> {
         link.put_columns(&mut self.body);
         self.body.extend_from_slice(link.payload);
@@ -101,21 +101,21 @@ impl<W: Write> Writer<W> {
         self.record(CHECKPOINT)
     }
 
-    /// Where the compressed bytes went.
+    /// The output with the compressed bytes.
     pub fn written(&mut self) -> &mut W {
         self.out.get_mut()
     }
 
-    /// Says that this was all. A file without it is known to be cut.
+    /// Writes the end mark. A file without it is recognized as truncated.
     pub fn finish(mut self) -> io::Result<W> {
         self.record(END)?;
         self.out.finish()
     }
 
-    fn record(&mut self, letter: u8) -> io::Result<()> {
-        let too_long = |_| io::Error::new(io::ErrorKind::InvalidInput, "an event is longer than an export can hold");
+    fn record(&mut self, tag: u8) -> io::Result<()> {
+        let too_long = |_| io::Error::new(io::ErrorKind::InvalidInput, "a record is too long for an export file");
         let length = u32::try_from(self.body.len()).map_err(too_long)?;
-        self.out.write_all(&[letter])?;
+        self.out.write_all(&[tag])?;
         self.out.write_all(&length.to_be_bytes())?;
         self.out.write_all(&self.body)?;
         self.body.clear();

@@ -1,4 +1,4 @@
-//! Reading a file back, and proving it: from the file alone, without the database it came from.
+//! Reads an export file and proves its log from the file alone, without the database that it came from.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
@@ -6,17 +6,17 @@ use std::io::{self, BufReader, Read};
 use domain::Hash;
 use jiff::Timestamp;
 
-use crate::chain::{BEGINNING, Link, Problem, Walk};
-use crate::encoding::{Bytes, Malformed};
+use crate::chain::{BEGINNING, ChainVerifier, Link, Problem};
+use crate::encoding::{Decoder, Malformed};
 use crate::export::{CHECKPOINT, END, EVENT, HEADER, Header, KEY, MAGIC};
 use crate::{Checkpoint, PublicKey};
 
-/// What a file may ask of whoever reads it.
+/// Limits on the memory that reading a file takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The bytes of one record, and so of one event.
+    /// The longest record, and so the longest event, in bytes.
     pub record_bytes_max: usize,
-    /// How far back compressed bytes may point, as a power of two: the memory that unpacking takes.
+    /// The base-2 logarithm of the largest zstd window, which decides the memory that decompression takes.
     pub window_log_max: u32,
 }
 
@@ -29,9 +29,9 @@ impl Default for Limits {
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    #[error("this is not an export of a log, or of a newer version")]
+    #[error("not an export of a log, or an export of a newer version")]
     NotAnExport,
-    #[error("the file is cut or damaged: {0}")]
+    #[error("the file is truncated or damaged: {0}")]
     Damaged(#[from] io::Error),
     #[error("the file is damaged: {0}")]
     Malformed(#[from] Malformed),
@@ -39,28 +39,28 @@ pub enum Refusal {
     TooLong(usize),
 }
 
-/// One thing that a file holds.
+/// One record of a file.
 #[derive(Debug, PartialEq)]
 pub enum Record<'a> {
     Key(PublicKey),
-    /// The columns of an event, and the hash stored with them.
+    /// The columns of an event, and its stored hash.
     Event(Link<'a>, Hash),
     Checkpoint(Checkpoint),
 }
 
-/// Reads a file from its beginning to its end, a record at a time.
+/// Reads a file record by record.
 pub struct Reader<R: Read> {
     input: zstd::Decoder<'static, BufReader<R>>,
     limits: Limits,
     header: Header,
     body: Vec<u8>,
-    /// Keys and checkpoints come before the events, so that whoever reads the events knows where to look.
+    /// Keys and checkpoints must come before the events, so that the positions to compare are known before the events are read.
     in_events: bool,
     ended: bool,
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads as far as what the file is of.
+    /// Reads the header of the file.
     pub fn open(mut input: R, limits: Limits) -> Result<Self, Refusal> {
         let mut magic = [0; MAGIC.len()];
         input.read_exact(&mut magic).map_err(|_| Refusal::NotAnExport)?;
@@ -81,21 +81,21 @@ impl<R: Read> Reader<R> {
         &self.header
     }
 
-    /// The next record; none when all was read and the file says so.
+    /// The next record; none after the end mark.
     pub fn record(&mut self) -> Result<Option<Record<'_>>, Refusal> {
         if self.ended {
             return Ok(None);
         }
-        let letter = record(&mut self.input, self.limits, &mut self.body)?;
-        self.in_events |= letter == EVENT;
-        match letter {
+        let tag = record(&mut self.input, self.limits, &mut self.body)?;
+        self.in_events |= tag == EVENT;
+        match tag {
             KEY | CHECKPOINT if self.in_events => Err(Malformed("order").into()),
             KEY => {
                 let bytes = self.body.as_slice().try_into().map_err(|_| Malformed("key"))?;
                 Ok(Some(Record::Key(PublicKey::from_bytes(bytes).map_err(|_| Malformed("key"))?)))
             }
             EVENT => {
-                let mut bytes = Bytes::new(&self.body, "event");
+                let mut bytes = Decoder::new(&self.body, "event");
                 let link = Link::read(self.header.location_id.as_str(), &mut bytes)?;
                 let hash = bytes.array()?;
                 bytes.end()?;
@@ -104,7 +104,7 @@ impl<R: Read> Reader<R> {
             CHECKPOINT => Ok(Some(Record::Checkpoint(Checkpoint::decode(&self.body)?))),
             END => {
                 self.ended = true;
-                // Reads the frame's own checksum, and finds what was put behind it.
+                // Verifies the checksum of the frame and refuses trailing bytes.
                 if self.input.read(&mut [0])? == 0 { Ok(None) } else { Err(Malformed("end").into()) }
             }
             _ => Err(Malformed("record").into()),
@@ -115,20 +115,20 @@ impl<R: Read> Reader<R> {
 fn record(input: &mut impl Read, limits: Limits, body: &mut Vec<u8>) -> Result<u8, Refusal> {
     let mut start = [0; 5];
     input.read_exact(&mut start)?;
-    let [letter, length @ ..] = start;
+    let [tag, length @ ..] = start;
     let length = u32::from_be_bytes(length);
     if usize::try_from(length).is_ok_and(|length| length > limits.record_bytes_max) {
         return Err(Refusal::TooLong(limits.record_bytes_max));
     }
     body.clear();
-    // Grows as bytes come, so that a length alone takes no memory.
+    // The buffer grows as bytes arrive, so that a forged length allocates nothing.
     if input.take(u64::from(length)).read_to_end(body)? as u64 != u64::from(length) {
         return Err(Refusal::Damaged(io::ErrorKind::UnexpectedEof.into()));
     }
-    Ok(letter)
+    Ok(tag)
 }
 
-/// Why a file proves nothing.
+/// Why a file proves nothing about its log.
 #[derive(Debug, thiserror::Error)]
 pub enum Unproved {
     #[error(transparent)]
@@ -137,42 +137,42 @@ pub enum Unproved {
     Flawed(#[from] Flaw),
 }
 
-/// The first position that does not fit.
+/// What is wrong with a log, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("position {seq}: {why}")]
+#[error("position {seq}: {kind}")]
 pub struct Flaw {
     pub seq: u64,
-    pub why: Why,
+    pub kind: FlawKind,
 }
 
 /// What is wrong at a position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
+pub enum FlawKind {
     #[error(transparent)]
     Event(#[from] Problem),
-    #[error("the file ends before it, and its header says that the log goes on to {head}")]
+    #[error("the file ends before it, but its header says that the log ends at position {head}")]
     Short { head: u64 },
-    #[error("the last hash is not the header's")]
+    #[error("the hash of the last event does not match the header")]
     OtherHead,
-    #[error("the checkpoint of {sealed_at} holds another hash: something up to here was rewritten")]
+    #[error("the checkpoint of {sealed_at} holds another hash: the log was rewritten at or before this position")]
     Rewritten { sealed_at: Timestamp },
-    #[error("the log ends before it, and the checkpoint of {sealed_at} knows position {checkpoint}: the end was cut off")]
+    #[error("the log ends before it, but there is a checkpoint of {sealed_at} for position {checkpoint}: the end was cut off")]
     Cut { sealed_at: Timestamp, checkpoint: u64 },
-    #[error("its checkpoint names the key {key_id}, and is not signed by a key that is believed")]
+    #[error("its checkpoint names the key {key_id} but is not signed by a trusted key")]
     Forged { key_id: String },
 }
 
-/// A file that was found to be whole.
+/// The result of a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proved {
     pub header: Header,
-    /// How many checkpoints the log extends: those that were given and those in the file.
+    /// The number of checkpoints that the log extends, both given and from the file.
     pub checkpoints: usize,
 }
 
-/// Proves from a file alone that its log is a chain from the first event to the last, and that it extends every checkpoint of its location:
-/// those that are given, and those in the file. `trusted` is the key that all must be signed by; without one the file's own keys are
-/// believed, which proves nothing against whoever made the file. `progress` is told every position.
+/// Proves from a file alone that its log is an unbroken chain and extends every checkpoint of its location, both given and from the file.
+/// All checkpoints must be signed by `trusted`. Without it the keys in the file are trusted, which proves nothing against whoever made the
+/// file. `progress` is called with every position.
 ///
 /// # Errors
 /// The first position that does not fit.
@@ -186,36 +186,36 @@ pub fn prove<R: Read>(
     let mut checkpoints: Vec<Checkpoint> = given.iter().filter(|given| given.location_id == header.location_id).cloned().collect();
     let mut keys: Vec<PublicKey> = trusted.copied().into_iter().collect();
     let mut hashes = BTreeMap::new();
-    let mut walk = Walk::after(header.location_id.clone(), 0, BEGINNING);
+    let mut verifier = ChainVerifier::after(header.location_id.clone(), 0, BEGINNING);
     while let Some(record) = reader.record()? {
         match record {
             Record::Key(key) if trusted.is_none() => keys.push(key),
             Record::Key(_) => {}
             Record::Checkpoint(checkpoint) => checkpoints.push(checkpoint),
             Record::Event(link, hash) => {
-                let seq = walk.seq() + 1;
+                let seq = verifier.seq() + 1;
                 if seq == 1 {
                     hashes = checkpoints.iter().map(|checkpoint| (checkpoint.seq, None)).collect();
                 }
-                walk.step(&link, &hash).map_err(|problem| Flaw { seq, why: problem.into() })?;
-                if let Some(held) = hashes.get_mut(&seq) {
-                    *held = Some(hash);
+                verifier.step(&link, &hash).map_err(|problem| Flaw { seq, kind: problem.into() })?;
+                if let Some(hash_at) = hashes.get_mut(&seq) {
+                    *hash_at = Some(hash);
                 }
                 progress(seq);
             }
         }
     }
-    if walk.seq() != header.head {
-        return Err(Flaw { seq: walk.seq() + 1, why: Why::Short { head: header.head } }.into());
+    if verifier.seq() != header.head {
+        return Err(Flaw { seq: verifier.seq() + 1, kind: FlawKind::Short { head: header.head } }.into());
     }
-    if walk.hash() != header.hash {
-        return Err(Flaw { seq: header.head, why: Why::OtherHead }.into());
+    if verifier.hash() != header.hash {
+        return Err(Flaw { seq: header.head, kind: FlawKind::OtherHead }.into());
     }
     extends(header.head, &checkpoints, &keys, |seq| hashes.get(&seq).copied().flatten())?;
     Ok(Proved { header, checkpoints: checkpoints.len() })
 }
 
-/// Whether a log that ends at `head` extends all of these checkpoints. `hash_at` gives the hash that the log has at a place.
+/// Checks that a log that ends at `head` extends all of these checkpoints. `hash_at` gives the hash of the log at a position.
 ///
 /// # Errors
 /// The first position that does not fit.
@@ -225,13 +225,13 @@ pub fn extends(head: u64, checkpoints: &[Checkpoint], keys: &[PublicKey], hash_a
     for checkpoint in in_order {
         let Checkpoint { seq, sealed_at, .. } = *checkpoint;
         if !keys.iter().any(|key| checkpoint.is_signed_by(key)) {
-            return Err(Flaw { seq, why: Why::Forged { key_id: checkpoint.key_id.clone() } });
+            return Err(Flaw { seq, kind: FlawKind::Forged { key_id: checkpoint.key_id.clone() } });
         }
         if seq > head {
-            return Err(Flaw { seq: head + 1, why: Why::Cut { sealed_at, checkpoint: seq } });
+            return Err(Flaw { seq: head + 1, kind: FlawKind::Cut { sealed_at, checkpoint: seq } });
         }
         if hash_at(seq) != Some(checkpoint.hash) {
-            return Err(Flaw { seq, why: Why::Rewritten { sealed_at } });
+            return Err(Flaw { seq, kind: FlawKind::Rewritten { sealed_at } });
         }
     }
     Ok(())

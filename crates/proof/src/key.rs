@@ -8,17 +8,17 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, 
 use ed25519_dalek::{Signature, Signer};
 use sha2::{Digest, Sha256};
 
-/// Not an Ed25519 key in PEM.
+/// A text that is not an Ed25519 key in PEM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an Ed25519 {0} key in PEM")]
 pub struct BadKey(&'static str);
 
-/// Signs checkpoints. Shows nothing of itself.
+/// Signs checkpoints. Its `Debug` output shows only the key id.
 #[derive(Clone)]
 pub struct SigningKey(ed25519_dalek::SigningKey);
 
 impl SigningKey {
-    /// The key that belongs to 32 secret bytes.
+    /// Derives the key from 32 secret bytes.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(ed25519_dalek::SigningKey::from_bytes(seed))
     }
@@ -47,7 +47,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// Whom checkpoints are from.
+/// Verifies checkpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublicKey(ed25519_dalek::VerifyingKey);
 

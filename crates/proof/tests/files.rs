@@ -1,4 +1,4 @@
-//! Export files: what was written is what is read, and what was changed is found.
+//! Export files: they are read as they were written, and every change is found.
 
 #![cfg(test)]
 
@@ -6,7 +6,9 @@ use std::io::Cursor;
 
 use domain::{LocationId, event_id};
 use jiff::Timestamp;
-use proof::{BEGINNING, Checkpoint, Flaw, Header, Limits, Link, Proved, Reader, Record, Refusal, SigningKey, Unproved, Why, Writer, prove};
+use proof::{
+    BEGINNING, Checkpoint, Flaw, FlawKind, Header, Limits, Link, Proved, Reader, Record, Refusal, SigningKey, Unproved, Writer, prove,
+};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -62,8 +64,8 @@ fn key() -> SigningKey {
 /// Gives each event its id and its hash.
 fn chain(events: &mut [Event]) {
     let mut hash = BEGINNING;
-    for (place, event) in events.iter_mut().enumerate() {
-        let seq = place as u64 + 1;
+    for (index, event) in events.iter_mut().enumerate() {
+        let seq = index as u64 + 1;
         event.event_id = event_id(&location(), event.epoch, seq).0;
         hash = event.link(seq).hash(&hash);
         event.hash = hash;
@@ -91,8 +93,8 @@ fn file(events: &[Event], checkpoints: &[Checkpoint]) -> Vec<u8> {
     for checkpoint in checkpoints {
         writer.checkpoint(checkpoint).unwrap();
     }
-    for (place, event) in events.iter().enumerate() {
-        writer.event(&event.link(place as u64 + 1), &event.hash).unwrap();
+    for (index, event) in events.iter().enumerate() {
+        writer.event(&event.link(index as u64 + 1), &event.hash).unwrap();
     }
     writer.finish().unwrap()
 }
@@ -119,8 +121,8 @@ fn some(number: u8) -> Vec<Event> {
 }
 
 fn position(refused: Result<Proved, Unproved>) -> String {
-    let said = refused.unwrap_err().to_string();
-    said.split([',', ';']).next().unwrap().split(" of 1970").next().unwrap().to_owned()
+    let text = refused.unwrap_err().to_string();
+    text.split([',', ';']).next().unwrap().split(" of 1970").next().unwrap().to_owned()
 }
 
 proptest! {
@@ -149,13 +151,13 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_or_cut_file_is_never_believed(byte in any::<prop::sample::Index>(), flip in 1_u8..=255, cut in any::<prop::sample::Index>()) {
+    fn a_damaged_or_truncated_file_is_never_proved(byte in any::<prop::sample::Index>(), flip in 1_u8..=255, cut in any::<prop::sample::Index>()) {
         let events = some(9);
         let whole = file(&events, &[checkpoint(&events, 4)]);
         prop_assert!(proved(&whole[..cut.index(whole.len())], &[]).is_err());
         let mut damaged = whole.clone();
         damaged[byte.index(whole.len())] ^= flip;
-        // Some bits of a zstd frame say nothing; then the file still says what it said.
+        // Some bits of a zstd frame mean nothing; then the content of the file is unchanged.
         let all = proved(&whole, &[]).unwrap();
         prop_assert!(proved(&damaged, &[]).is_ok_and(|damaged| damaged == all) || proved(&damaged, &[]).is_err());
         let mut longer = whole;
@@ -173,9 +175,9 @@ fn what_was_changed_is_found_and_its_position_named() {
         change(&mut changed);
         position(proved(&file(&changed, &[]), &[checkpoint(&events, 3), checkpoint(&events, 9)]))
     };
-    assert_eq!(with(|events| events[4].payload[3] ^= 1), "position 5: the hash is another");
-    assert_eq!(with(|events| drop(events.remove(4))), "position 5: the hash is another");
-    assert_eq!(with(|events| events.swap(4, 6)), "position 5: the hash is another");
+    assert_eq!(with(|events| events[4].payload[3] ^= 1), "position 5: the hash does not match");
+    assert_eq!(with(|events| drop(events.remove(4))), "position 5: the hash does not match");
+    assert_eq!(with(|events| events.swap(4, 6)), "position 5: the hash does not match");
     assert_eq!(with(|events| events.truncate(6)), "position 7: the log ends before it");
     let rewritten = |events: &mut Vec<Event>| {
         events[4].payload[3] ^= 1;
@@ -184,9 +186,9 @@ fn what_was_changed_is_found_and_its_position_named() {
     assert_eq!(with(rewritten), "position 9: the checkpoint");
 }
 
-/// Frozen: what was exported once can be read for ever.
+/// Frozen: an old export file stays readable.
 #[test]
-fn a_file_of_old_is_read_and_proved() {
+fn an_old_file_is_read_and_proved() {
     let events = some(3);
     let checkpoints = [checkpoint(&events, 2)];
     assert_eq!(
@@ -196,16 +198,16 @@ fn a_file_of_old_is_read_and_proved() {
 }
 
 #[test]
-fn only_the_trusted_key_is_believed() {
+fn only_the_trusted_key_is_accepted() {
     let events = some(3);
     let other = SigningKey::from_seed(&[8; 32]);
     let forged = Checkpoint::sign(&other, location(), 2, events[1].hash, Timestamp::UNIX_EPOCH);
     assert!(matches!(
         proved(&file(&events, std::slice::from_ref(&forged)), &[]),
-        Err(Unproved::Flawed(Flaw { seq: 2, why: Why::Forged { .. } }))
+        Err(Unproved::Flawed(Flaw { seq: 2, kind: FlawKind::Forged { .. } }))
     ));
     let mut reader = Reader::open(Cursor::new(file(&events, &[])), Limits::default()).unwrap();
-    assert!(matches!(prove(&mut reader, &[forged], None, |_| ()), Err(Unproved::Flawed(Flaw { seq: 2, why: Why::Forged { .. } }))));
+    assert!(matches!(prove(&mut reader, &[forged], None, |_| ()), Err(Unproved::Flawed(Flaw { seq: 2, kind: FlawKind::Forged { .. } }))));
     let elsewhere = Checkpoint::sign(&other, LocationId::new("else").unwrap(), 2, [0; 32], Timestamp::UNIX_EPOCH);
     assert_eq!(proved(&file(&events, &[]), &[elsewhere]).unwrap().checkpoints, 0);
 }

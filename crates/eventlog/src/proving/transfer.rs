@@ -3,7 +3,7 @@
 use domain::{Hash, LocationId};
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use proof::{BEGINNING, Header, Link, Problem, Walk};
+use proof::{BEGINNING, ChainVerifier, Header, Link, Problem};
 use sqlx::{Postgres, Transaction};
 
 use crate::chain::Head;
@@ -101,7 +101,7 @@ impl ImportBatch {
 
 /// Collects events that come in one after the other, and checks each against the one before it.
 pub struct ImportBuffer {
-    walk: Walk,
+    verifier: ChainVerifier,
     batch: ImportBatch,
 }
 
@@ -110,7 +110,7 @@ impl ImportBuffer {
     pub fn of(location_id: LocationId) -> Self {
         let beginning = (0, BEGINNING);
         Self {
-            walk: Walk::after(location_id, 0, BEGINNING),
+            verifier: ChainVerifier::after(location_id, 0, BEGINNING),
             batch: ImportBatch { rows: Rows::with_capacity(0, 0), before: beginning, last: beginning },
         }
     }
@@ -118,15 +118,15 @@ impl ImportBuffer {
     /// # Errors
     /// What is wrong with the event, which is then left out.
     pub fn push(&mut self, link: &Link<'_>, hash: &Hash) -> Result<(), Problem> {
-        self.walk.step(link, hash)?;
+        self.verifier.step(link, hash)?;
         self.batch.rows.push(link, hash);
-        self.batch.last = (self.walk.seq(), self.walk.hash());
+        self.batch.last = (self.verifier.seq(), self.verifier.hash());
         Ok(())
     }
 
     /// The position of the last event that was taken in.
     pub fn seq(&self) -> u64 {
-        self.walk.seq()
+        self.verifier.seq()
     }
 
     /// How many bytes are held.

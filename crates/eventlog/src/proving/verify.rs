@@ -5,7 +5,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 
 use domain::{Hash, LocationId};
 use futures::{StreamExt, TryStreamExt, stream};
-use proof::{BEGINNING, Walk};
+use proof::{BEGINNING, ChainVerifier};
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
 use tokio_util::task::AbortOnDropHandle;
@@ -150,19 +150,19 @@ impl Range {
                 _ => return Err(corrupt(self.begin, "the event is missing")),
             },
         };
-        let mut walk = Walk::after(self.location_id.clone(), self.begin, hash);
+        let mut verifier = ChainVerifier::after(self.location_id.clone(), self.begin, hash);
         let mut hashes = BTreeMap::new();
         while let Some(row) = rows.try_next().await? {
-            let seq = walk.seq() + 1;
-            walk.step(&link(&row)?, stored_hash(&row)?).map_err(|problem| corrupt(seq, problem.as_str()))?;
+            let seq = verifier.seq() + 1;
+            verifier.step(&link(&row)?, stored_hash(&row)?).map_err(|problem| corrupt(seq, problem.as_str()))?;
             if self.wanted.contains(&seq) {
-                hashes.insert(seq, walk.hash());
+                hashes.insert(seq, verifier.hash());
             }
         }
-        if walk.seq() < self.end {
-            return Err(corrupt(walk.seq() + 1, "the event is missing"));
+        if verifier.seq() < self.end {
+            return Err(corrupt(verifier.seq() + 1, "the event is missing"));
         }
-        Ok(Walked { end: self.end, hash: walk.hash(), hashes })
+        Ok(Walked { end: self.end, hash: verifier.hash(), hashes })
     }
 }
 

@@ -61,14 +61,14 @@ async fn a_flipped_byte_is_found() {
     let db = three_events("guard_byte").await;
     let flip = "UPDATE events SET payload = set_byte(payload, 20, get_byte(payload, 20) # 1) WHERE seq = 2";
     assert_eq!(db.tamper(flip).await, 1);
-    assert_eq!(found(&db).await, (2, "the hash is another"));
+    assert_eq!(found(&db).await, (2, "the hash does not match"));
 }
 
 #[tokio::test]
 async fn other_words_for_the_same_cause_are_found() {
     let db = three_events("guard_cause").await;
     assert_eq!(db.tamper("UPDATE events SET cause = (cause::text || ' ')::json WHERE seq = 1").await, 1);
-    assert_eq!(found(&db).await, (1, "the hash is another"));
+    assert_eq!(found(&db).await, (1, "the hash does not match"));
 }
 
 #[tokio::test]

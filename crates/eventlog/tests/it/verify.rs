@@ -5,7 +5,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use domain::Hash;
 use eventlog::{Error, Verification, Verified};
 use jiff::Timestamp;
-use proof::{BEGINNING, Checkpoint, Flaw, Link, SigningKey, Why, extends};
+use proof::{BEGINNING, Checkpoint, Flaw, FlawKind, Link, SigningKey, extends};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use crate::support::{Database, database, observe, seen, verify};
@@ -72,7 +72,7 @@ async fn a_flipped_byte_is_named_at_every_position_and_across_every_seam() {
             let flip = format!("UPDATE events SET {column} = set_byte({column}, 7, get_byte({column}, 7) # 1) WHERE seq = {seq}");
             change(&db, &flip).await;
             for range_events in [1, 4] {
-                assert_eq!(verified(&db, &ranges_of(range_events)).await, Err((seq, "the hash is another")), "{column}");
+                assert_eq!(verified(&db, &ranges_of(range_events)).await, Err((seq, "the hash does not match")), "{column}");
             }
             change(&db, &flip).await;
         }
@@ -84,7 +84,7 @@ async fn a_flipped_byte_is_named_at_every_position_and_across_every_seam() {
 async fn the_first_of_several_changes_is_named() {
     let db = twelve_events("verify_first").await;
     change(&db, "UPDATE events SET payload = payload || '\\x20' WHERE seq IN (5, 8, 11)").await;
-    assert_eq!(verified(&db, &ranges_of(2)).await, Err((5, "the hash is another")));
+    assert_eq!(verified(&db, &ranges_of(2)).await, Err((5, "the hash does not match")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +104,7 @@ async fn swapped_events_are_named() {
     let swap =
         "UPDATE events SET seq = 99 WHERE seq = 4; UPDATE events SET seq = 4 WHERE seq = 9; UPDATE events SET seq = 9 WHERE seq = 99";
     change(&db, swap).await;
-    assert_eq!(verified(&db, &ranges_of(3)).await, Err((4, "the hash is another")));
+    assert_eq!(verified(&db, &ranges_of(3)).await, Err((4, "the hash does not match")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +134,7 @@ async fn a_tail_cut_off_with_its_head_is_named_by_a_checkpoint() {
     let checkpoints = [checkpoint(&db, 5).await, checkpoint(&db, 12).await];
     extended(&db, &checkpoints).await.unwrap();
     change(&db, "DELETE FROM events WHERE seq > 9; UPDATE log_head SET seq = 9, hash = (SELECT hash FROM events WHERE seq = 9)").await;
-    assert!(matches!(extended(&db, &checkpoints).await, Err(Flaw { seq: 10, why: Why::Cut { checkpoint: 12, .. } })));
+    assert!(matches!(extended(&db, &checkpoints).await, Err(Flaw { seq: 10, kind: FlawKind::Cut { checkpoint: 12, .. } })));
     extended(&db, &checkpoints[..1]).await.unwrap();
 }
 
@@ -144,7 +144,7 @@ async fn a_chain_built_anew_after_a_change_is_named_by_a_checkpoint() {
     let checkpoints = [checkpoint(&db, 5).await, checkpoint(&db, 8).await, checkpoint(&db, 12).await];
     change(&db, "UPDATE events SET payload = payload || '\\x20' WHERE seq = 7").await;
     build_anew(&db).await;
-    assert!(matches!(extended(&db, &checkpoints).await, Err(Flaw { seq: 8, why: Why::Rewritten { .. } })));
+    assert!(matches!(extended(&db, &checkpoints).await, Err(Flaw { seq: 8, kind: FlawKind::Rewritten { .. } })));
     extended(&db, &checkpoints[..1]).await.unwrap();
 }
 

@@ -158,7 +158,7 @@ fn judge(walked: Walked, checkpoints: &[Checkpoint], keys: &[PublicKey], positio
     let step = match walked {
         Walked::Broken { seq, problem } => broken(seq, problem),
         Walked::Whole(verified) => match extends(verified.head, checkpoints, keys, |seq| verified.hashes.get(&seq).copied()) {
-            Err(flaw) => broken(flaw.seq, flaw.why.to_string()),
+            Err(flaw) => broken(flaw.seq, flaw.kind.to_string()),
             Ok(()) => Step::Intact(api::VerifyIntact {
                 head: verified.head,
                 hash: verified.hash.to_vec(),

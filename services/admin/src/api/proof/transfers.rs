@@ -151,7 +151,7 @@ fn read(pieces: Pieces, limits: Limits, arriving: &mpsc::Sender<Arriving>) -> Re
     }
     while let Some(record) = reader.record()? {
         let Record::Event(link, hash) = record else { continue };
-        arrivals.push(&link, &hash).map_err(|problem| Flaw { seq: arrivals.seq() + 1, why: problem.into() })?;
+        arrivals.push(&link, &hash).map_err(|problem| Flaw { seq: arrivals.seq() + 1, kind: problem.into() })?;
         if arrivals.bytes() >= STORE_BYTES && arriving.blocking_send(Arriving::Events(arrivals.take())).is_err() {
             return Ok(());
         }
