@@ -32,6 +32,20 @@ pub struct Entry {
     pub body: Body,
 }
 
+impl Entry {
+    /// What a person did, as of now: about one contact, or about the whole location.
+    pub(crate) fn by_operator(contact_id: Option<ContactId>, fact: OperatorFact, who: &str) -> Self {
+        Self {
+            contact_id,
+            record: None,
+            occurred_at: Timestamp::now(),
+            cause: Cause::from(Net::Operator { who: who.to_owned() }),
+            traceparent: None,
+            body: Body::Operator(fact),
+        }
+    }
+}
+
 /// The end of a location's chain. Whoever has locked it is alone in appending to the location.
 pub(crate) struct Head {
     pub(crate) epoch: u32,
@@ -143,15 +157,8 @@ impl Head {
         fact: OperatorFact,
         who: &str,
     ) -> Result<()> {
-        let entry = Entry {
-            contact_id: None,
-            record: None,
-            occurred_at: Timestamp::now(),
-            cause: Cause::from(Net::Operator { who: who.to_owned() }),
-            traceparent: None,
-            body: Body::Operator(fact),
-        };
-        self.insert(connection, location_id, vec![Prepared::new(entry)?]).await?;
+        let prepared = Prepared::new(Entry::by_operator(None, fact, who))?;
+        self.insert(connection, location_id, vec![prepared]).await?;
         self.save(connection, location_id).await
     }
 

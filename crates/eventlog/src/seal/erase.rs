@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use domain::{Body, Cause, ContactId, LocationId, Net, OperatorFact, Revision, Workspace};
+use domain::{ContactId, LocationId, OperatorFact, Revision, Workspace};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::postgres::PgRow;
@@ -234,15 +234,9 @@ async fn append_fact(
     who: &str,
 ) -> Result<Revision> {
     let revision = head.after(0);
-    let entry = Entry {
-        contact_id: Some(contact_id.clone()),
-        record: None,
-        occurred_at: Timestamp::now(),
-        cause: Cause::from(Net::Operator { who: who.to_owned() }),
-        traceparent: None,
-        body: Body::Operator(OperatorFact { verb: verb.to_owned(), detail }),
-    };
-    head.insert(transaction, location_id, vec![Prepared::new(entry)?]).await?;
+    let fact = OperatorFact { verb: verb.to_owned(), detail };
+    let prepared = Prepared::new(Entry::by_operator(Some(contact_id.clone()), fact, who))?;
+    head.insert(transaction, location_id, vec![prepared]).await?;
     head.save(transaction, location_id).await?;
     sqlx::query("UPDATE log_head SET erasures = erasures + 1 WHERE location_id = $1")
         .bind(location_id.as_str())
