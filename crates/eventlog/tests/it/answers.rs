@@ -4,10 +4,10 @@ use domain::{ContactId, DeliveryOutcome, ObjectKey, Policy, RecordKind, Sighting
 use eventlog::{Backfill, ContactFilter, Error, Progress, Settlement, SyncState};
 use serde_json::json;
 
-use crate::support::{Database, at, contact_id, database, delivered, note_key, parked, seen, seen_with_notes, settlement};
+use crate::support::{TestDatabase, at, contact_id, database, delivered, note_key, parked, seen, seen_with_notes, settlement};
 
 /// c1 is in sync, c2 has a note that is behind, c3 is parked, c4 is gone in both.
-async fn a_small_world(name: &str) -> Database {
+async fn a_small_world(name: &str) -> TestDatabase {
     let db = database(name).await;
     db.observe(seen_with_notes("c1", "Ann", 1, &[("n1", "a")])).await; // 1, 2
     db.observe(seen_with_notes("c2", "Bob", 1, &[("n2", "b")])).await; // 3, 4
@@ -25,7 +25,7 @@ async fn a_small_world(name: &str) -> Database {
     db
 }
 
-async fn listed(db: &Database, filter: ContactFilter, after: Option<&ContactId>, limit: u32) -> Vec<String> {
+async fn listed(db: &TestDatabase, filter: ContactFilter, after: Option<&ContactId>, limit: u32) -> Vec<String> {
     let contacts = db.log.answers().contacts(&db.location, filter, after, limit).await.unwrap();
     contacts.into_iter().map(|contact| contact.contact_id.to_string()).collect()
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use domain::{Cause, Net, Observation, RecordKind};
 use eventlog::{Coverage, Pass};
 
-use crate::support::{Database, at, database, seen, seen_with_notes};
+use crate::support::{TestDatabase, at, database, seen, seen_with_notes};
 
-async fn of(db: &Database, kind: RecordKind) -> Coverage {
+async fn of(db: &TestDatabase, kind: RecordKind) -> Coverage {
     let all = db.log.known().coverage(&db.location).await.unwrap();
     all.into_iter().find(|coverage| coverage.kind == kind).unwrap()
 }

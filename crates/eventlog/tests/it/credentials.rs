@@ -4,13 +4,13 @@ use eventlog::{CredentialOwner, CredentialState, Error, EventLog, Settings, Toke
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::Row as _;
 
-use crate::support::{Database, at, database};
+use crate::support::{TestDatabase, at, database};
 
 fn key(id: &str, digit: char) -> String {
     format!("{id}:{}", digit.to_string().repeat(64))
 }
 
-async fn with_keys(database: &Database, keys: &[String]) -> EventLog {
+async fn with_keys(database: &TestDatabase, keys: &[String]) -> EventLog {
     let settings = Settings { kek: SecretString::from(keys.join("\n")), ..database.service.clone() };
     EventLog::connect(&settings).await.expect("connect")
 }

@@ -3,7 +3,7 @@
 use eventlog::Error;
 use sqlx::PgConnection;
 
-use crate::support::{Database, database, seen, verify};
+use crate::support::{TestDatabase, database, seen, verify};
 
 const CHANGES: [&str; 5] = [
     "UPDATE events SET payload = ''",
@@ -13,7 +13,7 @@ const CHANGES: [&str; 5] = [
     "MERGE INTO events USING (VALUES (1)) v (n) ON true WHEN MATCHED THEN DELETE",
 ];
 
-async fn three_events(name: &str) -> Database {
+async fn three_events(name: &str) -> TestDatabase {
     let db = database(name).await;
     for (second, name) in [(1, "Ann"), (2, "Ann B."), (3, "Ann C.")] {
         db.observe(seen("c1", name, second)).await;
@@ -49,7 +49,7 @@ async fn not_even_the_owner_changes_events() {
     assert_eq!(verify(&db.log, &db.location).await.unwrap().head, 3);
 }
 
-async fn found(db: &Database) -> (u64, &'static str) {
+async fn found(db: &TestDatabase) -> (u64, &'static str) {
     match verify(&db.log, &db.location).await {
         Err(Error::Corrupt { seq, problem, .. }) => (seq, problem),
         other => panic!("{other:?}"),

@@ -5,10 +5,10 @@ use std::time::Duration;
 use domain::{Body, Past, Point, RecordKind, Recorded, Sighting, Stored, as_of};
 use eventlog::{Access, AccessFilter, EventFilter, TimeRange};
 
-use crate::support::{Database, at, contact_id, database, delivered, readable, seen, seen_with_notes};
+use crate::support::{TestDatabase, at, contact_id, database, delivered, readable, seen, seen_with_notes};
 
 /// Notes come, change and go; the contact moves; something is delivered in between.
-async fn a_life(name: &str) -> Database {
+async fn a_life(name: &str) -> TestDatabase {
     let db = database(name).await;
     db.observe(seen_with_notes("c1", "Ann", 1, &[("n1", "a"), ("n2", "b")])).await; // 1, 2, 3
     db.observe(seen_with_notes("c2", "Bob", 2, &[("n3", "c")])).await; // 4, 5

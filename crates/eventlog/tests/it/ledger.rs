@@ -7,9 +7,9 @@ use domain::{Applied, DeliveryOutcome, ObjectKey, Policy, Revision, Workspace};
 use eventlog::{Error, EventLog, Settings, Settlement};
 use sqlx::PgConnection;
 
-use crate::support::{Database, contact_id, database, delivered, note_key, parked, readable, settlement, verify};
+use crate::support::{TestDatabase, contact_id, database, delivered, note_key, parked, readable, settlement, verify};
 
-async fn applied(db: &Database, object: &ObjectKey) -> Option<Applied> {
+async fn applied(db: &TestDatabase, object: &ObjectKey) -> Option<Applied> {
     let workspace = Workspace::live_of(&db.location);
     let hostile = ObjectKey::from("\u{0}".to_owned());
     db.log.ledger().applied(&db.location, &workspace, &[object.clone(), hostile]).await.unwrap().remove(object)
@@ -19,7 +19,7 @@ fn mirror(seq: u64) -> Option<Applied> {
     Some(Applied { revision: Revision { epoch: 1, seq }, edition: 0, policy: Policy::Mirror })
 }
 
-async fn settle(db: &Database, settlements: &[Settlement]) {
+async fn settle(db: &TestDatabase, settlements: &[Settlement]) {
     db.log.ledger().settle(&db.location, settlements).await.unwrap();
 }
 

@@ -4,7 +4,7 @@ use domain::{LocationId, Net, Revision};
 use eventlog::{Error, Parking, Stage};
 use uuid::Uuid;
 
-use crate::support::{Database, contact_id, database, delivered, parked};
+use crate::support::{TestDatabase, contact_id, database, delivered, parked};
 
 fn undecodable(location: &str, message: &[u8]) -> Parking {
     Parking {
@@ -22,7 +22,7 @@ fn undecodable(location: &str, message: &[u8]) -> Parking {
     }
 }
 
-async fn only(db: &Database) -> eventlog::Parked {
+async fn only(db: &TestDatabase) -> eventlog::Parked {
     let mut parked = db.log.parked().list(Some(&db.location), None, 10).await.unwrap();
     assert_eq!(parked.len(), 1);
     parked.remove(0)

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use eventlog::{EventLog, RelayBatch, RelayTurn, StreamState};
 
-use crate::support::{Database, at, database, observe, seen};
+use crate::support::{TestDatabase, at, database, observe, seen};
 
-async fn five_events(name: &str) -> Database {
+async fn five_events(name: &str) -> TestDatabase {
     let db = database(name).await;
     let observations: Vec<_> = (0..5).map(|number| seen(&format!("c{number}"), "Ann", 1)).collect();
     observe(&db.log, &db.location, &observations).await.unwrap();
     db
 }
 
-async fn next(db: &Database, log: &EventLog, limit: u32) -> Option<RelayBatch> {
+async fn next(db: &TestDatabase, log: &EventLog, limit: u32) -> Option<RelayBatch> {
     match log.relay().next(&db.location, limit).await.unwrap() {
         RelayTurn::Batch(batch) => Some(batch),
         RelayTurn::Idle => None,

@@ -6,9 +6,9 @@ use domain::{DeliveryOutcome, ObjectKey, Revision, Rules, Workspace};
 use eventlog::{ContactRange, ErasureRequest, Phase, Plan, ReplayProgress, Role, Settlement, Totals};
 use uuid::Uuid;
 
-use crate::support::{Database, at, contact_id, database, delivered, note_key, seen, seen_with_notes, settlement};
+use crate::support::{TestDatabase, at, contact_id, database, delivered, note_key, seen, seen_with_notes, settlement};
 
-fn plan(db: &Database, hash: u8, contact: Option<&str>) -> Plan {
+fn plan(db: &TestDatabase, hash: u8, contact: Option<&str>) -> Plan {
     let rules = Rules::builtin().unwrap().revision().clone();
     Plan {
         location_id: db.location.clone(),
@@ -27,7 +27,7 @@ fn plan(db: &Database, hash: u8, contact: Option<&str>) -> Plan {
     }
 }
 
-async fn last_type(db: &Database) -> String {
+async fn last_type(db: &TestDatabase) -> String {
     let head = db.head().await;
     db.log.read(&db.location, head - 1, 1).await.unwrap().pop().unwrap().type_name
 }

@@ -8,26 +8,26 @@ use secrecy::SecretString;
 use settings::Period;
 use sqlx::Row;
 
-use crate::support::{self, Database, contact_id, database, delivered, parked, seen, seen_with_notes, types, verify};
+use crate::support::{self, TestDatabase, contact_id, database, delivered, parked, seen, seen_with_notes, types, verify};
 
 const OLD: &str = "old:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const NEW: &str = "new:ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
-async fn sealed_log(db: &Database, kek: &str) -> EventLog {
+async fn sealed_log(db: &TestDatabase, kek: &str) -> EventLog {
     let settings =
         Settings { kek: SecretString::from(kek.to_owned()), erasures_checked_every: Period::from_millis(20), ..db.service.clone() };
     EventLog::connect(&settings).await.unwrap()
 }
 
-async fn observe(db: &Database, log: &EventLog, observation: Observation) -> Vec<Recorded> {
+async fn observe(db: &TestDatabase, log: &EventLog, observation: Observation) -> Vec<Recorded> {
     support::observe(log, &db.location, &[observation]).await.unwrap()
 }
 
-async fn all(db: &Database, log: &EventLog) -> Vec<Stored> {
+async fn all(db: &TestDatabase, log: &EventLog) -> Vec<Stored> {
     log.read(&db.location, 0, 10_000).await.unwrap()
 }
 
-async fn opened(db: &Database, log: &EventLog) -> Vec<Recorded> {
+async fn opened(db: &TestDatabase, log: &EventLog) -> Vec<Recorded> {
     log.keys().open(all(db, log).await).await.unwrap().into_iter().map(|event| event.transpose().expect("opens")).collect()
 }
 
@@ -35,11 +35,11 @@ fn erase(leave_plain_events: bool) -> ErasureRequest {
     ErasureRequest { reason: "asked by letter".to_owned(), who: "ann".to_owned(), leave_plain_events }
 }
 
-fn message(db: &Database, contact: &str, bytes: &[u8]) -> ContactMessage {
+fn message(db: &TestDatabase, contact: &str, bytes: &[u8]) -> ContactMessage {
     ContactMessage { location_id: db.location.clone(), contact_id: contact_id(contact), bytes: bytes.to_vec() }
 }
 
-async fn rows(db: &Database, query: &'static str) -> i64 {
+async fn rows(db: &TestDatabase, query: &'static str) -> i64 {
     sqlx::query(query).fetch_one(&mut db.as_owner().await).await.unwrap().get(0)
 }
 

@@ -19,7 +19,7 @@ static SERVER: OnceCell<Postgres> = OnceCell::const_new();
 /// Databases are made one at a time: each is a copy of the same template.
 static MAKING: Mutex<()> = Mutex::const_new(());
 
-pub(crate) struct Database {
+pub(crate) struct TestDatabase {
     /// As the service sees it.
     pub(crate) log: EventLog,
     pub(crate) owner: Settings,
@@ -40,7 +40,7 @@ pub(crate) async fn empty_database(name: &str) -> Settings {
 }
 
 /// A migrated database with one connected location, seen through the role of a service.
-pub(crate) async fn database(name: &str) -> Database {
+pub(crate) async fn database(name: &str) -> TestDatabase {
     let owner = empty_database(name).await;
     eventlog::migrate(&owner).await.expect("migrations");
     let (user, password) = (format!("service_{name}"), "p'w \"x\"");
@@ -52,14 +52,14 @@ pub(crate) async fn database(name: &str) -> Database {
     let log = EventLog::connect(&service).await.expect("connect");
     let location = LocationId::new("loc").expect("id");
     log.locations().connect(&location, at(0)).await.expect("location");
-    Database { log, owner, service, location }
+    TestDatabase { log, owner, service, location }
 }
 
 fn settings(url: String) -> Settings {
     Settings { url: SecretString::from(url), acquire_timeout: Period::from_secs(20), ..Settings::default() }
 }
 
-impl Database {
+impl TestDatabase {
     pub(crate) async fn as_owner(&self) -> PgConnection {
         PgConnection::connect(self.owner.url.expose_secret()).await.expect("owner")
     }

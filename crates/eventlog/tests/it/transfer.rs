@@ -8,7 +8,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sqlx::AssertSqlSafe;
 
-use crate::support::{Database, at, contact_id, database, delivered, note_key, observe, seen, seen_with_notes, settlement, verify};
+use crate::support::{TestDatabase, at, contact_id, database, delivered, note_key, observe, seen, seen_with_notes, settlement, verify};
 
 /// How many logs go through, each of another location.
 const LOGS: usize = 24;
@@ -44,7 +44,7 @@ async fn imported(log: &EventLog, file: &[u8], at_once: usize, events: usize) ->
 }
 
 /// Rows as text, in order.
-async fn rows(db: &Database, columns: &str, table: &str, location: &LocationId) -> Vec<String> {
+async fn rows(db: &TestDatabase, columns: &str, table: &str, location: &LocationId) -> Vec<String> {
     let rows = format!("SELECT ({columns})::text FROM {table} WHERE location_id = '{location}' ORDER BY 1");
     sqlx::query_scalar(AssertSqlSafe(rows)).fetch_all(&mut db.as_owner().await).await.unwrap()
 }
@@ -62,7 +62,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(prop_oneof![2 => look, 1 => deliver], 0..25)
 }
 
-async fn live(db: &Database, location: &LocationId, acts: &[Act]) -> Vec<Observation> {
+async fn live(db: &TestDatabase, location: &LocationId, acts: &[Act]) -> Vec<Observation> {
     let mut looks = Vec::new();
     for (second, act) in (1..).zip(acts) {
         match act {

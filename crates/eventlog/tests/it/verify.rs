@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use proof::{BEGINNING, Checkpoint, Flaw, FlawKind, Link, SigningKey, extends};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use crate::support::{Database, database, observe, seen, verify};
+use crate::support::{TestDatabase, database, observe, seen, verify};
 
 const EVENTS: u64 = 12;
 
-async fn twelve_events(name: &str) -> Database {
+async fn twelve_events(name: &str) -> TestDatabase {
     let db = database(name).await;
     let looks: Vec<_> = (0..EVENTS).map(|number| seen(&format!("c{number}"), "Ann", 1)).collect();
     assert_eq!(observe(&db.log, &db.location, &looks).await.unwrap().len() as u64, EVENTS);
@@ -20,13 +20,13 @@ async fn twelve_events(name: &str) -> Database {
 }
 
 /// A superuser to whom triggers do not apply.
-async fn above_the_guards(db: &Database) -> PgConnection {
+async fn above_the_guards(db: &TestDatabase) -> PgConnection {
     let mut owner = db.as_owner().await;
     sqlx::raw_sql("SET session_replication_role = replica").execute(&mut owner).await.unwrap();
     owner
 }
 
-async fn change(db: &Database, statements: &str) {
+async fn change(db: &TestDatabase, statements: &str) {
     let mut owner = above_the_guards(db).await;
     sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut owner).await.expect("tampering");
 }
@@ -36,7 +36,7 @@ fn ranges_of(range_events: u64) -> Verification {
     Verification { range_events, workers: const { NonZeroUsize::new(3).unwrap() }, ..Verification::default() }
 }
 
-async fn verified(db: &Database, how: &Verification) -> Result<Verified, (u64, &'static str)> {
+async fn verified(db: &TestDatabase, how: &Verification) -> Result<Verified, (u64, &'static str)> {
     match db.log.chain().verify(&db.location, how, |_, _| ()).await {
         Ok(verified) => Ok(verified),
         Err(Error::Corrupt { seq, problem, .. }) => Err((seq, problem)),
@@ -116,13 +116,13 @@ async fn an_event_put_behind_the_head_is_named() {
     assert_eq!(verified(&db, &ranges_of(3)).await, Err((13, "the event is after the head")));
 }
 
-async fn checkpoint(db: &Database, seq: u64) -> Checkpoint {
+async fn checkpoint(db: &TestDatabase, seq: u64) -> Checkpoint {
     let how = Verification { wanted: [seq].into(), ..Verification::default() };
     let hash = verified(db, &how).await.unwrap().hashes[&seq];
     Checkpoint::sign(&SigningKey::from_seed(&[7; 32]), db.location.clone(), seq, hash, Timestamp::UNIX_EPOCH)
 }
 
-async fn extended(db: &Database, checkpoints: &[Checkpoint]) -> Result<(), Flaw> {
+async fn extended(db: &TestDatabase, checkpoints: &[Checkpoint]) -> Result<(), Flaw> {
     let wanted = checkpoints.iter().map(|checkpoint| checkpoint.seq).collect();
     let found = verified(db, &Verification { wanted, ..Verification::default() }).await.expect("the chain is whole");
     extends(found.head, checkpoints, &[SigningKey::from_seed(&[7; 32]).public()], |seq| found.hashes.get(&seq).copied())
@@ -149,7 +149,7 @@ async fn a_chain_built_anew_after_a_change_is_named_by_a_checkpoint() {
 }
 
 /// What somebody does who knows how the chain is made.
-async fn build_anew(db: &Database) {
+async fn build_anew(db: &TestDatabase) {
     let mut owner = above_the_guards(db).await;
     let rows = sqlx::query(
         "SELECT location_id, epoch, event_id, contact_id, record_kind, record_id, type, (extract(epoch FROM occurred_at) * 1000000)::bigint, \
