@@ -163,7 +163,7 @@ mod tests {
             problems,
             [
                 "attempts must be at least 1 (from MIRROR_SMALL__ATTEMPTS)",
-                "colour is no setting (from MIRROR_SMALL__COLOUR)",
+                "colour is not a setting (from MIRROR_SMALL__COLOUR)",
                 "names must be two at most",
                 "server.calls_per_connection_max must be at least 1 (from MIRROR_SMALL__SERVER__CALLS_PER_CONNECTION_MAX)",
                 "server.request_timeout must be a duration greater than zero, such as 500ms or 1h \

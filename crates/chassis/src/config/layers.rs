@@ -128,7 +128,7 @@ impl Layers {
             (None, None) => String::new(),
         };
         let said = match &error.kind {
-            Kind::UnknownField(_, _) => "is no setting".to_owned(),
+            Kind::UnknownField(_, _) => "is not a setting".to_owned(),
             Kind::MissingField(field) => format!("must have the key {field:?}"),
             Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => format!("must be {}", in_words(&expected.to_string())),
             Kind::UnknownVariant(_, known) => format!("must be one of {}", known.join(", ")),
