@@ -2,15 +2,9 @@
 
 use domain::Workspace;
 use reqwest::Method;
-use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Bridge, Error, Result};
-
-#[derive(Deserialize)]
-struct Alias {
-    workspace: Workspace,
-}
+use crate::{Bridge, Result};
 
 impl Bridge {
     /// Points an alias at a workspace, in one step for all who read by it. Pointing it there again does nothing.
@@ -20,18 +14,6 @@ impl Bridge {
     pub async fn point_alias(&self, alias: &str, workspace: &Workspace) -> Result<()> {
         let url = self.address(&["aliases", alias])?;
         self.ask(Method::PUT, url, Some(json!({"workspace": workspace}).to_string().into_bytes())).await.map(drop)
-    }
-
-    /// The workspace an alias points at; none when there is no such alias.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn workspace_of_alias(&self, alias: &str) -> Result<Option<Workspace>> {
-        match self.get::<Alias>(self.address(&["aliases", alias])?).await {
-            Ok(Alias { workspace }) => Ok(Some(workspace)),
-            Err(Error::Refused { status: 404, .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     /// Removes an alias, if it exists.
