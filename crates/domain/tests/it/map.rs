@@ -38,8 +38,8 @@ fn contact(contact: Contact) -> Record {
     Record::Contact(Box::new(contact))
 }
 
-#[test]
-fn a_contact_becomes_a_profile_with_every_type_of_custom_field() {
+/// Somebody with every field and every type of custom field, and the names that they refer to.
+fn ann() -> (Record, Names) {
     let fields = json!({
         "f1": "large text\nof two lines", "f2": 42, "f3": 4.5, "f4": true, "f5": false, "f6": ["red", "", "blue"], "f7": null, "f8": "",
         "f9": {"street": "Main 1", "floor": 3}, "f10": "<p>rich <b>text</b></p>", "f11": [{"url": "https://example.com/a.pdf"}],
@@ -62,7 +62,7 @@ fn a_contact_becomes_a_profile_with_every_type_of_custom_field() {
         custom_fields: serde_json::from_value(fields).unwrap(),
         ..Contact::default()
     });
-    let called = names(
+    let names = names(
         &[("u1", "Ben")],
         &[
             ("f1", "Notes"),
@@ -80,7 +80,13 @@ fn a_contact_becomes_a_profile_with_every_type_of_custom_field() {
         ],
         &[],
     );
-    assert_snapshot!(described(&appeared("ann", record, called)), @r#"
+    (record, names)
+}
+
+#[test]
+fn a_contact_becomes_a_profile_with_every_type_of_custom_field() {
+    let (record, names) = ann();
+    assert_snapshot!(described(&appeared("ann", record, names)), @r#"
     contact ghl:contact/ann Mirror as of 1.7
     {
       "address": "Main 1\n10115 Berlin\nDE",
