@@ -7,6 +7,7 @@ mod budget;
 mod client;
 mod error;
 mod http;
+mod json;
 mod oauth;
 mod operations;
 mod time;

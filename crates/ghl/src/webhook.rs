@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::json;
+
 /// Something may have changed; worth a look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hint {
@@ -73,7 +75,7 @@ const KINDS: [(&str, RecordKind, bool); 14] = [
 /// # Errors
 /// Fails when the body is not a JSON object in UTF-8.
 pub fn read(body: &[u8]) -> Result<Webhook, NotJson> {
-    let Ok(Value::Object(outer)) = serde_json::from_slice(body) else { return Err(NotJson) };
+    let Ok(Value::Object(outer)) = json::read(body) else { return Err(NotJson) };
     let inner = outer.get("data").and_then(Value::as_object);
     Ok(match installation(&outer, inner) {
         Some(installation) => Webhook::Installation(installation),
@@ -153,6 +155,13 @@ mod tests {
         let appointment = json!({"type": "AppointmentCreate", "locationId": "loc-1", "appointment": {"id": "a-1", "contactId": "c-1"}});
         check(&appointment, Some("c-1"), Some((RecordKind::Appointment, "a-1")), false);
         check(&json!({"type": "TaskCreate", "locationId": "loc-1", "id": "t-1"}), None, Some((RecordKind::Task, "t-1")), false);
+    }
+
+    #[test]
+    fn half_an_emoji_in_a_text_does_not_cost_the_hint() {
+        let body = br#"{"type":"NoteCreate","locationId":"loc-1","id":"n-1","contactId":"c-1","body":"See you \ud83d"}"#;
+        let Ok(Webhook::Hint(hint)) = read(body) else { panic!("a hint") };
+        assert_eq!(hint.contact_id.as_ref().map(ContactId::as_str), Some("c-1"));
     }
 
     #[test]

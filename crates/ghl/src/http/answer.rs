@@ -8,8 +8,8 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
 use super::verdict::{Complaint, presentable, refusal};
-use crate::Error;
 use crate::budget::Budget;
+use crate::{Error, json};
 
 /// What GHL answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,7 +76,7 @@ pub(super) fn read(raw: Raw, asked_at: Timestamp, budget: &Budget, about: &[&str
     }
     let Some(body) = raw.body else { return Err(Error::TooLong) };
     // Some writes are answered with an empty body.
-    match if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice::<Value>(&body) } {
+    match if body.is_empty() { Ok(Value::Null) } else { json::read::<Value>(&body) } {
         Ok(value) => {
             let trace_id = value.get("traceId").and_then(Value::as_str).map(str::to_owned).and_then(presentable);
             Ok(Answer { value, asked_at, trace_id })

@@ -6,15 +6,15 @@ use domain::ContactId;
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::Error;
 use crate::error::Match;
+use crate::{Error, json};
 
 /// An error body in any of the documented forms.
 pub(super) struct Complaint(serde_json::Map<String, Value>);
 
 impl Complaint {
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let Value::Object(fields) = serde_json::from_slice(body).ok()? else { return None };
+        let Value::Object(fields) = json::read(body).ok()? else { return None };
         ["message", "statusCode", "status", "error"].iter().any(|key| fields.contains_key(*key)).then_some(Self(fields))
     }
 

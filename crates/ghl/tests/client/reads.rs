@@ -27,6 +27,15 @@ async fn a_search_asks_for_a_window_and_pages_by_cursor() {
 }
 
 #[tokio::test]
+async fn a_page_with_half_an_emoji_is_read_with_a_replacement_character() {
+    let page = br#"{"contacts":[{"id":"c-1","companyName":"Sun \ud83d"},{"id":"c-2"}],"total":2}"#;
+    let server = Server::start(vec![(200, Vec::new(), page.to_vec())]).await;
+    let search = Search { window: Window::Everyone, rows_max: 50, after: None };
+    let page = server.client().search(&search, &Zone::UNKNOWN).await.unwrap().value;
+    assert_eq!((page.rows.len(), page.rows[0].contact.company.as_deref()), (2, Some("Sun \u{fffd}")));
+}
+
+#[tokio::test]
 async fn a_listing_becomes_records() {
     let body = json!({"events": [{"id": "a-1", "startTime": "2021-07-16 11:00:00"}]});
     let server = Server::start(vec![answer(200, &body)]).await;
