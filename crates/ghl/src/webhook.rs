@@ -53,13 +53,14 @@ pub struct Installation {
 pub struct NotJson;
 
 /// The types of webhook that hint at a record, with the kind of record and whether they say it is gone.
-const KINDS: [(&str, RecordKind, bool); 14] = [
+const KINDS: [(&str, RecordKind, bool); 15] = [
     ("ContactCreate", RecordKind::Contact, false),
     ("ContactUpdate", RecordKind::Contact, false),
     ("ContactDelete", RecordKind::Contact, true),
     ("ContactTagUpdate", RecordKind::Contact, false),
     ("ContactDndUpdate", RecordKind::Contact, false),
     ("TaskCreate", RecordKind::Task, false),
+    ("TaskUpdate", RecordKind::Task, false),
     ("TaskComplete", RecordKind::Task, false),
     ("TaskDelete", RecordKind::Task, true),
     ("NoteCreate", RecordKind::Note, false),
@@ -100,7 +101,8 @@ fn hint(outer: &Map<String, Value>, inner: Option<&Map<String, Value>>) -> Optio
         let found = outer.get(key).or_else(|| inner?.get(key))?.as_str()?;
         (!found.is_empty()).then_some(found)
     };
-    let kind = text("type")?;
+    // Workflows and older apps have been seen to write `Contact Update`.
+    let kind = text("type")?.replace(' ', "");
     let (kind, record_kind, deleted) = *KINDS.iter().find(|(known, _, _)| *known == kind)?;
     let content = inner.unwrap_or(outer);
     let content = match record_kind {
@@ -108,7 +110,14 @@ fn hint(outer: &Map<String, Value>, inner: Option<&Map<String, Value>>) -> Optio
         RecordKind::Contact | RecordKind::Task | RecordKind::Note => content,
     };
     let of_content = |key: &str| content.get(key).and_then(Value::as_str);
-    let record_id = of_content("id").or_else(|| of_content("_id")).and_then(|id| RecordId::new(id).ok());
+    // Tag updates have been seen with nothing but the contact's id, appointments with an id of their own name; the others are read alike.
+    let own_name = match record_kind {
+        RecordKind::Contact => "contactId",
+        RecordKind::Task => "taskId",
+        RecordKind::Note => "noteId",
+        RecordKind::Appointment => "appointmentId",
+    };
+    let record_id = ["id", "_id", own_name].into_iter().find_map(of_content).and_then(|id| RecordId::new(id).ok());
     let contact_id = match record_kind {
         RecordKind::Contact => record_id.as_ref().map(RecordId::as_str),
         RecordKind::Task | RecordKind::Note | RecordKind::Appointment => of_content("contactId"),
@@ -155,6 +164,17 @@ mod tests {
         let appointment = json!({"type": "AppointmentCreate", "locationId": "loc-1", "appointment": {"id": "a-1", "contactId": "c-1"}});
         check(&appointment, Some("c-1"), Some((RecordKind::Appointment, "a-1")), false);
         check(&json!({"type": "TaskCreate", "locationId": "loc-1", "id": "t-1"}), None, Some((RecordKind::Task, "t-1")), false);
+    }
+
+    #[test]
+    fn ids_and_types_are_read_under_every_name_they_have_been_seen_with() {
+        check(&json!({"type": "ContactTagUpdate", "locationId": "loc-1", "contactId": "c-1", "tags": ["vip"]}), Some("c-1"), None, false);
+        check(&json!({"type": "Contact Update", "locationId": "loc-1", "id": "c-1"}), Some("c-1"), None, false);
+        let task = json!({"type": "TaskUpdate", "locationId": "loc-1", "id": "t-1", "contactId": "c-1"});
+        check(&task, Some("c-1"), Some((RecordKind::Task, "t-1")), false);
+        let appointment = json!({"appointmentId": "a-1", "contactId": "c-1"});
+        let appointment = json!({"type": "AppointmentUpdate", "locationId": "loc-1", "appointment": appointment});
+        check(&appointment, Some("c-1"), Some((RecordKind::Appointment, "a-1")), false);
     }
 
     #[test]
