@@ -63,7 +63,7 @@ pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, complai
         404 if complaint.is_none() => unavailable("not GHL's answer", trace_id),
         404 if message.starts_with("Cannot ") => refused(trace_id),
         404 => Error::NotFound { trace_id },
-        400 if let Some((contact_id, by)) = complaint.as_ref().and_then(Complaint::duplicate) => {
+        400 | 409 if let Some((contact_id, by)) = complaint.as_ref().and_then(Complaint::duplicate) => {
             Error::Duplicate { contact_id, by, trace_id }
         }
         400 if about.iter().any(|id| message.contains(id)) && message.to_lowercase().contains("not found") => Error::NotFound { trace_id },
@@ -120,12 +120,14 @@ mod tests {
 
     #[test]
     fn a_duplicate_names_the_contact_that_exists() {
-        let body = json!({"statusCode": 400, "message": "This location does not allow duplicated contacts.",
-            "meta": {"contactId": "c-7", "contactName": "Ann", "matchingField": "phone"}});
-        let error = judge(400, &body, "x");
-        assert!(!error.to_string().contains("Ann"));
-        let Error::Duplicate { contact_id: Some(contact_id), by: Some(Match::Phone), .. } = error else { panic!("{error:?}") };
-        assert_eq!(contact_id.as_str(), "c-7");
+        for status in [400, 409] {
+            let body = json!({"statusCode": status, "message": "This location does not allow duplicated contacts.",
+                "meta": {"contactId": "c-7", "contactName": "Ann", "matchingField": "phone"}});
+            let error = judge(status, &body, "x");
+            assert!(!error.to_string().contains("Ann"));
+            let Error::Duplicate { contact_id: Some(contact_id), by: Some(Match::Phone), .. } = error else { panic!("{error:?}") };
+            assert_eq!(contact_id.as_str(), "c-7");
+        }
     }
 
     #[test]
