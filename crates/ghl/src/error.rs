@@ -114,7 +114,7 @@ impl Error {
             // Not connected: it was never sent.
             Self::Unavailable { source: Some(ref source), .. } if source.is_connect() => self,
             // A page that is not GHL's own: a proxy in front of it did not let the request through.
-            Self::Unavailable { status: Some(404), .. } => self,
+            Self::Unavailable { status: Some(401 | 403 | 404), .. } => self,
             Self::Unavailable { reason, status, trace_id, source, .. } => {
                 Self::UnknownOutcome { reason: reason.to_owned(), status, trace_id, source }
             }

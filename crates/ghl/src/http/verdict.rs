@@ -51,16 +51,16 @@ pub(super) fn presentable(trace_id: String) -> Option<String> {
     fits.then_some(trace_id)
 }
 
-/// What a status means. "Not found" leads to a deletion, so it is believed only in GHL's own form: a proxy's page or a route that GHL
-/// does not have says nothing about a record.
+/// What a status means. "Not found" leads to a deletion and a refused token pauses a location, so both are believed only in GHL's own
+/// form: a gateway's page says nothing about a record or a token, nor does a route that GHL does not have.
 pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, complaint: Option<Complaint>, about: &[&str]) -> Error {
     let trace_id = complaint.as_ref().and_then(Complaint::trace_id);
     let message = complaint.as_ref().map(Complaint::message).unwrap_or_default();
     let refused = |trace_id| Error::Refused { status: Some(status.as_u16()), trace_id };
     let unavailable = |reason, trace_id| Error::Unavailable { reason, status: Some(status.as_u16()), retry_after, trace_id, source: None };
     match status.as_u16() {
+        401 | 403 | 404 if complaint.is_none() => unavailable("not GHL's answer", trace_id),
         401 | 403 => Error::Unauthorized { status: status.as_u16(), trace_id },
-        404 if complaint.is_none() => unavailable("not GHL's answer", trace_id),
         404 if message.starts_with("Cannot ") => refused(trace_id),
         404 => Error::NotFound { trace_id },
         400 | 409 if let Some((contact_id, by)) = complaint.as_ref().and_then(Complaint::duplicate) => {
@@ -98,6 +98,16 @@ mod tests {
         assert!(matches!(judge(404, &route, "abc"), Error::Refused { status: Some(404), .. }));
         let page = refusal(StatusCode::NOT_FOUND, None, Complaint::read(b"<html>nginx</html>"), &["abc"]);
         assert!(matches!(page, Error::Unavailable { status: Some(404), .. }));
+    }
+
+    #[test]
+    fn a_gateway_that_refuses_says_nothing_about_the_token() {
+        for (status, page) in [(403, b"<html><body>blocked at the edge, 1010</body></html>".as_slice()), (401, b""), (403, b"\"no\"")] {
+            let error = refusal(StatusCode::from_u16(status).unwrap(), None, Complaint::read(page), &["abc"]);
+            assert!(error.is_transient(), "{error:?}");
+            assert!(error.of_write().is_transient(), "whatever stands in front of GHL did not let the change through");
+        }
+        assert!(matches!(judge(403, &json!({"statusCode": 403, "message": "Forbidden"}), "x"), Error::Unauthorized { status: 403, .. }));
     }
 
     #[test]
