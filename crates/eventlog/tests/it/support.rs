@@ -180,5 +180,5 @@ pub(crate) fn readable(event: Stored) -> Recorded {
 }
 
 pub(crate) fn types(recorded: &[Recorded]) -> Vec<String> {
-    recorded.iter().map(|recorded| recorded.body.type_name()).collect()
+    recorded.iter().map(|recorded| recorded.type_name.clone()).collect()
 }
