@@ -19,7 +19,7 @@ async fn what_was_changed_or_removed_in_the_workspace_is_found_by_verify_and_rep
     system.quiet().await?;
     let equal = typed(&system, "replay verify").await?.is(0)?;
     assert_eq!(equal.lines("result")[0]["equal"], true);
-    assert_eq!(equal.lines("result")[0]["log_root"], equal.lines("result")[0]["workspace_root"]);
+    assert_eq!(equal.lines("result")[0]["logRoot"], equal.lines("result")[0]["workspaceRoot"]);
     typed(&system, "replay plan --against live --detailed-exitcode").await?.is(0)?;
 
     // One contact is changed and one removed, each with a revision that the log will not reach for long; one task as if by the log.
@@ -49,21 +49,21 @@ async fn what_was_changed_or_removed_in_the_workspace_is_found_by_verify_and_rep
     assert_eq!(found, expected);
     let name = differing.lines("difference").into_iter().find(|difference| difference["problem"] == "differs").unwrap_or_default();
     let name = name["changes"].as_array().into_iter().flatten().find(|change| change["field"] == "name").cloned().unwrap_or_default();
-    assert_eq!(name["before"], "By hand");
+    assert_eq!(name["beforeJson"], "\"By hand\"");
     let people =
         [contacts[0].to_owned(), contacts[1].to_owned(), task.contact.clone()].into_iter().collect::<std::collections::BTreeSet<_>>();
-    assert_eq!(differing.lines("result")[0]["contacts_differing"], people.len());
+    assert_eq!(differing.lines("result")[0]["contactsDiffering"], people.len().to_string());
     let one = ObjectKey::from(contacts[0].to_owned()).to_string();
     let one = one.trim_start_matches("ghl:contact/");
     typed(&system, &format!("replay verify --contact {one}")).await?.is(1)?;
 
     typed(&system, "replay plan --detailed-exitcode").await?.is(0)?;
     let planned = typed(&system, "replay plan --against live --detailed-exitcode").await?.is(2)?;
-    assert_eq!(planned.lines("plan")[0]["puts"], 3);
+    assert_eq!(planned.lines("plan")[0]["totals"]["puts"], "3");
     let asked = typed(&system, "replay apply --against live").await?.is(2)?;
     assert!(asked.complaints.contains("--yes"), "{}", asked.complaints);
     let applied = typed(&system, "replay apply --against live --yes").await?.is(0)?;
-    assert_eq!(applied.lines("replay").last().map(|replay| replay["phase"].clone()), Some(json!("done")));
+    assert_eq!(applied.lines("replay").last().map(|replay| replay["phase"].clone()), Some(json!("REPLAY_PHASE_DONE")));
 
     typed(&system, "replay verify").await?.is(0)?;
     typed(&system, "replay plan --against live --detailed-exitcode").await?.is(0)?;
@@ -172,7 +172,7 @@ async fn a_live_change_that_is_written_but_not_yet_settled_is_not_taken_for_drif
     .await?;
     system.log.ledger().settle(&system.location()?, &wanted.iter().map(delivered).collect::<Vec<_>>()).await?;
     let ended = typed(&system, "replay status --watch").await?.is(0)?;
-    assert_eq!(ended.lines("replay").last().map(|replay| replay["phase"].clone()), Some(json!("done")));
+    assert_eq!(ended.lines("replay").last().map(|replay| replay["phase"].clone()), Some(json!("REPLAY_PHASE_DONE")));
     let after = system.workspace().await?;
     assert!(
         before.iter().map(|held| (&held.key, &held.content)).eq(after.iter().map(|held| (&held.key, &held.content))),
