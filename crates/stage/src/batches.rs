@@ -76,7 +76,7 @@ impl Batches {
                 }
                 Err(error) => {
                     failures += 1;
-                    tracing::warn!(%error, failures, "no messages");
+                    tracing::warn!(%error, failures, "messages could not be taken, trying again");
                     sleep(&stop, this.retry.delay(failures)).await;
                 }
             }

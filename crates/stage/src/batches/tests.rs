@@ -119,7 +119,7 @@ async fn a_lane_that_gives_way_waits_for_the_other_but_not_for_ever() {
     let running = tokio::spawn(gives_way.run(Numbers(receiver), Deciding(Arc::clone(&leave)), stop.clone()));
     sender.send(vec![Numbered(2, said.clone())]).await.ok().unwrap();
     leave.notify_one();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    until("it waits for the other lane", || first.receiver_count() == 1).await;
     assert_eq!(said.of(2), [] as [&str; 0], "the other lane has a batch in hand");
     first.send_replace(0);
     until("its turn has come", || said.of(2).contains(&"acknowledged")).await;
