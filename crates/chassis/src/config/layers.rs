@@ -132,13 +132,11 @@ impl Layers {
             Kind::MissingField(field) => format!("must have the key {field:?}"),
             Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => format!("must be {}", in_words(&expected.to_string())),
             Kind::UnknownVariant(_, known) => format!("must be one of {}", known.join(", ")),
-            Kind::Message(_) => "cannot be read as what it should be".to_owned(),
-            Kind::InvalidLength(_, _)
-            | Kind::DuplicateField(_)
-            | Kind::ISizeOutOfRange(_)
-            | Kind::USizeOutOfRange(_)
-            | Kind::Unsupported(_)
-            | Kind::UnsupportedKey(_, _) => error.kind.to_string(),
+            // Their own words may hold the value.
+            Kind::Message(_) | Kind::Unsupported(_) | Kind::UnsupportedKey(_, _) => "cannot be read as what it should be".to_owned(),
+            Kind::InvalidLength(_, _) | Kind::DuplicateField(_) | Kind::ISizeOutOfRange(_) | Kind::USizeOutOfRange(_) => {
+                error.kind.to_string()
+            }
         };
         let is_known = !matches!(error.kind, Kind::UnknownField(_, _));
         let problem = if key.is_empty() { format!("{said}{from}") } else { format!("{key} {said}{from}") };
