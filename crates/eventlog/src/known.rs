@@ -78,12 +78,12 @@ impl Known {
     fn take_looks(&mut self, row: &PgRow) -> Result<()> {
         let Ok(contact_id) = ContactId::new(row.try_get::<String, _>(0)?) else { return Ok(()) };
         let known = self.contacts.entry(contact_id).or_default();
-        for kind in RecordKind::ALL {
-            if let Some(At(at)) = row.try_get::<Option<At>, _>(asked_at(kind).as_str())? {
+        for (column, kind) in (2..).zip(RecordKind::ALL) {
+            if let Some(At(at)) = row.try_get::<Option<At>, _>(column)? {
                 known.looks.asked_at.insert(kind, at);
             }
         }
-        known.looks.updated_at = row.try_get::<Option<String>, _>("updated_at")?.map(Moment::read);
+        known.looks.updated_at = row.try_get::<Option<String>, _>(1)?.map(Moment::read);
         Ok(())
     }
 
@@ -243,6 +243,7 @@ fn asked_at_of_all(form: impl Fn(String) -> String) -> String {
     RecordKind::ALL.map(|kind| form(asked_at(kind))).join(", ")
 }
 
+/// The contact, its update time, then a column for each kind. Read by position: a name would be made and looked up for every row.
 static LOAD_LOOKS: LazyLock<String> = LazyLock::new(|| {
     let asked_at = asked_at_of_all(|column| column);
     format!(
