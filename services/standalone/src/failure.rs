@@ -24,7 +24,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     pub(crate) fn bad_config(problems: &[String]) -> Self {
-        Self::Config(format!("bad config\n{}", problems.join("\n")))
+        Self::Config(format!("bad config\n  {}", problems.join("\n  ")))
     }
 
     #[must_use]
@@ -84,6 +84,6 @@ impl From<embedded::Error> for Failure {
 
 impl From<chassis::ConfigError> for Failure {
     fn from(error: chassis::ConfigError) -> Self {
-        Self::Config(error.to_string())
+        Self::bad_config(&error.problems)
     }
 }

@@ -156,6 +156,19 @@ fn every_mistake_in_the_config_is_named_before_anything_starts() {
 }
 
 #[test]
+fn a_mistake_of_its_own_settings_is_told_as_those_of_the_services_are() {
+    let folder = scratch("own-config");
+    let config = folder.join("mirror.toml");
+    let told = |text: &str| {
+        fs::write(&config, text).expect("config");
+        stderr_of(&Command::new(env!("CARGO_BIN_EXE_standalone")).arg("up").arg("--config").arg(&config).output().expect("up"))
+    };
+    assert_eq!(told("colour = 1\n"), format!("standalone: bad config\n  colour is not a setting (from {})\n", config.display()));
+    let services = told(&format!("data = {:?}\nlocations = [{{ id = \"loc\" }}]\n", folder.join("data")));
+    assert_eq!(services, "standalone: bad config\n  services.poller: locations[0] must have either token or token_file\n");
+}
+
+#[test]
 fn the_marketplace_app_is_enough_but_has_to_be_whole_and_its_secret_is_not_told() {
     let folder = scratch("app");
     let (config, data) = (folder.join("mirror.toml"), folder.join("data"));
