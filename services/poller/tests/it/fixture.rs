@@ -134,7 +134,7 @@ impl PollerFixture {
 
         let (shutdown, running) = run(&config_file);
         let (http, grpc) = (format!("http://{http}"), format!("http://{grpc}"));
-        let location_id = LocationId::new(location_id).unwrap();
+        let location_id = LocationId::new(location_id).unwrap_or_else(|_| here());
         let fixture = Self { nats, nats_data, log, http, grpc, location_id, postgres: Some(postgres), config_file, shutdown, running };
         fixture.until_ready().await;
         fixture
