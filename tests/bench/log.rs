@@ -10,7 +10,7 @@ use domain::{
     RecordKind, Rules, Sighting, Stored, map, observe,
 };
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings, scratch};
-use eventlog::{Entry, EventLog, RelayTurn, Replica, Verification};
+use eventlog::{Entry, EventLog, RelayTurn, Verification};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use sqlx::Connection as _;
@@ -32,7 +32,7 @@ pub(crate) fn seen(location_id: &LocationId, number: usize, city: &str) -> anyho
         contact_id: ContactId::new(format!("contact-{number}"))?,
         asked_at,
         connected_at: asked_at,
-        contact: Sighting::Present { shown: Box::new(Record::Contact(Box::new(person(number, city))).into()), by_id: true },
+        contact: Sighting::Present { contact: Box::new(person(number, city)), silent: std::collections::BTreeSet::new() },
         listings: BTreeMap::new(),
         names: Names::default(),
         cause: Cause::from(Net::Poll),
@@ -197,12 +197,10 @@ pub(crate) async fn observe_all(log: &EventLog, location_id: &LocationId, size: 
     for start in (0..size).step_by(BATCH) {
         batches.push((start..size.min(start + BATCH)).map(|number| seen(location_id, number, city)).collect::<anyhow::Result<Vec<_>>>()?);
     }
-    let replica = Replica { instance: "bench".to_owned(), address: String::new(), ttl: Duration::from_secs(3_600) };
-    let turn = log.leases().join(&replica, std::slice::from_ref(location_id)).await?;
-    let lease = turn.held.first().context("somebody else holds the lease")?;
+    let lease = log.leases().acquire(location_id, "bench", Duration::ZERO).await?.context("somebody else holds the lease")?;
     let begin = Instant::now();
     for batch in batches {
-        log.observe(lease, &batch).await?;
+        log.observe(&lease, &batch).await?;
     }
     Ok(rate(size, begin.elapsed()))
 }

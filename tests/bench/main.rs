@@ -3,7 +3,6 @@
 
 mod audit;
 mod log;
-mod many;
 mod path;
 mod replay;
 mod report;
@@ -26,9 +25,6 @@ struct Arguments {
     /// Events, changes or contacts of the larger benches.
     #[arg(long, default_value_t = 100_000)]
     size: usize,
-    /// Locations of the bench of many.
-    #[arg(long, default_value_t = 1_000)]
-    locations: usize,
     /// How long the latency is measured, in seconds.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
@@ -53,8 +49,6 @@ enum Bench {
     Source,
     /// What a location of many contacts takes of the poller's memory.
     Sweep,
-    /// What many locations cost while nothing happens, and how soon they are taken over.
-    Many,
 }
 
 #[tokio::main]
@@ -85,9 +79,6 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted(Bench::Sweep) {
         sweep::measure(&mut report, arguments.size).await?;
-    }
-    if wanted(Bench::Many) {
-        many::measure(&mut report, arguments.locations, arguments.seconds).await?;
     }
     if wanted(Bench::Replay) {
         replay::measure(&mut report, arguments.size, arguments.seconds).await?;

@@ -4,7 +4,6 @@
 //! - `remained`: records that are on several contacts
 //! - `passes`, `progress`: how far the nets and the backfill have come
 //! - `coverage`: how well the nets hold
-//! - `vanishing`: what vanished unusually and is held back
 //!
 //! Keys are looked up one by one (`LATERAL … OFFSET 0`): after a quick first fill the planner believes that a location has a handful
 //! of rows, and would read all of them to find a few.
@@ -14,14 +13,13 @@ pub(crate) mod passes;
 pub(crate) mod progress;
 pub(crate) mod records;
 pub(crate) mod remained;
-pub(crate) mod vanishing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use domain::{
     Body, Change, ContactId, KnownContact, KnownRecord, Listing, LocationId, Moment, Observation, Observed, Record, RecordFact, RecordId,
-    RecordKind, Revision, Sighting,
+    RecordKind, Revision,
 };
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
@@ -46,17 +44,16 @@ pub(crate) struct Known {
 type RecordKey = (ContactId, RecordKind, RecordId);
 
 impl Known {
-    /// Loads what is known of these contacts, as far as records of these kinds are concerned: a contact's notes are most of what there is.
+    /// Loads what is known of these contacts and of nobody else.
     pub(crate) async fn load(
         keys: &Keys,
         connection: &mut PgConnection,
         location_id: &LocationId,
-        wanted: &BTreeSet<(&ContactId, RecordKind)>,
+        contacts: &BTreeSet<&ContactId>,
     ) -> Result<Self> {
-        let ids: BTreeSet<&str> = wanted.iter().map(|(id, _)| id.as_str()).collect();
+        let ids: Vec<&str> = contacts.iter().map(|id| id.as_str()).collect();
         let mut known = Self::default();
-        let looks = sqlx::query(LOAD_LOOKS.as_str()).bind(location_id.as_str()).bind(Vec::from_iter(ids));
-        let looks = looks.fetch_all(&mut *connection).await?;
+        let looks = sqlx::query(LOAD_LOOKS.as_str()).bind(location_id.as_str()).bind(&ids).fetch_all(&mut *connection).await?;
         for row in &looks {
             known.take_looks(row)?;
         }
@@ -65,13 +62,11 @@ impl Known {
             return Ok(known);
         }
         let records = sqlx::query(
-            "SELECT k.* FROM unnest($2::text[], $3::text[]) AS wanted (id, kind) CROSS JOIN LATERAL (SELECT contact_id, kind, record_id, \
-             present, asked_at, epoch, seq, content FROM known_records \
-             WHERE location_id = $1 AND contact_id = wanted.id AND kind = wanted.kind OFFSET 0) k",
+            "SELECT k.* FROM unnest($2::text[]) AS wanted (id) CROSS JOIN LATERAL (SELECT contact_id, kind, record_id, present, \
+             asked_at, epoch, seq, content FROM known_records WHERE location_id = $1 AND contact_id = wanted.id OFFSET 0) k",
         )
         .bind(location_id.as_str())
-        .bind(wanted.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>())
-        .bind(wanted.iter().map(|(_, kind)| kind.as_str()).collect::<Vec<_>>())
+        .bind(&ids)
         .fetch_all(&mut *connection)
         .await?;
         for row in &records {
@@ -83,13 +78,12 @@ impl Known {
     fn take_looks(&mut self, row: &PgRow) -> Result<()> {
         let Ok(contact_id) = ContactId::new(row.try_get::<String, _>(0)?) else { return Ok(()) };
         let known = self.contacts.entry(contact_id).or_default();
-        for (column, kind) in (3..).zip(RecordKind::ALL) {
+        for (column, kind) in (2..).zip(RecordKind::ALL) {
             if let Some(At(at)) = row.try_get::<Option<At>, _>(column)? {
                 known.looks.asked_at.insert(kind, at);
             }
         }
         known.looks.updated_at = row.try_get::<Option<String>, _>(1)?.map(Moment::read);
-        known.looks.by_id_at = row.try_get::<Option<At>, _>(2)?.map(|At(at)| at);
         Ok(())
     }
 
@@ -230,24 +224,13 @@ impl Known {
             .bind(self.looked_at.keys().map(ContactId::as_str).collect::<Vec<_>>())
             .bind(updated_at.collect::<Vec<_>>())
             .bind(self.looked_at.values().map(|seq| signed(seq.unwrap_or(0))).collect::<Vec<_>>())
-            .bind(present.collect::<Vec<_>>())
-            .bind(looks.iter().map(|looks| looks.by_id_at.map(At)).collect::<Vec<_>>());
+            .bind(present.collect::<Vec<_>>());
         for kind in RecordKind::ALL {
             query = query.bind(looks.iter().map(|looks| looks.asked_at.get(&kind).copied().map(At)).collect::<Vec<_>>());
         }
         query.execute(&mut *connection).await?;
         Ok(())
     }
-}
-
-/// What observations are compared with. The contact always: all that is known of its records hangs on it.
-pub(crate) fn compared<'a>(observations: impl Iterator<Item = &'a Observation>) -> BTreeSet<(&'a ContactId, RecordKind)> {
-    let kinds = |seen: &Observation| match seen.contact {
-        // With it goes whatever it had.
-        Sighting::Gone => RecordKind::ALL.to_vec(),
-        Sighting::NotAsked | Sighting::Present { .. } => [RecordKind::Contact].into_iter().chain(seen.listings.keys().copied()).collect(),
-    };
-    observations.flat_map(|seen| kinds(seen).into_iter().map(|kind| (&seen.contact_id, kind))).collect()
 }
 
 /// The column of `known_contacts` that says when a contact's records of a kind were last looked at as a whole.
@@ -260,11 +243,11 @@ fn asked_at_of_all(form: impl Fn(String) -> String) -> String {
     RecordKind::ALL.map(|kind| form(asked_at(kind))).join(", ")
 }
 
-/// The contact, its update time, when it was asked for by its id, then a column for each kind. Read by position: a name would be made and looked up for every row.
+/// The contact, its update time, then a column for each kind. Read by position: a name would be made and looked up for every row.
 static LOAD_LOOKS: LazyLock<String> = LazyLock::new(|| {
     let asked_at = asked_at_of_all(|column| column);
     format!(
-        "SELECT k.* FROM unnest($2::text[]) AS wanted (id) CROSS JOIN LATERAL (SELECT contact_id, updated_at, by_id_at, {asked_at} \
+        "SELECT k.* FROM unnest($2::text[]) AS wanted (id) CROSS JOIN LATERAL (SELECT contact_id, updated_at, {asked_at} \
          FROM known_contacts WHERE location_id = $1 AND contact_id = wanted.id OFFSET 0) k"
     )
 });
@@ -272,12 +255,12 @@ static LOAD_LOOKS: LazyLock<String> = LazyLock::new(|| {
 static SAVE_LOOKS: LazyLock<String> = LazyLock::new(|| {
     let columns = asked_at_of_all(|column| column);
     let set = asked_at_of_all(|column| format!("{column} = excluded.{column}"));
-    let first = 7;
+    let first = 6;
     let values = (first..first + RecordKind::ALL.len()).map(|index| format!(", ${index}::timestamptz[]")).collect::<String>();
     format!(
-        "INSERT INTO known_contacts AS k (location_id, contact_id, updated_at, last_seq, present, by_id_at, {columns}) \
-         SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bool[], $6::timestamptz[]{values}) \
-         ON CONFLICT (location_id, contact_id) DO UPDATE SET {set}, updated_at = excluded.updated_at, by_id_at = excluded.by_id_at, \
+        "INSERT INTO known_contacts AS k (location_id, contact_id, updated_at, last_seq, present, {columns}) \
+         SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bool[]{values}) \
+         ON CONFLICT (location_id, contact_id) DO UPDATE SET {set}, updated_at = excluded.updated_at, \
          last_seq = greatest(k.last_seq, excluded.last_seq), present = excluded.present"
     )
 });

@@ -14,12 +14,9 @@
 //! - `appends`, `relay`: waking whoever waits, and what is published to the bus
 //! - `ledger`: what was brought to Pagico, what is parked, workspaces and replays
 //! - `proving`: a location's whole log, verified, exported and imported
-//! - `webhooks`: which webhooks were taken, and the secrets of those that workflows send
 //! - `answers`: answers for people and for replays
-//! - `alerts`: what a person has to be told, and what was told
 //! - `columns`, `error`: how values become columns, and what can go wrong
 
-mod alerts;
 mod answers;
 mod append;
 mod appends;
@@ -38,13 +35,7 @@ mod read;
 mod relay;
 mod seal;
 mod settings;
-mod webhooks;
 
-pub use alerts::Alerts;
-pub use alerts::facts::{CallsNearlySpent, LostStream, OverdueSweep, ParkedWork, PollersSeen, StuckBackfill, UnsettledWork};
-pub use alerts::open::{Alert, Finding};
-pub use alerts::silences::Silence;
-pub use alerts::told::{Change, Due};
 pub use answers::Answers;
 pub use answers::access::{Access, AccessEntry, AccessFilter};
 pub use answers::contacts::{ContactRange, RawEvent};
@@ -56,12 +47,11 @@ pub use error::{Error, Result};
 pub use keys::kek::{Kek, Wrapped};
 pub use keys::{Keys, Rewrapped};
 pub use known::coverage::{Coverage, Found};
-pub use known::passes::{BrokenOff, Pass, Passes};
+pub use known::passes::{Pass, Passes};
 pub use known::progress::{Backfill, Progress};
 pub use known::records::{KnownRecords, NotesDue};
 pub use known::remained::SharedRecords;
-pub use known::vanishing::Vanishing;
-pub use leases::{Lease, Leases, Replica, Turn};
+pub use leases::{Lease, Leases};
 pub use ledger::parked::{Parked, Parking, Parkings, Stage};
 pub use ledger::replays::{Phase, Plan, Replay, ReplayProgress, Replays, Totals};
 pub use ledger::workspaces::{Generation, Role, Workspaces};
@@ -77,4 +67,3 @@ pub use seal::credentials::{Credential, CredentialOwner, CredentialState, Creden
 pub use seal::erase::{Erasure, ErasureRequest, Erasures, PurgedPart};
 pub use seal::{ContactMessage, Opened};
 pub use settings::Settings;
-pub use webhooks::{SecretHash, WebhookDigest, Webhooks, WorkflowSecret};

@@ -1,6 +1,6 @@
-//! The log as its users hold it: one connection pool, one more connection for leases, and the parts of what is kept in the database.
+//! The log as its users hold it: one connection pool, and the parts of what is kept in the database.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use domain::{LocationId, Stored};
@@ -9,8 +9,8 @@ use sqlx::PgPool;
 use crate::appends::Appended;
 use crate::keys::ring::KeyRing;
 use crate::{
-    Alerts, Answers, Appends, Chain, Credentials, Erasures, Keys, KnownRecords, Leases, Ledger, Locations, Parkings, Passes, Relay,
-    Replays, Result, Settings, Webhooks, Workspaces, read,
+    Answers, Appends, Chain, Credentials, Erasures, Keys, KnownRecords, Leases, Ledger, Locations, Parkings, Passes, Relay, Replays,
+    Result, Settings, Workspaces, read,
 };
 
 /// The event log and everything that is kept beside it. Cheap to clone: clones and parts share their connections and their wake-ups.
@@ -37,8 +37,6 @@ struct Parts {
     replays: Replays,
     chain: Chain,
     answers: Answers,
-    alerts: Alerts,
-    webhooks: Webhooks,
 }
 
 impl EventLog {
@@ -47,14 +45,14 @@ impl EventLog {
     /// # Errors
     /// `Misconfigured` when the address is not one of a PostgreSQL database or the key-encryption keys cannot be read.
     pub async fn connect(settings: &Settings) -> Result<Self> {
-        let pool = settings.pool(settings.connections_max)?;
+        let pool = settings.pool()?;
         let ring = Arc::new(KeyRing::new(settings.kek()?, settings.contact_keys_max, *settings.erasures_checked_every));
         let keys = Keys { pool: pool.clone(), ring: Arc::clone(&ring) };
         let appended = Appended::new();
         let transaction_records_max = settings.transaction_records_max;
         let parts = Parts {
             locations: Locations { pool: pool.clone() },
-            leases: Leases { pool: settings.pool(NonZeroU32::MIN)? },
+            leases: Leases { pool: pool.clone() },
             known: KnownRecords { pool: pool.clone(), keys: keys.clone(), transaction_records_max },
             passes: Passes { pool: pool.clone() },
             credentials: Credentials { pool: pool.clone(), ring: Arc::clone(&ring) },
@@ -66,8 +64,6 @@ impl EventLog {
             replays: Replays { pool: pool.clone(), appended: appended.clone(), transaction_records_max },
             chain: Chain { pool: pool.clone(), keys: keys.clone(), appended: appended.clone() },
             answers: Answers { pool: pool.clone() },
-            alerts: Alerts { pool: pool.clone() },
-            webhooks: Webhooks { pool: pool.clone() },
             keys,
         };
         Ok(Self { pool, appended, transaction_records_max, parts: Arc::new(parts) })
@@ -143,15 +139,7 @@ impl EventLog {
         &self.parts.chain
     }
 
-    pub fn webhooks(&self) -> &Webhooks {
-        &self.parts.webhooks
-    }
-
     pub fn answers(&self) -> &Answers {
         &self.parts.answers
-    }
-
-    pub fn alerts(&self) -> &Alerts {
-        &self.parts.alerts
     }
 }

@@ -1,6 +1,5 @@
 //! The command line: one file for each group of commands, as in `commands/`.
 
-mod alerts;
 mod audit;
 mod connection;
 mod erasure;
@@ -14,11 +13,10 @@ pub(crate) mod time;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use self::alerts::{AlertsArgs, AlertsCommand};
 pub(crate) use self::audit::{AccessArgs, AsOfArgs, BlameArgs, DiffArgs, Export, ExportArgs, FilterArgs, Format, HistoryArgs, WatchArgs};
 pub(crate) use self::connection::Connection;
 pub(crate) use self::erasure::{EraseArgs, Keys};
-pub(crate) use self::ghl::{CredentialsCommand, GhlArgs, VerifyCommand, VerifySourceArgs, WebhookCommand};
+pub(crate) use self::ghl::{CredentialsCommand, GhlArgs, VerifyCommand, VerifySourceArgs};
 pub(crate) use self::log::{LogCommand, LogExportArgs, LogImportArgs, LogVerifyArgs};
 pub(crate) use self::services::{DrainArgs, Service, ServicesArgs};
 pub(crate) use self::sync::{ContactsArgs, Only, RedriveArgs};
@@ -71,25 +69,18 @@ pub(crate) enum Command {
     },
     /// Sends parked work again.
     Redrive(RedriveArgs),
-    /// Lists what a person has to know, or silences it for a while.
-    Alerts(AlertsArgs),
     /// Calls an operation of GHL's API through the poller and prints the answer. Without an operation, lists all of them.
     Ghl(GhlArgs),
     /// Shows how many calls to GHL were made, and how many are left today.
     Budget,
     /// Shows how well each kind of record is covered: when each net last looked, and what it found before the others.
     Coverage,
-    /// Lets vanish what is held back because unusually much of it vanished at once: the next looks at GHL conclude it.
-    Release,
     /// Compares the log with GHL.
     #[command(subcommand)]
     Verify(VerifyCommand),
     /// Shows where the marketplace app is installed, or seals its tokens with a new key.
     #[command(subcommand)]
     Credentials(CredentialsCommand),
-    /// Manages the secrets by which a location's workflows say which contacts have changed.
-    #[command(subcommand)]
-    Webhook(WebhookCommand),
     /// Pauses services: they finish what is in hand and take no new work until they are resumed.
     Pause(ServicesArgs),
     /// Resumes paused services.

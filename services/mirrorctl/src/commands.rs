@@ -1,6 +1,5 @@
-//! What each command does, by group: how far the mirror is, what needs a person, what happened, GHL, the services, erasing, the log, replays.
+//! What each command does, by group: how far the mirror is, what happened, GHL, the services, erasing, the log, replays.
 
-mod alerts;
 mod audit;
 mod erasure;
 mod files;
@@ -16,7 +15,7 @@ use std::io::Write;
 use clap::CommandFactory as _;
 
 use self::audit::{access, history, past, watch};
-use self::ghl::{budget, credentials, operations, verify, webhook};
+use self::ghl::{budget, credentials, operations, verify};
 use self::replay::workspaces;
 use self::sync::{contacts, parked, status};
 use crate::cli::{Cli, Command, Export, Keys, VerifyCommand};
@@ -40,13 +39,10 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::Watch(arguments) => watch::watch(&connection, &arguments, output).await,
         Command::Parked { limit } => parked::list(&connection, limit, output).await,
         Command::Redrive(arguments) => parked::redrive(&connection, arguments, output).await,
-        Command::Alerts(arguments) => alerts::execute(&connection, arguments, output).await,
         Command::Credentials(command) => credentials::credentials(&connection, &command, output).await,
-        Command::Webhook(command) => webhook::execute(&connection, command, output).await,
         Command::Ghl(arguments) => operations::ghl(&connection, arguments, output).await,
         Command::Budget => budget::budget(&connection, output).await,
         Command::Coverage => budget::coverage(&connection, output).await,
-        Command::Release => budget::release(&connection, output).await,
         Command::Verify(VerifyCommand::Source(arguments)) => {
             verify::verify(&connection, arguments, output).await.map_err(Problem::of_comparison)
         }

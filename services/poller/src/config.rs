@@ -1,6 +1,5 @@
 //! The settings, explained in `config.default.toml`.
 
-mod hints;
 mod nets;
 mod oauth;
 
@@ -14,9 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use settings::{Check, Period, Problems};
 
-pub use hints::HintSettings;
 pub(crate) use nets::AppointmentRange;
-pub use nets::{AppointmentSettings, LookSettings, RefutedSettings, SweepSettings, TaskSettings, VanishingSettings, WatchSettings};
+pub use nets::{AppointmentSettings, SweepSettings, TaskSettings, WatchSettings};
 pub use oauth::OAuthSettings;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,13 +40,10 @@ pub struct Config {
     pub tasks: TaskSettings,
     pub appointments: AppointmentSettings,
     pub backfill: BackfillSettings,
-    pub vanishing: VanishingSettings,
-    pub refuted: RefutedSettings,
-    pub look: LookSettings,
     pub verify: VerifySettings,
     pub relay: RelaySettings,
     pub settled: IntervalSettings,
-    pub health: HealthSettings,
+    pub health: IntervalSettings,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,14 +65,18 @@ pub struct WebhookSettings {
     pub rsa_enabled: bool,
     pub rsa_pems: Vec<String>,
     pub recent_max: NonZeroUsize,
-    pub age_max: Period,
-    pub location_per_second: NonZeroU32,
-    pub location_burst: NonZeroU32,
-    pub secrets_interval: Period,
 }
 
-/// GHL repeats a webhook for so long, and its timestamp stays the same.
-const REPEATED_FOR: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HintSettings {
+    #[serde(with = "humantime_serde")]
+    pub debounce: Duration,
+    pub waiting_max: NonZeroUsize,
+    pub batch_max: NonZeroUsize,
+    pub contacts_in_flight_max: NonZeroUsize,
+    pub task_search_rows: u32,
+}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -142,8 +141,6 @@ pub struct BackfillSettings {
     pub contacts_in_flight_max: NonZeroUsize,
     pub contact_by_id: bool,
     pub check_interval: Period,
-    pub broken_off_pause: Period,
-    pub broken_off_pause_max: Period,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -160,13 +157,6 @@ pub struct RelaySettings {
     pub locations_max: NonZeroUsize,
     pub interval: Period,
     pub message_bytes_max: NonZeroUsize,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HealthSettings {
-    pub interval: Period,
-    pub calls_nearly_spent_below: f64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -188,12 +178,7 @@ impl Check for Config {
         problems.check(has_kek || !self.oauth.is_given(), "oauth.app", "needs log.kek or log.kek_file");
         problems.nest("webhooks", &self.webhooks);
         problems.check(*self.retry.first <= self.retry.longest, "retry.first", "must not be longer than retry.longest");
-        problems.nest("hints", &self.hints);
-        problems.nest("vanishing", &self.vanishing);
-        problems.nest("appointments", &self.appointments);
         problems.nest("lease", &self.lease);
-        let below = self.health.calls_nearly_spent_below;
-        problems.check((0.0..=1.0).contains(&below), "health.calls_nearly_spent_below", "must be from 0 to 1");
     }
 }
 
@@ -216,7 +201,6 @@ impl Config {
 
 impl Check for WebhookSettings {
     fn check(&self, problems: &mut Problems) {
-        problems.check(*self.age_max >= REPEATED_FOR, "age_max", "must be at least 3days: GHL repeats webhooks for so long");
         if let Err(bad) = self.verifier() {
             problems.refuse("ed25519_pems or webhooks.rsa_pems", bad);
         }
@@ -296,12 +280,6 @@ mod tests {
         {
             assert!(problems.contains(key), "{key} is not in:\n{problems}");
         }
-    }
-
-    #[test]
-    fn keys_of_appointments_that_are_not_used_any_more_are_named_with_what_replaces_them() {
-        let problems = load(&format!("{GOOD}appointments.past = \"90days\"")).unwrap_err().problems.join("\n");
-        assert!(problems.contains("appointments.past is not used any more") && problems.contains("appointments.from"), "{problems}");
     }
 
     #[test]

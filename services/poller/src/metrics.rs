@@ -71,10 +71,8 @@ pub(crate) struct Metrics {
     remaining_today: Family<OfLocation, Gauge>,
     records: Family<NetOutcome, Counter>,
     unreadable: Counter,
-    unreadable_fields: Counter,
     of_nobody: Family<OfKind, Counter>,
     passes: Family<PassOutcome, Counter>,
-    broken_off: Family<OfNet, Gauge>,
     complete_since_seconds: Family<OfNet, Gauge>,
     found: Family<OfNet, Counter>,
     left_today: Family<OfLocation, Gauge>,
@@ -91,9 +89,7 @@ pub(crate) struct Metrics {
     parked: Counter,
     token_refused: Family<OfLocation, Gauge>,
     streams_lost: Counter,
-    vanishing_held: Family<OfLocation, Gauge>,
     watch_delay_seconds: Family<OfLocation, Gauge<f64, AtomicU64>>,
-    restarts: Family<OfLocation, Counter>,
 }
 
 impl Metrics {
@@ -110,18 +106,8 @@ impl Metrics {
             remaining_today: added(registry, "ghl_remaining_today", "Calls left today, as last reported by GHL"),
             records: added(registry, "records_observed", "Records observed, by net and by whether they had changed"),
             unreadable: added(registry, "rows_unreadable", "Rows in GHL's answers without a usable id"),
-            unreadable_fields: added(
-                registry,
-                "fields_unreadable",
-                "Fields in GHL's answers in an unknown form: what is known of them stays",
-            ),
             of_nobody: added(registry, "rows_of_nobody", "Rows in lists of a location that name no contact; they are not mirrored"),
             passes: added(registry, "passes", "Passes over all records of a kind, by net and outcome"),
-            broken_off: added(
-                registry,
-                "passes_broken_off",
-                "How often in a row a pass that is still open could not be followed to its end",
-            ),
             complete_since_seconds: added(registry, "complete_since_seconds", "Start of the last complete pass, as a Unix timestamp"),
             found: added(registry, "found", "Changes, by the net that found them first"),
             left_today: added(registry, "budget_left_today", "Calls left in today's budget"),
@@ -141,10 +127,8 @@ impl Metrics {
             lag: added(registry, "lag_events", "Events in the log that are not published yet"),
             parked: added(registry, "parked", "Looks and messages parked"),
             token_refused: added(registry, "token_refused", "1 while GHL refuses the token of a location"),
-            vanishing_held: added(registry, "vanishing_held", "Conclusions that something vanished which are held back until a release"),
             streams_lost: added(registry, "streams_lost", "Streams found to have lost messages"),
             watch_delay_seconds: added(registry, "watch_delay_seconds", "How many seconds back the last search for changed contacts began"),
-            restarts: added(registry, "location_restarts", "How often work on a location ended unexpectedly and was started again"),
         }
     }
 
@@ -192,11 +176,6 @@ impl Metrics {
         self.passes.get_or_create(&PassOutcome { net, kind: kind.as_str(), outcome }).inc();
     }
 
-    pub(crate) fn broken_off(&self, location_id: &LocationId, net: &'static str, kind: RecordKind, times: u32) {
-        let of = OfNet { location: location_id.to_string(), kind: kind.as_str(), net };
-        self.broken_off.get_or_create(&of).set(i64::from(times));
-    }
-
     pub(crate) fn complete(&self, location_id: &LocationId, net: &'static str, kind: RecordKind, since: Timestamp) {
         let of = OfNet { location: location_id.to_string(), kind: kind.as_str(), net };
         self.complete_since_seconds.get_or_create(&of).set(since.as_second());
@@ -219,10 +198,6 @@ impl Metrics {
 
     pub(crate) fn events_appended(&self) -> u64 {
         self.events.get()
-    }
-
-    pub(crate) fn unreadable_fields(&self, fields: usize) {
-        self.unreadable_fields.inc_by(fields as u64);
     }
 
     pub(crate) fn unreadable_rows(&self, rows: usize) {
@@ -272,16 +247,8 @@ impl Metrics {
         self.token_refused.get_or_create(&of(location_id)).set(i64::from(refused));
     }
 
-    pub(crate) fn vanishing_held(&self, location_id: &LocationId, held: u64) {
-        self.vanishing_held.get_or_create(&of(location_id)).set(signed(held));
-    }
-
     pub(crate) fn stream_lost(&self) {
         self.streams_lost.inc();
-    }
-
-    pub(crate) fn location_restarted(&self, location_id: &LocationId) {
-        self.restarts.get_or_create(&of(location_id)).inc();
     }
 
     pub(crate) fn watched(&self, location_id: &LocationId, reach: Duration) {

@@ -19,7 +19,6 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use proto::source::v1 as api;
 use proto::source::v1::source_client::SourceClient;
-use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
@@ -48,7 +47,7 @@ impl Source {
         Self { context, connections }
     }
 
-    fn candidates(&self) -> Result<Arc<CandidateMap>, Status> {
+    fn candidates(&self) -> Result<CandidateMap, Status> {
         let candidates = self.context.candidates.connected();
         candidates.ok_or_else(|| Status::unavailable("the locations are not connected yet; try again in a moment"))
     }
@@ -102,28 +101,8 @@ impl api::source_server::Source for Source {
 
     async fn get_coverage(&self, request: Request<api::GetCoverageRequest>) -> Result<Response<api::GetCoverageResponse>, Status> {
         let location_id = self.location(&request.into_inner().location_id)?;
-        let known = self.context.log.known();
-        let kinds = known.coverage(&location_id).await.map_err(status_of_log)?;
-        let vanishing = known.vanishing(&location_id).await.map_err(status_of_log)?;
-        Ok(Response::new(answers::coverage(location_id.to_string(), kinds, &vanishing)))
-    }
-
-    async fn release_vanished(
-        &self,
-        request: Request<api::ReleaseVanishedRequest>,
-    ) -> Result<Response<api::ReleaseVanishedResponse>, Status> {
-        let request = request.into_inner();
-        let location_id = self.location(&request.location_id)?;
-        let who = request.who.trim();
-        if who.is_empty() {
-            return Err(Status::invalid_argument("who: must not be empty"));
-        }
-        let released = self.context.log.known().release_vanishing(&location_id, Timestamp::now(), who).await.map_err(status_of_log)?;
-        if released.held_since.is_none() {
-            return Err(Status::failed_precondition("nothing is held back in this location"));
-        }
-        tracing::info!(location.id = %location_id, held = released.held, "what was held back as vanished is released");
-        Ok(Response::new(answers::released(location_id.to_string(), &released)))
+        let kinds = self.context.log.known().coverage(&location_id).await.map_err(status_of_log)?;
+        Ok(Response::new(answers::coverage(location_id.to_string(), kinds)))
     }
 
     async fn verify_source(&self, request: Request<api::VerifySourceRequest>) -> Result<Response<Self::VerifySourceStream>, Status> {
@@ -145,36 +124,6 @@ impl api::source_server::Source for Source {
         self.candidates()?;
         let credentials = self.context.log.credentials().list().await.map_err(status_of_log)?;
         Ok(Response::new(api::ListCredentialsResponse { credentials: credentials.into_iter().map(answers::credential).collect() }))
-    }
-
-    async fn create_workflow_secret(
-        &self,
-        request: Request<api::CreateWorkflowSecretRequest>,
-    ) -> Result<Response<api::CreateWorkflowSecretResponse>, Status> {
-        let location_id = self.location(&request.into_inner().location_id)?;
-        let (kept, secret) = self.context.log.webhooks().create_secret(&location_id).await.map_err(status_of_log)?;
-        let (kept, secret) = (Some(answers::workflow_secret(kept)), secret.expose_secret().to_owned());
-        Ok(Response::new(api::CreateWorkflowSecretResponse { kept, secret }))
-    }
-
-    async fn list_workflow_secrets(
-        &self,
-        _: Request<api::ListWorkflowSecretsRequest>,
-    ) -> Result<Response<api::ListWorkflowSecretsResponse>, Status> {
-        let secrets = self.context.log.webhooks().secrets().await.map_err(status_of_log)?;
-        Ok(Response::new(api::ListWorkflowSecretsResponse { secrets: secrets.into_iter().map(answers::workflow_secret).collect() }))
-    }
-
-    async fn revoke_workflow_secret(
-        &self,
-        request: Request<api::RevokeWorkflowSecretRequest>,
-    ) -> Result<Response<api::RevokeWorkflowSecretResponse>, Status> {
-        let request = request.into_inner();
-        let location_id = self.location(&request.location_id)?;
-        if !self.context.log.webhooks().revoke_secret(&location_id, &request.secret_id).await.map_err(status_of_log)? {
-            return Err(Status::not_found("the location has no such secret that holds; `mirrorctl webhook list` lists those there are"));
-        }
-        Ok(Response::new(api::RevokeWorkflowSecretResponse {}))
     }
 
     async fn list_operations(&self, _: Request<api::ListOperationsRequest>) -> Result<Response<api::ListOperationsResponse>, Status> {

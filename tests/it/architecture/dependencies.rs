@@ -6,7 +6,7 @@ use std::path::Path;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What a member may use inside the workspace. A member that is not listed here fails the test.
-const INSIDE: [(&str, &[&str]); 21] = [
+const INSIDE: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("settings", &[]),
     ("embedded", &[]),
@@ -15,7 +15,6 @@ const INSIDE: [(&str, &[&str]); 21] = [
     ("bus", &["domain", "settings"]),
     ("ghl", &["domain", "settings"]),
     ("pagico", &["domain", "settings"]),
-    ("notifier", &["settings"]),
     ("chassis", &["settings", "proto"]),
     ("stage", &["domain", "settings", "eventlog", "bus", "chassis"]),
     ("proto", &[]),
@@ -23,7 +22,7 @@ const INSIDE: [(&str, &[&str]); 21] = [
     ("mapper", &["domain", "settings", "eventlog", "bus", "chassis", "stage"]),
     ("writer", &["domain", "settings", "eventlog", "bus", "pagico", "chassis", "stage"]),
     ("bridge", &["settings", "chassis"]),
-    ("admin", &["domain", "settings", "eventlog", "bus", "chassis", "pagico", "notifier", "proto", "proof"]),
+    ("admin", &["domain", "settings", "eventlog", "bus", "chassis", "pagico", "proto", "proof"]),
     ("mirrorctl", &["domain", "proto", "proof"]),
     (
         "standalone",
@@ -36,7 +35,7 @@ const INSIDE: [(&str, &[&str]); 21] = [
     ("tests", &EVERYTHING),
 ];
 
-const EVERYTHING: [&str; 20] = [
+const EVERYTHING: [&str; 19] = [
     "domain",
     "settings",
     "embedded",
@@ -45,7 +44,6 @@ const EVERYTHING: [&str; 20] = [
     "bus",
     "ghl",
     "pagico",
-    "notifier",
     "chassis",
     "stage",
     "proto",
@@ -61,11 +59,10 @@ const EVERYTHING: [&str; 20] = [
 
 /// What only its owners may use outside: one outside system, one owner. The program that starts everything, the simulator and the
 /// tests look at the outside systems from without.
-const OUTSIDE: [(&str, &[&str]); 10] = [
+const OUTSIDE: [(&str, &[&str]); 9] = [
     ("async-nats", &["bus", "standalone", "tests"]),
     ("sqlx", &["eventlog", "bridge", "standalone", "tests"]),
-    ("lettre", &["notifier"]),
-    ("reqwest", &["ghl", "pagico", "notifier", "standalone", "sandbox", "tests"]),
+    ("reqwest", &["ghl", "pagico", "standalone", "sandbox", "tests"]),
     ("axum", &["chassis", "poller", "bridge", "admin", "sandbox", "tests"]),
     ("opentelemetry", &["chassis"]),
     ("opentelemetry-otlp", &["chassis"]),

@@ -49,10 +49,9 @@ pub(crate) struct CustomValue {
 
 impl Contact {
     pub(crate) fn name(&self) -> Option<String> {
-        let part = |part: &Option<String>| part.clone().filter(|part| !part.is_empty());
-        match (part(&self.first_name), part(&self.last_name)) {
+        match (self.first_name.as_deref(), self.last_name.as_deref()) {
             (Some(first), Some(last)) => Some(format!("{first} {last}")),
-            (Some(only), None) | (None, Some(only)) => Some(only),
+            (Some(only), None) | (None, Some(only)) => Some(only.to_owned()),
             (None, None) => None,
         }
     }

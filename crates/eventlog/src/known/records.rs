@@ -1,6 +1,6 @@
 //! What is known of a location's records: looked up, confirmed, and searched for what nobody has seen for long.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use domain::{ContactId, KnownContact, LocationId, Observation, RecordId, RecordKind, observe};
@@ -12,7 +12,7 @@ use crate::chain::Head;
 use crate::columns::{At, as_stored, contact_id, record_id, unsigned};
 use crate::keys::Keys;
 use crate::keys::ring::is_erased;
-use crate::known::{Known, asked_at, batches, compared};
+use crate::known::{Known, asked_at, batches};
 use crate::{Lease, Result, leases};
 
 /// A contact whose notes are due, and when they were last seen whole.
@@ -21,9 +21,6 @@ pub struct NotesDue {
     pub contact_id: ContactId,
     pub asked_at: Option<Timestamp>,
 }
-
-/// GHL lets a task be on ten contacts.
-const CONTACTS_OF_RECORD_MAX: i64 = 10;
 
 /// What is known of GHL. Cheap to clone.
 #[derive(Clone)]
@@ -34,17 +31,10 @@ pub struct KnownRecords {
 }
 
 impl KnownRecords {
-    /// What is known of these contacts now, with their records of these kinds; those never seen are left out. It may be older than what
-    /// an append compares with.
-    pub async fn of(
-        &self,
-        location_id: &LocationId,
-        contacts: &[ContactId],
-        kinds: &[RecordKind],
-    ) -> Result<BTreeMap<ContactId, KnownContact>> {
+    /// What is known of these contacts now; those never seen are left out. It may be older than what an append compares with.
+    pub async fn of(&self, location_id: &LocationId, contacts: &[ContactId]) -> Result<BTreeMap<ContactId, KnownContact>> {
         let mut connection = self.pool.acquire().await?;
-        let wanted = contacts.iter().flat_map(|id| kinds.iter().map(move |kind| (id, *kind))).collect();
-        let known = Known::load(&self.keys, &mut connection, location_id, &wanted).await?;
+        let known = Known::load(&self.keys, &mut connection, location_id, &contacts.iter().collect()).await?;
         Ok(known.into_contacts())
     }
 
@@ -61,7 +51,8 @@ impl KnownRecords {
             leases::check(&mut transaction, lease).await?;
             let erased = self.keys.ring.locked_erased(&mut transaction, location_id, head.erasures).await?;
             let seen = batch.iter().filter(|seen| seen.location_id == *location_id && !is_erased(&erased, &seen.contact_id));
-            let mut known = Known::load(&self.keys, &mut transaction, location_id, &compared(seen.clone())).await?;
+            let contacts: BTreeSet<&ContactId> = seen.clone().map(|seen| &seen.contact_id).collect();
+            let mut known = Known::load(&self.keys, &mut transaction, location_id, &contacts).await?;
             for seen in seen {
                 let observed = observe(known.of(&seen.contact_id), seen);
                 if observed.drafts.is_empty() && !known.unreadable.contains_key(&seen.contact_id) {
@@ -72,27 +63,6 @@ impl KnownRecords {
             transaction.commit().await?;
         }
         Ok(())
-    }
-
-    /// The contacts that a record is on as far as is known; if it is on none any more, the one that it was on last.
-    pub async fn contacts_of(&self, location_id: &LocationId, kind: RecordKind, record: &RecordId) -> Result<Vec<ContactId>> {
-        let rows = sqlx::query(
-            "SELECT contact_id, present FROM known_records WHERE location_id = $1 AND kind <> 'contact' AND kind = $2 AND record_id = $3 \
-             ORDER BY present DESC, seq DESC LIMIT $4",
-        )
-        .bind(location_id.as_str())
-        .bind(kind.as_str())
-        .bind(record.as_str())
-        .bind(CONTACTS_OF_RECORD_MAX)
-        .fetch_all(&self.pool)
-        .await?;
-        let mut contacts = Vec::with_capacity(rows.len());
-        for row in &rows {
-            if row.try_get(1)? || contacts.is_empty() {
-                contacts.push(contact_id(row.try_get(0)?)?);
-            }
-        }
-        Ok(contacts)
     }
 
     /// Contacts that are present as far as is known and that nobody has asked for since an instant, in the order of their ids.
@@ -171,16 +141,6 @@ impl KnownRecords {
             Ok(NotesDue { contact_id: contact_id(row.try_get(0)?)?, asked_at: row.try_get::<Option<At>, _>(1)?.map(|At(at)| at) })
         };
         rows.iter().map(due).collect()
-    }
-
-    /// How many records of a kind a location has, as far as is known. Reads the row of each: not for every look.
-    pub async fn present(&self, location_id: &LocationId, kind: RecordKind) -> Result<u64> {
-        let row = sqlx::query("SELECT count(*) FROM known_records WHERE location_id = $1 AND kind = $2 AND present")
-            .bind(location_id.as_str())
-            .bind(kind.as_str())
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(unsigned(row.try_get(0)?))
     }
 
     /// How many contacts a location has, as far as is known.

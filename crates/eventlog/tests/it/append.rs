@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use domain::{
-    Body, DeliveryFact, DeliveryOutcome, Listing, LocationId, Moment, Net, Observation, OperatorFact, Record, RecordKind, Sighting, Stored,
+    Body, DeliveryFact, DeliveryOutcome, Listing, LocationId, Moment, Net, Observation, OperatorFact, RecordKind, Sighting, Stored,
 };
 use eventlog::{Entry, Error, EventFilter, EventLog, Settings};
 use futures::FutureExt;
@@ -62,8 +62,7 @@ async fn an_unchanged_observation_appends_nothing() {
     let twice = [seen("c2", "Bob", 3), seen("c2", "Bob", 4), seen("c2", "Bo", 5)];
     assert_eq!(types(&observe(&db.log, &db.location, &twice).await.unwrap()), ["contact.appeared", "contact.changed"]);
     assert_eq!(db.head().await, 4);
-    let contacts = [contact_id("c1"), contact_id("c2"), contact_id("c3")];
-    let known = db.log.known().of(&db.location, &contacts, &[RecordKind::Contact]).await.unwrap();
+    let known = db.log.known().of(&db.location, &[contact_id("c1"), contact_id("c2"), contact_id("c3")]).await.unwrap();
     let updated_at: Vec<_> = known.into_iter().map(|(id, known)| (id, known.looks.updated_at)).collect();
     assert_eq!(updated_at, [(contact_id("c1"), Some(Moment::At(at(2)))), (contact_id("c2"), Some(Moment::At(at(5))))]);
 }
@@ -209,9 +208,7 @@ async fn a_contact_with_thousands_of_notes_and_notes_of_100_kib_are_appended() {
 async fn instants_beyond_every_calendar_do_not_stop_the_others() {
     let db = database("append_instants").await;
     let mut hostile = seen("c1", "Ann", 1);
-    if let Sighting::Present { shown, .. } = &mut hostile.contact
-        && let Record::Contact(contact) = &mut shown.record
-    {
+    if let Sighting::Present { contact, .. } = &mut hostile.contact {
         contact.added_at = Some(Moment::At(Timestamp::MIN));
         contact.updated_at = Some(Moment::Text("\u{0} never".to_owned()));
     }

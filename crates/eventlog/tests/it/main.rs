@@ -2,7 +2,6 @@
 
 #![cfg(test)]
 
-mod alerts;
 mod answers;
 mod append;
 mod coverage;

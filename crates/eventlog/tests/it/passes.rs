@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use domain::{Listing, Record, RecordId, RecordKind, Sighting, Task};
-use eventlog::{BrokenOff, Pass};
+use eventlog::Pass;
 use serde_json::json;
 
-use crate::support::{at, contact_id, database, lease, seen, seen_with_notes, types};
+use crate::support::{at, contact_id, database, seen, seen_with_notes, types};
 
 #[tokio::test]
 async fn a_pass_is_read_back_as_it_was_saved() {
@@ -20,13 +20,11 @@ async fn a_pass_is_read_back_as_it_was_saved() {
         ended_at: Some(at(2)),
         complete_since: Some(at(0)),
         complete_at: Some(at(2)),
-        has_unreadable: true,
-        broken_off: Some(BrokenOff { times: 3, at: at(2), why: "empty_pages".to_owned(), seen: 90 }),
     };
     db.log.passes().save(&db.location, "sweep", RecordKind::Task, &pass).await.unwrap();
     assert_eq!(db.log.passes().get(&db.location, "sweep", RecordKind::Task).await.unwrap(), pass);
     assert_eq!(db.log.passes().get(&db.location, "poll", RecordKind::Task).await.unwrap(), Pass::default());
-    let next = Pass { cursor: None, seen: 0, has_unreadable: false, broken_off: None, ..pass };
+    let next = Pass { cursor: None, seen: 0, ..pass };
     db.log.passes().save(&db.location, "sweep", RecordKind::Task, &next).await.unwrap();
     assert_eq!(db.log.passes().get(&db.location, "sweep", RecordKind::Task).await.unwrap(), next);
 }
@@ -35,7 +33,7 @@ async fn a_pass_is_read_back_as_it_was_saved() {
 async fn confirming_what_is_known_appends_nothing_and_a_change_is_left_for_a_look() {
     let db = database("passes_confirm").await;
     db.observe(seen_with_notes("c1", "Ann", 1, &[("n1", "hello")])).await;
-    let lease = lease(&db.log, &db.location, "a", Duration::from_secs(600)).await.unwrap();
+    let lease = db.log.leases().acquire(&db.location, "a", Duration::from_secs(600)).await.unwrap().unwrap();
     db.log.known().confirm(&lease, &[seen("c1", "Ann", 10)]).await.unwrap();
     assert!(db.log.known().unseen_contacts(&db.location, at(10), None, 10).await.unwrap().is_empty());
     db.log.known().confirm(&lease, &[seen("c1", "Bob", 20)]).await.unwrap();
@@ -76,13 +74,13 @@ async fn a_record_counts_as_seen_singly_or_in_a_listing() {
         listings: [(RecordKind::Task, tasks)].into(),
         ..seen(contact, "Ann", asked)
     };
-    let whole = |ids: &[&str]| Listing::Complete(ids.iter().map(|task_id| (id(task_id), task("Call").into())).collect());
+    let whole = |ids: &[&str]| Listing::Complete(ids.iter().map(|task_id| (id(task_id), task("Call"))).collect());
     for contact in ["c1", "c2", "c3"] {
         db.observe(tasks(contact, 1, whole(&[&format!("{contact}-a"), &format!("{contact}-b")]))).await;
     }
-    let singly = Listing::Partial(vec![(id("c1-a"), Some(task("Call").into()))]);
+    let singly = Listing::Partial(vec![(id("c1-a"), Some(task("Call")))]);
     let singly = domain::Observation { contact: Sighting::NotAsked, ..tasks("c1", 5, singly) };
-    let lease = lease(&db.log, &db.location, "a", Duration::from_secs(600)).await.unwrap();
+    let lease = db.log.leases().acquire(&db.location, "a", Duration::from_secs(600)).await.unwrap().unwrap();
     db.log.known().confirm(&lease, &[singly]).await.unwrap();
     db.observe(tasks("c2", 5, whole(&["c2-a", "c2-b"]))).await;
     let unseen = db.log.known().unseen_records(&db.location, RecordKind::Task, at(5), None, 10).await.unwrap();

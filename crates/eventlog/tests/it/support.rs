@@ -1,6 +1,6 @@
 //! A server for all tests, a database for each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::{
@@ -8,7 +8,7 @@ use domain::{
     Record, RecordId, RecordKind, Recorded, Revision, Rules, Sighting, Stored, Workspace,
 };
 use embedded::{Postgres, PostgresSettings, scratch};
-use eventlog::{Error, EventLog, Lease, ParkedMessage, Replica, Result, Settings, Settlement, Verification, Verified};
+use eventlog::{Error, EventLog, Lease, ParkedMessage, Result, Settings, Settlement, Verification, Verified};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use settings::Period;
@@ -86,21 +86,10 @@ impl TestDatabase {
     }
 }
 
-/// A replica of this name.
-pub(crate) fn replica(instance: &str, ttl: Duration) -> Replica {
-    Replica { instance: instance.to_owned(), address: format!("http://{instance}:1"), ttl }
-}
-
-/// The lease of a location for a replica that joins, if nobody holds it.
-pub(crate) async fn lease(log: &EventLog, location_id: &LocationId, instance: &str, ttl: Duration) -> Option<Lease> {
-    let turn = log.leases().join(&replica(instance, ttl), std::slice::from_ref(location_id)).await.expect("a turn");
-    turn.held.into_iter().next()
-}
-
 /// Observes under the location's lease, whoever holds it.
 pub(crate) async fn observe(log: &EventLog, location_id: &LocationId, observations: &[Observation]) -> Result<Vec<Recorded>> {
-    let mut lease =
-        lease(log, location_id, "tests", Duration::ZERO).await.unwrap_or_else(|| Lease { location_id: location_id.clone(), token: 1 });
+    let acquired = log.leases().acquire(location_id, "tests", Duration::ZERO).await?;
+    let mut lease = acquired.unwrap_or_else(|| Lease { location_id: location_id.clone(), token: 1 });
     loop {
         match log.observe(&lease, observations).await {
             Err(Error::Superseded { .. }) => lease.token += 1,
@@ -131,7 +120,7 @@ pub(crate) fn seen(id: &str, name: &str, asked: i64) -> Observation {
         contact_id: contact_id(id),
         asked_at: at(asked),
         connected_at: at(0),
-        contact: Sighting::Present { shown: Box::new(Record::Contact(Box::new(contact)).into()), by_id: true },
+        contact: Sighting::Present { contact: Box::new(contact), silent: BTreeSet::new() },
         listings: BTreeMap::new(),
         names: Names::default(),
         cause: Cause { net: Net::Poll, asked_at: Some(at(asked)), ghl_trace_id: Some("trace \u{0} \"quoted\" é".to_owned()) },
@@ -142,7 +131,7 @@ pub(crate) fn seen(id: &str, name: &str, asked: i64) -> Observation {
 /// A look at a contact and all its notes.
 pub(crate) fn seen_with_notes(id: &str, name: &str, asked: i64, notes: &[(&str, &str)]) -> Observation {
     let note = |(id, body): &(&str, &str)| {
-        (RecordId::new(*id).expect("id"), Record::Note(Note { body: Some((*body).to_owned()), ..Note::default() }).into())
+        (RecordId::new(*id).expect("id"), Record::Note(Note { body: Some((*body).to_owned()), ..Note::default() }))
     };
     let notes = Listing::Complete(notes.iter().map(note).collect());
     Observation { listings: [(RecordKind::Note, notes)].into(), ..seen(id, name, asked) }

@@ -1,6 +1,6 @@
 //! Tasks, notes and appointments: of one contact, and of the whole location.
 
-use domain::{ContactId, Record, RecordId, RecordKind, Shown};
+use domain::{ContactId, Record, RecordId, RecordKind};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -93,19 +93,6 @@ impl Client {
         Ok(row.and_then(|row| row.contacts.into_iter().next()))
     }
 
-    /// The contact of an appointment, which is asked for by its id: for webhooks that do not name it. None when GHL does not have the
-    /// appointment, or names no contact.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn contact_of_appointment(&self, id: &RecordId) -> Result<Option<ContactId>, Error> {
-        match self.get(op::GET_APPOINTMENT, &[id.as_str()]).await {
-            Ok(answer) => answer.try_map(wire::contact_of).map(|answer| answer.value),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     /// The appointments of a calendar, a user or a group that start in a time span, both ends included; there is no paging. Unlike
     /// the appointments of a contact they come with an offset, so they do not depend on the zone.
     ///
@@ -127,14 +114,6 @@ impl Client {
             vec![(key, id.to_owned()), ("startTime", from.as_millisecond().to_string()), ("endTime", to.as_millisecond().to_string())];
         let answer = self.query(op::LIST_EVENTS, &[], query).await?;
         answer.try_map(|body| wire::records(body, RecordKind::Appointment, &self.location_id, zone))
-    }
-
-    /// An appointment by its id. Unlike the list of its contact's it comes with an offset.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn appointment(&self, id: &RecordId, zone: &Zone) -> Result<Answer<Shown>, Error> {
-        self.get(op::GET_APPOINTMENT, &[id.as_str()]).await?.try_map(|body| wire::appointment_by_id(body, id, zone))
     }
 
     async fn list(&self, operation: &'static Operation, of: &ContactId, kind: RecordKind, zone: &Zone) -> Result<Answer<Listed>, Error> {

@@ -2,7 +2,5 @@
 
 #![cfg(test)]
 
-mod alerts;
 mod proof;
-mod receivers;
 mod support;

@@ -1,19 +1,16 @@
 //! A server for all tests, a database and an admin service for each.
 
-use std::collections::BTreeMap;
-use std::ops::Deref;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chassis::Shutdown;
-use domain::{Body, Cause, Contact, ContactId, LocationId, Names, Net, Observation, OperatorFact, Record, Sighting};
+use domain::{Body, Cause, Contact, ContactId, LocationId, Names, Net, Observation, OperatorFact, Sighting};
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings, free_port, scratch};
 use eventlog::{Entry, EventLog};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
@@ -21,35 +18,16 @@ static SERVERS: OnceCell<(Postgres, Nats)> = OnceCell::const_new();
 const TOKEN: &str = "the-control-token";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What outlives a service.
-#[derive(Clone)]
-pub(crate) struct Stored {
+/// An admin service over a log of its own.
+pub(crate) struct AdminFixture {
     pub(crate) log: EventLog,
     pub(crate) location: LocationId,
     /// Where it keeps checkpoints, and where tests put files.
     pub(crate) directory: PathBuf,
     owner_url: String,
-    /// As the service reaches the log and the bus.
-    url: String,
-    bus: String,
-}
-
-/// An admin service over a log of its own.
-pub(crate) struct AdminFixture {
-    stored: Stored,
     endpoint: String,
-    /// Where its metrics are.
-    page: String,
     stop: Shutdown,
     task: JoinHandle<anyhow::Result<()>>,
-}
-
-impl Deref for AdminFixture {
-    type Target = Stored;
-
-    fn deref(&self) -> &Stored {
-        &self.stored
-    }
 }
 
 impl AdminFixture {
@@ -78,44 +56,17 @@ impl AdminFixture {
             log.locations().connect(&connected, Timestamp::from_second(1_780_000_000).expect("time")).await.expect("location");
         }
         let directory = scratch(&format!("admin-{name}"));
-        let stored = Stored { log, location: connected, directory, owner_url, url: url.to_string(), bus: nats.url() };
-        Self::launch(stored, settings)
-    }
-
-    /// Another life over the same log, by other settings.
-    pub(crate) async fn restarted(self, settings: &str) -> Self {
-        let stored = self.stored.clone();
-        self.stop().await;
-        Self::launch(stored, settings)
-    }
-
-    /// A second replica over the same log.
-    pub(crate) fn another(&self, settings: &str) -> Self {
-        Self::launch(self.stored.clone(), settings)
-    }
-
-    fn launch(stored: Stored, settings: &str) -> Self {
         let (http, grpc) = (free_port().expect("port"), free_port().expect("port"));
         let table = format!(
-            "{settings}\n[server]\nhttp = \"127.0.0.1:{http}\"\nops = \"127.0.0.1:{http}\"\ngrpc = \"127.0.0.1:{grpc}\"\ntoken = \"{TOKEN}\"\n\
-             [log]\nurl = \"{}\"\n[bus]\nurl = \"{}\"\n[bridge]\nkey = \"a-key-that-nobody-asks-for\"\n",
-            stored.url, stored.bus
+            "{settings}\n[server]\nhttp = \"127.0.0.1:{http}\"\ngrpc = \"127.0.0.1:{grpc}\"\ntoken = \"{TOKEN}\"\n\
+             [log]\nurl = \"{url}\"\n[bus]\nurl = \"{}\"\n[bridge]\nkey = \"a-key-that-nobody-asks-for\"\n",
+            nats.url()
         );
-        let file = stored.directory.join(format!("admin-{grpc}.toml"));
-        std::fs::write(&file, table.replace("DIRECTORY", &stored.directory.display().to_string())).expect("config");
+        let file = directory.join("admin.toml");
+        std::fs::write(&file, table.replace("DIRECTORY", &directory.display().to_string())).expect("config");
         let stop = Shutdown::new();
         let task = tokio::spawn(admin::run(chassis::load(Some(&file)).expect("config"), stop.clone()));
-        let (endpoint, page) = (format!("http://127.0.0.1:{grpc}"), format!("127.0.0.1:{http}"));
-        Self { stored, endpoint, page, stop, task }
-    }
-
-    /// What `/metrics` shows; nothing while the service is not up.
-    pub(crate) async fn metrics(&self) -> Option<String> {
-        let mut stream = TcpStream::connect(&self.page).await.ok()?;
-        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.ok()?;
-        let mut page = String::new();
-        stream.read_to_string(&mut page).await.ok()?;
-        Some(page)
+        Self { log, location: connected, directory, owner_url, endpoint: format!("http://127.0.0.1:{grpc}"), stop, task }
     }
 
     pub(crate) async fn stop(self) {
@@ -155,10 +106,8 @@ impl AdminFixture {
 
     pub(crate) async fn observe(&self, contact: &str, name: &str, second: i64) {
         let observation = seen(&self.location, contact, name, second);
-        let replica = eventlog::Replica { instance: "tests".to_owned(), address: String::new(), ttl: Duration::from_secs(600) };
-        let turn = self.log.leases().join(&replica, std::slice::from_ref(&self.location)).await.expect("a turn");
-        let lease = turn.held.first().expect("nobody else holds it");
-        self.log.observe(lease, &[observation]).await.expect("observe");
+        let lease = self.log.leases().acquire(&self.location, "tests", Duration::ZERO).await.expect("lease").expect("free");
+        self.log.observe(&lease, &[observation]).await.expect("observe");
     }
 
     pub(crate) async fn act(&self, verb: &str) {
@@ -196,13 +145,15 @@ pub(crate) async fn offline_mirrorctl(arguments: &[&str]) -> (u8, String, String
 /// A look at a contact alone.
 pub(crate) fn seen(location: &LocationId, contact: &str, name: &str, second: i64) -> Observation {
     let asked_at = Timestamp::from_second(1_780_000_000 + second).expect("time");
-    let person = Contact { name: Some(name.to_owned()), ..Contact::default() };
     Observation {
         location_id: location.clone(),
         contact_id: ContactId::new(contact).expect("id"),
         asked_at,
         connected_at: asked_at,
-        contact: Sighting::Present { shown: Box::new(Record::Contact(Box::new(person)).into()), by_id: true },
+        contact: Sighting::Present {
+            contact: Box::new(Contact { name: Some(name.to_owned()), ..Contact::default() }),
+            silent: BTreeSet::new(),
+        },
         listings: BTreeMap::new(),
         names: Names::default(),
         cause: Cause { net: Net::Poll, asked_at: Some(asked_at), ghl_trace_id: None },

@@ -86,23 +86,27 @@ impl Stage {
     /// A look at a contact with one task, as the poller appends it.
     pub(crate) async fn see(&self, contact: &str, title: &str, added_at: &str) -> Vec<Stored> {
         let task = Record::Task(Task { title: Some(title.to_owned()), ..Task::default() });
-        let added_at = Some(added_at.to_owned().into());
-        let person = Record::Contact(Box::new(Contact { name: Some(contact.to_owned()), added_at, ..Contact::default() }));
         let seen = Observation {
             location_id: self.location_id.clone(),
             contact_id: ContactId::new(contact).unwrap(),
             asked_at: Timestamp::now(),
             connected_at: "2026-03-01T00:00:00Z".parse().unwrap(),
-            contact: Sighting::Present { shown: Box::new(person.into()), by_id: true },
-            listings: [(RecordKind::Task, Listing::Complete(vec![(RecordId::new(format!("t-{contact}")).unwrap(), task.into())]))].into(),
+            contact: Sighting::Present {
+                contact: Box::new(Contact {
+                    name: Some(contact.to_owned()),
+                    added_at: Some(added_at.to_owned().into()),
+                    ..Contact::default()
+                }),
+                silent: std::collections::BTreeSet::default(),
+            },
+            listings: [(RecordKind::Task, Listing::Complete(vec![(RecordId::new(format!("t-{contact}")).unwrap(), task)]))].into(),
             names: Names::default(),
             cause: Cause::from(Net::Poll),
             traceparent: Some(TRACE.to_owned()),
         };
         let head = self.log.read(&self.location_id, 0, 10_000).await.unwrap().len() as u64;
-        let replica = eventlog::Replica { instance: "tests".to_owned(), address: String::new(), ttl: Duration::from_secs(600) };
-        let turn = self.log.leases().join(&replica, std::slice::from_ref(&self.location_id)).await.unwrap();
-        self.log.observe(&turn.held[0], &[seen]).await.unwrap();
+        let lease = self.log.leases().acquire(&self.location_id, "tests", Duration::ZERO).await.unwrap().expect("free");
+        self.log.observe(&lease, &[seen]).await.unwrap();
         self.log.read(&self.location_id, head, 10_000).await.unwrap()
     }
 

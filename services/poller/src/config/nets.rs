@@ -3,17 +3,14 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
-use settings::{Check, Period, Problems};
+use settings::Period;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WatchSettings {
     pub interval: Period,
-    pub saved_every: Period,
     #[serde(with = "humantime_serde")]
     pub overlap: Duration,
     pub page_rows: NonZeroU32,
@@ -46,22 +43,6 @@ pub struct SweepSettings {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LookSettings {
-    pub by_id_max: usize,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RefutedSettings {
-    pub rows_max: NonZeroUsize,
-    #[serde(with = "humantime_serde")]
-    pub lifetime: Duration,
-    #[serde(with = "humantime_serde")]
-    pub missing_pause: Duration,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct TaskSettings {
     pub page_rows: NonZeroU32,
     pub overlap_rows: u64,
@@ -70,58 +51,11 @@ pub struct TaskSettings {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AppointmentSettings {
-    pub from: Date,
-    pub to: Date,
+    #[serde(with = "humantime_serde")]
+    pub past: Duration,
+    #[serde(with = "humantime_serde")]
+    pub future: Duration,
     pub window: Period,
-    /// Of versions that read a part of the appointments only.
-    #[serde(default, skip_serializing)]
-    past: Option<String>,
-    #[serde(default, skip_serializing)]
-    future: Option<String>,
-}
-
-impl Check for AppointmentSettings {
-    fn check(&self, problems: &mut Problems) {
-        problems.check(self.from < self.to, "from", "must be before appointments.to");
-        for (key, given) in [("past", &self.past), ("future", &self.future)] {
-            problems.check(
-                given.is_none(),
-                key,
-                "is not used any more: all appointments from appointments.from to appointments.to are read",
-            );
-        }
-    }
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VanishingSettings {
-    #[serde(with = "humantime_serde")]
-    pub again_after: Duration,
-    pub remembered_max: NonZeroUsize,
-    pub count_min: u64,
-    pub share: f64,
-    #[serde(with = "humantime_serde")]
-    pub released_for: Duration,
-}
-
-impl VanishingSettings {
-    /// Whether so much within an hour is more than may vanish unannounced, where so much is left.
-    pub(crate) fn is_unusual(&self, vanished: u64, present: u64) -> bool {
-        let small = |count: u64| u32::try_from(count).map_or(4_294_967_295.0, f64::from);
-        vanished > self.count_min && small(vanished) > self.share * small(present.saturating_add(vanished))
-    }
-
-    /// Whether what was released at an instant may still vanish.
-    pub(crate) fn is_released(&self, at: Timestamp, now: Timestamp) -> bool {
-        now.duration_since(at) <= signed(self.released_for)
-    }
-}
-
-impl Check for VanishingSettings {
-    fn check(&self, problems: &mut Problems) {
-        problems.check((0.0..=1.0).contains(&self.share), "share", "must be between 0 and 1");
-    }
 }
 
 /// How far from its beginning a pass looks for appointments. It counts from a fixed instant, so that a resumed pass has the same windows.
@@ -151,10 +85,8 @@ impl WatchSettings {
 }
 
 impl AppointmentSettings {
-    /// For a pass that begins at an instant.
-    pub(crate) fn range(&self, since: Timestamp) -> AppointmentRange {
-        let midnight = |day: Date| TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(since);
-        AppointmentRange { past: since.duration_since(midnight(self.from)), future: midnight(self.to).duration_since(since) }
+    pub(crate) fn range(&self) -> AppointmentRange {
+        AppointmentRange::new(self.past, self.future)
     }
 
     pub(crate) fn window(&self) -> SignedDuration {

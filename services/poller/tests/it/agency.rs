@@ -11,8 +11,6 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::script::{Script, Scripted};
-
 pub(crate) const LOCATION: &str = "loc-1";
 
 #[derive(Clone, Default)]
@@ -22,9 +20,6 @@ pub(crate) struct Agency {
 
 #[derive(Default)]
 pub(crate) struct World {
-    pub(crate) place: Place,
-    /// Answers that are given before all others.
-    script: Script,
     pub(crate) contacts: BTreeMap<String, Value>,
     /// By contact and part: `tasks`, `notes`, `events`.
     pub(crate) parts: BTreeMap<(String, &'static str), Vec<Value>>,
@@ -36,55 +31,16 @@ pub(crate) struct World {
     pub(crate) rows_max: Option<usize>,
     /// Whether the search gives the same cursor with every page.
     pub(crate) stuck_cursor: bool,
-    /// The search for everybody gives empty pages: after how many rows, and how many of them.
-    pub(crate) empty_pages: BTreeMap<usize, u32>,
-    /// How many searches for what was updated give an empty page.
-    pub(crate) empty_updates: u32,
+    /// The search gives an empty page once, after this number of rows.
+    pub(crate) empty_page_at: Option<usize>,
     /// Contacts that no search shows.
     pub(crate) hidden: BTreeSet<String>,
     /// Outdated contacts that a search still shows.
     pub(crate) stale: BTreeMap<String, Value>,
     pub(crate) calendars: Vec<String>,
-    /// A list of appointments over a longer time is refused.
-    pub(crate) longest_span: Option<jiff::SignedDuration>,
-}
-
-/// The location itself.
-pub(crate) struct Place {
-    pub(crate) id: &'static str,
-    pub(crate) zone: &'static str,
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        Self { id: LOCATION, zone: "Europe/Berlin" }
-    }
 }
 
 impl Agency {
-    /// The agency of the cases.
-    pub(crate) fn northlight() -> Self {
-        let agency = Self::default();
-        agency.world().place = Place { id: "LocNorthlight0000001", zone: "America/New_York" };
-        agency
-    }
-
-    /// Gives these answers before the usual ones, from second 0 on.
-    pub(crate) fn script(&self, answers: Vec<Scripted>) {
-        self.world().script = Script { answers, second: 0 };
-    }
-
-    /// Lists these contacts.
-    pub(crate) fn list(&self, rows: Vec<Value>) {
-        let id = |row: &Value| row["id"].as_str().unwrap().to_owned();
-        self.world().contacts.extend(rows.into_iter().map(|row| (id(&row), row)));
-    }
-
-    /// From now on it is this second after the beginning.
-    pub(crate) fn second(&self, second: u64) {
-        self.world().script.second = second;
-    }
-
     /// Starts the server; returns its address.
     pub(crate) async fn start(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -105,9 +61,9 @@ impl Agency {
     /// A contact as of a second of the year 2020, with a task and a note.
     pub(crate) fn put(&self, id: &str, second: u32) {
         let at = format!("2020-01-01T{:02}:{:02}:{:02}.000Z", second / 3_600, second / 60 % 60, second % 60);
-        let mut world = self.world();
-        let contact = json!({"id": id, "locationId": world.place.id, "firstName": format!("Name {id}"), "email": null, "phone": null,
+        let contact = json!({"id": id, "locationId": LOCATION, "firstName": format!("Name {id}"), "email": null, "phone": null,
             "tags": [], "customFields": [], "dateAdded": "2020-01-01T00:00:00.000Z", "dateUpdated": at});
+        let mut world = self.world();
         world.contacts.insert(id.to_owned(), contact);
         world.parts.insert((id.to_owned(), "tasks"), vec![json!({"id": format!("t-{id}"), "title": "Call", "completed": false})]);
         world.parts.insert((id.to_owned(), "notes"), vec![json!({"id": format!("n-{id}"), "body": "Hello"})]);
@@ -141,9 +97,6 @@ impl Agency {
         let path = parts.uri.path().to_owned();
         let mut world = self.world();
         world.asked.push(path.clone());
-        if let Some(scripted) = world.script.next(parts.method.as_str(), &path) {
-            return scripted;
-        }
         if let Some((_, status)) = world.failing.iter().find(|(failing, _)| path.starts_with(*failing)) {
             let status = StatusCode::from_u16(*status).unwrap();
             return (status, axum::Json(json!({"statusCode": status.as_u16(), "message": "as told"}))).into_response();
@@ -160,17 +113,10 @@ impl Agency {
                     return (StatusCode::BAD_REQUEST, axum::Json(told)).into_response();
                 }
             },
-            ["calendars", "events", "appointments", id] => match world.all("events").into_iter().find(|row| row["id"] == *id) {
-                Some(row) => json!({"event": row}),
-                None => {
-                    let told = json!({"statusCode": 404, "message": format!("Event {id} not found")});
-                    return (StatusCode::NOT_FOUND, axum::Json(told)).into_response();
-                }
-            },
             ["contacts", id, "tasks"] => json!({"tasks": world.part(id, "tasks")}),
             ["contacts", id, "notes"] => json!({"notes": world.part(id, "notes")}),
             ["contacts", id, "appointments"] => json!({"events": world.part(id, "events")}),
-            ["locations", _] => json!({"location": {"id": world.place.id, "timezone": world.place.zone, "companyId": "co"}}),
+            ["locations", _] => json!({"location": {"id": LOCATION, "timezone": "Europe/Berlin", "companyId": "co"}}),
             ["locations", _, "tasks", "search"] => {
                 let number = |key: &str| usize::try_from(body[key].as_u64().unwrap_or(25)).unwrap();
                 let page: Vec<Value> = world.all("tasks").into_iter().skip(number("skip")).take(number("limit")).collect();
@@ -181,11 +127,6 @@ impl Agency {
                 let asked = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).unwrap().to_owned();
                 let millis = |key: &str| asked(key).parse::<i64>().unwrap();
                 let (calendar, window) = (asked("calendarId"), millis("startTime")..=millis("endTime"));
-                let span = jiff::SignedDuration::from_millis(window.end() - window.start());
-                if world.longest_span.is_some_and(|longest| span > longest) {
-                    let told = json!({"statusCode": 422, "message": ["the time span is too long"], "error": "Unprocessable Entity"});
-                    return (StatusCode::UNPROCESSABLE_ENTITY, axum::Json(told)).into_response();
-                }
                 let at = |row: &Value| row["startTime"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond();
                 let rows = world.all("events").into_iter().filter(|row| row["calendarId"] == calendar && window.contains(&at(row)));
                 json!({"events": rows.collect::<Vec<_>>()})
@@ -226,9 +167,8 @@ impl World {
         let sort = body["sort"][0]["field"].as_str().unwrap().to_owned();
         let from = body["filters"][0]["value"]["gte"].as_str().unwrap_or("").to_owned();
         let after = usize::try_from(body["searchAfter"][0].as_u64().unwrap_or(0)).unwrap();
-        let empty = if from.is_empty() { self.empty_pages.get_mut(&after) } else { Some(&mut self.empty_updates) };
-        if let Some(left) = empty.filter(|left| **left > 0) {
-            *left -= 1;
+        if self.empty_page_at == Some(after) && from.is_empty() {
+            self.empty_page_at = None;
             return json!({"contacts": [], "total": self.contacts.len()});
         }
         let shown = self.contacts.iter().filter(|(id, _)| !self.hidden.contains(*id));

@@ -1,13 +1,12 @@
 //! Runs a poller with its own PostgreSQL, nats-server and fake GHL.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine;
 use chassis::Shutdown;
-use domain::{Body, ContactId, LocationId, Stored};
+use domain::{ContactId, LocationId, Stored};
 use ed25519_dalek::pkcs8::EncodePublicKey;
 use ed25519_dalek::{Signer, SigningKey};
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings};
@@ -29,7 +28,6 @@ pub(crate) struct PollerFixture {
     pub(crate) log: EventLog,
     pub(crate) http: String,
     pub(crate) grpc: String,
-    location_id: LocationId,
     postgres: Option<Postgres>,
     config_file: PathBuf,
     shutdown: Shutdown,
@@ -48,11 +46,6 @@ impl Replica {
     /// Sends a webhook to this replica.
     pub(crate) async fn send(&mut self, fixture: &PollerFixture, kind: &str, fields: Value) -> u16 {
         fixture.send_to(&self.http, kind, fields).await
-    }
-
-    /// The value of one of its metrics.
-    pub(crate) async fn metric(&self, name: &str, label: &str) -> Option<f64> {
-        metric_of(&self.http, name, label).await
     }
 
     pub(crate) async fn stop(self) {
@@ -100,8 +93,7 @@ impl PollerFixture {
     /// Starts a poller over what the agency holds. `more` is added to its settings.
     pub(crate) async fn start(name: &str, agency: Agency, more: &str) -> Self {
         let pem = key().verifying_key().to_public_key_pem(Default::default()).unwrap();
-        let location_id = agency.world().place.id.to_owned();
-        let (base_url, token) = (agency.start().await, "pit-test".to_owned());
+        let (base_url, location_id, token) = (agency.start().await, LOCATION.to_owned(), "pit-test".to_owned());
         Self::start_over(name, Ghl { base_url, location_id, token, pem }, more).await
     }
 
@@ -125,22 +117,19 @@ impl PollerFixture {
         let listed = if token.is_empty() { String::new() } else { format!("{{ id = \"{location_id}\", token = \"{token}\" }}") };
         writeln!(config, "locations = [{listed}]").unwrap();
         writeln!(config, "log.url = \"{}\"\nbus.url = \"{}\"", postgres.url("log"), nats.url()).unwrap();
-        writeln!(config, "server.http = \"{http}\"\nserver.ops = \"{http}\"\nserver.grpc = \"{grpc}\"").unwrap();
+        writeln!(config, "server.http = \"{http}\"\nserver.grpc = \"{grpc}\"").unwrap();
         writeln!(config, "server.token = \"control\"\nghl.base_url = \"{base_url}\"").unwrap();
         writeln!(config, "ghl.rate.calls_per_second = 1000.0\nghl.rate.window_calls_max = 100000").unwrap();
         writeln!(config, "webhooks.ed25519_pems = [\"\"\"{pem}\"\"\"]\nhints.debounce = \"0s\"\nsettled.interval = \"100ms\"").unwrap();
         writeln!(config, "retry.first = \"20ms\"\nretry.longest = \"200ms\"\nretry.token_pause = \"300ms\"\nretry.reconnect = \"50ms\"\nhealth.interval = \"100ms\"")
             .unwrap();
-        let is_given = |line: &str| more.lines().any(|given| given.split(" = ").next() == line.split(" = ").next());
-        config = config.lines().filter(|line| !is_given(line)).fold(String::new(), |kept, line| kept + line + "\n");
         config.push_str(more);
         let config_file = embedded::scratch(&format!("{name}-config")).join("poller.toml");
         std::fs::write(&config_file, config).unwrap();
 
         let (shutdown, running) = run(&config_file);
         let (http, grpc) = (format!("http://{http}"), format!("http://{grpc}"));
-        let location_id = LocationId::new(location_id).unwrap_or_else(|_| here());
-        let fixture = Self { nats, nats_data, log, http, grpc, location_id, postgres: Some(postgres), config_file, shutdown, running };
+        let fixture = Self { nats, nats_data, log, http, grpc, postgres: Some(postgres), config_file, shutdown, running };
         fixture.until_ready().await;
         fixture
     }
@@ -149,22 +138,18 @@ impl PollerFixture {
     pub(crate) async fn another(&self) -> Replica {
         let (http, grpc) = (embedded::free_port().unwrap(), embedded::free_port().unwrap());
         let addressed = |line: &str| match line.split_once(" = ") {
-            Some((key @ ("server.http" | "server.ops"), _)) => format!("{key} = \"127.0.0.1:{http}\""),
+            Some(("server.http", _)) => format!("server.http = \"127.0.0.1:{http}\""),
             Some(("server.grpc", _)) => format!("server.grpc = \"127.0.0.1:{grpc}\""),
             _ => line.to_owned(),
         };
         let config: Vec<String> = std::fs::read_to_string(&self.config_file).unwrap().lines().map(addressed).collect();
-        let config_file = self.config_file.with_file_name(format!("another-{http}.toml"));
+        let config_file = self.config_file.with_file_name("another.toml");
         std::fs::write(&config_file, config.join("\n")).unwrap();
         let (shutdown, running) = run(&config_file);
         let (http, grpc) = (format!("http://127.0.0.1:{http}"), format!("http://127.0.0.1:{grpc}"));
         eventually("another one", || async { reqwest::get(format!("{http}/readyz")).await.ok()?.status().is_success().then_some(()) })
             .await;
         Replica { http, grpc, shutdown, running }
-    }
-
-    pub(crate) fn location_id(&self) -> &LocationId {
-        &self.location_id
     }
 
     pub(crate) fn log_settings(&self) -> eventlog::Settings {
@@ -189,12 +174,6 @@ impl PollerFixture {
         if let Some(postgres) = self.postgres {
             postgres.stop().await.unwrap();
         }
-    }
-
-    /// Changes the settings that a poller is next started with.
-    pub(crate) fn change_settings(&self, from: &str, to: &str) {
-        let config = std::fs::read_to_string(&self.config_file).unwrap();
-        std::fs::write(&self.config_file, config.replace(from, to)).unwrap();
     }
 
     /// Stops the poller and starts another one over the same data.
@@ -249,10 +228,6 @@ impl PollerFixture {
         self.post(body, Some(("X-GHL-Signature", &signature))).await
     }
 
-    pub(crate) fn signature_of(&self, body: &[u8]) -> String {
-        signature(body)
-    }
-
     pub(crate) async fn post(&self, body: Vec<u8>, header: Option<(&str, &str)>) -> u16 {
         post_to(&self.http, body, header).await
     }
@@ -262,7 +237,7 @@ impl PollerFixture {
     }
 
     async fn send_to(&self, http: &str, kind: &str, fields: Value) -> u16 {
-        let mut body = json!({"type": kind, "locationId": self.location_id, "webhookId": uuid::Uuid::new_v4().to_string()});
+        let mut body = json!({"type": kind, "locationId": LOCATION, "webhookId": uuid::Uuid::new_v4().to_string()});
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let body = body.to_string().into_bytes();
         let signature = signature(&body);
@@ -278,7 +253,7 @@ impl PollerFixture {
 
     async fn try_history(&self, contact: &str) -> eventlog::Result<Vec<String>> {
         let events: Vec<Stored> =
-            self.log.answers().history(&self.location_id, &who(contact), &eventlog::EventFilter::default(), None, 1_000).await?;
+            self.log.answers().history(&here(), &who(contact), &eventlog::EventFilter::default(), None, 1_000).await?;
         Ok(events.into_iter().rev().map(|event| event.type_name).collect())
     }
 
@@ -296,21 +271,7 @@ impl PollerFixture {
     }
 
     pub(crate) async fn until_backfilled(&self) {
-        eventually("backfilled", || async { self.log.passes().progress(&self.location_id).await.unwrap().backfill.finished_at }).await;
-    }
-
-    /// What is known of a contact and its records, by their ids, with the fields of the log; nothing of what vanished.
-    pub(crate) async fn records(&self, contact: &str) -> BTreeMap<String, Value> {
-        let known = self
-            .log
-            .known()
-            .of(&self.location_id, &[who(contact)], &domain::RecordKind::ALL)
-            .await
-            .unwrap()
-            .remove(&who(contact))
-            .unwrap_or_default();
-        let present = known.records.into_iter().filter(|(_, record)| record.present);
-        present.map(|((_, id), known)| (id.to_string(), serde_json::to_value(known.record).unwrap())).collect()
+        eventually("backfilled", || async { self.log.passes().progress(&here()).await.unwrap().backfill.finished_at }).await;
     }
 
     /// The figure `to_mend` of the status: what a person must do.
@@ -322,30 +283,12 @@ impl PollerFixture {
         status.figures.get("to_mend").cloned().unwrap_or_default()
     }
 
-    /// What the events of a contact say, the oldest first.
-    pub(crate) async fn facts(&self, contact: &str) -> Vec<Body> {
-        let events: Vec<Stored> =
-            self.log.answers().history(&self.location_id, &who(contact), &eventlog::EventFilter::default(), None, 1_000).await.unwrap();
-        events.into_iter().rev().map(|event| event.read().unwrap()).collect()
-    }
-
-    /// The value of a metric that has no label but that of the service.
-    pub(crate) async fn counter(&self, name: &str) -> f64 {
-        let name = format!("mirror_poller_{name}{{service=\"poller\"}}");
-        let text = reqwest::get(format!("{}/metrics", self.http)).await.unwrap().text().await.unwrap();
-        text.lines().find_map(|line| line.strip_prefix(&name)?.trim().parse().ok()).unwrap_or_default()
-    }
-
     /// The value of one metric; `label` is the label after that of the service.
     pub(crate) async fn metric(&self, name: &str, label: &str) -> Option<f64> {
-        metric_of(&self.http, name, label).await
+        let name = format!("mirror_poller_{name}{{service=\"poller\",{label}}}");
+        let text = reqwest::get(format!("{}/metrics", self.http)).await.unwrap().text().await.unwrap();
+        text.lines().find_map(|line| line.strip_prefix(&name)?.trim().parse().ok())
     }
-}
-
-async fn metric_of(http: &str, name: &str, label: &str) -> Option<f64> {
-    let name = format!("mirror_poller_{name}{{service=\"poller\",{label}}}");
-    let text = reqwest::get(format!("{http}/metrics")).await.unwrap().text().await.unwrap();
-    text.lines().find_map(|line| line.strip_prefix(&name)?.trim().parse().ok())
 }
 
 fn run(config_file: &std::path::Path) -> (Shutdown, JoinHandle<anyhow::Result<()>>) {

@@ -1,17 +1,12 @@
 //! Several replicas over the same log and bus.
 
-use std::collections::BTreeMap;
-
-use bus::{Bus, Outgoing, Stream, Subject};
-use domain::{Cause, LocationId, Names, Net, Observation, Sighting};
-use eventlog::Lease;
 use proto::source::v1 as api;
 use proto::source::v1::source_client::SourceClient;
 use serde_json::json;
 use tonic::{Code, Request};
 
 use crate::agency::Agency;
-use crate::fixture::{PollerFixture, eventually, here, who};
+use crate::fixture::{PollerFixture, eventually, here};
 
 const APPEARED: [&str; 3] = ["contact.appeared", "note.appeared", "task.appeared"];
 
@@ -64,78 +59,10 @@ async fn a_replica_that_stops_hands_over_immediately() {
     fixture.close().await;
 }
 
-/// Whether this replica makes calls for the location, for which it needs no database.
-async fn works(source: &SourceClient<tonic::transport::Channel>) -> bool {
-    let arguments_json = json!({"contactId": "c-1"}).to_string();
-    let call = api::CallRequest { operation: "get-contact".to_owned(), arguments_json, ..api::CallRequest::default() };
-    source.clone().call(signed(call)).await.is_ok()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_was_away_for_longer_than_a_lease_costs_no_replica_its_leases() {
-    let agency = Agency::default();
-    agency.put("c-1", 1);
-    let lease = "lease.ttl = \"900ms\"\nlease.renew_interval = \"150ms\"\n";
-    let mut fixture = PollerFixture::start("replica-cut-off", agency.clone(), lease).await;
-    fixture.until_backfilled().await;
-    let source = SourceClient::connect(fixture.grpc.clone()).await.unwrap();
-    eventually("works", || async { works(&source).await.then_some(()) }).await;
-    let postgres = fixture.kill_postgres().await;
-    eventually("stops before another could begin", || async { (!works(&source).await).then_some(()) }).await;
-    fixture.revive_postgres(postgres).await;
-    eventually("works again", || async { works(&source).await.then_some(()) }).await;
-    let first = Lease { location_id: here(), token: 1 };
-    let elsewhere = Observation { location_id: LocationId::new("elsewhere").unwrap(), ..nothing_seen() };
-    fixture.log.observe(&first, &[elsewhere]).await.expect("it is still the lease that was given first");
-    agency.rename("c-1", "New", "2020-01-01T00:00:09.000Z");
-    assert_eq!(fixture.send("ContactUpdate", json!({"id": "c-1"})).await, 200);
-    fixture.until_history("c-1", &[&APPEARED[..], &["contact.changed"]].concat()).await;
-    fixture.stop().await;
-}
-
-fn nothing_seen() -> Observation {
-    Observation {
-        location_id: here(),
-        contact_id: who("c-1"),
-        asked_at: jiff::Timestamp::now(),
-        connected_at: jiff::Timestamp::now(),
-        contact: Sighting::NotAsked,
-        listings: BTreeMap::new(),
-        names: Names::default(),
-        cause: Cause::from(Net::Poll),
-        traceparent: None,
-    }
-}
-
 fn signed<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", "Bearer control".parse().unwrap());
     request
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_grows_is_not_taken_for_one_that_lost_messages() {
-    let agency = Agency::default();
-    agency.put("c-1", 1);
-    let fixture = PollerFixture::start("replica-stream", agency, "settled.interval = \"1ms\"\n").await;
-    let others = [fixture.another().await, fixture.another().await];
-    fixture.until_backfilled().await;
-    let backfilled = async || fixture.log.passes().progress(&here()).await.unwrap().backfill.finished_at;
-    let before = backfilled().await;
-    // Hints of a location that nobody looks after: each is remembered by whichever replica looks first.
-    let bus = Bus::connect(&bus::Settings { url: fixture.nats.url(), ..bus::Settings::default() }).await.unwrap();
-    let subject = Subject::hints(&LocationId::new("elsewhere").unwrap());
-    for _ in 0..3_000 {
-        bus.publish(Outgoing { subject: subject.clone(), id: None, traceparent: None, body: b"{}".to_vec() }).await.unwrap();
-    }
-    let last = bus.stream_seen(Stream::Hints).await.unwrap().last_sequence;
-    let remembered = || async { fixture.log.relay().stream("HINTS").await.unwrap().filter(|seen| seen.last_sequence >= last) };
-    eventually("remembered to the end", remembered).await;
-    assert_eq!(backfilled().await, before, "no backfill was begun again");
-    for other in others {
-        other.stop().await;
-    }
-    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
