@@ -11,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use crate::script::{Script, Scripted};
+
 pub(crate) const LOCATION: &str = "loc-1";
 
 #[derive(Clone, Default)]
@@ -20,6 +22,9 @@ pub(crate) struct Agency {
 
 #[derive(Default)]
 pub(crate) struct World {
+    pub(crate) place: Place,
+    /// Answers that are given before all others.
+    script: Script,
     pub(crate) contacts: BTreeMap<String, Value>,
     /// By contact and part: `tasks`, `notes`, `events`.
     pub(crate) parts: BTreeMap<(String, &'static str), Vec<Value>>,
@@ -40,7 +45,36 @@ pub(crate) struct World {
     pub(crate) calendars: Vec<String>,
 }
 
+/// The location itself.
+pub(crate) struct Place {
+    pub(crate) id: &'static str,
+    pub(crate) zone: &'static str,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { id: LOCATION, zone: "Europe/Berlin" }
+    }
+}
+
 impl Agency {
+    /// The agency of the cases.
+    pub(crate) fn northlight() -> Self {
+        let agency = Self::default();
+        agency.world().place = Place { id: "LocNorthlight0000001", zone: "America/New_York" };
+        agency
+    }
+
+    /// Gives these answers before the usual ones, from second 0 on.
+    pub(crate) fn script(&self, answers: Vec<Scripted>) {
+        self.world().script = Script { answers, second: 0 };
+    }
+
+    /// From now on it is this second after the beginning.
+    pub(crate) fn second(&self, second: u64) {
+        self.world().script.second = second;
+    }
+
     /// Starts the server; returns its address.
     pub(crate) async fn start(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -61,9 +95,9 @@ impl Agency {
     /// A contact as of a second of the year 2020, with a task and a note.
     pub(crate) fn put(&self, id: &str, second: u32) {
         let at = format!("2020-01-01T{:02}:{:02}:{:02}.000Z", second / 3_600, second / 60 % 60, second % 60);
-        let contact = json!({"id": id, "locationId": LOCATION, "firstName": format!("Name {id}"), "email": null, "phone": null,
-            "tags": [], "customFields": [], "dateAdded": "2020-01-01T00:00:00.000Z", "dateUpdated": at});
         let mut world = self.world();
+        let contact = json!({"id": id, "locationId": world.place.id, "firstName": format!("Name {id}"), "email": null, "phone": null,
+            "tags": [], "customFields": [], "dateAdded": "2020-01-01T00:00:00.000Z", "dateUpdated": at});
         world.contacts.insert(id.to_owned(), contact);
         world.parts.insert((id.to_owned(), "tasks"), vec![json!({"id": format!("t-{id}"), "title": "Call", "completed": false})]);
         world.parts.insert((id.to_owned(), "notes"), vec![json!({"id": format!("n-{id}"), "body": "Hello"})]);
@@ -97,6 +131,9 @@ impl Agency {
         let path = parts.uri.path().to_owned();
         let mut world = self.world();
         world.asked.push(path.clone());
+        if let Some(scripted) = world.script.next(parts.method.as_str(), &path) {
+            return scripted;
+        }
         if let Some((_, status)) = world.failing.iter().find(|(failing, _)| path.starts_with(*failing)) {
             let status = StatusCode::from_u16(*status).unwrap();
             return (status, axum::Json(json!({"statusCode": status.as_u16(), "message": "as told"}))).into_response();
@@ -116,7 +153,7 @@ impl Agency {
             ["contacts", id, "tasks"] => json!({"tasks": world.part(id, "tasks")}),
             ["contacts", id, "notes"] => json!({"notes": world.part(id, "notes")}),
             ["contacts", id, "appointments"] => json!({"events": world.part(id, "events")}),
-            ["locations", _] => json!({"location": {"id": LOCATION, "timezone": "Europe/Berlin", "companyId": "co"}}),
+            ["locations", _] => json!({"location": {"id": world.place.id, "timezone": world.place.zone, "companyId": "co"}}),
             ["locations", _, "tasks", "search"] => {
                 let number = |key: &str| usize::try_from(body[key].as_u64().unwrap_or(25)).unwrap();
                 let page: Vec<Value> = world.all("tasks").into_iter().skip(number("skip")).take(number("limit")).collect();

@@ -1,5 +1,6 @@
 //! Runs a poller with its own PostgreSQL, nats-server and fake GHL.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub(crate) struct PollerFixture {
     pub(crate) log: EventLog,
     pub(crate) http: String,
     pub(crate) grpc: String,
+    location_id: LocationId,
     postgres: Option<Postgres>,
     config_file: PathBuf,
     shutdown: Shutdown,
@@ -93,7 +95,8 @@ impl PollerFixture {
     /// Starts a poller over what the agency holds. `more` is added to its settings.
     pub(crate) async fn start(name: &str, agency: Agency, more: &str) -> Self {
         let pem = key().verifying_key().to_public_key_pem(Default::default()).unwrap();
-        let (base_url, location_id, token) = (agency.start().await, LOCATION.to_owned(), "pit-test".to_owned());
+        let location_id = agency.world().place.id.to_owned();
+        let (base_url, token) = (agency.start().await, "pit-test".to_owned());
         Self::start_over(name, Ghl { base_url, location_id, token, pem }, more).await
     }
 
@@ -129,7 +132,8 @@ impl PollerFixture {
 
         let (shutdown, running) = run(&config_file);
         let (http, grpc) = (format!("http://{http}"), format!("http://{grpc}"));
-        let fixture = Self { nats, nats_data, log, http, grpc, postgres: Some(postgres), config_file, shutdown, running };
+        let location_id = LocationId::new(location_id).unwrap_or_else(|_| here());
+        let fixture = Self { nats, nats_data, log, http, grpc, location_id, postgres: Some(postgres), config_file, shutdown, running };
         fixture.until_ready().await;
         fixture
     }
@@ -228,6 +232,10 @@ impl PollerFixture {
         self.post(body, Some(("X-GHL-Signature", &signature))).await
     }
 
+    pub(crate) fn signature_of(&self, body: &[u8]) -> String {
+        signature(body)
+    }
+
     pub(crate) async fn post(&self, body: Vec<u8>, header: Option<(&str, &str)>) -> u16 {
         post_to(&self.http, body, header).await
     }
@@ -237,7 +245,7 @@ impl PollerFixture {
     }
 
     async fn send_to(&self, http: &str, kind: &str, fields: Value) -> u16 {
-        let mut body = json!({"type": kind, "locationId": LOCATION, "webhookId": uuid::Uuid::new_v4().to_string()});
+        let mut body = json!({"type": kind, "locationId": self.location_id, "webhookId": uuid::Uuid::new_v4().to_string()});
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let body = body.to_string().into_bytes();
         let signature = signature(&body);
@@ -253,7 +261,7 @@ impl PollerFixture {
 
     async fn try_history(&self, contact: &str) -> eventlog::Result<Vec<String>> {
         let events: Vec<Stored> =
-            self.log.answers().history(&here(), &who(contact), &eventlog::EventFilter::default(), None, 1_000).await?;
+            self.log.answers().history(&self.location_id, &who(contact), &eventlog::EventFilter::default(), None, 1_000).await?;
         Ok(events.into_iter().rev().map(|event| event.type_name).collect())
     }
 
@@ -271,7 +279,14 @@ impl PollerFixture {
     }
 
     pub(crate) async fn until_backfilled(&self) {
-        eventually("backfilled", || async { self.log.passes().progress(&here()).await.unwrap().backfill.finished_at }).await;
+        eventually("backfilled", || async { self.log.passes().progress(&self.location_id).await.unwrap().backfill.finished_at }).await;
+    }
+
+    /// What is known of a contact and its records, by their ids, with the fields of the log; nothing of what vanished.
+    pub(crate) async fn records(&self, contact: &str) -> BTreeMap<String, Value> {
+        let known = self.log.known().of(&self.location_id, &[who(contact)]).await.unwrap().remove(&who(contact)).unwrap_or_default();
+        let present = known.records.into_iter().filter(|(_, record)| record.present);
+        present.map(|((_, id), known)| (id.to_string(), serde_json::to_value(known.record).unwrap())).collect()
     }
 
     /// The figure `to_mend` of the status: what a person must do.

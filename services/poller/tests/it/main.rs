@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail like tests")]
 
 mod agency;
+mod cases;
 mod fixture;
 mod nets;
 mod oauth;
 mod replicas;
+mod script;
 mod simulator;
 mod source;
 mod sweep;
