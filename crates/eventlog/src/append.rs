@@ -1,13 +1,11 @@
 //! Appending: what was observed and what was done becomes events.
 
-use std::collections::BTreeSet;
-
-use domain::{Body, ContactId, LocationId, Observation, Recorded, observe};
+use domain::{Body, LocationId, Observation, Recorded, observe};
 
 use crate::chain::{Entry, Head, Prepared};
 use crate::keys::ring::is_erased;
 use crate::known::remained::append_remained;
-use crate::known::{Known, batches, coverage};
+use crate::known::{Known, batches, compared, coverage};
 use crate::ledger::parked;
 use crate::{EventLog, Lease, Result, leases};
 
@@ -36,8 +34,8 @@ impl EventLog {
         leases::check(&mut transaction, lease).await?;
         let erased = self.keys().ring.locked_erased(&mut transaction, location_id, head.erasures).await?;
         let observations = observations.iter().filter(|seen| seen.location_id == *location_id && !is_erased(&erased, &seen.contact_id));
-        let contacts: BTreeSet<&ContactId> = observations.clone().map(|seen| &seen.contact_id).collect();
-        let mut known = Known::load(self.keys(), &mut transaction, location_id, &contacts).await?;
+        let wanted = compared(observations.clone());
+        let mut known = Known::load(self.keys(), &mut transaction, location_id, &wanted).await?;
         let mut fresh = Vec::new();
         for seen in observations {
             if known.unreadable.contains_key(&seen.contact_id) {

@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 
 use domain::{
     Body, Change, ContactId, KnownContact, KnownRecord, Listing, LocationId, Moment, Observation, Observed, Record, RecordFact, RecordId,
-    RecordKind, Revision,
+    RecordKind, Revision, Sighting,
 };
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
@@ -44,16 +44,17 @@ pub(crate) struct Known {
 type RecordKey = (ContactId, RecordKind, RecordId);
 
 impl Known {
-    /// Loads what is known of these contacts and of nobody else.
+    /// Loads what is known of these contacts, as far as records of these kinds are concerned: a contact's notes are most of what there is.
     pub(crate) async fn load(
         keys: &Keys,
         connection: &mut PgConnection,
         location_id: &LocationId,
-        contacts: &BTreeSet<&ContactId>,
+        wanted: &BTreeSet<(&ContactId, RecordKind)>,
     ) -> Result<Self> {
-        let ids: Vec<&str> = contacts.iter().map(|id| id.as_str()).collect();
+        let ids: BTreeSet<&str> = wanted.iter().map(|(id, _)| id.as_str()).collect();
         let mut known = Self::default();
-        let looks = sqlx::query(LOAD_LOOKS.as_str()).bind(location_id.as_str()).bind(&ids).fetch_all(&mut *connection).await?;
+        let looks = sqlx::query(LOAD_LOOKS.as_str()).bind(location_id.as_str()).bind(Vec::from_iter(ids));
+        let looks = looks.fetch_all(&mut *connection).await?;
         for row in &looks {
             known.take_looks(row)?;
         }
@@ -62,11 +63,13 @@ impl Known {
             return Ok(known);
         }
         let records = sqlx::query(
-            "SELECT k.* FROM unnest($2::text[]) AS wanted (id) CROSS JOIN LATERAL (SELECT contact_id, kind, record_id, present, \
-             asked_at, epoch, seq, content FROM known_records WHERE location_id = $1 AND contact_id = wanted.id OFFSET 0) k",
+            "SELECT k.* FROM unnest($2::text[], $3::text[]) AS wanted (id, kind) CROSS JOIN LATERAL (SELECT contact_id, kind, record_id, \
+             present, asked_at, epoch, seq, content FROM known_records \
+             WHERE location_id = $1 AND contact_id = wanted.id AND kind = wanted.kind OFFSET 0) k",
         )
         .bind(location_id.as_str())
-        .bind(&ids)
+        .bind(wanted.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|(_, kind)| kind.as_str()).collect::<Vec<_>>())
         .fetch_all(&mut *connection)
         .await?;
         for row in &records {
@@ -231,6 +234,16 @@ impl Known {
         query.execute(&mut *connection).await?;
         Ok(())
     }
+}
+
+/// What observations are compared with. The contact always: all that is known of its records hangs on it.
+pub(crate) fn compared<'a>(observations: impl Iterator<Item = &'a Observation>) -> BTreeSet<(&'a ContactId, RecordKind)> {
+    let kinds = |seen: &Observation| match seen.contact {
+        // With it goes whatever it had.
+        Sighting::Gone => RecordKind::ALL.to_vec(),
+        Sighting::NotAsked | Sighting::Present { .. } => [RecordKind::Contact].into_iter().chain(seen.listings.keys().copied()).collect(),
+    };
+    observations.flat_map(|seen| kinds(seen).into_iter().map(|kind| (&seen.contact_id, kind))).collect()
 }
 
 /// The column of `known_contacts` that says when a contact's records of a kind were last looked at as a whole.

@@ -1,6 +1,6 @@
 //! What is known of a location's records: looked up, confirmed, and searched for what nobody has seen for long.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use domain::{ContactId, KnownContact, LocationId, Observation, RecordId, RecordKind, observe};
@@ -12,7 +12,7 @@ use crate::chain::Head;
 use crate::columns::{At, as_stored, contact_id, record_id, unsigned};
 use crate::keys::Keys;
 use crate::keys::ring::is_erased;
-use crate::known::{Known, asked_at, batches};
+use crate::known::{Known, asked_at, batches, compared};
 use crate::{Lease, Result, leases};
 
 /// A contact whose notes are due, and when they were last seen whole.
@@ -31,10 +31,17 @@ pub struct KnownRecords {
 }
 
 impl KnownRecords {
-    /// What is known of these contacts now; those never seen are left out. It may be older than what an append compares with.
-    pub async fn of(&self, location_id: &LocationId, contacts: &[ContactId]) -> Result<BTreeMap<ContactId, KnownContact>> {
+    /// What is known of these contacts now, with their records of these kinds; those never seen are left out. It may be older than what
+    /// an append compares with.
+    pub async fn of(
+        &self,
+        location_id: &LocationId,
+        contacts: &[ContactId],
+        kinds: &[RecordKind],
+    ) -> Result<BTreeMap<ContactId, KnownContact>> {
         let mut connection = self.pool.acquire().await?;
-        let known = Known::load(&self.keys, &mut connection, location_id, &contacts.iter().collect()).await?;
+        let wanted = contacts.iter().flat_map(|id| kinds.iter().map(move |kind| (id, *kind))).collect();
+        let known = Known::load(&self.keys, &mut connection, location_id, &wanted).await?;
         Ok(known.into_contacts())
     }
 
@@ -51,8 +58,7 @@ impl KnownRecords {
             leases::check(&mut transaction, lease).await?;
             let erased = self.keys.ring.locked_erased(&mut transaction, location_id, head.erasures).await?;
             let seen = batch.iter().filter(|seen| seen.location_id == *location_id && !is_erased(&erased, &seen.contact_id));
-            let contacts: BTreeSet<&ContactId> = seen.clone().map(|seen| &seen.contact_id).collect();
-            let mut known = Known::load(&self.keys, &mut transaction, location_id, &contacts).await?;
+            let mut known = Known::load(&self.keys, &mut transaction, location_id, &compared(seen.clone())).await?;
             for seen in seen {
                 let observed = observe(known.of(&seen.contact_id), seen);
                 if observed.drafts.is_empty() && !known.unreadable.contains_key(&seen.contact_id) {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Body, ContactId, Delivery, DeliveryOutcome, Event, LocationId, ObjectKey, Recorded, Revision, Workspace};
+use domain::{Body, ContactId, Delivery, DeliveryOutcome, Event, LocationId, ObjectKey, RecordKind, Recorded, Revision, Workspace};
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
@@ -32,11 +32,12 @@ pub(crate) async fn from_log(keys: &Keys, connection: &mut PgConnection, locatio
 
 async fn recall(keys: &Keys, connection: &mut PgConnection, location_id: &LocationId, events: &[Recorded]) -> Result<()> {
     let about_records = events.iter().filter(|event| matches!(event.body, Body::Record(_)));
-    let contacts: BTreeSet<&ContactId> = about_records.filter_map(|event| event.contact_id.as_ref()).collect();
-    if contacts.is_empty() {
+    let contacts = about_records.filter_map(|event| event.contact_id.as_ref());
+    let wanted: BTreeSet<(&ContactId, RecordKind)> = contacts.flat_map(|id| RecordKind::ALL.map(|kind| (id, kind))).collect();
+    if wanted.is_empty() {
         return Ok(());
     }
-    let mut known = Known::load(keys, connection, location_id, &contacts).await?;
+    let mut known = Known::load(keys, connection, location_id, &wanted).await?;
     for event in events {
         if let (Body::Record(fact), Some(contact_id), Some((_, record_id))) = (&event.body, &event.contact_id, &event.record) {
             let asked_at = event.cause.asked_at.unwrap_or(event.recorded_at);

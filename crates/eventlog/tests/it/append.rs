@@ -62,7 +62,8 @@ async fn an_unchanged_observation_appends_nothing() {
     let twice = [seen("c2", "Bob", 3), seen("c2", "Bob", 4), seen("c2", "Bo", 5)];
     assert_eq!(types(&observe(&db.log, &db.location, &twice).await.unwrap()), ["contact.appeared", "contact.changed"]);
     assert_eq!(db.head().await, 4);
-    let known = db.log.known().of(&db.location, &[contact_id("c1"), contact_id("c2"), contact_id("c3")]).await.unwrap();
+    let contacts = [contact_id("c1"), contact_id("c2"), contact_id("c3")];
+    let known = db.log.known().of(&db.location, &contacts, &[RecordKind::Contact]).await.unwrap();
     let updated_at: Vec<_> = known.into_iter().map(|(id, known)| (id, known.looks.updated_at)).collect();
     assert_eq!(updated_at, [(contact_id("c1"), Some(Moment::At(at(2)))), (contact_id("c2"), Some(Moment::At(at(5))))]);
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Change, ContactId, KnownContact, Listing, Moment, Observation, Record, RecordId, Sighting};
+use domain::{Change, ContactId, KnownContact, Listing, Moment, Observation, Record, RecordId, RecordKind, Sighting};
 use futures::StreamExt;
 use ghl::{RecordRow, Row};
 
@@ -31,7 +31,7 @@ enum Decision {
 /// Compares a page of contacts, and waits until what was found is in the log.
 pub(crate) async fn contacts(scope: Scope<'_>, rows: Vec<Row>, answer: &AnswerId) -> Result<()> {
     let ids: Vec<ContactId> = rows.iter().map(|row| row.contact_id.clone()).collect();
-    let known = scope.context.log.known().of(&scope.connection.location_id, &ids).await?;
+    let known = scope.context.log.known().of(&scope.connection.location_id, &ids, &[RecordKind::Contact]).await?;
     let decisions = rows.into_iter().map(|row| decide_contact(scope, known.get(&row.contact_id), row, answer)).collect();
     carry_out(scope, decisions).await
 }
@@ -94,7 +94,8 @@ pub(crate) async fn records(scope: Scope<'_>, kind: ListKind, rows: Vec<RecordRo
 
 async fn compare_records(scope: Scope<'_>, kind: ListKind, by_contact: Vec<(ContactId, Vec<Listed>)>, answer: &AnswerId) -> Result<()> {
     let ids: Vec<ContactId> = by_contact.iter().map(|(contact_id, _)| contact_id.clone()).collect();
-    let known = scope.context.log.known().of(&scope.connection.location_id, &ids).await?;
+    let kinds = [RecordKind::Contact, kind.record_kind()];
+    let known = scope.context.log.known().of(&scope.connection.location_id, &ids, &kinds).await?;
     let mut decisions = Vec::with_capacity(by_contact.len());
     for (contact_id, listed) in by_contact {
         let mut decision = decide_records(scope, kind, contact_id, listed, &known, answer);
@@ -147,7 +148,9 @@ async fn carry_out(scope: Scope<'_>, decisions: Vec<Decision>) -> Result<()> {
         }
     }
     if !unchanged.is_empty() {
-        scope.context.log.known().confirm(&scope.connection.lease, &unchanged).await?;
+        if scope.concludes_absence() {
+            scope.context.log.known().confirm(&scope.connection.lease, &unchanged).await?;
+        }
         scope.context.metrics.unchanged(scope.net.as_str(), unchanged.iter().map(observed_records).sum());
     }
     let appended = futures::future::join_all(new.into_iter().map(|seen| scope.connection.appender.append(seen))).await;

@@ -56,6 +56,11 @@ impl<'a> Scope<'a> {
         matches!(self.net, Net::Backfill)
     }
 
+    /// Whether what this net does not find counts as missing. It has to remember what it did find.
+    pub(crate) fn concludes_absence(&self) -> bool {
+        matches!(self.net, Net::Backfill | Net::Sweep)
+    }
+
     pub(crate) fn observation(&self, contact_id: ContactId, answer: &AnswerId) -> Observation {
         let mut seen = nothing_seen(self.connection, contact_id, answer.asked_at, self.net.clone());
         seen.cause.ghl_trace_id.clone_from(&answer.trace_id);

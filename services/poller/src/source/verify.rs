@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{ContactId, Draft, Net};
+use domain::{ContactId, Draft, Net, RecordKind};
 use futures::StreamExt;
 use ghl::{Search, Window};
 use jiff::Timestamp;
@@ -94,7 +94,8 @@ impl Comparison {
             let zone = self.connection.names.zone(&client).await.map_err(|error| status_of_ghl(&error))?;
             let page = client.search(&search, &zone).await.map_err(|error| status_of_ghl(&error))?.value;
             let listed: Vec<ContactId> = page.rows.into_iter().map(|row| row.contact_id).collect();
-            let known = self.context.log.known().of(&self.connection.location_id, &listed).await.map_err(status_of_log)?;
+            let known =
+                self.context.log.known().of(&self.connection.location_id, &listed, &[RecordKind::Contact]).await.map_err(status_of_log)?;
             let unknown: Vec<ContactId> =
                 listed.iter().filter(|id| !known.get(*id).is_some_and(|known| known.is_present(id))).cloned().collect();
             self.total += unknown.len() as u64;
@@ -164,7 +165,8 @@ async fn differences(context: &Context, connection: &Connection, net: &Net, cont
         attempt += 1;
     };
     // The log is read after GHL, so that it has what was appended meanwhile.
-    let known = context.log.known().of(&connection.location_id, std::slice::from_ref(contact_id)).await.map_err(status_of_log)?;
+    let known = context.log.known().of(&connection.location_id, std::slice::from_ref(contact_id), &RecordKind::ALL).await;
+    let known = known.map_err(status_of_log)?;
     Ok(domain::observe(&known.get(contact_id).cloned().unwrap_or_default(), &seen).drafts)
 }
 

@@ -284,7 +284,14 @@ impl PollerFixture {
 
     /// What is known of a contact and its records, by their ids, with the fields of the log; nothing of what vanished.
     pub(crate) async fn records(&self, contact: &str) -> BTreeMap<String, Value> {
-        let known = self.log.known().of(&self.location_id, &[who(contact)]).await.unwrap().remove(&who(contact)).unwrap_or_default();
+        let known = self
+            .log
+            .known()
+            .of(&self.location_id, &[who(contact)], &domain::RecordKind::ALL)
+            .await
+            .unwrap()
+            .remove(&who(contact))
+            .unwrap_or_default();
         let present = known.records.into_iter().filter(|(_, record)| record.present);
         present.map(|((_, id), known)| (id.to_string(), serde_json::to_value(known.record).unwrap())).collect()
     }
