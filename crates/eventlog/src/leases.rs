@@ -1,6 +1,5 @@
 //! Leases: each location is looked after by one replica at a time. All of it runs on the database's clock.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::LocationId;
@@ -17,81 +16,119 @@ pub struct Lease {
     pub token: u64,
 }
 
+/// A replica of the poller, as the others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// Never used again once the replica is dead.
+    pub instance: String,
+    /// Where the others reach it; empty when that is not known.
+    pub address: String,
+    /// How long after its last turn it counts as dead.
+    pub ttl: Duration,
+}
+
+/// What a replica holds after its turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Every lease it holds, those just taken among them.
+    pub held: Vec<Lease>,
+    /// How many locations it is to look after, so that together the replicas look after all.
+    pub share: usize,
+}
+
+/// A lease is held for as long as its holder is among the pollers. So a replica keeps all of its leases by renewing its own row, and
+/// whoever finds that row overdue takes it away before it takes a lease: the one who renews and the one who takes meet at that row.
+/// Programs before this one wrote down when each lease ends: while that time lasts, it counts.
+const TURN: &str = "\
+    WITH before AS (SELECT alive_until >= now() AS in_time FROM pollers WHERE instance = $1), \
+    renewed AS (UPDATE pollers SET address = $2, alive_until = now() + $3 * interval '1 millisecond' \
+        WHERE instance = $1 AND NOT $5 RETURNING instance), \
+    joined AS (INSERT INTO pollers (instance, address, alive_until) \
+        SELECT $1, $2, now() + $3 * interval '1 millisecond' WHERE $5 \
+        ON CONFLICT (instance) DO UPDATE SET address = excluded.address, alive_until = excluded.alive_until RETURNING instance), \
+    dead AS (DELETE FROM pollers WHERE instance IN \
+        (SELECT instance FROM pollers WHERE instance <> $1 AND alive_until < now() FOR UPDATE SKIP LOCKED) RETURNING instance), \
+    alive AS (SELECT instance FROM pollers WHERE alive_until >= now() AND instance <> $1 UNION ALL SELECT $1), \
+    share AS (SELECT ceil(cardinality($4::text[])::numeric / count(*))::bigint AS most FROM alive), \
+    held AS (SELECT location_id, token FROM location_leases WHERE holder = $1 AND expires_at >= now()), \
+    free AS (SELECT wanted.id, coalesce(l.token, 0) AS token FROM unnest($4::text[]) AS wanted (id) \
+        LEFT JOIN location_leases l ON l.location_id = wanted.id \
+        WHERE ($5 OR (SELECT in_time FROM before)) AND (l.location_id IS NULL OR l.expires_at < now() \
+        OR (l.expires_at = 'infinity' AND l.holder <> $1 AND (l.holder IN (SELECT instance FROM dead) \
+        OR NOT EXISTS (SELECT FROM pollers p WHERE p.instance = l.holder)))) \
+        ORDER BY wanted.id LIMIT (SELECT greatest(most - (SELECT count(*) FROM held), 0) FROM share)), \
+    taken AS (INSERT INTO location_leases AS l (location_id, holder, token, expires_at) \
+        SELECT id, $1, token + 1, 'infinity' FROM free ON CONFLICT (location_id) DO UPDATE \
+        SET holder = excluded.holder, token = excluded.token, expires_at = excluded.expires_at \
+        WHERE l.token = excluded.token - 1 RETURNING location_id, token), \
+    ours AS (SELECT * FROM held UNION ALL SELECT * FROM taken) \
+    SELECT EXISTS (SELECT FROM renewed UNION ALL SELECT FROM joined), (SELECT most FROM share), \
+    (SELECT coalesce(array_agg(location_id), '{}') FROM ours), (SELECT coalesce(array_agg(token), '{}') FROM ours)";
+
 /// Who looks after which location. Cheap to clone.
 #[derive(Clone)]
 pub struct Leases {
+    /// One connection of its own: a turn never waits behind the work that it is for.
     pub(crate) pool: PgPool,
 }
 
 impl Leases {
-    /// Says that a replica is alive for so much longer and where the others reach it, and gives how many are. Those that died are
-    /// forgotten.
-    pub async fn heartbeat(&self, instance: &str, address: &str, ttl: Duration) -> Result<u64> {
-        sqlx::query(
-            "INSERT INTO pollers (instance, address, alive_until) VALUES ($1, $2, now() + $3 * interval '1 millisecond') \
-             ON CONFLICT (instance) DO UPDATE SET address = excluded.address, alive_until = excluded.alive_until",
-        )
-        .bind(instance)
-        .bind(address)
-        .bind(millis(ttl))
-        .execute(&self.pool)
-        .await?;
-        sqlx::query("DELETE FROM pollers WHERE alive_until < now() - interval '1 hour'").execute(&self.pool).await?;
-        let row = sqlx::query("SELECT count(*) FROM pollers WHERE alive_until >= now()").fetch_one(&self.pool).await?;
-        Ok(unsigned(row.try_get(0)?))
+    /// The first turn of a replica; repeated when its answer was lost.
+    pub async fn join(&self, replica: &Replica, candidates: &[LocationId]) -> Result<Turn> {
+        self.take_turn(replica, candidates, true).await?.ok_or(Error::NotFound)
+    }
+
+    /// Says that a replica is alive, takes leases of candidates that nobody holds, up to its share, and gives all it holds. `None` when
+    /// the others have declared it dead: then it holds nothing any more, and joins under another name.
+    ///
+    /// A replica that is late itself takes nothing: the others may be late for the same reason.
+    pub async fn turn(&self, replica: &Replica, candidates: &[LocationId]) -> Result<Option<Turn>> {
+        self.take_turn(replica, candidates, false).await
+    }
+
+    async fn take_turn(&self, replica: &Replica, candidates: &[LocationId], is_new: bool) -> Result<Option<Turn>> {
+        let row = sqlx::query(TURN)
+            .bind(&replica.instance)
+            .bind(&replica.address)
+            .bind(millis(replica.ttl))
+            .bind(candidates.iter().map(LocationId::as_str).collect::<Vec<_>>())
+            .bind(is_new)
+            .fetch_one(&self.pool)
+            .await?;
+        if !row.try_get::<bool, _>(0)? {
+            return Ok(None);
+        }
+        let share = usize::try_from(row.try_get::<i64, _>(1)?).unwrap_or_default();
+        let (locations, tokens) = (row.try_get::<Vec<String>, _>(2)?, row.try_get::<Vec<i64>, _>(3)?);
+        let lease = |(id, token): (String, i64)| Ok(Lease { location_id: location_id(id)?, token: unsigned(token) });
+        let held = locations.into_iter().zip(tokens).map(lease).collect::<Result<_>>()?;
+        Ok(Some(Turn { held, share }))
     }
 
     /// Says that a replica leaves.
-    pub async fn leave(&self, instance: &str) -> Result<()> {
-        sqlx::query("DELETE FROM pollers WHERE instance = $1").bind(instance).execute(&self.pool).await?;
+    pub async fn leave(&self, replica: &Replica) -> Result<()> {
+        sqlx::query("DELETE FROM pollers WHERE instance = $1").bind(&replica.instance).execute(&self.pool).await?;
         Ok(())
     }
 
-    /// Takes the lease of a location that nobody holds; nothing while somebody does.
-    pub async fn acquire(&self, location_id: &LocationId, instance: &str, ttl: Duration) -> Result<Option<Lease>> {
-        let row = sqlx::query(
-            "INSERT INTO location_leases AS held (location_id, holder, token, expires_at) \
-             VALUES ($1, $2, 1, now() + $3 * interval '1 millisecond') ON CONFLICT (location_id) DO UPDATE SET \
-             holder = excluded.holder, token = held.token + 1, expires_at = excluded.expires_at \
-             WHERE held.expires_at < now() RETURNING token",
-        )
-        .bind(location_id.as_str())
-        .bind(instance)
-        .bind(millis(ttl))
-        .fetch_optional(&self.pool)
-        .await?;
-        row.map(|row| Ok(Lease { location_id: location_id.clone(), token: unsigned(row.try_get(0)?) })).transpose()
-    }
-
-    /// Extends leases, and gives those that are still held: also one that has expired, as long as nobody else took it.
-    pub async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<BTreeSet<LocationId>> {
-        let rows = sqlx::query(
-            "UPDATE location_leases held SET expires_at = now() + $3 * interval '1 millisecond' \
-             FROM unnest($1::text[], $2::bigint[]) AS ours (location_id, token) \
-             WHERE held.location_id = ours.location_id AND held.token = ours.token RETURNING held.location_id",
+    /// Gives leases back, so that other replicas can take them at once. Does nothing to those that others hold already.
+    pub async fn release(&self, leases: &[Lease]) -> Result<()> {
+        sqlx::query(
+            "UPDATE location_leases held SET expires_at = '-infinity' FROM unnest($1::text[], $2::bigint[]) AS ours (location_id, token) \
+             WHERE held.location_id = ours.location_id AND held.token = ours.token",
         )
         .bind(leases.iter().map(|lease| lease.location_id.as_str()).collect::<Vec<_>>())
         .bind(leases.iter().map(|lease| signed(lease.token)).collect::<Vec<_>>())
-        .bind(millis(ttl))
-        .fetch_all(&self.pool)
+        .execute(&self.pool)
         .await?;
-        rows.iter().map(|row| location_id(row.try_get(0)?)).collect()
-    }
-
-    /// Gives a lease back, so that another replica can take it at once. Does nothing when it is held by another one already.
-    pub async fn release(&self, lease: &Lease) -> Result<()> {
-        sqlx::query("UPDATE location_leases SET expires_at = '-infinity' WHERE location_id = $1 AND token = $2")
-            .bind(lease.location_id.as_str())
-            .bind(signed(lease.token))
-            .execute(&self.pool)
-            .await?;
         Ok(())
     }
 
     /// Where the replica is reached that looks after a location now; nothing while none does.
     pub async fn holder_address(&self, location_id: &LocationId) -> Result<Option<String>> {
         let row = sqlx::query(
-            "SELECT address FROM location_leases JOIN pollers ON instance = holder WHERE location_id = $1 AND expires_at >= now()",
+            "SELECT address FROM location_leases JOIN pollers ON instance = holder \
+             WHERE location_id = $1 AND expires_at >= now() AND alive_until >= now()",
         )
         .bind(location_id.as_str())
         .fetch_optional(&self.pool)

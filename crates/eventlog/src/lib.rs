@@ -51,7 +51,7 @@ pub use known::passes::{Pass, Passes};
 pub use known::progress::{Backfill, Progress};
 pub use known::records::{KnownRecords, NotesDue};
 pub use known::remained::SharedRecords;
-pub use leases::{Lease, Leases};
+pub use leases::{Lease, Leases, Replica, Turn};
 pub use ledger::parked::{Parked, Parking, Parkings, Stage};
 pub use ledger::replays::{Phase, Plan, Replay, ReplayProgress, Replays, Totals};
 pub use ledger::workspaces::{Generation, Role, Workspaces};

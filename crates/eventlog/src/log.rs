@@ -1,6 +1,6 @@
-//! The log as its users hold it: one connection pool, and the parts of what is kept in the database.
+//! The log as its users hold it: one connection pool, one more connection for leases, and the parts of what is kept in the database.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 
 use domain::{LocationId, Stored};
@@ -45,14 +45,14 @@ impl EventLog {
     /// # Errors
     /// `Misconfigured` when the address is not one of a PostgreSQL database or the key-encryption keys cannot be read.
     pub async fn connect(settings: &Settings) -> Result<Self> {
-        let pool = settings.pool()?;
+        let pool = settings.pool(settings.connections_max)?;
         let ring = Arc::new(KeyRing::new(settings.kek()?, settings.contact_keys_max, *settings.erasures_checked_every));
         let keys = Keys { pool: pool.clone(), ring: Arc::clone(&ring) };
         let appended = Appended::new();
         let transaction_records_max = settings.transaction_records_max;
         let parts = Parts {
             locations: Locations { pool: pool.clone() },
-            leases: Leases { pool: pool.clone() },
+            leases: Leases { pool: settings.pool(NonZeroU32::MIN)? },
             known: KnownRecords { pool: pool.clone(), keys: keys.clone(), transaction_records_max },
             passes: Passes { pool: pool.clone() },
             credentials: Credentials { pool: pool.clone(), ring: Arc::clone(&ring) },

@@ -119,6 +119,14 @@ impl Relay {
         Ok(if rows.is_empty() { RelayTurn::Idle } else { RelayTurn::Batch(batch) })
     }
 
+    /// How many events are not published yet, of each location that has any.
+    pub async fn lags(&self) -> Result<BTreeMap<LocationId, u64>> {
+        let rows = sqlx::query("SELECT location_id, seq - published FROM relay JOIN log_head USING (location_id) WHERE published < seq")
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(|row| Ok((location_id(row.try_get(0)?)?, unsigned(row.try_get(1)?)))).collect()
+    }
+
     /// How far each location is published.
     pub async fn positions(&self) -> Result<BTreeMap<LocationId, u64>> {
         let rows = sqlx::query("SELECT location_id, published FROM relay").fetch_all(&self.pool).await?;

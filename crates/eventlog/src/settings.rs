@@ -95,9 +95,9 @@ impl Settings {
             .disable_statement_logging())
     }
 
-    pub(crate) fn pool(&self) -> Result<PgPool> {
+    pub(crate) fn pool(&self, connections_max: NonZeroU32) -> Result<PgPool> {
         let options = PgPoolOptions::new()
-            .max_connections(self.connections_max.get())
+            .max_connections(connections_max.get())
             .acquire_timeout(*self.acquire_timeout)
             .test_before_acquire(false)
             .before_acquire(|connection, idle| {

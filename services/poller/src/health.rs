@@ -1,22 +1,28 @@
 //! Whether the service is ready, and the figures of its status.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chassis::Shutdown;
 use chassis::tasks::sleep;
+use domain::LocationId;
+use jiff::Timestamp;
 
 use crate::context::Context;
+use crate::look::connection::Connections;
+use crate::nets::backfill::done_at;
 
 /// Checks the database and the bus from time to time. While either is unreachable the service is not ready; it stays alive and goes on
 /// when both are back.
-pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result<()> {
+pub(crate) async fn run(context: Arc<Context>, connections: Arc<Connections>, stop: Shutdown) -> anyhow::Result<()> {
+    let mut behind = BTreeSet::new();
     loop {
         let log = context.log.ping().await.map_err(|error| error.to_string());
         let reachable = log.is_ok();
         context.chassis.ready("log", log);
         let bus = if context.bus.connected() { Ok(()) } else { Err("the bus is not connected".to_owned()) };
         context.chassis.ready("bus", bus);
-        if reachable && let Err(error) = show(&context).await {
+        if reachable && let Err(error) = show(&context, &connections, &mut behind).await {
             tracing::debug!(%error, "the status figures could not be updated");
         }
         if !sleep(&stop, *context.config.health.interval).await {
@@ -25,16 +31,26 @@ pub(crate) async fn run(context: Arc<Context>, stop: Shutdown) -> anyhow::Result
     }
 }
 
-async fn show(context: &Context) -> eventlog::Result<()> {
-    let relayed = context.log.relay().positions().await?;
-    let mut lag_of_all = 0;
-    for location in context.log.locations().list().await? {
-        let lag = location.head.saturating_sub(relayed.get(&location.location_id).copied().unwrap_or_default());
-        context.metrics.lag(&location.location_id, lag);
-        lag_of_all += lag;
+/// Figures of all locations come from few statements: how many there are must not matter.
+async fn show(context: &Context, connections: &Connections, behind: &mut BTreeSet<LocationId>) -> eventlog::Result<()> {
+    let lags = context.log.relay().lags().await?;
+    for location_id in behind.iter().filter(|location_id| !lags.contains_key(location_id)) {
+        context.metrics.lag(location_id, 0);
     }
+    for (location_id, lag) in &lags {
+        context.metrics.lag(location_id, *lag);
+    }
+    let held = connections.all();
+    for connection in &held {
+        context.metrics.budget(&connection.location_id, &connection.client.spending());
+    }
+    let (unfinished, now) = (context.log.passes().unfinished_backfills().await?, Timestamp::now());
+    let ours = held.iter().filter_map(|connection| unfinished.get(&connection.location_id));
+    let done = ours.filter_map(|backfill| done_at(backfill, now)).max();
     let control = context.chassis.control();
-    control.set_figure("lag_events", lag_of_all);
+    control.set_figure("locations_held", held.len());
+    control.set_figure("backfills_done_at", done.map_or_else(String::new, |done| format!("{done:.0}")));
+    control.set_figure("lag_events", lags.values().sum::<u64>());
     control.set_figure("webhooks_accepted", context.metrics.webhooks_accepted());
     control.set_figure("events_appended", context.metrics.events_appended());
     control.set_figure("events_relayed", context.metrics.events_relayed());
@@ -42,5 +58,6 @@ async fn show(context: &Context) -> eventlog::Result<()> {
     let (seen, total) = context.metrics.backfills(context.candidates.all().keys());
     control.set_figure("backfill_seen", seen);
     control.set_figure("backfill_total", total);
+    *behind = lags.into_keys().collect();
     Ok(())
 }

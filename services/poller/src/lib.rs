@@ -97,7 +97,7 @@ fn serve(tasks: &mut Tasks, context: &Arc<Context>, connections: &Arc<Connection
     let grpc = tonic::service::Routes::new(SourceServer::new(source));
     let (chassis, server, serving) = (Arc::clone(&context.chassis), context.config.server.clone(), stop.clone());
     spawn(tasks, "server", async move { chassis.serve(&server, router, Some(grpc), &[], serving).await });
-    spawn(tasks, "health", health::run(Arc::clone(context), stop.clone()));
+    spawn(tasks, "health", health::run(Arc::clone(context), Arc::clone(connections), stop.clone()));
     Ok(())
 }
 

@@ -90,6 +90,7 @@ pub(crate) struct Metrics {
     token_refused: Family<OfLocation, Gauge>,
     streams_lost: Counter,
     watch_delay_seconds: Family<OfLocation, Gauge<f64, AtomicU64>>,
+    restarts: Family<OfLocation, Counter>,
 }
 
 impl Metrics {
@@ -129,6 +130,7 @@ impl Metrics {
             token_refused: added(registry, "token_refused", "1 while GHL refuses the token of a location"),
             streams_lost: added(registry, "streams_lost", "Streams found to have lost messages"),
             watch_delay_seconds: added(registry, "watch_delay_seconds", "How many seconds back the last search for changed contacts began"),
+            restarts: added(registry, "location_restarts", "How often work on a location ended unexpectedly and was started again"),
         }
     }
 
@@ -249,6 +251,10 @@ impl Metrics {
 
     pub(crate) fn stream_lost(&self) {
         self.streams_lost.inc();
+    }
+
+    pub(crate) fn location_restarted(&self, location_id: &LocationId) {
+        self.restarts.get_or_create(&of(location_id)).inc();
     }
 
     pub(crate) fn watched(&self, location_id: &LocationId, reach: Duration) {

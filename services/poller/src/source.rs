@@ -47,7 +47,7 @@ impl Source {
         Self { context, connections }
     }
 
-    fn candidates(&self) -> Result<CandidateMap, Status> {
+    fn candidates(&self) -> Result<Arc<CandidateMap>, Status> {
         let candidates = self.context.candidates.connected();
         candidates.ok_or_else(|| Status::unavailable("the locations are not connected yet; try again in a moment"))
     }

@@ -1,12 +1,14 @@
 //! How far polling has come.
 
+use std::collections::BTreeMap;
+
 use domain::LocationId;
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::Result;
-use crate::columns::{At, signed, unsigned};
+use crate::columns::{At, location_id, signed, unsigned};
 use crate::known::passes::Passes;
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,6 +59,16 @@ impl Passes {
         .execute(&self.pool)
         .await?;
         Ok(())
+    }
+
+    /// The backfills that are not done, begun or not.
+    pub async fn unfinished_backfills(&self) -> Result<BTreeMap<LocationId, Backfill>> {
+        let rows = sqlx::query(
+            "SELECT NULL::timestamptz, NULL::text, seen, total, started_at, finished_at, location_id FROM progress WHERE finished_at IS NULL",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok((location_id(row.try_get(6)?)?, read(row, 0)?.backfill))).collect()
     }
 
     /// Has every location looked at again from the beginning.

@@ -6,7 +6,7 @@ use domain::{Listing, Record, RecordId, RecordKind, Sighting, Task};
 use eventlog::Pass;
 use serde_json::json;
 
-use crate::support::{at, contact_id, database, seen, seen_with_notes, types};
+use crate::support::{at, contact_id, database, lease, seen, seen_with_notes, types};
 
 #[tokio::test]
 async fn a_pass_is_read_back_as_it_was_saved() {
@@ -33,7 +33,7 @@ async fn a_pass_is_read_back_as_it_was_saved() {
 async fn confirming_what_is_known_appends_nothing_and_a_change_is_left_for_a_look() {
     let db = database("passes_confirm").await;
     db.observe(seen_with_notes("c1", "Ann", 1, &[("n1", "hello")])).await;
-    let lease = db.log.leases().acquire(&db.location, "a", Duration::from_secs(600)).await.unwrap().unwrap();
+    let lease = lease(&db.log, &db.location, "a", Duration::from_secs(600)).await.unwrap();
     db.log.known().confirm(&lease, &[seen("c1", "Ann", 10)]).await.unwrap();
     assert!(db.log.known().unseen_contacts(&db.location, at(10), None, 10).await.unwrap().is_empty());
     db.log.known().confirm(&lease, &[seen("c1", "Bob", 20)]).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_record_counts_as_seen_singly_or_in_a_listing() {
     }
     let singly = Listing::Partial(vec![(id("c1-a"), Some(task("Call")))]);
     let singly = domain::Observation { contact: Sighting::NotAsked, ..tasks("c1", 5, singly) };
-    let lease = db.log.leases().acquire(&db.location, "a", Duration::from_secs(600)).await.unwrap().unwrap();
+    let lease = lease(&db.log, &db.location, "a", Duration::from_secs(600)).await.unwrap();
     db.log.known().confirm(&lease, &[singly]).await.unwrap();
     db.observe(tasks("c2", 5, whole(&["c2-a", "c2-b"]))).await;
     let unseen = db.log.known().unseen_records(&db.location, RecordKind::Task, at(5), None, 10).await.unwrap();

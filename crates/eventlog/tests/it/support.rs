@@ -8,7 +8,7 @@ use domain::{
     Record, RecordId, RecordKind, Recorded, Revision, Rules, Sighting, Stored, Workspace,
 };
 use embedded::{Postgres, PostgresSettings, scratch};
-use eventlog::{Error, EventLog, Lease, ParkedMessage, Result, Settings, Settlement, Verification, Verified};
+use eventlog::{Error, EventLog, Lease, ParkedMessage, Replica, Result, Settings, Settlement, Verification, Verified};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use settings::Period;
@@ -86,10 +86,21 @@ impl TestDatabase {
     }
 }
 
+/// A replica of this name.
+pub(crate) fn replica(instance: &str, ttl: Duration) -> Replica {
+    Replica { instance: instance.to_owned(), address: format!("http://{instance}:1"), ttl }
+}
+
+/// The lease of a location for a replica that joins, if nobody holds it.
+pub(crate) async fn lease(log: &EventLog, location_id: &LocationId, instance: &str, ttl: Duration) -> Option<Lease> {
+    let turn = log.leases().join(&replica(instance, ttl), std::slice::from_ref(location_id)).await.expect("a turn");
+    turn.held.into_iter().next()
+}
+
 /// Observes under the location's lease, whoever holds it.
 pub(crate) async fn observe(log: &EventLog, location_id: &LocationId, observations: &[Observation]) -> Result<Vec<Recorded>> {
-    let acquired = log.leases().acquire(location_id, "tests", Duration::ZERO).await?;
-    let mut lease = acquired.unwrap_or_else(|| Lease { location_id: location_id.clone(), token: 1 });
+    let mut lease =
+        lease(log, location_id, "tests", Duration::ZERO).await.unwrap_or_else(|| Lease { location_id: location_id.clone(), token: 1 });
     loop {
         match log.observe(&lease, observations).await {
             Err(Error::Superseded { .. }) => lease.token += 1,

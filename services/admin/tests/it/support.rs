@@ -106,8 +106,10 @@ impl AdminFixture {
 
     pub(crate) async fn observe(&self, contact: &str, name: &str, second: i64) {
         let observation = seen(&self.location, contact, name, second);
-        let lease = self.log.leases().acquire(&self.location, "tests", Duration::ZERO).await.expect("lease").expect("free");
-        self.log.observe(&lease, &[observation]).await.expect("observe");
+        let replica = eventlog::Replica { instance: "tests".to_owned(), address: String::new(), ttl: Duration::from_secs(600) };
+        let turn = self.log.leases().join(&replica, std::slice::from_ref(&self.location)).await.expect("a turn");
+        let lease = turn.held.first().expect("nobody else holds it");
+        self.log.observe(lease, &[observation]).await.expect("observe");
     }
 
     pub(crate) async fn act(&self, verb: &str) {

@@ -105,8 +105,9 @@ impl Stage {
             traceparent: Some(TRACE.to_owned()),
         };
         let head = self.log.read(&self.location_id, 0, 10_000).await.unwrap().len() as u64;
-        let lease = self.log.leases().acquire(&self.location_id, "tests", Duration::ZERO).await.unwrap().expect("free");
-        self.log.observe(&lease, &[seen]).await.unwrap();
+        let replica = eventlog::Replica { instance: "tests".to_owned(), address: String::new(), ttl: Duration::from_secs(600) };
+        let turn = self.log.leases().join(&replica, std::slice::from_ref(&self.location_id)).await.unwrap();
+        self.log.observe(&turn.held[0], &[seen]).await.unwrap();
         self.log.read(&self.location_id, head, 10_000).await.unwrap()
     }
 

@@ -45,7 +45,7 @@ pub(crate) struct Candidates {
     listed: BTreeSet<LocationId>,
     has_app: bool,
     /// None until they are connected.
-    connected: RwLock<Option<CandidateMap>>,
+    connected: RwLock<Option<Arc<CandidateMap>>>,
 }
 
 impl Candidates {
@@ -54,17 +54,17 @@ impl Candidates {
     }
 
     /// None until they are connected.
-    pub(crate) fn connected(&self) -> Option<CandidateMap> {
+    pub(crate) fn connected(&self) -> Option<Arc<CandidateMap>> {
         self.connected.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Empty until they are connected.
-    pub(crate) fn all(&self) -> CandidateMap {
+    pub(crate) fn all(&self) -> Arc<CandidateMap> {
         self.connected().unwrap_or_default()
     }
 
     pub(crate) fn set(&self, candidates: CandidateMap) {
-        *self.connected.write().unwrap_or_else(PoisonError::into_inner) = Some(candidates);
+        *self.connected.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(candidates));
     }
 
     /// Whether a location may be leased; none while that is not known yet.

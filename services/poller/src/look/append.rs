@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::{Listing, Observation, Recorded, Sighting};
 use eventlog::{EventLog, Lease};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::config::AppendSettings;
 use crate::context::Context;
@@ -35,12 +36,12 @@ pub(crate) enum Appended {
 
 impl Appender {
     /// Starts the task that appends; it ends when the last clone of the appender is gone.
-    pub(crate) fn start(context: &Context, lease: Lease) -> Self {
+    pub(crate) fn start(context: &Context, lease: Lease) -> (Self, JoinHandle<()>) {
         let AppendSettings { waiting_max, batch_max } = context.config.append;
         let (queue, entries) = mpsc::channel(waiting_max.get());
         let target = Target { log: context.log.clone(), lease, parker: context.parker.clone(), metrics: context.metrics.clone() };
-        tokio::spawn(append_all(target, batch_max.get(), entries));
-        Self { queue }
+        let appending = tokio::spawn(append_all(target, batch_max.get(), entries));
+        (Self { queue }, appending)
     }
 
     /// Waits until the observation is durably appended.

@@ -1,12 +1,16 @@
 //! Several replicas over the same log and bus.
 
+use std::collections::BTreeMap;
+
+use domain::{Cause, LocationId, Names, Net, Observation, Sighting};
+use eventlog::Lease;
 use proto::source::v1 as api;
 use proto::source::v1::source_client::SourceClient;
 use serde_json::json;
 use tonic::{Code, Request};
 
 use crate::agency::Agency;
-use crate::fixture::{PollerFixture, eventually, here};
+use crate::fixture::{PollerFixture, eventually, here, who};
 
 const APPEARED: [&str; 3] = ["contact.appeared", "note.appeared", "task.appeared"];
 
@@ -57,6 +61,49 @@ async fn a_replica_that_stops_hands_over_immediately() {
     fixture.until_history("c-1", &[&APPEARED[..], &["contact.changed"]].concat()).await;
     other.stop().await;
     fixture.close().await;
+}
+
+/// Whether this replica makes calls for the location, for which it needs no database.
+async fn works(source: &SourceClient<tonic::transport::Channel>) -> bool {
+    let arguments_json = json!({"contactId": "c-1"}).to_string();
+    let call = api::CallRequest { operation: "get-contact".to_owned(), arguments_json, ..api::CallRequest::default() };
+    source.clone().call(signed(call)).await.is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_away_for_longer_than_a_lease_costs_no_replica_its_leases() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    let lease = "lease.ttl = \"900ms\"\nlease.renew_interval = \"150ms\"\n";
+    let mut fixture = PollerFixture::start("replica-cut-off", agency.clone(), lease).await;
+    fixture.until_backfilled().await;
+    let source = SourceClient::connect(fixture.grpc.clone()).await.unwrap();
+    eventually("works", || async { works(&source).await.then_some(()) }).await;
+    let postgres = fixture.kill_postgres().await;
+    eventually("stops before another could begin", || async { (!works(&source).await).then_some(()) }).await;
+    fixture.revive_postgres(postgres).await;
+    eventually("works again", || async { works(&source).await.then_some(()) }).await;
+    let first = Lease { location_id: here(), token: 1 };
+    let elsewhere = Observation { location_id: LocationId::new("elsewhere").unwrap(), ..nothing_seen() };
+    fixture.log.observe(&first, &[elsewhere]).await.expect("it is still the lease that was given first");
+    agency.rename("c-1", "New", "2020-01-01T00:00:09.000Z");
+    assert_eq!(fixture.send("ContactUpdate", json!({"id": "c-1"})).await, 200);
+    fixture.until_history("c-1", &[&APPEARED[..], &["contact.changed"]].concat()).await;
+    fixture.stop().await;
+}
+
+fn nothing_seen() -> Observation {
+    Observation {
+        location_id: here(),
+        contact_id: who("c-1"),
+        asked_at: jiff::Timestamp::now(),
+        connected_at: jiff::Timestamp::now(),
+        contact: Sighting::NotAsked,
+        listings: BTreeMap::new(),
+        names: Names::default(),
+        cause: Cause::from(Net::Poll),
+        traceparent: None,
+    }
 }
 
 fn signed<T>(message: T) -> Request<T> {
