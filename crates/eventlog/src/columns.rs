@@ -1,6 +1,7 @@
 //! How values become columns and come back.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use domain::{ContactId, LocationId, RecordId, Workspace};
 use jiff::Timestamp;
@@ -99,6 +100,11 @@ pub(crate) fn unsigned(number: i64) -> u64 {
 
 pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A length of time for `interval '1 millisecond'`.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub(crate) fn epoch_column(epoch: u32) -> i32 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::LocationId;
 use sqlx::{PgConnection, PgPool, Row};
 
-use crate::columns::{location_id, signed, unsigned};
+use crate::columns::{location_id, millis, signed, unsigned};
 use crate::{Error, Result};
 
 /// The right to look after a location, until it expires or another holder has a higher token.
@@ -149,8 +149,4 @@ pub(crate) async fn check(connection: &mut PgConnection, lease: &Lease) -> Resul
         .await?;
     let token = row.map(|row| row.try_get::<i64, _>(0)).transpose()?;
     if token == Some(signed(lease.token)) { Ok(()) } else { Err(Error::Superseded { location_id: lease.location_id.clone() }) }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

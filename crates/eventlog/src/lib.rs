@@ -15,8 +15,10 @@
 //! - `ledger`: what was brought to Pagico, what is parked, workspaces and replays
 //! - `proving`: a location's whole log, verified, exported and imported
 //! - `answers`: answers for people and for replays
+//! - `alerts`: what a person has to be told, and what was told
 //! - `columns`, `error`: how values become columns, and what can go wrong
 
+mod alerts;
 mod answers;
 mod append;
 mod appends;
@@ -36,6 +38,11 @@ mod relay;
 mod seal;
 mod settings;
 
+pub use alerts::Alerts;
+pub use alerts::facts::{CallsNearlySpent, LostStream, OverdueSweep, ParkedWork, PollersSeen, StuckBackfill, UnsettledWork};
+pub use alerts::open::{Alert, Finding};
+pub use alerts::silences::Silence;
+pub use alerts::told::{Change, Due};
 pub use answers::Answers;
 pub use answers::access::{Access, AccessEntry, AccessFilter};
 pub use answers::contacts::{ContactRange, RawEvent};

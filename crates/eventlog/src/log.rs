@@ -9,8 +9,8 @@ use sqlx::PgPool;
 use crate::appends::Appended;
 use crate::keys::ring::KeyRing;
 use crate::{
-    Answers, Appends, Chain, Credentials, Erasures, Keys, KnownRecords, Leases, Ledger, Locations, Parkings, Passes, Relay, Replays,
-    Result, Settings, Workspaces, read,
+    Alerts, Answers, Appends, Chain, Credentials, Erasures, Keys, KnownRecords, Leases, Ledger, Locations, Parkings, Passes, Relay,
+    Replays, Result, Settings, Workspaces, read,
 };
 
 /// The event log and everything that is kept beside it. Cheap to clone: clones and parts share their connections and their wake-ups.
@@ -37,6 +37,7 @@ struct Parts {
     replays: Replays,
     chain: Chain,
     answers: Answers,
+    alerts: Alerts,
 }
 
 impl EventLog {
@@ -64,6 +65,7 @@ impl EventLog {
             replays: Replays { pool: pool.clone(), appended: appended.clone(), transaction_records_max },
             chain: Chain { pool: pool.clone(), keys: keys.clone(), appended: appended.clone() },
             answers: Answers { pool: pool.clone() },
+            alerts: Alerts { pool: pool.clone() },
             keys,
         };
         Ok(Self { pool, appended, transaction_records_max, parts: Arc::new(parts) })
@@ -141,5 +143,9 @@ impl EventLog {
 
     pub fn answers(&self) -> &Answers {
         &self.parts.answers
+    }
+
+    pub fn alerts(&self) -> &Alerts {
+        &self.parts.alerts
     }
 }

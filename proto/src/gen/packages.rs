@@ -5,6 +5,11 @@ pub mod mirror {
             include!("mirror.admin.v1.rs");
         }
     }
+    pub mod alerts {
+        pub mod v1 {
+            include!("mirror.alerts.v1.rs");
+        }
+    }
     pub mod audit {
         pub mod v1 {
             include!("mirror.audit.v1.rs");

@@ -1,6 +1,7 @@
 //! The gRPC services, one room for each, and what they share.
 
 pub(crate) mod admin;
+pub(crate) mod alerts;
 mod answers;
 pub(crate) mod audit;
 pub(crate) mod erasure;

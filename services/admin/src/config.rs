@@ -1,5 +1,7 @@
 //! The settings, explained in `config.default.toml`.
 
+mod alerts;
+
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use eventlog::Verification;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use settings::{Check, Period, Problems};
+
+pub use self::alerts::{AlertSettings, ConditionSettings};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +32,7 @@ pub struct Config {
     pub seal: SealSettings,
     pub bridge: pagico::Settings,
     pub erasure: ErasureSettings,
+    pub alerts: AlertSettings,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -148,6 +153,7 @@ impl Check for Config {
         problems.nest("bridge", &self.bridge);
         problems.nest("limits", &self.limits);
         problems.nest("seal", &self.seal);
+        problems.nest("alerts", &self.alerts);
         for (key, retention) in [("access.retention", self.access.retention), ("replay.retention", self.replay.retention)] {
             problems.check(retention >= SHORTEST_RETENTION, key, "must be a day at least");
         }

@@ -2,6 +2,7 @@
 //!
 //! Does not know GHL, and decides nothing about what is mirrored: it applies plans that a person approved, erases, and redrives.
 
+mod alerts;
 mod api;
 mod config;
 mod erasure;
@@ -18,9 +19,10 @@ use anyhow::Context as _;
 use bus::Bus;
 use chassis::tasks::join_all;
 use chassis::{Chassis, Shutdown};
-use eventlog::{Answers, EventLog, Replays};
+use eventlog::EventLog;
 use pagico::Bridge;
 use proto::admin::v1::admin_server::AdminServer;
+use proto::alerts::v1::alerts_server::AlertsServer;
 use proto::audit::v1::audit_server::AuditServer;
 use proto::erasure::v1::erasure_server::ErasureServer;
 use proto::proof::v1::proof_server::ProofServer;
@@ -30,12 +32,15 @@ use tokio::task::JoinSet;
 use tonic::service::Routes;
 
 pub use config::{
-    AccessSettings, Config, ErasureSettings, IntervalSettings, Limits, ProofSettings, ReplaySettings, SealSettings, VerifySettings,
+    AccessSettings, AlertSettings, ConditionSettings, Config, ErasureSettings, IntervalSettings, Limits, ProofSettings, ReplaySettings,
+    SealSettings, VerifySettings,
 };
 pub use replay::planning;
 
+use crate::alerts::Watcher;
+use crate::alerts::finding::Facts;
 use crate::erasure::Eraser;
-use crate::sealer::Seal;
+use crate::sealer::{Proofs, Seal};
 
 /// Runs the service until it is told to stop. A database or bus that cannot be reached only makes it not ready.
 ///
@@ -76,6 +81,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         credentials: log.credentials().clone(),
         stop: stop.clone(),
     };
+    let alerts = api::alerts::Service { log: log.clone(), limits: config.limits.clone(), silence_max: *config.alerts.silence_max };
     let http = health::summary(answers.clone());
     let mut tasks = JoinSet::new();
     let (serving, server) = (Arc::clone(&chassis), config.server.clone());
@@ -85,15 +91,18 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
             .add_service(ProofServer::new(proof))
             .add_service(AuditServer::new(audit))
             .add_service(ErasureServer::new(erasure))
-            .add_service(ReplayServer::new(replay));
+            .add_service(ReplayServer::new(replay))
+            .add_service(AlertsServer::new(alerts));
         serving.serve(&server, http, Some(routes), &[], listening).await.context("server")
     });
-    if let Some(seal) = seal {
+    let proofs = seal.is_some().then(Proofs::default);
+    if let Some((seal, proofs)) = seal.zip(proofs.clone()) {
         let how = config.proof.verification();
-        let sealing = sealer::run(locations.clone(), chain.clone(), seal, how, *config.seal.interval, stop.clone());
+        let sealing = sealer::run(locations.clone(), chain.clone(), seal, how, proofs, *config.seal.interval, stop.clone());
         tasks.spawn(async move { sealing.await.context("sealer") });
     }
-    start_retention(&mut tasks, answers, log.replays(), &config, &stop);
+    start_alerts(&mut tasks, &chassis, &log, proofs, &config, &stop)?;
+    start_retention(&mut tasks, &log, &config, &stop);
     let stopping = stop.clone();
     tasks.spawn(async move { erasure::run(eraser, stopping).await.context("erasures") });
     let stopping = stop.clone();
@@ -103,18 +112,41 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     join_all(tasks, &stop).await
 }
 
+/// Starts telling people what they must know.
+fn start_alerts(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    chassis: &Chassis,
+    log: &EventLog,
+    proofs: Option<Proofs>,
+    config: &Config,
+    stop: &Shutdown,
+) -> anyhow::Result<()> {
+    let (alerts, credentials, settings) = (log.alerts().clone(), log.credentials().clone(), config.alerts.when.clone());
+    let watcher = Watcher::new(chassis, Facts { alerts, credentials, proofs, settings }, config.alerts.clone()).context("alerts")?;
+    let (interval, stopping) = (*config.alerts.interval, stop.clone());
+    tasks.spawn(async move { watcher.run(interval, stopping).await.context("alerts") });
+    Ok(())
+}
+
 /// Starts deleting what is kept for a limited time only.
-fn start_retention(tasks: &mut JoinSet<anyhow::Result<()>>, answers: &Answers, replays: &Replays, config: &Config, stop: &Shutdown) {
-    let (answers, keep, every, stopping) = (answers.clone(), config.access.retention, *config.access.interval, stop.clone());
+fn start_retention(tasks: &mut JoinSet<anyhow::Result<()>>, log: &EventLog, config: &Config, stop: &Shutdown) {
+    let (answers, keep, every, stopping) = (log.answers().clone(), config.access.retention, *config.access.interval, stop.clone());
     let accesses = move || {
         let answers = answers.clone();
         async move { answers.forget_accesses(keep).await }
     };
     tasks.spawn(async move { retention::run("accesses", every, accesses, stopping).await.context("access log") });
-    let (replays, keep, every, stopping) = (replays.clone(), config.replay.retention, *config.replay.retention_interval, stop.clone());
+    let (replays, keep, every, stopping) =
+        (log.replays().clone(), config.replay.retention, *config.replay.retention_interval, stop.clone());
     let old_replays = move || {
         let replays = replays.clone();
         async move { replays.forget(keep).await }
     };
     tasks.spawn(async move { retention::run("replays", every, old_replays, stopping).await.context("old replays") });
+    let (alerts, keep, every, stopping) = (log.alerts().clone(), config.alerts.retention, *config.alerts.retention_interval, stop.clone());
+    let old_alerts = move || {
+        let alerts = alerts.clone();
+        async move { alerts.forget(keep).await }
+    };
+    tasks.spawn(async move { retention::run("alerts", every, old_alerts, stopping).await.context("old alerts") });
 }

@@ -2,7 +2,8 @@
 
 mod checkpoints;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,6 +17,29 @@ use secrecy::ExposeSecret;
 
 use self::checkpoints::Checkpoints;
 use crate::config::SealSettings;
+
+/// The logs that could not be proved when they were last to be sealed. Cheap to clone; clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Proofs(Arc<Mutex<Option<BTreeMap<LocationId, Unproved>>>>);
+
+/// A log that does not extend what was sealed, or could not be sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unproved {
+    /// When that was first noticed.
+    pub(crate) since: Timestamp,
+    pub(crate) problem: String,
+}
+
+impl Proofs {
+    /// None before the first round is over.
+    pub(crate) fn unproved(&self) -> Option<BTreeMap<LocationId, Unproved>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, unproved: BTreeMap<LocationId, Unproved>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(unproved);
+    }
+}
 
 /// The key to sign with, and where checkpoints are kept.
 #[derive(Clone)]
@@ -56,6 +80,7 @@ pub(crate) async fn run(
     chain: Chain,
     seal: Seal,
     how: Verification,
+    proofs: Proofs,
     interval: Duration,
     stop: Shutdown,
 ) -> anyhow::Result<()> {
@@ -63,7 +88,7 @@ pub(crate) async fn run(
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = seal_all(&locations, &chain, &seal, &how) => {}
+            () = seal_all(&locations, &chain, &seal, &how, &proofs) => {}
         }
         if !sleep(&stop, interval).await {
             return Ok(());
@@ -71,17 +96,26 @@ pub(crate) async fn run(
     }
 }
 
-async fn seal_all(locations: &Locations, chain: &Chain, seal: &Seal, how: &Verification) {
+async fn seal_all(locations: &Locations, chain: &Chain, seal: &Seal, how: &Verification, proofs: &Proofs) {
     let locations = match locations.list().await {
         Ok(locations) => locations,
         Err(error) => return tracing::warn!(%error, "the locations to seal cannot be read"),
     };
+    let (known, mut unproved) = (proofs.unproved().unwrap_or_default(), BTreeMap::new());
     for location in locations.into_iter().filter(|location| location.head > 0) {
-        if let Err(error) = seal_one(chain, seal, how, &location.location_id, location.head).await {
-            let error = format!("{error:#}");
-            tracing::error!(location.id = %location.location_id, error, "the log was not sealed");
-        }
+        let location_id = location.location_id;
+        let Err(error) = seal_one(chain, seal, how, &location_id, location.head).await else { continue };
+        let (problem, before) = (format!("{error:#}"), known.get(&location_id));
+        tracing::error!(location.id = %location_id, error = problem, "the log was not sealed");
+        // A database that is away says nothing about the log.
+        let now = if error.downcast_ref().is_some_and(eventlog::Error::is_transient) {
+            before.cloned()
+        } else {
+            Some(Unproved { since: before.map_or_else(Timestamp::now, |before| before.since), problem })
+        };
+        unproved.extend(now.map(|now| (location_id, now)));
     }
+    proofs.note(unproved);
 }
 
 async fn seal_one(chain: &Chain, seal: &Seal, how: &Verification, location_id: &LocationId, head: u64) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! The command line: one file for each group of commands, as in `commands/`.
 
+mod alerts;
 mod audit;
 mod connection;
 mod erasure;
@@ -13,6 +14,7 @@ pub(crate) mod time;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use self::alerts::{AlertsArgs, AlertsCommand};
 pub(crate) use self::audit::{AccessArgs, AsOfArgs, BlameArgs, DiffArgs, Export, ExportArgs, FilterArgs, Format, HistoryArgs, WatchArgs};
 pub(crate) use self::connection::Connection;
 pub(crate) use self::erasure::{EraseArgs, Keys};
@@ -69,6 +71,8 @@ pub(crate) enum Command {
     },
     /// Sends parked work again.
     Redrive(RedriveArgs),
+    /// Lists what a person has to know, or silences it for a while.
+    Alerts(AlertsArgs),
     /// Calls an operation of GHL's API through the poller and prints the answer. Without an operation, lists all of them.
     Ghl(GhlArgs),
     /// Shows how many calls to GHL were made, and how many are left today.

@@ -1,5 +1,6 @@
-//! What each command does, by group: how far the mirror is, what happened, GHL, the services, erasing, the log, replays.
+//! What each command does, by group: how far the mirror is, what needs a person, what happened, GHL, the services, erasing, the log, replays.
 
+mod alerts;
 mod audit;
 mod erasure;
 mod files;
@@ -39,6 +40,7 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::Watch(arguments) => watch::watch(&connection, &arguments, output).await,
         Command::Parked { limit } => parked::list(&connection, limit, output).await,
         Command::Redrive(arguments) => parked::redrive(&connection, arguments, output).await,
+        Command::Alerts(arguments) => alerts::execute(&connection, arguments, output).await,
         Command::Credentials(command) => credentials::credentials(&connection, &command, output).await,
         Command::Ghl(arguments) => operations::ghl(&connection, arguments, output).await,
         Command::Budget => budget::budget(&connection, output).await,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use proto::admin::v1::admin_client::AdminClient;
+use proto::alerts::v1::alerts_client::AlertsClient;
 use proto::audit::v1::audit_client::AuditClient;
 use proto::control::v1::control_client::ControlClient;
 use proto::erasure::v1::erasure_client::ErasureClient;
@@ -51,6 +52,7 @@ impl Interceptor for Signed {
 }
 
 pub(crate) type Admin = AdminClient<InterceptedService<Channel, Signed>>;
+pub(crate) type Alerts = AlertsClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Proof = ProofClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Audit = AuditClient<InterceptedService<Channel, Signed>>;
 pub(crate) type Erasure = ErasureClient<InterceptedService<Channel, Signed>>;
@@ -67,6 +69,11 @@ impl Connection {
     pub(crate) async fn admin(&self) -> Result<Admin, Problem> {
         let (channel, signed) = self.admin_api().await?;
         Ok(AdminClient::with_interceptor(channel, signed))
+    }
+
+    pub(crate) async fn alerts(&self) -> Result<Alerts, Problem> {
+        let (channel, signed) = self.admin_api().await?;
+        Ok(AlertsClient::with_interceptor(channel, signed))
     }
 
     pub(crate) async fn audit(&self) -> Result<Audit, Problem> {

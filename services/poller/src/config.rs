@@ -43,7 +43,7 @@ pub struct Config {
     pub verify: VerifySettings,
     pub relay: RelaySettings,
     pub settled: IntervalSettings,
-    pub health: IntervalSettings,
+    pub health: HealthSettings,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -161,6 +161,13 @@ pub struct RelaySettings {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct HealthSettings {
+    pub interval: Period,
+    pub calls_nearly_spent_below: f64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct IntervalSettings {
     pub interval: Period,
 }
@@ -179,6 +186,8 @@ impl Check for Config {
         problems.nest("webhooks", &self.webhooks);
         problems.check(*self.retry.first <= self.retry.longest, "retry.first", "must not be longer than retry.longest");
         problems.nest("lease", &self.lease);
+        let below = self.health.calls_nearly_spent_below;
+        problems.check((0.0..=1.0).contains(&below), "health.calls_nearly_spent_below", "must be from 0 to 1");
     }
 }
 

@@ -1,11 +1,12 @@
 //! Whether the service is ready, and the figures of its status.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chassis::Shutdown;
 use chassis::tasks::sleep;
 use domain::LocationId;
+use ghl::Spending;
 use jiff::Timestamp;
 
 use crate::context::Context;
@@ -15,7 +16,7 @@ use crate::nets::backfill::done_at;
 /// Checks the database and the bus from time to time. While either is unreachable the service is not ready; it stays alive and goes on
 /// when both are back.
 pub(crate) async fn run(context: Arc<Context>, connections: Arc<Connections>, stop: Shutdown) -> anyhow::Result<()> {
-    let mut behind = BTreeSet::new();
+    let (mut behind, mut calls) = (BTreeSet::new(), BTreeMap::new());
     loop {
         let log = context.log.ping().await.map_err(|error| error.to_string());
         let reachable = log.is_ok();
@@ -24,6 +25,9 @@ pub(crate) async fn run(context: Arc<Context>, connections: Arc<Connections>, st
         context.chassis.ready("bus", bus);
         if reachable && let Err(error) = show(&context, &connections, &mut behind).await {
             tracing::debug!(%error, "the status figures could not be updated");
+        }
+        if reachable && let Err(error) = note_calls(&context, &connections, &mut calls).await {
+            tracing::debug!(%error, "whether the day's calls are nearly spent could not be noted");
         }
         if !sleep(&stop, *context.config.health.interval).await {
             return Ok(());
@@ -59,5 +63,24 @@ async fn show(context: &Context, connections: &Connections, behind: &mut BTreeSe
     control.set_figure("backfill_seen", seen);
     control.set_figure("backfill_total", total);
     *behind = lags.into_keys().collect();
+    Ok(())
+}
+
+/// Notes at which locations the day's calls are nearly spent, so that a person is told. Only what has changed since `noted` is written.
+async fn note_calls(context: &Context, connections: &Connections, noted: &mut BTreeMap<LocationId, bool>) -> eventlog::Result<()> {
+    let below = context.config.health.calls_nearly_spent_below;
+    let (mut now, mut changed) = (BTreeMap::new(), Vec::new());
+    for connection in connections.all() {
+        let Spending { left_today, day_calls_max, .. } = connection.client.spending();
+        let is_spent = (left_today as f64) < day_calls_max as f64 * below;
+        if noted.get(&connection.location_id) != Some(&is_spent) {
+            changed.push((connection.location_id.clone(), is_spent.then_some((left_today, day_calls_max))));
+        }
+        now.insert(connection.location_id.clone(), is_spent);
+    }
+    if !changed.is_empty() {
+        context.log.alerts().note_calls(&changed).await?;
+    }
+    *noted = now;
     Ok(())
 }

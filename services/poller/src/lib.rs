@@ -37,8 +37,9 @@ use eventlog::EventLog;
 use proto::source::v1::source_server::SourceServer;
 
 pub use config::{
-    AppendSettings, AppointmentSettings, BackfillSettings, Config, HintSettings, IntervalSettings, LeaseSettings, LocationSettings,
-    NameSettings, OAuthSettings, RelaySettings, RetrySettings, SweepSettings, TaskSettings, VerifySettings, WatchSettings, WebhookSettings,
+    AppendSettings, AppointmentSettings, BackfillSettings, Config, HealthSettings, HintSettings, IntervalSettings, LeaseSettings,
+    LocationSettings, NameSettings, OAuthSettings, RelaySettings, RetrySettings, SweepSettings, TaskSettings, VerifySettings,
+    WatchSettings, WebhookSettings,
 };
 
 use crate::app::marketplace::App;

@@ -50,10 +50,11 @@ impl Passes {
 
     pub async fn save(&self, location_id: &LocationId, net: &str, kind: RecordKind, pass: &Pass) -> Result<()> {
         sqlx::query(
-            "INSERT INTO passes (location_id, net, kind, started_at, cursor, seen, total, ended_at, complete_since, complete_at) \
-             VALUES ($1, $2, $3, $4, $5::json, $6, $7, $8, $9, $10) ON CONFLICT (location_id, net, kind) DO UPDATE SET \
+            "INSERT INTO passes (location_id, net, kind, started_at, cursor, seen, total, ended_at, complete_since, complete_at, moved_at) \
+             VALUES ($1, $2, $3, $4, $5::json, $6, $7, $8, $9, $10, now()) ON CONFLICT (location_id, net, kind) DO UPDATE SET \
              started_at = excluded.started_at, cursor = excluded.cursor, seen = excluded.seen, total = excluded.total, \
-             ended_at = excluded.ended_at, complete_since = excluded.complete_since, complete_at = excluded.complete_at",
+             ended_at = excluded.ended_at, complete_since = excluded.complete_since, complete_at = excluded.complete_at, \
+             moved_at = excluded.moved_at",
         )
         .bind(location_id.as_str())
         .bind(net)

@@ -2,5 +2,7 @@
 
 #![cfg(test)]
 
+mod alerts;
 mod proof;
+mod receivers;
 mod support;

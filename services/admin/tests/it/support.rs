@@ -1,6 +1,7 @@
 //! A server for all tests, a database and an admin service for each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use eventlog::{Entry, EventLog};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
@@ -18,16 +21,35 @@ static SERVERS: OnceCell<(Postgres, Nats)> = OnceCell::const_new();
 const TOKEN: &str = "the-control-token";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An admin service over a log of its own.
-pub(crate) struct AdminFixture {
+/// What outlives a service.
+#[derive(Clone)]
+pub(crate) struct Stored {
     pub(crate) log: EventLog,
     pub(crate) location: LocationId,
     /// Where it keeps checkpoints, and where tests put files.
     pub(crate) directory: PathBuf,
     owner_url: String,
+    /// As the service reaches the log and the bus.
+    url: String,
+    bus: String,
+}
+
+/// An admin service over a log of its own.
+pub(crate) struct AdminFixture {
+    stored: Stored,
     endpoint: String,
+    /// Where its metrics are.
+    page: String,
     stop: Shutdown,
     task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Deref for AdminFixture {
+    type Target = Stored;
+
+    fn deref(&self) -> &Stored {
+        &self.stored
+    }
 }
 
 impl AdminFixture {
@@ -56,17 +78,44 @@ impl AdminFixture {
             log.locations().connect(&connected, Timestamp::from_second(1_780_000_000).expect("time")).await.expect("location");
         }
         let directory = scratch(&format!("admin-{name}"));
+        let stored = Stored { log, location: connected, directory, owner_url, url: url.to_string(), bus: nats.url() };
+        Self::launch(stored, settings)
+    }
+
+    /// Another life over the same log, by other settings.
+    pub(crate) async fn restarted(self, settings: &str) -> Self {
+        let stored = self.stored.clone();
+        self.stop().await;
+        Self::launch(stored, settings)
+    }
+
+    /// A second replica over the same log.
+    pub(crate) fn another(&self, settings: &str) -> Self {
+        Self::launch(self.stored.clone(), settings)
+    }
+
+    fn launch(stored: Stored, settings: &str) -> Self {
         let (http, grpc) = (free_port().expect("port"), free_port().expect("port"));
         let table = format!(
             "{settings}\n[server]\nhttp = \"127.0.0.1:{http}\"\ngrpc = \"127.0.0.1:{grpc}\"\ntoken = \"{TOKEN}\"\n\
-             [log]\nurl = \"{url}\"\n[bus]\nurl = \"{}\"\n[bridge]\nkey = \"a-key-that-nobody-asks-for\"\n",
-            nats.url()
+             [log]\nurl = \"{}\"\n[bus]\nurl = \"{}\"\n[bridge]\nkey = \"a-key-that-nobody-asks-for\"\n",
+            stored.url, stored.bus
         );
-        let file = directory.join("admin.toml");
-        std::fs::write(&file, table.replace("DIRECTORY", &directory.display().to_string())).expect("config");
+        let file = stored.directory.join(format!("admin-{grpc}.toml"));
+        std::fs::write(&file, table.replace("DIRECTORY", &stored.directory.display().to_string())).expect("config");
         let stop = Shutdown::new();
         let task = tokio::spawn(admin::run(chassis::load(Some(&file)).expect("config"), stop.clone()));
-        Self { log, location: connected, directory, owner_url, endpoint: format!("http://127.0.0.1:{grpc}"), stop, task }
+        let (endpoint, page) = (format!("http://127.0.0.1:{grpc}"), format!("127.0.0.1:{http}"));
+        Self { stored, endpoint, page, stop, task }
+    }
+
+    /// What `/metrics` shows; nothing while the service is not up.
+    pub(crate) async fn metrics(&self) -> Option<String> {
+        let mut stream = TcpStream::connect(&self.page).await.ok()?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.ok()?;
+        let mut page = String::new();
+        stream.read_to_string(&mut page).await.ok()?;
+        Some(page)
     }
 
     pub(crate) async fn stop(self) {

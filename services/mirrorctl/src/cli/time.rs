@@ -81,9 +81,27 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(|| "must be greater than zero".to_owned())
 }
 
+/// How long something lasts; a day has 24 hours.
+pub(super) fn span(text: &str) -> Result<Duration, String> {
+    let expected = |_| "must be a length of time such as 2h or 3days".to_owned();
+    let span: Span = text.parse().map_err(expected)?;
+    let from = DateTime::constant(2026, 1, 1, 0, 0, 0, 0);
+    let until = from.checked_add(span).map_err(expected)?;
+    Duration::try_from(until.duration_since(from)).ok().filter(|span| !span.is_zero()).ok_or_else(|| "must be greater than zero".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_has_a_unit_and_is_not_zero() {
+        assert_eq!(span("2h"), Ok(Duration::from_hours(2)));
+        assert_eq!(span("3days"), Ok(Duration::from_hours(72)));
+        for wrong in ["0s", "-2h", "2", "soon"] {
+            assert!(span(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn moments_are_read_as_people_type_them() {

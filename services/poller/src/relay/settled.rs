@@ -121,6 +121,7 @@ async fn start_over(context: &Context, connections: &Connections, lost: &[Stream
     for stream in lost {
         tracing::warn!(stream = stream.name(), "the bus has lost messages, publishing again from the settled mark");
         context.metrics.stream_lost();
+        context.log.alerts().note_lost_stream(stream.name()).await?;
     }
     context.log.relay().rewind().await?;
     if lost.contains(&Stream::Hints) {

@@ -180,6 +180,12 @@ impl PollerFixture {
         }
     }
 
+    /// Changes the settings that a poller is next started with.
+    pub(crate) fn change_settings(&self, from: &str, to: &str) {
+        let config = std::fs::read_to_string(&self.config_file).unwrap();
+        std::fs::write(&self.config_file, config.replace(from, to)).unwrap();
+    }
+
     /// Stops the poller and starts another one over the same data.
     pub(crate) async fn restart(&mut self) {
         self.shutdown.cancel();

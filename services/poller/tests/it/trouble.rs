@@ -1,5 +1,7 @@
 //! Failures of GHL, the bus and the database, and how the poller recovers.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::agency::Agency;
@@ -41,6 +43,8 @@ async fn a_wiped_bus_is_refilled_and_every_contact_is_looked_at_again() {
     eventually("published again", || async { fixture.log.relay().stream("EVENTS").await.unwrap().filter(|seen| seen.last_sequence >= 9) })
         .await;
     assert_eq!(fixture.history("c-2").await, APPEARED, "nothing twice");
+    let lost = fixture.log.alerts().lost_streams(Duration::from_secs(600)).await.unwrap();
+    assert!(lost.iter().any(|lost| lost.name == "EVENTS"), "a person is told: {lost:?}");
     fixture.stop().await;
 }
 
@@ -128,5 +132,22 @@ async fn an_event_too_large_for_the_bus_parks_alone() {
     let parked = fixture.log.parked().list(None, None, 10).await.unwrap();
     assert_eq!(parked.len(), 1);
     assert_eq!(parked[0].parking.contact_id, Some(crate::fixture::who("c-1")));
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_are_nearly_spent_are_noted_until_they_are_not() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    let scarce = "ghl.rate.day_calls_max = 1000\nhealth.calls_nearly_spent_below = 1.0\n";
+    let mut fixture = PollerFixture::start("spent", agency.clone(), scarce).await;
+    let nearly_spent = || async { fixture.log.alerts().calls_nearly_spent().await.unwrap().pop() };
+    let spent = eventually("noted", nearly_spent).await;
+    assert_eq!((spent.location_id, spent.day_calls_max), (here(), 1000));
+    assert!(spent.left_today < 1000);
+    // Another life finds that there are enough.
+    fixture.change_settings("calls_nearly_spent_below = 1.0", "calls_nearly_spent_below = 0.0");
+    fixture.restart().await;
+    eventually("taken back", || async { fixture.log.alerts().calls_nearly_spent().await.unwrap().is_empty().then_some(()) }).await;
     fixture.stop().await;
 }

@@ -98,10 +98,12 @@ impl Wiring<'_> {
         let directory = self.settings.data.join(CHECKPOINTS).display().to_string();
         let url = format!("http://{}", self.settings.address(ports.bridge_http));
         let bridge = table([("url", url.into()), ("key", self.secrets.bridge_write_key.clone().into())]);
+        let disks = Value::Array(vec![self.settings.data.display().to_string().into()]);
+        let alerts = table([("when", Value::Table(table([("disks", disks)])))]);
         let seal = table([("directory", directory.into()), ("key", self.secrets.seal_key.clone().into())]);
         merged(
             self.on_the_bus(ports.admin_http, ports.admin_grpc),
-            &table([("seal", Value::Table(seal)), ("bridge", Value::Table(bridge))]),
+            &table([("seal", Value::Table(seal)), ("bridge", Value::Table(bridge)), ("alerts", Value::Table(alerts))]),
         )
     }
 
