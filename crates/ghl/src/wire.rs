@@ -20,7 +20,7 @@ pub use self::names::Location;
 pub(crate) use self::names::{location, names};
 pub(crate) use self::page::page;
 pub use self::page::{Page, Row};
-pub(crate) use self::record::single;
+pub(crate) use self::record::{contact_of, single};
 pub(crate) use self::rows::records;
 pub use self::rows::{RecordPage, RecordRow};
 pub use self::written::{WrittenContact, WrittenRecord};

@@ -1,5 +1,6 @@
 //! The settings, explained in `config.default.toml`.
 
+mod hints;
 mod nets;
 mod oauth;
 
@@ -13,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use settings::{Check, Period, Problems};
 
+pub use hints::HintSettings;
 pub(crate) use nets::AppointmentRange;
 pub use nets::{AppointmentSettings, SweepSettings, TaskSettings, WatchSettings};
 pub use oauth::OAuthSettings;
@@ -65,17 +67,6 @@ pub struct WebhookSettings {
     pub rsa_enabled: bool,
     pub rsa_pems: Vec<String>,
     pub recent_max: NonZeroUsize,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HintSettings {
-    #[serde(with = "humantime_serde")]
-    pub debounce: Duration,
-    pub waiting_max: NonZeroUsize,
-    pub batch_max: NonZeroUsize,
-    pub contacts_in_flight_max: NonZeroUsize,
-    pub task_search_rows: u32,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -185,6 +176,7 @@ impl Check for Config {
         problems.check(has_kek || !self.oauth.is_given(), "oauth.app", "needs log.kek or log.kek_file");
         problems.nest("webhooks", &self.webhooks);
         problems.check(*self.retry.first <= self.retry.longest, "retry.first", "must not be longer than retry.longest");
+        problems.nest("hints", &self.hints);
         problems.nest("lease", &self.lease);
         let below = self.health.calls_nearly_spent_below;
         problems.check((0.0..=1.0).contains(&below), "health.calls_nearly_spent_below", "must be from 0 to 1");

@@ -33,12 +33,12 @@ impl Hint {
         Self { location_id, contact_id: Some(contact_id), record: None, deleted: false, net, received_at: None }
     }
 
-    /// None for a note or an appointment without its contact.
+    /// None for a hint that names neither a contact nor a record.
     pub(crate) fn key(&self) -> Option<HintKey> {
         match (&self.contact_id, &self.record) {
             (Some(contact_id), _) => Some(HintKey::Contact(contact_id.clone())),
-            (None, Some((RecordKind::Task, task))) => Some(HintKey::OwnerOf(task.clone())),
-            (None, _) => None,
+            (None, Some((kind, record_id))) => Some(HintKey::OwnerOf(*kind, record_id.clone())),
+            (None, None) => None,
         }
     }
 }
@@ -47,6 +47,6 @@ impl Hint {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum HintKey {
     Contact(ContactId),
-    /// The contact of this task, which the hint does not name.
-    OwnerOf(RecordId),
+    /// The contact of this record, which the hint does not name.
+    OwnerOf(RecordKind, RecordId),
 }

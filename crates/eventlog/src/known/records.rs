@@ -22,6 +22,9 @@ pub struct NotesDue {
     pub asked_at: Option<Timestamp>,
 }
 
+/// GHL lets a task be on ten contacts.
+const CONTACTS_OF_RECORD_MAX: i64 = 10;
+
 /// What is known of GHL. Cheap to clone.
 #[derive(Clone)]
 pub struct KnownRecords {
@@ -69,6 +72,27 @@ impl KnownRecords {
             transaction.commit().await?;
         }
         Ok(())
+    }
+
+    /// The contacts that a record is on as far as is known; if it is on none any more, the one that it was on last.
+    pub async fn contacts_of(&self, location_id: &LocationId, kind: RecordKind, record: &RecordId) -> Result<Vec<ContactId>> {
+        let rows = sqlx::query(
+            "SELECT contact_id, present FROM known_records WHERE location_id = $1 AND kind <> 'contact' AND kind = $2 AND record_id = $3 \
+             ORDER BY present DESC, seq DESC LIMIT $4",
+        )
+        .bind(location_id.as_str())
+        .bind(kind.as_str())
+        .bind(record.as_str())
+        .bind(CONTACTS_OF_RECORD_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut contacts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if row.try_get(1)? || contacts.is_empty() {
+                contacts.push(contact_id(row.try_get(0)?)?);
+            }
+        }
+        Ok(contacts)
     }
 
     /// Contacts that are present as far as is known and that nobody has asked for since an instant, in the order of their ids.

@@ -93,6 +93,19 @@ impl Client {
         Ok(row.and_then(|row| row.contacts.into_iter().next()))
     }
 
+    /// The contact of an appointment, which is asked for by its id: for webhooks that do not name it. None when GHL does not have the
+    /// appointment, or names no contact.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn contact_of_appointment(&self, id: &RecordId) -> Result<Option<ContactId>, Error> {
+        match self.get(op::GET_APPOINTMENT, &[id.as_str()]).await {
+            Ok(answer) => answer.try_map(wire::contact_of).map(|answer| answer.value),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The appointments of a calendar, a user or a group that start in a time span, both ends included; there is no paging. Unlike
     /// the appointments of a contact they come with an offset, so they do not depend on the zone.
     ///

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Appointment, Note, Record, RecordKind, Task};
+use domain::{Appointment, ContactId, Note, Record, RecordKind, Task};
 use serde_json::Value;
 
 use super::contact;
@@ -16,6 +16,12 @@ pub(crate) fn single(body: Value, kind: RecordKind, zone: &Zone) -> Result<Recor
         return Err(format!("a {kind} without an id"));
     }
     Ok(record(&fields, kind, zone).0)
+}
+
+/// The contact of a single appointment: in `event` as documented, or in `appointment`.
+pub(crate) fn contact_of(body: Value) -> Result<Option<ContactId>, String> {
+    let fields = object(unwrap(unwrap(body, "event"), "appointment"))?;
+    Ok(first_text(&fields, &["contactId"]).and_then(|id| ContactId::new(id).ok()))
 }
 
 /// The record, and the names of its fields that the answer does not mention at all.

@@ -1,7 +1,16 @@
-//! From hints to looks: hints are taken from the bus, collected by contact, and acknowledged once what the look saw is in the log.
+//! From hints to looks: hints are taken from the bus, collected by contact, and acknowledged once what the look saw is in the log and
+//! what they said was seen.
+//!
+//! - `queue`: which contact is looked at next
+//! - `in_flight`: the looks that are under way
+//! - `work`: one look for hints about the same, and what becomes of them
+//! - `place`: whose record it is, for hints that name no contact
+//! - `said`: whether a look shows what hints said
 
 mod in_flight;
+mod place;
 mod queue;
+mod said;
 mod work;
 
 use std::sync::Arc;
@@ -101,7 +110,7 @@ async fn enqueue(context: &Context, connection: &Connection, batch: Vec<Message>
         } else if let Some(key) = hint.key() {
             queue.push(key, HintMessage { message, hint }, Instant::now());
         } else {
-            // A note or an appointment without its contact: only the next look at that contact finds it.
+            // It names neither a contact nor a record.
             unplaced.push(message);
         }
     }

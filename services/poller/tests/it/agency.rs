@@ -150,6 +150,13 @@ impl Agency {
                     return (StatusCode::BAD_REQUEST, axum::Json(told)).into_response();
                 }
             },
+            ["calendars", "events", "appointments", id] => match world.all("events").into_iter().find(|row| row["id"] == *id) {
+                Some(row) => json!({"event": row}),
+                None => {
+                    let told = json!({"statusCode": 404, "message": format!("Event {id} not found")});
+                    return (StatusCode::NOT_FOUND, axum::Json(told)).into_response();
+                }
+            },
             ["contacts", id, "tasks"] => json!({"tasks": world.part(id, "tasks")}),
             ["contacts", id, "notes"] => json!({"notes": world.part(id, "notes")}),
             ["contacts", id, "appointments"] => json!({"events": world.part(id, "events")}),

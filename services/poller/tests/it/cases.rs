@@ -1,7 +1,9 @@
 //! What people met at GHL: the files of `tests/cases`, each with a test of its number.
 //!
 //! - `case`: reads a file
+//! - `hints`: what webhooks say that GHL does not show yet, or not of whom
 //! - `webhooks`: deliveries that differ from what is documented
 
 mod case;
+mod hints;
 mod webhooks;

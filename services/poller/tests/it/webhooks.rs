@@ -109,7 +109,7 @@ async fn a_deletion_is_confirmed_by_a_look() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_webhook_without_its_contact_finds_it() {
     let agency = Agency::default();
-    let fixture = PollerFixture::start("owner", agency.clone(), "").await;
+    let fixture = PollerFixture::start("owner", agency.clone(), "hints.again_within = \"0s\"").await;
     agency.put("c-1", 1);
     assert_eq!(fixture.send("TaskCreate", json!({"id": "t-c-1"})).await, 200);
     fixture.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared"]).await;

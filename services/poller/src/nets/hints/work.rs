@@ -1,16 +1,16 @@
-//! Handles hints with the same key: one look, after which all of them are acknowledged or returned to the bus.
+//! Handles hints with the same key: one look, after which those are acknowledged whose word it shows, and the others return to the bus.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bus::Message;
-use domain::{ContactId, LocationId, Net, RecordId, RecordKind, Verdict};
+use domain::{ContactId, LocationId, Net, Observation, RecordKind, Verdict};
 use eventlog::KnownRecords;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::config::Config;
 use crate::context::Context;
 use crate::hint::{Hint, HintKey};
 use crate::look::append::Appended;
@@ -19,6 +19,8 @@ use crate::look::fetch::look;
 use crate::look::request::Request;
 use crate::look::verdict::verdict;
 use crate::metrics::Metrics;
+use crate::nets::hints::place::contacts_of;
+use crate::nets::hints::said::{is_known, unseen};
 use crate::parking::Failure;
 
 /// A hint and its message. Dropping it gives it back to the bus.
@@ -31,6 +33,8 @@ pub(super) struct HintMessage {
 enum Outcome {
     Done(&'static str),
     Retry(Duration),
+    /// Of some, by their place, what they said was not seen. It is looked for again, until it is told by this word.
+    Unseen(BTreeSet<usize>, &'static str),
 }
 
 /// How often held hints are extended: often enough that the bus does not redeliver them meanwhile.
@@ -62,7 +66,7 @@ pub(super) async fn handle(context: Arc<Context>, connection: Arc<Connection>, k
     let in_hand = context.chassis.control().in_hand();
     let contact = match &key {
         HintKey::Contact(contact_id) => contact_id.as_str(),
-        HintKey::OwnerOf(_) => "",
+        HintKey::OwnerOf(..) => "",
     };
     let span = tracing::info_span!("fetch", location.id = %connection.location_id, contact.id = contact, hints = hints.len());
     if let Some((last, others)) = hints.split_last() {
@@ -90,43 +94,117 @@ async fn settle(context: &Context, connection: &Connection, key: &HintKey, hints
     };
     match outcome {
         Outcome::Done(outcome) => acknowledge(&context.metrics, hints.into_iter().map(|hint| hint.message).collect(), outcome).await,
-        Outcome::Retry(delay) => {
-            context.metrics.hints("retried", hints.len());
-            for hint in hints {
-                if let Err(error) = hint.message.nak(delay).await {
-                    tracing::debug!(%error, "a hint could not be returned; it is redelivered after ack_wait");
-                }
-            }
+        Outcome::Retry(delay) => give_back(&context.metrics, hints.into_iter().map(|hint| (hint, delay)).collect(), "retried").await,
+        Outcome::Unseen(places, told) => look_again(context, connection, hints, &places, told).await,
+    }
+}
+
+/// Has hints delivered again, each after its delay.
+async fn give_back(metrics: &Metrics, hints: Vec<(HintMessage, Duration)>, outcome: &'static str) {
+    if hints.is_empty() {
+        return;
+    }
+    metrics.hints(outcome, hints.len());
+    for (hint, delay) in hints {
+        if let Err(error) = hint.message.nak(delay).await {
+            tracing::debug!(%error, "a hint could not be returned; it is redelivered after ack_wait");
         }
     }
 }
 
+/// Gives back the hints whose word was not seen, as long as that may still be because GHL's answers lag. The others are done.
+async fn look_again(context: &Context, connection: &Connection, hints: Vec<HintMessage>, unseen: &BTreeSet<usize>, told: &'static str) {
+    let (mut seen, mut again, mut over) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, hint) in hints.into_iter().enumerate() {
+        let age = hint.hint.received_at.map(|at| Duration::try_from(Timestamp::now().duration_since(at)).unwrap_or_default());
+        let pause = context.config.hints.again(age.unwrap_or(Duration::MAX), hint.message.attempt());
+        match pause {
+            _ if !unseen.contains(&place) => seen.push(hint.message),
+            Some(pause) => again.push((hint, pause)),
+            None => {
+                let (kind, record_id) = hint.hint.record.as_ref().map_or((RecordKind::Contact, ""), |(kind, id)| (*kind, id.as_str()));
+                let contact_id = hint.hint.contact_id.as_ref().map(ContactId::as_str).unwrap_or_default();
+                tracing::warn!(location.id = %connection.location_id, contact.id = contact_id, record.kind = %kind, record.id = record_id,
+                    deleted = hint.hint.deleted, outcome = told, "what a webhook said was never seen");
+                over.push(hint.message);
+            }
+        }
+    }
+    acknowledge(&context.metrics, seen, "looked").await;
+    give_back(&context.metrics, again, "unseen").await;
+    acknowledge(&context.metrics, over, told).await;
+}
+
 async fn work(context: &Context, connection: &Connection, key: &HintKey, hints: &[HintMessage]) -> Outcome {
     let Some(last) = hints.last() else { return Outcome::Done("looked") };
-    let attempt = last.message.attempt();
     if let Some(pause) = connection.paused_for() {
         return Outcome::Retry(pause);
     }
-    let contact_id = match key {
-        HintKey::Contact(contact_id) => contact_id.clone(),
-        HintKey::OwnerOf(task) => match owner(&context.config, connection, task, attempt).await {
-            Ok(Some(contact_id)) => contact_id,
-            Ok(None) => return Outcome::Done("unplaced"),
-            Err(delay) => return Outcome::Retry(delay),
-        },
+    let contacts = match key {
+        HintKey::Contact(contact_id) => vec![contact_id.clone()],
+        HintKey::OwnerOf(kind, record_id) => {
+            match contacts_of(context, connection, *kind, record_id, last.message.attempt()).await {
+                // Gone before anybody saw it.
+                Ok(contacts) if contacts.is_empty() && hints.iter().all(|hint| hint.hint.deleted) => return Outcome::Done("looked"),
+                Ok(contacts) if contacts.is_empty() => return Outcome::Unseen((0..hints.len()).collect(), "unplaced"),
+                Ok(contacts) => contacts,
+                Err(delay) => return Outcome::Retry(delay),
+            }
+        }
     };
+    let mut looks = Vec::with_capacity(contacts.len());
+    for contact_id in contacts {
+        match look_and_append(context, connection, contact_id, last).await {
+            Ok(look) => looks.push(look),
+            Err(outcome) => return outcome,
+        }
+    }
+    note_appended(context.log.known(), &context.metrics, &connection.location_id, hints).await;
+    match still_unseen(context.log.known(), &connection.location_id, hints, &looks).await {
+        Ok(unseen) => Outcome::Unseen(unseen, "unconfirmed"),
+        Err(error) => {
+            tracing::warn!(%error, "what hints said could not be compared, trying again later");
+            Outcome::Retry(*context.config.retry.reconnect)
+        }
+    }
+}
+
+/// Looks at a contact on behalf of hints, of which this is the last, and appends what is seen.
+async fn look_and_append(
+    context: &Context,
+    connection: &Connection,
+    contact_id: ContactId,
+    last: &HintMessage,
+) -> Result<Observation, Outcome> {
     let traceparent = chassis::trace::traceparent().or_else(|| last.message.traceparent().map(str::to_owned));
     let request = Request::whole(contact_id.clone(), last.hint.net.clone(), traceparent.clone());
     match look(context, connection, request).await {
-        Ok(observation) => match connection.appender.append(observation).await {
-            Appended::Done { .. } => {
-                note_appended(context.log.known(), &context.metrics, &connection.location_id, hints).await;
-                Outcome::Done("looked")
-            }
-            Appended::Later => Outcome::Retry(*context.config.retry.reconnect),
+        Ok(observation) => match connection.appender.append(observation.clone()).await {
+            Appended::Done { .. } => Ok(observation),
+            Appended::Later => Err(Outcome::Retry(*context.config.retry.reconnect)),
         },
-        Err(error) => give_up_or_retry(context, connection, &contact_id, &error, attempt, traceparent).await,
+        Err(error) => Err(give_up_or_retry(context, connection, &contact_id, &error, last.message.attempt(), traceparent).await),
     }
+}
+
+/// The hints, by their place, whose word these looks do not show. What is not there although the log knew it is gone again, so it is not
+/// waited for.
+async fn still_unseen(
+    known: &KnownRecords,
+    location_id: &LocationId,
+    hints: &[HintMessage],
+    looks: &[Observation],
+) -> eventlog::Result<BTreeSet<usize>> {
+    let all: Vec<_> = hints.iter().map(|hint| &hint.hint).collect();
+    let mut unseen = unseen(&all, looks);
+    let is_awaited = |place: &usize| all.get(*place).is_some_and(|hint| !hint.deleted);
+    if unseen.iter().any(is_awaited) {
+        let contacts: Vec<ContactId> = looks.iter().map(|look| look.contact_id.clone()).collect();
+        let known = known.of(location_id, &contacts, &RecordKind::ALL).await?;
+        let knows = |hint: &Hint| known.iter().any(|(contact_id, known)| is_known(hint, contact_id, known));
+        unseen.retain(|place| all.get(*place).is_some_and(|hint| hint.deleted || !knows(hint)));
+    }
+    Ok(unseen)
 }
 
 async fn give_up_or_retry(
@@ -168,25 +246,5 @@ async fn note_appended(known: &KnownRecords, metrics: &Metrics, location_id: &Lo
     for received_at in hints.iter().filter_map(|hint| hint.hint.received_at) {
         let waited = Timestamp::now().duration_since(received_at);
         metrics.hint_to_append(Duration::try_from(waited).unwrap_or_default());
-    }
-}
-
-/// The contact of a task. If GHL's search does not show the task, a later look finds it: after another hint, or when the contact's own
-/// update time changes.
-async fn owner(config: &Config, connection: &Connection, task: &RecordId, attempt: u32) -> Result<Option<ContactId>, Duration> {
-    let rows_max = config.hints.task_search_rows;
-    if rows_max == 0 {
-        return Ok(None);
-    }
-    match connection.client.contact_of_task(task, rows_max).await {
-        Ok(contact_id) => Ok(contact_id),
-        Err(error) if error.is_transient() => match verdict(&error, attempt, &config.retry) {
-            Verdict::Retry(delay) => Err(delay),
-            Verdict::Done | Verdict::Park(_) => Ok(None),
-        },
-        Err(error) => {
-            tracing::warn!(location.id = %connection.location_id, %error, "search for the contact of a task failed");
-            Ok(None)
-        }
     }
 }
