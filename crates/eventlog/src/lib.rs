@@ -54,7 +54,7 @@ pub use error::{Error, Result};
 pub use keys::kek::{Kek, Wrapped};
 pub use keys::{Keys, Rewrapped};
 pub use known::coverage::{Coverage, Found};
-pub use known::passes::{Pass, Passes};
+pub use known::passes::{BrokenOff, Pass, Passes};
 pub use known::progress::{Backfill, Progress};
 pub use known::records::{KnownRecords, NotesDue};
 pub use known::remained::SharedRecords;

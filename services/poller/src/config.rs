@@ -132,6 +132,8 @@ pub struct BackfillSettings {
     pub contacts_in_flight_max: NonZeroUsize,
     pub contact_by_id: bool,
     pub check_interval: Period,
+    pub broken_off_pause: Period,
+    pub broken_off_pause_max: Period,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -73,6 +73,7 @@ pub(crate) struct Metrics {
     unreadable: Counter,
     of_nobody: Family<OfKind, Counter>,
     passes: Family<PassOutcome, Counter>,
+    broken_off: Family<OfNet, Gauge>,
     complete_since_seconds: Family<OfNet, Gauge>,
     found: Family<OfNet, Counter>,
     left_today: Family<OfLocation, Gauge>,
@@ -109,6 +110,11 @@ impl Metrics {
             unreadable: added(registry, "rows_unreadable", "Rows in GHL's answers without a usable id"),
             of_nobody: added(registry, "rows_of_nobody", "Rows in lists of a location that name no contact; they are not mirrored"),
             passes: added(registry, "passes", "Passes over all records of a kind, by net and outcome"),
+            broken_off: added(
+                registry,
+                "passes_broken_off",
+                "How often in a row a pass that is still open could not be followed to its end",
+            ),
             complete_since_seconds: added(registry, "complete_since_seconds", "Start of the last complete pass, as a Unix timestamp"),
             found: added(registry, "found", "Changes, by the net that found them first"),
             left_today: added(registry, "budget_left_today", "Calls left in today's budget"),
@@ -176,6 +182,11 @@ impl Metrics {
 
     pub(crate) fn pass(&self, net: &'static str, kind: RecordKind, outcome: &'static str) {
         self.passes.get_or_create(&PassOutcome { net, kind: kind.as_str(), outcome }).inc();
+    }
+
+    pub(crate) fn broken_off(&self, location_id: &LocationId, net: &'static str, kind: RecordKind, times: u32) {
+        let of = OfNet { location: location_id.to_string(), kind: kind.as_str(), net };
+        self.broken_off.get_or_create(&of).set(i64::from(times));
     }
 
     pub(crate) fn complete(&self, location_id: &LocationId, net: &'static str, kind: RecordKind, since: Timestamp) {

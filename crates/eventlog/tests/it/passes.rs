@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use domain::{Listing, Record, RecordId, RecordKind, Sighting, Task};
-use eventlog::Pass;
+use eventlog::{BrokenOff, Pass};
 use serde_json::json;
 
 use crate::support::{at, contact_id, database, lease, seen, seen_with_notes, types};
@@ -20,11 +20,13 @@ async fn a_pass_is_read_back_as_it_was_saved() {
         ended_at: Some(at(2)),
         complete_since: Some(at(0)),
         complete_at: Some(at(2)),
+        has_unreadable: true,
+        broken_off: Some(BrokenOff { times: 3, at: at(2), why: "empty_pages".to_owned(), seen: 90 }),
     };
     db.log.passes().save(&db.location, "sweep", RecordKind::Task, &pass).await.unwrap();
     assert_eq!(db.log.passes().get(&db.location, "sweep", RecordKind::Task).await.unwrap(), pass);
     assert_eq!(db.log.passes().get(&db.location, "poll", RecordKind::Task).await.unwrap(), Pass::default());
-    let next = Pass { cursor: None, seen: 0, ..pass };
+    let next = Pass { cursor: None, seen: 0, has_unreadable: false, broken_off: None, ..pass };
     db.log.passes().save(&db.location, "sweep", RecordKind::Task, &next).await.unwrap();
     assert_eq!(db.log.passes().get(&db.location, "sweep", RecordKind::Task).await.unwrap(), next);
 }

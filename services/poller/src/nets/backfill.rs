@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use domain::Net;
-use eventlog::Backfill;
+use eventlog::{Backfill, Pass};
 use jiff::Timestamp;
 
 use crate::context::Context;
 use crate::look::connection::Connection;
 use crate::nets::error::Result;
-use crate::nets::pass::{PassEnd, end, look_at_missing, now, walk};
+use crate::nets::pass::{PassEnd, end, look_at_missing, now, pause_after, stay_open, walk};
 use crate::nets::scope::{ListKind, Rounds, Scope};
 
 /// Runs a backfill whenever one is wanted, until it is time to stop.
@@ -19,7 +19,7 @@ pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::R
     let mut rounds = Rounds::new(scope, "the backfill", Some(&connection.backfill_wanted));
     while rounds.begin().await {
         let round = fill(scope).await;
-        rounds.end(round.map(|()| *settings.check_interval)).await;
+        rounds.end(round).await;
     }
     Ok(())
 }
@@ -36,13 +36,15 @@ pub(crate) fn done_at(backfill: &Backfill, now: Timestamp) -> Option<Timestamp> 
     now.checked_add(left).ok()
 }
 
-/// Resumes the backfill where it stopped; does nothing when it is complete.
-async fn fill(scope: Scope<'_>) -> Result<()> {
+/// Resumes the backfill where it stopped; does nothing when it is complete. A kind whose list breaks off stays open and holds up no
+/// other. Returns how long to wait before going on.
+async fn fill(scope: Scope<'_>) -> Result<Duration> {
     let Scope { context, connection, .. } = scope;
+    let settings = &context.config.backfill;
     let backfill = context.log.passes().progress(&connection.location_id).await?.backfill;
     context.metrics.backfill(&connection.location_id, backfill.seen, backfill.total);
     if backfill.finished_at.is_some() {
-        return Ok(());
+        return Ok(*settings.check_interval);
     }
     let since = match backfill.started_at {
         Some(since) => since,
@@ -53,20 +55,57 @@ async fn fill(scope: Scope<'_>) -> Result<()> {
         }
     };
     tracing::info!(location.id = %connection.location_id, seen = backfill.seen, "backfill started");
+    let mut open = None;
     for kind in ListKind::ALL {
-        let pass = context.log.passes().get(&connection.location_id, scope.net.as_str(), kind.record_kind()).await?;
-        if pass.started_at.is_none() && pass.ended_at.is_some_and(|ended| ended >= since) {
-            continue;
+        match fill_kind(scope, kind, since).await? {
+            Filled::Done => {}
+            Filled::Open(pause) => open = Some(open.map_or(pause, |open: Duration| open.min(pause))),
+            Filled::Superseded => return Ok(*settings.check_interval),
         }
-        let range = context.config.appointments.range();
-        let ended = walk(scope, kind, since, range).await?;
-        match &ended {
-            PassEnd::Complete(complete) => look_at_missing(scope, kind, complete, range).await?,
-            PassEnd::BrokenOff => {}
-            PassEnd::Superseded => return Ok(()),
-        }
-        end(scope, kind, &ended).await?;
     }
+    match open {
+        Some(pause) => Ok(pause.min(*settings.check_interval)),
+        None => finish(scope, since).await.map(|()| *settings.check_interval),
+    }
+}
+
+enum Filled {
+    Done,
+    /// It broke off, and is tried again after so long.
+    Open(Duration),
+    Superseded,
+}
+
+async fn fill_kind(scope: Scope<'_>, kind: ListKind, since: Timestamp) -> Result<Filled> {
+    let Scope { context, connection, .. } = scope;
+    let settings = &context.config.backfill;
+    let pass = async || context.log.passes().get(&connection.location_id, scope.net.as_str(), kind.record_kind()).await;
+    let pause = |pass: &Pass| pause_after(pass, *settings.broken_off_pause, *settings.broken_off_pause_max);
+    let last = pass().await?;
+    if last.started_at.is_none() && last.ended_at.is_some_and(|ended| ended >= since) {
+        return Ok(Filled::Done);
+    }
+    if last.started_at == Some(since) && !pause(&last).is_zero() {
+        return Ok(Filled::Open(pause(&last)));
+    }
+    let range = context.config.appointments.range();
+    let ended = walk(scope, kind, since, range).await?;
+    match &ended {
+        PassEnd::Complete(complete) => look_at_missing(scope, kind, complete, range).await?,
+        PassEnd::Unreadable => {}
+        PassEnd::BrokenOff(why) => {
+            stay_open(scope, kind, *why).await?;
+            return Ok(Filled::Open(pause(&pass().await?)));
+        }
+        PassEnd::Superseded => return Ok(Filled::Superseded),
+    }
+    end(scope, kind, &ended).await?;
+    Ok(Filled::Done)
+}
+
+/// Saves that the backfill is complete, unless a new one was requested meanwhile.
+async fn finish(scope: Scope<'_>, since: Timestamp) -> Result<()> {
+    let Scope { context, connection, .. } = scope;
     let finished_at = now();
     let progress = connection
         .change_progress(context.log.passes(), |progress| {

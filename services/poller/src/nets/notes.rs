@@ -11,7 +11,7 @@ use crate::look::connection::Connection;
 use crate::look::request::{ContactPart, RecordParts};
 use crate::nets::compare::look_at;
 use crate::nets::error::Result;
-use crate::nets::scope::{Rounds, Scope};
+use crate::nets::scope::{ListKind, Rounds, Scope};
 
 /// Looks first at the notes that have not been looked at for longest, fast enough to see all within the configured time.
 pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::Result<()> {
@@ -30,7 +30,8 @@ pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::R
 async fn look_at_notes(scope: Scope<'_>, after: &mut Option<NotesDue>) -> Result<()> {
     let Scope { context, connection, .. } = scope;
     let settings = &context.config.sweep;
-    if context.log.passes().progress(&connection.location_id).await?.backfill.finished_at.is_none() {
+    // The backfill looks at the notes of whom it finds; while it cannot go on, theirs are due again.
+    if !scope.is_backfilled(ListKind::Contacts).await? && !scope.has_broken_off(ListKind::Contacts).await? {
         return Ok(());
     }
     let contacts = context.log.known().contacts_present(&connection.location_id).await?;

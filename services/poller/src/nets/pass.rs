@@ -11,4 +11,4 @@ mod walk;
 mod window;
 
 pub(crate) use self::missing::look_at_missing;
-pub(crate) use self::walk::{PassEnd, end, now, walk};
+pub(crate) use self::walk::{PassEnd, end, now, pause_after, stay_open, walk};

@@ -61,6 +61,24 @@ impl<'a> Scope<'a> {
         matches!(self.net, Net::Backfill | Net::Sweep)
     }
 
+    /// Whether the backfill has read all records of a kind: before that, no other net goes through them.
+    pub(crate) async fn is_backfilled(&self, kind: ListKind) -> Result<bool> {
+        let (passes, location_id) = (self.context.log.passes(), &self.connection.location_id);
+        let backfill = passes.progress(location_id).await?.backfill;
+        if backfill.finished_at.is_some() {
+            return Ok(true);
+        }
+        let Some(since) = backfill.started_at else { return Ok(false) };
+        let pass = passes.get(location_id, Net::Backfill.as_str(), kind.record_kind()).await?;
+        Ok(pass.started_at.is_none() && pass.ended_at.is_some_and(|ended| ended >= since))
+    }
+
+    /// Whether the backfill could not read all records of a kind and waits for another try.
+    pub(crate) async fn has_broken_off(&self, kind: ListKind) -> Result<bool> {
+        let pass = self.context.log.passes().get(&self.connection.location_id, Net::Backfill.as_str(), kind.record_kind()).await?;
+        Ok(pass.broken_off.is_some())
+    }
+
     pub(crate) fn observation(&self, contact_id: ContactId, answer: &AnswerId) -> Observation {
         let mut seen = nothing_seen(self.connection, contact_id, answer.asked_at, self.net.clone());
         seen.cause.ghl_trace_id.clone_from(&answer.trace_id);

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::context::Context;
 use crate::look::connection::Connection;
 use crate::nets::error::Result;
-use crate::nets::pass::{PassEnd, end, look_at_missing, now, walk};
+use crate::nets::pass::{PassEnd, end, look_at_missing, now, pause_after, stay_open, walk};
 use crate::nets::scope::{ListKind, Rounds, Scope};
 
 /// Makes pass after pass until it is time to stop. A pass that was interrupted is resumed.
@@ -27,34 +27,41 @@ pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::R
 /// Makes the passes that are due. Returns how long to wait before checking again.
 async fn sweep(scope: Scope<'_>) -> Result<Duration> {
     let Scope { context, connection, .. } = scope;
-    let settings = &context.config.sweep;
-    if context.log.passes().progress(&connection.location_id).await?.backfill.finished_at.is_none() {
-        return Ok(*settings.check_interval);
-    }
-    let mut pause = *settings.check_interval;
+    let mut pause = *context.config.sweep.check_interval;
     for kind in ListKind::ALL {
+        if !scope.is_backfilled(kind).await? {
+            continue;
+        }
         let pass = context.log.passes().get(&connection.location_id, Net::Sweep.as_str(), kind.record_kind()).await?;
         let since = match (pass.started_at, due_in(scope, kind, &pass).await?) {
-            (Some(since), _) => since,
+            (Some(since), Duration::ZERO) => since,
             (None, Duration::ZERO) => now(),
-            (None, later) => {
+            (_, later) => {
                 pause = pause.min(later);
                 continue;
             }
         };
         let range = context.config.appointments.range();
-        let ended = walk(scope, kind, since, range).await?;
-        if let PassEnd::Complete(complete) = &ended {
-            look_at_missing(scope, kind, complete, range).await?;
+        match walk(scope, kind, since, range).await? {
+            PassEnd::BrokenOff(why) => stay_open(scope, kind, why).await?,
+            ended @ (PassEnd::Complete(_) | PassEnd::Unreadable | PassEnd::Superseded) => {
+                if let PassEnd::Complete(complete) = &ended {
+                    look_at_missing(scope, kind, complete, range).await?;
+                }
+                end(scope, kind, &ended).await?;
+            }
         }
-        end(scope, kind, &ended).await?;
     }
     Ok(pause)
 }
 
-/// How long until the next pass is due. For the first one the time counts from the backfill; after one that broke off it is shorter.
+/// How long until the next pass is due, or another try of one that broke off. For the first one the time counts from the backfill; after
+/// one with rows that could not be read it is shorter.
 async fn due_in(scope: Scope<'_>, kind: ListKind, pass: &Pass) -> Result<Duration> {
     let settings = &scope.context.config.sweep;
+    if pass.started_at.is_some() {
+        return Ok(pause_after(pass, *settings.broken_off_pause, *settings.interval));
+    }
     let (last, complete) = match pass.ended_at {
         Some(ended) => (Some(ended), pass.complete_at == Some(ended)),
         None => (

@@ -45,7 +45,7 @@ async fn watch_list(scope: Scope<'_>, kind: ListKind) -> Result<Duration> {
         ListKind::Contacts | ListKind::Tasks => (*settings.tasks_interval, context.config.tasks.page_rows.get()),
         ListKind::Appointments => (*settings.appointments_interval, 1),
     };
-    if context.log.passes().progress(&connection.location_id).await?.backfill.finished_at.is_none() {
+    if !scope.is_backfilled(kind).await? {
         return Ok(interval);
     }
     let under_way = context.log.passes().get(&connection.location_id, scope.net.as_str(), kind.record_kind()).await?.started_at;
@@ -88,22 +88,28 @@ async fn search(scope: Scope<'_>, from: Timestamp, to: Timestamp, watermark: Tim
     let settings = &context.config.watch;
     let mut search = Search { window: Window::Updated { from, to }, rows_max: settings.page_rows.get(), after: None };
     let mut cursors = HashSet::new();
-    let (mut reached, mut pages) = (watermark, 0);
+    let (mut reached, mut pages, mut seen, mut total) = (watermark, 0, 0_u64, None);
     loop {
         let zone = connection.names.zone(&scope.client()).await?;
         let answer = scope.client().search(&search, &zone).await?;
         let answer_id = AnswerId { asked_at: answer.asked_at, trace_id: answer.trace_id };
         let page = answer.value;
         context.metrics.unreadable_rows(page.unreadable);
-        if page.rows.is_empty() && page.unreadable == 0 {
-            return Ok(to);
-        }
+        let given = (page.rows.len() + page.unreadable) as u64;
+        seen += given;
+        // A total of zero counts only if no page had rows.
+        total = page.total.filter(|total| *total > 0 || seen == 0).or(total);
+        let next = page.next.filter(|_| given > 0);
         let last = page.rows.last().and_then(Row::updated_at).and_then(Moment::instant);
         reached = last.map_or(reached, |last| reached.max(last).min(to));
         pages += 1;
         contacts(scope, page.rows, &answer_id).await?;
-        match page.next {
-            None => return Ok(to),
+        match next {
+            None if total.is_none_or(|total| seen >= total) => return Ok(to),
+            None => {
+                tracing::warn!(location.id = %connection.location_id, seen, total, "search for changed contacts ended before its last row");
+                return Ok(reached);
+            }
             Some(next) if pages < settings.pages_max && cursors.insert(next.to_string()) => search.after = Some(next),
             Some(_) => {
                 // Too long for one round, or the cursor repeats: the next round begins where this one stopped.

@@ -83,6 +83,9 @@ async fn has_passed(bus: &Bus, stream: Stream, sequence: u64) -> Result<bool, bu
 async fn look_for_loss(context: &Context, connections: &Connections) -> anyhow::Result<bool> {
     let mut seen = Vec::new();
     for stream in WATCHED {
+        // What is remembered comes first: another replica may remember a newer state at any time, beside which an older look at the stream
+        // would seem to be a loss.
+        let remembered = context.log.relay().stream(stream.name()).await?;
         let now = match context.bus.stream_seen(stream).await {
             Ok(now) => now,
             Err(error) => {
@@ -93,8 +96,7 @@ async fn look_for_loss(context: &Context, connections: &Connections) -> anyhow::
         };
         // The database stores microseconds.
         let created_at = jiff::Timestamp::from_microsecond(now.created_at.as_microsecond())?;
-        let now = StreamState { created_at, last_sequence: now.last_sequence };
-        seen.push((stream, now, context.log.relay().stream(stream.name()).await?));
+        seen.push((stream, StreamState { created_at, last_sequence: now.last_sequence }, remembered));
     }
     let lost: Vec<Stream> = seen
         .iter()

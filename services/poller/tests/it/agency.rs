@@ -36,8 +36,10 @@ pub(crate) struct World {
     pub(crate) rows_max: Option<usize>,
     /// Whether the search gives the same cursor with every page.
     pub(crate) stuck_cursor: bool,
-    /// The search gives an empty page once, after this number of rows.
-    pub(crate) empty_page_at: Option<usize>,
+    /// The search for everybody gives empty pages: after how many rows, and how many of them.
+    pub(crate) empty_pages: BTreeMap<usize, u32>,
+    /// How many searches for what was updated give an empty page.
+    pub(crate) empty_updates: u32,
     /// Contacts that no search shows.
     pub(crate) hidden: BTreeSet<String>,
     /// Outdated contacts that a search still shows.
@@ -211,8 +213,9 @@ impl World {
         let sort = body["sort"][0]["field"].as_str().unwrap().to_owned();
         let from = body["filters"][0]["value"]["gte"].as_str().unwrap_or("").to_owned();
         let after = usize::try_from(body["searchAfter"][0].as_u64().unwrap_or(0)).unwrap();
-        if self.empty_page_at == Some(after) && from.is_empty() {
-            self.empty_page_at = None;
+        let empty = if from.is_empty() { self.empty_pages.get_mut(&after) } else { Some(&mut self.empty_updates) };
+        if let Some(left) = empty.filter(|left| **left > 0) {
+            *left -= 1;
             return json!({"contacts": [], "total": self.contacts.len()});
         }
         let shown = self.contacts.iter().filter(|(id, _)| !self.hidden.contains(*id));

@@ -126,6 +126,8 @@ impl PollerFixture {
         writeln!(config, "webhooks.ed25519_pems = [\"\"\"{pem}\"\"\"]\nhints.debounce = \"0s\"\nsettled.interval = \"100ms\"").unwrap();
         writeln!(config, "retry.first = \"20ms\"\nretry.longest = \"200ms\"\nretry.token_pause = \"300ms\"\nretry.reconnect = \"50ms\"\nhealth.interval = \"100ms\"")
             .unwrap();
+        let is_given = |line: &str| more.lines().any(|given| given.split(" = ").next() == line.split(" = ").next());
+        config = config.lines().filter(|line| !is_given(line)).fold(String::new(), |kept, line| kept + line + "\n");
         config.push_str(more);
         let config_file = embedded::scratch(&format!("{name}-config")).join("poller.toml");
         std::fs::write(&config_file, config).unwrap();
@@ -147,7 +149,7 @@ impl PollerFixture {
             _ => line.to_owned(),
         };
         let config: Vec<String> = std::fs::read_to_string(&self.config_file).unwrap().lines().map(addressed).collect();
-        let config_file = self.config_file.with_file_name("another.toml");
+        let config_file = self.config_file.with_file_name(format!("another-{http}.toml"));
         std::fs::write(&config_file, config.join("\n")).unwrap();
         let (shutdown, running) = run(&config_file);
         let (http, grpc) = (format!("http://127.0.0.1:{http}"), format!("http://127.0.0.1:{grpc}"));

@@ -1,6 +1,8 @@
 //! What polling finds without any webhook, and that the events of the log reach the bus.
 
 use bus::{Bus, Stream};
+use domain::RecordKind;
+use eventlog::Pass;
 use serde_json::json;
 
 use crate::agency::Agency;
@@ -42,13 +44,71 @@ async fn a_calendar_too_full_for_one_answer_is_read_in_shorter_spans() {
     fixture.stop().await;
 }
 
+/// A list that breaks off is tried again at once.
+const IMPATIENT: &str = "backfill.page_rows = 5\nbackfill.check_interval = \"20ms\"\nbackfill.broken_off_pause = \"20ms\"\n\
+    backfill.broken_off_pause_max = \"50ms\"\nsweep.empty_page_pause = \"1ms\"\n";
+
+async fn backfill_of(fixture: &PollerFixture, kind: RecordKind) -> Pass {
+    fixture.log.passes().get(&here(), "backfill", kind).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cursor_that_repeats_ends_a_backfill() {
+async fn case_27_a_backfill_whose_list_loops_stays_open_until_it_does_not() {
+    let agency = Agency::default();
+    for number in 0..12 {
+        agency.put(&format!("c-{number:02}"), number);
+    }
+    agency.world().stuck_cursor = true;
+    let fixture = PollerFixture::start("circle", agency.clone(), IMPATIENT).await;
+    let told = || fixture.metric("passes_broken_off", "location=\"loc-1\",kind=\"contact\",net=\"backfill\"");
+    eventually("broken off more than once", || async { told().await.filter(|times| *times > 1.0) }).await;
+    let tasks = eventually("tasks do not wait for contacts", || async { backfill_of(&fixture, RecordKind::Task).await.complete_at }).await;
+    let progress = fixture.log.passes().progress(&here()).await.unwrap().backfill;
+    assert_eq!(progress.finished_at, None, "it is not done");
+    agency.world().stuck_cursor = false;
+    fixture.until_backfilled().await;
+    assert_eq!(fixture.history("c-11").await, ["contact.appeared", "note.appeared", "task.appeared"]);
+    assert_eq!(fixture.log.passes().progress(&here()).await.unwrap().backfill.started_at, progress.started_at, "one backfill");
+    assert_eq!(backfill_of(&fixture, RecordKind::Task).await.complete_at, Some(tasks), "what is done is not done again");
+    assert_eq!(told().await, Some(0.0));
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_that_meets_six_empty_pages_goes_on_where_they_were() {
+    let agency = Agency::default();
+    for number in 0..25 {
+        agency.put(&format!("c-{number:02}"), number);
+    }
+    agency.world().empty_pages = [(10, 6), (25, 6)].into();
+    let fixture = PollerFixture::start("empty-pages", agency.clone(), IMPATIENT).await;
+    fixture.until_backfilled().await;
+    assert_eq!(fixture.log.locations().list().await.unwrap()[0].head, 75);
+    assert_eq!(agency.asked("/contacts/c-05"), 1, "what was seen is not looked at again");
+    let progress = fixture.log.passes().progress(&here()).await.unwrap().backfill;
+    assert_eq!((progress.seen, progress.total), (25, Some(25)));
+    let broken_off = fixture.metric("passes_total", "net=\"backfill\",kind=\"contact\",outcome=\"broken_off\"").await;
+    assert_eq!(broken_off, Some(1.0), "and at the end an empty page is what is expected");
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_for_changes_that_shows_fewer_than_it_counts_is_made_again() {
     let agency = Agency::default();
     agency.put("c-1", 1);
-    agency.world().stuck_cursor = true;
-    let fixture = PollerFixture::start("circle", agency, "").await;
+    let fixture = PollerFixture::start("watch-total", agency.clone(), "watch.interval = \"50ms\"\nwatch.overlap = \"0s\"\n").await;
     fixture.until_backfilled().await;
+    {
+        let mut world = agency.world();
+        world.empty_updates = 2;
+        let contact = world.contacts.get_mut("c-1").unwrap();
+        contact["firstName"] = json!("New");
+        contact["dateUpdated"] = json!(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string());
+    }
+    eventually("the empty page", || async { (agency.world().empty_updates == 0).then_some(()) }).await;
+    let searches = agency.asked("/contacts/search");
+    fixture.until_history("c-1", &["contact.appeared", "task.appeared", "note.appeared", "contact.changed"]).await;
+    assert!(agency.asked("/contacts/search") > searches);
     fixture.stop().await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bus::{Bus, Outgoing, Stream, Subject};
 use domain::{Cause, LocationId, Names, Net, Observation, Sighting};
 use eventlog::Lease;
 use proto::source::v1 as api;
@@ -110,6 +111,31 @@ fn signed<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", "Bearer control".parse().unwrap());
     request
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_grows_is_not_taken_for_one_that_lost_messages() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    let fixture = PollerFixture::start("replica-stream", agency, "settled.interval = \"1ms\"\n").await;
+    let others = [fixture.another().await, fixture.another().await];
+    fixture.until_backfilled().await;
+    let backfilled = async || fixture.log.passes().progress(&here()).await.unwrap().backfill.finished_at;
+    let before = backfilled().await;
+    // Hints of a location that nobody looks after: each is remembered by whichever replica looks first.
+    let bus = Bus::connect(&bus::Settings { url: fixture.nats.url(), ..bus::Settings::default() }).await.unwrap();
+    let subject = Subject::hints(&LocationId::new("elsewhere").unwrap());
+    for _ in 0..3_000 {
+        bus.publish(Outgoing { subject: subject.clone(), id: None, traceparent: None, body: b"{}".to_vec() }).await.unwrap();
+    }
+    let last = bus.stream_seen(Stream::Hints).await.unwrap().last_sequence;
+    let remembered = || async { fixture.log.relay().stream("HINTS").await.unwrap().filter(|seen| seen.last_sequence >= last) };
+    eventually("remembered to the end", remembered).await;
+    assert_eq!(backfilled().await, before, "no backfill was begun again");
+    for other in others {
+        other.stop().await;
+    }
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
