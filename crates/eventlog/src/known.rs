@@ -4,6 +4,7 @@
 //! - `remained`: records that are on several contacts
 //! - `passes`, `progress`: how far the nets and the backfill have come
 //! - `coverage`: how well the nets hold
+//! - `vanishing`: what vanished unusually and is held back
 //!
 //! Keys are looked up one by one (`LATERAL … OFFSET 0`): after a quick first fill the planner believes that a location has a handful
 //! of rows, and would read all of them to find a few.
@@ -13,6 +14,7 @@ pub(crate) mod passes;
 pub(crate) mod progress;
 pub(crate) mod records;
 pub(crate) mod remained;
+pub(crate) mod vanishing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;

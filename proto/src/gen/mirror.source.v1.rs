@@ -109,6 +109,12 @@ pub struct GetCoverageResponse {
     /// One for each kind of record.
     #[prost(message, repeated, tag = "2")]
     pub kinds: ::prost::alloc::vec::Vec<KindCoverage>,
+    /// Since when unusual vanishing is held back; unset while it is not.
+    #[prost(message, optional, tag = "3")]
+    pub vanishing_held_since: ::core::option::Option<::prost_types::Timestamp>,
+    /// How often a conclusion that something vanished was held back since then.
+    #[prost(uint64, tag = "4")]
+    pub vanishing_held: u64,
 }
 impl ::prost::Name for GetCoverageResponse {
     const NAME: &'static str = "GetCoverageResponse";
@@ -118,6 +124,49 @@ impl ::prost::Name for GetCoverageResponse {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/mirror.source.v1.GetCoverageResponse".into()
+    }
+}
+/// Asks to let vanish what is held back.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseVanishedRequest {
+    /// The GHL location; may be left out while only one is connected.
+    #[prost(string, tag = "1")]
+    pub location_id: ::prost::alloc::string::String,
+    /// Who releases it.
+    #[prost(string, tag = "2")]
+    pub who: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ReleaseVanishedRequest {
+    const NAME: &'static str = "ReleaseVanishedRequest";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.ReleaseVanishedRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.ReleaseVanishedRequest".into()
+    }
+}
+/// What was held back until now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseVanishedResponse {
+    /// The GHL location.
+    #[prost(string, tag = "1")]
+    pub location_id: ::prost::alloc::string::String,
+    /// How often a conclusion was held back.
+    #[prost(uint64, tag = "2")]
+    pub held: u64,
+    /// Since when.
+    #[prost(message, optional, tag = "3")]
+    pub held_since: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for ReleaseVanishedResponse {
+    const NAME: &'static str = "ReleaseVanishedResponse";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.ReleaseVanishedResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.ReleaseVanishedResponse".into()
     }
 }
 /// How well one kind of record is covered.
@@ -739,6 +788,32 @@ pub mod source_client {
                 .insert(GrpcMethod::new("mirror.source.v1.Source", "VerifySource"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Lets vanish what is held back because unusually much of it vanished without a webhook: the next looks conclude it. FAILED_PRECONDITION when
+        /// nothing is held back. Any replica answers.
+        pub async fn release_vanished(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReleaseVanishedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReleaseVanishedResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mirror.source.v1.Source/ReleaseVanished",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mirror.source.v1.Source", "ReleaseVanished"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Lists where the marketplace app is installed, without tokens. Any replica answers.
         pub async fn list_credentials(
             &mut self,
@@ -824,6 +899,15 @@ pub mod source_server {
             request: tonic::Request<super::VerifySourceRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::VerifySourceStream>,
+            tonic::Status,
+        >;
+        /// Lets vanish what is held back because unusually much of it vanished without a webhook: the next looks conclude it. FAILED_PRECONDITION when
+        /// nothing is held back. Any replica answers.
+        async fn release_vanished(
+            &self,
+            request: tonic::Request<super::ReleaseVanishedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReleaseVanishedResponse>,
             tonic::Status,
         >;
         /// Lists where the marketplace app is installed, without tokens. Any replica answers.
@@ -1131,6 +1215,51 @@ pub mod source_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mirror.source.v1.Source/ReleaseVanished" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReleaseVanishedSvc<T: Source>(pub Arc<T>);
+                    impl<
+                        T: Source,
+                    > tonic::server::UnaryService<super::ReleaseVanishedRequest>
+                    for ReleaseVanishedSvc<T> {
+                        type Response = super::ReleaseVanishedResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReleaseVanishedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Source>::release_vanished(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReleaseVanishedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

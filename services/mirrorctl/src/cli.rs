@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Budget,
     /// Shows how well each kind of record is covered: when each net last looked, and what it found before the others.
     Coverage,
+    /// Lets vanish what is held back because unusually much of it vanished at once: the next looks at GHL conclude it.
+    Release,
     /// Compares the log with GHL.
     #[command(subcommand)]
     Verify(VerifyCommand),

@@ -45,6 +45,7 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::Ghl(arguments) => operations::ghl(&connection, arguments, output).await,
         Command::Budget => budget::budget(&connection, output).await,
         Command::Coverage => budget::coverage(&connection, output).await,
+        Command::Release => budget::release(&connection, output).await,
         Command::Verify(VerifyCommand::Source(arguments)) => {
             verify::verify(&connection, arguments, output).await.map_err(Problem::of_comparison)
         }

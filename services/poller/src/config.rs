@@ -16,7 +16,7 @@ use settings::{Check, Period, Problems};
 
 pub use hints::HintSettings;
 pub(crate) use nets::AppointmentRange;
-pub use nets::{AppointmentSettings, SweepSettings, TaskSettings, WatchSettings};
+pub use nets::{AppointmentSettings, SweepSettings, TaskSettings, VanishingSettings, WatchSettings};
 pub use oauth::OAuthSettings;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,6 +42,7 @@ pub struct Config {
     pub tasks: TaskSettings,
     pub appointments: AppointmentSettings,
     pub backfill: BackfillSettings,
+    pub vanishing: VanishingSettings,
     pub verify: VerifySettings,
     pub relay: RelaySettings,
     pub settled: IntervalSettings,
@@ -179,6 +180,7 @@ impl Check for Config {
         problems.nest("webhooks", &self.webhooks);
         problems.check(*self.retry.first <= self.retry.longest, "retry.first", "must not be longer than retry.longest");
         problems.nest("hints", &self.hints);
+        problems.nest("vanishing", &self.vanishing);
         problems.nest("lease", &self.lease);
         let below = self.health.calls_nearly_spent_below;
         problems.check((0.0..=1.0).contains(&below), "health.calls_nearly_spent_below", "must be from 0 to 1");

@@ -1,6 +1,7 @@
 //! From a reason to look at a contact to what was seen of it in the log.
 //!
 //! - `connection`: a location while it is looked after, and how GHL is asked for it
+//! - `absence`: what was missing from an answer, and whether it is gone
 //! - `request`: which contact to look at, and which of its parts
 //! - `names`: the names of what records refer to, and the location's time zone
 //! - `fetch`: one look at a contact and everything that belongs to it
@@ -8,6 +9,7 @@
 //! - `retry`: looks until there is something to append
 //! - `append`: what was seen is appended to the log
 
+pub(crate) mod absence;
 pub(crate) mod append;
 pub(crate) mod connection;
 pub(crate) mod fetch;

@@ -90,6 +90,7 @@ pub(crate) struct Metrics {
     parked: Counter,
     token_refused: Family<OfLocation, Gauge>,
     streams_lost: Counter,
+    vanishing_held: Family<OfLocation, Gauge>,
     watch_delay_seconds: Family<OfLocation, Gauge<f64, AtomicU64>>,
     restarts: Family<OfLocation, Counter>,
 }
@@ -134,6 +135,7 @@ impl Metrics {
             lag: added(registry, "lag_events", "Events in the log that are not published yet"),
             parked: added(registry, "parked", "Looks and messages parked"),
             token_refused: added(registry, "token_refused", "1 while GHL refuses the token of a location"),
+            vanishing_held: added(registry, "vanishing_held", "Conclusions that something vanished which are held back until a release"),
             streams_lost: added(registry, "streams_lost", "Streams found to have lost messages"),
             watch_delay_seconds: added(registry, "watch_delay_seconds", "How many seconds back the last search for changed contacts began"),
             restarts: added(registry, "location_restarts", "How often work on a location ended unexpectedly and was started again"),
@@ -258,6 +260,10 @@ impl Metrics {
 
     pub(crate) fn token_refused(&self, location_id: &LocationId, refused: bool) {
         self.token_refused.get_or_create(&of(location_id)).set(i64::from(refused));
+    }
+
+    pub(crate) fn vanishing_held(&self, location_id: &LocationId, held: u64) {
+        self.vanishing_held.get_or_create(&of(location_id)).set(signed(held));
     }
 
     pub(crate) fn stream_lost(&self) {

@@ -6,12 +6,14 @@
 //! - `notes`: the notes of every contact in turn
 //! - `backfill`: everything there is, when a location is new or hints may have been lost
 //! - `pass`: reads all records of a kind, page by page, for the nets above
+//! - `conclude`: appends what was seen, and what is gone only when that is certain
 //! - `compare`: compares the rows of a page with what the log knows
 //! - `scope`: what a net works with in one location, round after round
 //! - `error`: why a round failed, and when it is retried
 
 pub(crate) mod backfill;
 mod compare;
+mod conclude;
 mod error;
 mod hints;
 mod notes;

@@ -101,8 +101,28 @@ impl api::source_server::Source for Source {
 
     async fn get_coverage(&self, request: Request<api::GetCoverageRequest>) -> Result<Response<api::GetCoverageResponse>, Status> {
         let location_id = self.location(&request.into_inner().location_id)?;
-        let kinds = self.context.log.known().coverage(&location_id).await.map_err(status_of_log)?;
-        Ok(Response::new(answers::coverage(location_id.to_string(), kinds)))
+        let known = self.context.log.known();
+        let kinds = known.coverage(&location_id).await.map_err(status_of_log)?;
+        let vanishing = known.vanishing(&location_id).await.map_err(status_of_log)?;
+        Ok(Response::new(answers::coverage(location_id.to_string(), kinds, &vanishing)))
+    }
+
+    async fn release_vanished(
+        &self,
+        request: Request<api::ReleaseVanishedRequest>,
+    ) -> Result<Response<api::ReleaseVanishedResponse>, Status> {
+        let request = request.into_inner();
+        let location_id = self.location(&request.location_id)?;
+        let who = request.who.trim();
+        if who.is_empty() {
+            return Err(Status::invalid_argument("who: must not be empty"));
+        }
+        let released = self.context.log.known().release_vanishing(&location_id, Timestamp::now(), who).await.map_err(status_of_log)?;
+        if released.held_since.is_none() {
+            return Err(Status::failed_precondition("nothing is held back in this location"));
+        }
+        tracing::info!(location.id = %location_id, held = released.held, "what was held back as vanished is released");
+        Ok(Response::new(answers::released(location_id.to_string(), &released)))
     }
 
     async fn verify_source(&self, request: Request<api::VerifySourceRequest>) -> Result<Response<Self::VerifySourceStream>, Status> {

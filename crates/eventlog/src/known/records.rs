@@ -173,6 +173,16 @@ impl KnownRecords {
         rows.iter().map(due).collect()
     }
 
+    /// How many records of a kind a location has, as far as is known. Reads the row of each: not for every look.
+    pub async fn present(&self, location_id: &LocationId, kind: RecordKind) -> Result<u64> {
+        let row = sqlx::query("SELECT count(*) FROM known_records WHERE location_id = $1 AND kind = $2 AND present")
+            .bind(location_id.as_str())
+            .bind(kind.as_str())
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(unsigned(row.try_get(0)?))
+    }
+
     /// How many contacts a location has, as far as is known.
     pub async fn contacts_present(&self, location_id: &LocationId) -> Result<u64> {
         let row = sqlx::query("SELECT count(*) FROM known_contacts WHERE location_id = $1 AND present")

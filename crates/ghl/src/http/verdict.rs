@@ -28,6 +28,21 @@ impl Complaint {
         }
     }
 
+    /// Whether it says that a record does not exist, naming it by its id or by what it is. What stands in front of GHL answers 404 in
+    /// JSON, too, but says it of a route or of nothing in particular.
+    fn says_missing(&self, about: &[&str]) -> bool {
+        let detail = self.0.get("error").and_then(Value::as_str).unwrap_or_default();
+        let message = self.message();
+        let told = message.to_lowercase();
+        if message.starts_with("Cannot ") || !(is_missing(&told) || is_missing(&detail.to_lowercase())) {
+            return false;
+        }
+        let mut words = told.split_whitespace().skip_while(|word| *word == "the");
+        let names_kind =
+            words.next().is_some_and(|word| NOUNS.contains(&word)) && words.next().is_some_and(|word| FOLLOWING.contains(&word));
+        names_kind || about.iter().any(|id| message.contains(id) || detail.contains(id))
+    }
+
     /// The contact that exists already, where the answer names it: in `meta`, beside a message for people.
     fn duplicate(&self) -> Option<(Option<ContactId>, Option<Match>)> {
         let meta = self.0.get("meta")?;
@@ -43,6 +58,16 @@ impl Complaint {
     pub(super) fn trace_id(&self) -> Option<String> {
         self.0.get("traceId").and_then(Value::as_str).map(str::to_owned).and_then(presentable)
     }
+}
+
+/// What GHL calls the records that are asked for by id, and what follows where one is missing: `Contact not found`, but not `Contact
+/// service not found`.
+const NOUNS: [&str; 9] = ["contact", "task", "note", "appointment", "event", "calendar", "user", "business", "tag"];
+const FOLLOWING: [&str; 6] = ["not", "does", "doesn't", "with", "id", "no"];
+
+/// Whether a message in lower case says that something does not exist.
+fn is_missing(message: &str) -> bool {
+    ["not found", "not exist", "n't exist", "no longer exist"].iter().any(|words| message.contains(words))
 }
 
 /// The vendor's trace id goes into logs and the event log, so it must look like an id.
@@ -61,12 +86,11 @@ pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, complai
     match status.as_u16() {
         401 | 403 | 404 if complaint.is_none() => unavailable("not GHL's answer", trace_id),
         401 | 403 => Error::Unauthorized { status: status.as_u16(), trace_id },
-        404 if message.starts_with("Cannot ") => refused(trace_id),
-        404 => Error::NotFound { trace_id },
+        404 if complaint.as_ref().is_some_and(|complaint| complaint.says_missing(about)) => Error::NotFound { trace_id },
         400 | 409 if let Some((contact_id, by)) = complaint.as_ref().and_then(Complaint::duplicate) => {
             Error::Duplicate { contact_id, by, trace_id }
         }
-        400 if about.iter().any(|id| message.contains(id)) && message.to_lowercase().contains("not found") => Error::NotFound { trace_id },
+        400 if about.iter().any(|id| message.contains(id)) && is_missing(&message.to_lowercase()) => Error::NotFound { trace_id },
         408 | 425 | 500.. => unavailable("failure", trace_id),
         _ => refused(trace_id),
     }
@@ -98,6 +122,28 @@ mod tests {
         assert!(matches!(judge(404, &route, "abc"), Error::Refused { status: Some(404), .. }));
         let page = refusal(StatusCode::NOT_FOUND, None, Complaint::read(b"<html>nginx</html>"), &["abc"]);
         assert!(matches!(page, Error::Unavailable { status: Some(404), .. }));
+    }
+
+    #[test]
+    fn a_json_404_that_names_no_record_deletes_nothing() {
+        for body in [
+            json!({"message": "Not Found"}),
+            json!({"message": "no Route matched with those values"}),
+            json!({"status": 404, "error": "Not Found", "path": "/contacts/abc"}),
+            json!({"statusCode": 404, "message": "Contact service not found"}),
+            json!({"statusCode": 404, "message": "Location not found"}),
+            json!({"error": {"code": 404, "message": "The requested URL was not found"}}),
+        ] {
+            assert!(matches!(judge(404, &body, "abc"), Error::Refused { status: Some(404), .. }), "{body}");
+        }
+        for body in [
+            json!({"message": "not found: abc"}),
+            json!({"message": "Not found", "error": "abc"}),
+            json!({"statusCode": 404, "message": "The task does not exist", "traceId": "t"}),
+            json!({"error": {"code": "x", "message": "Contact with ID abc not found"}}),
+        ] {
+            assert!(matches!(judge(404, &body, "abc"), Error::NotFound { .. }), "{body}");
+        }
     }
 
     #[test]

@@ -18,13 +18,15 @@ pub(crate) struct Problems {
     metrics: Metrics,
     /// The locations whose token GHL refuses.
     refused: Mutex<BTreeSet<LocationId>>,
+    /// The locations in which vanishing is held back, and how much.
+    held: Mutex<BTreeMap<LocationId, u64>>,
     /// What is wrong with installations of the app.
     broken: Mutex<BTreeMap<CredentialOwner, String>>,
 }
 
 impl Problems {
     pub(crate) fn new(listed: BTreeSet<LocationId>, app: Option<Arc<App>>, chassis: Arc<Chassis>, metrics: Metrics) -> Self {
-        Self { listed, app, chassis, metrics, refused: Mutex::default(), broken: Mutex::default() }
+        Self { listed, app, chassis, metrics, refused: Mutex::default(), held: Mutex::default(), broken: Mutex::default() }
     }
 
     /// Shows that a location is paused because GHL refuses its token.
@@ -45,6 +47,17 @@ impl Problems {
         self.show();
     }
 
+    /// Shows how much vanishing is held back in a location; none when it was released, or the lease is not held here any more.
+    pub(crate) fn vanishing_held(&self, location_id: &LocationId, held: u64) {
+        let before = match held {
+            0 => lock(&self.held).remove(location_id),
+            more => lock(&self.held).insert(location_id.clone(), more),
+        };
+        if before.unwrap_or_default() != held {
+            self.show();
+        }
+    }
+
     /// Shows what is wrong with the installations of the app.
     pub(crate) fn installations(&self, credentials: &[Credential]) {
         let problems = credentials.iter().filter_map(|credential| Some((credential.owner.clone(), credential.problem.clone()?)));
@@ -61,7 +74,13 @@ impl Problems {
             problems.entry(CredentialOwner::Location(id.clone())).or_insert_with(|| self.new_token(id));
         }
         let ids: Vec<&str> = refused.iter().map(LocationId::as_str).collect();
-        let lines: Vec<_> = problems.into_iter().map(|(owner, problem)| format!("{owner}: {problem}")).collect();
+        let mut lines: Vec<_> = problems.into_iter().map(|(owner, problem)| format!("{owner}: {problem}")).collect();
+        lines.extend(lock(&self.held).iter().map(|(id, held)| {
+            format!(
+                "location {id}: unusually much has vanished that no webhook announced, {held} times held back; look at it in GHL, and \
+                     if it is really gone: mirrorctl release --location {id}"
+            )
+        }));
         let control = self.chassis.control();
         control.set_figure("locations_with_refused_token", ids.join(" "));
         control.set_figure("to_mend", lines.join("\n"));

@@ -3,9 +3,9 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use settings::Period;
+use settings::{Check, Period, Problems};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +56,37 @@ pub struct AppointmentSettings {
     #[serde(with = "humantime_serde")]
     pub future: Duration,
     pub window: Period,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VanishingSettings {
+    #[serde(with = "humantime_serde")]
+    pub again_after: Duration,
+    pub remembered_max: NonZeroUsize,
+    pub count_min: u64,
+    pub share: f64,
+    #[serde(with = "humantime_serde")]
+    pub released_for: Duration,
+}
+
+impl VanishingSettings {
+    /// Whether so much within an hour is more than may vanish unannounced, where so much is left.
+    pub(crate) fn is_unusual(&self, vanished: u64, present: u64) -> bool {
+        let small = |count: u64| u32::try_from(count).map_or(4_294_967_295.0, f64::from);
+        vanished > self.count_min && small(vanished) > self.share * small(present.saturating_add(vanished))
+    }
+
+    /// Whether what was released at an instant may still vanish.
+    pub(crate) fn is_released(&self, at: Timestamp, now: Timestamp) -> bool {
+        now.duration_since(at) <= signed(self.released_for)
+    }
+}
+
+impl Check for VanishingSettings {
+    fn check(&self, problems: &mut Problems) {
+        problems.check((0.0..=1.0).contains(&self.share), "share", "must be between 0 and 1");
+    }
 }
 
 /// How far from its beginning a pass looks for appointments. It counts from a fixed instant, so that a resumed pass has the same windows.

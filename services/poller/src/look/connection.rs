@@ -12,6 +12,7 @@ use ghl::{Client, Lane};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use crate::look::absence::Absences;
 use crate::look::append::Appender;
 use crate::look::names::NameCache;
 
@@ -21,6 +22,7 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) names: NameCache,
     pub(crate) appender: Appender,
+    pub(crate) absences: Absences,
     /// The permission to call GHL and to append.
     pub(crate) lease: Lease,
     /// Cancelled when the lease is given back or lost.
@@ -46,6 +48,7 @@ impl Connection {
             client,
             names,
             appender,
+            absences: Absences::default(),
             lease,
             stop,
             backfill_wanted: Notify::new(),

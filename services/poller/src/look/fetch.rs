@@ -103,7 +103,7 @@ impl RecordAnswers {
 }
 
 async fn ask(client: &Client, zone: &Zone, request: Request) -> Result<(ContactAnswer, RecordAnswers), ghl::Error> {
-    let Request { contact_id, contact, records, net, traceparent: _ } = request;
+    let Request { contact_id, contact, records, net, missing: _, traceparent: _ } = request;
     let contact = ask_for_contact(client, zone, &contact_id, contact);
     let records = ask_for_records(client, zone, &contact_id, records);
     match net {

@@ -10,6 +10,7 @@ pub(crate) struct Request {
     pub(crate) contact_id: ContactId,
     pub(crate) contact: ContactPart,
     pub(crate) records: RecordParts,
+    pub(crate) missing: Missing,
     pub(crate) net: Net,
     pub(crate) traceparent: Option<String>,
 }
@@ -17,8 +18,23 @@ pub(crate) struct Request {
 impl Request {
     /// For the contact and everything that belongs to it.
     pub(crate) fn whole(contact_id: ContactId, net: Net, traceparent: Option<String>) -> Self {
-        Self { contact_id, contact: ContactPart::Fetch, records: RecordParts::ALL, net, traceparent }
+        Self { contact_id, contact: ContactPart::Fetch, records: RecordParts::ALL, missing: Missing::Unconfirmed, net, traceparent }
     }
+
+    pub(crate) fn with(self, missing: Missing) -> Self {
+        Self { missing, ..self }
+    }
+}
+
+/// What it means that a known record is missing from its contact's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Nothing yet: it may be a slip of GHL's.
+    Unconfirmed,
+    /// That it is gone: a complete list of the location lacked it, too.
+    Confirmed,
+    /// It cannot be: nothing is known of the contact.
+    Nothing,
 }
 
 /// Where the contact itself comes from.
@@ -30,6 +46,16 @@ pub(crate) enum ContactPart {
     Found(Box<FoundContact>),
     /// Only its records are requested.
     Skip,
+}
+
+impl ContactPart {
+    /// For another look: what a search showed need not be appended again.
+    pub(crate) fn again(self) -> Self {
+        match self {
+            Self::Fetch => Self::Fetch,
+            Self::Found(_) | Self::Skip => Self::Skip,
+        }
+    }
 }
 
 /// A contact as a search showed it.

@@ -5,13 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chassis::tasks::sleep;
 use domain::{Change, ContactId, KnownContact, Listing, Moment, Observation, Record, RecordId, RecordKind, Sighting};
 use futures::StreamExt;
 use ghl::{RecordRow, Row};
 
+use crate::look::absence::Keys;
 use crate::look::append::{Appended, observed_records};
-use crate::look::request::{AnswerId, ContactPart, FoundContact, RecordParts, Request};
+use crate::look::request::{AnswerId, ContactPart, FoundContact, Missing, RecordParts, Request};
 use crate::look::retry::look_until_seen;
+use crate::nets::conclude::{Concluded, conclude};
 use crate::nets::error::{Error, Result};
 use crate::nets::scope::{ListKind, Scope};
 
@@ -41,9 +44,10 @@ fn decide_contact(scope: Scope<'_>, known: Option<&KnownContact>, row: Row, answ
     let Row { contact_id, contact, mut silent } = row;
     let Some(known) = known else {
         if !scope.is_backfill() || scope.context.config.backfill.contact_by_id {
-            return Decision::Look(scope.whole(contact_id));
+            return Decision::Look(scope.whole(contact_id).with(Missing::Nothing));
         }
-        return Decision::Look(with_notes(scope, contact_id, FoundContact { contact, silent, answer: answer.clone() }));
+        let found = FoundContact { contact, silent, answer: answer.clone() };
+        return Decision::Look(with_notes(scope, contact_id, found).with(Missing::Nothing));
     };
     // The known update time is that of the last look at the contact and everything that belongs to it, so a row must not change it.
     silent.insert("updated_at".to_owned());
@@ -160,21 +164,36 @@ async fn carry_out(scope: Scope<'_>, decisions: Vec<Decision>) -> Result<()> {
     look_at(scope, requests).await
 }
 
-/// Looks, and waits until what was seen is in the log.
+/// Looks, and waits until what was seen is in the log. Where something was missing for the first time, it looks once more after a while.
 pub(crate) async fn look_at(scope: Scope<'_>, requests: Vec<Request>) -> Result<()> {
+    let doubtful = look_once(scope, requests).await?;
+    if doubtful.is_empty() {
+        return Ok(());
+    }
+    if !sleep(scope.stop(), scope.context.config.vanishing.again_after).await {
+        return Err(Error::Stopped);
+    }
+    look_once(scope, doubtful).await.map(drop)
+}
+
+/// Returns what is to be looked at again.
+async fn look_once(scope: Scope<'_>, requests: Vec<Request>) -> Result<Vec<Request>> {
     let looks = requests.into_iter().map(|request| async move {
-        let looked = look_until_seen(scope.context, scope.connection, request, scope.stop()).await?;
-        let Some(observation) = looked else { return Ok(()) };
-        match scope.connection.appender.append(observation).await {
-            Appended::Done { .. } => Ok(()),
+        let looked = look_until_seen(scope.context, scope.connection, request.clone(), scope.stop()).await?;
+        let Some(observation) = looked else { return Ok(None) };
+        let Concluded { appended, is_doubtful } =
+            conclude(scope.context, scope.connection, observation, request.missing, &Keys::new()).await;
+        match appended {
+            Appended::Done { .. } => Ok(is_doubtful.then(|| Request { contact: request.contact.again(), ..request })),
             Appended::Later => Err(Error::NotAppended),
         }
     });
     let mut looks = futures::stream::iter(looks).buffer_unordered(scope.in_flight_max);
+    let mut again = Vec::new();
     while let Some(looked) = looks.next().await {
-        looked?;
+        again.extend(looked?);
     }
-    Ok(())
+    Ok(again)
 }
 
 #[cfg(test)]

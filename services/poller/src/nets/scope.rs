@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::context::Context;
 use crate::look::connection::Connection;
 use crate::look::fetch::nothing_seen;
-use crate::look::request::{AnswerId, ContactPart, RecordParts, Request};
+use crate::look::request::{AnswerId, ContactPart, Missing, RecordParts, Request};
 use crate::nets::error::{Error, Result};
 
 #[derive(Clone, Copy)]
@@ -87,7 +87,8 @@ impl<'a> Scope<'a> {
     }
 
     pub(crate) fn request(&self, contact_id: ContactId, contact: ContactPart, records: RecordParts) -> Request {
-        Request { contact_id, contact, records, net: self.net.clone(), traceparent: chassis::trace::traceparent() }
+        let (missing, net) = (Missing::Unconfirmed, self.net.clone());
+        Request { contact_id, contact, records, missing, net, traceparent: chassis::trace::traceparent() }
     }
 
     /// A request for a contact and everything that belongs to it.

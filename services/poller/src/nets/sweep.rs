@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::context::Context;
 use crate::look::connection::Connection;
+use crate::nets::conclude::show;
 use crate::nets::error::Result;
 use crate::nets::pass::{PassEnd, end, look_at_missing, now, pause_after, stay_open, walk};
 use crate::nets::scope::{ListKind, Rounds, Scope};
@@ -28,12 +29,18 @@ pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::R
 async fn sweep(scope: Scope<'_>) -> Result<Duration> {
     let Scope { context, connection, .. } = scope;
     let mut pause = *context.config.sweep.check_interval;
+    let vanishing = context.log.known().vanishing(&connection.location_id).await?;
+    show(context, &connection.location_id, &vanishing);
     for kind in ListKind::ALL {
         if !scope.is_backfilled(kind).await? {
             continue;
         }
         let pass = context.log.passes().get(&connection.location_id, Net::Sweep.as_str(), kind.record_kind()).await?;
-        let since = match (pass.started_at, due_in(scope, kind, &pass).await?) {
+        // What was held back vanishes in a pass that begins after the release.
+        let is_after_release =
+            |at: Option<Timestamp>| vanishing.released_at.is_none_or(|released_at| at.is_some_and(|at| at > released_at));
+        let due_in = if is_after_release(pass.started_at.or(pass.ended_at)) { due_in(scope, kind, &pass).await? } else { Duration::ZERO };
+        let since = match (pass.started_at.filter(|at| is_after_release(Some(*at))), due_in) {
             (Some(since), Duration::ZERO) => since,
             (None, Duration::ZERO) => now(),
             (_, later) => {

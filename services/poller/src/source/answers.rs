@@ -1,6 +1,6 @@
 //! Converts answers to the types of the gRPC API.
 
-use eventlog::{Backfill, Coverage, Credential, CredentialOwner};
+use eventlog::{Backfill, Coverage, Credential, CredentialOwner, Vanishing};
 use ghl::Spending;
 use jiff::Timestamp;
 use proto::source::v1 as api;
@@ -24,7 +24,7 @@ pub(super) fn budget(location_id: String, spending: Spending, backfill: &Backfil
     }
 }
 
-pub(super) fn coverage(location_id: String, kinds: Vec<Coverage>) -> api::GetCoverageResponse {
+pub(super) fn coverage(location_id: String, kinds: Vec<Coverage>, vanishing: &Vanishing) -> api::GetCoverageResponse {
     let kind = |coverage: Coverage| api::KindCoverage {
         kind: coverage.kind.to_string(),
         present: coverage.present,
@@ -39,7 +39,16 @@ pub(super) fn coverage(location_id: String, kinds: Vec<Coverage>) -> api::GetCov
             .map(|(net, found)| api::NetFound { net, changes: found.changes, last_at: found.last_at.map(at) })
             .collect(),
     };
-    api::GetCoverageResponse { location_id, kinds: kinds.into_iter().map(kind).collect() }
+    api::GetCoverageResponse {
+        location_id,
+        kinds: kinds.into_iter().map(kind).collect(),
+        vanishing_held_since: vanishing.held_since.map(at),
+        vanishing_held: vanishing.held,
+    }
+}
+
+pub(super) fn released(location_id: String, vanishing: &Vanishing) -> api::ReleaseVanishedResponse {
+    api::ReleaseVanishedResponse { location_id, held: vanishing.held, held_since: vanishing.held_since.map(at) }
 }
 
 pub(super) fn credential(credential: Credential) -> api::Credential {

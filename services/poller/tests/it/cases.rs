@@ -7,3 +7,5 @@
 mod case;
 mod hints;
 mod webhooks;
+
+pub(crate) use self::case::Case;

@@ -1,6 +1,7 @@
 //! The poller against a real PostgreSQL and nats-server and a scripted fake of GHL.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail like tests")]
 
+mod absence;
 mod agency;
 mod cases;
 mod fixture;

@@ -10,7 +10,7 @@ const APPEARED: [&str; 3] = ["contact.appeared", "note.appeared", "task.appeared
 /// Passes follow each other immediately; no other net looks.
 const SWEEPING: &str = "watch.interval = \"1h\"\nwatch.tasks_interval = \"1h\"\nwatch.appointments_interval = \"1h\"\n\
     sweep.interval = \"100ms\"\nsweep.check_interval = \"50ms\"\nsweep.broken_off_pause = \"100ms\"\nsweep.empty_page_pause = \"20ms\"\n\
-    sweep.notes_within = \"1h\"\nsweep.notes_interval = \"1h\"\nbackfill.check_interval = \"50ms\"\n";
+    sweep.notes_within = \"1h\"\nsweep.notes_interval = \"1h\"\nbackfill.check_interval = \"50ms\"\nvanishing.again_after = \"50ms\"\n";
 
 fn sweeping(more: &str) -> String {
     format!("{SWEEPING}{more}")

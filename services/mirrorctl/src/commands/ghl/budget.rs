@@ -1,4 +1,4 @@
-//! `budget` and `coverage`: how GHL is asked, and how well it is seen.
+//! `budget`, `coverage` and `release`: how GHL is asked, how well it is seen, and what of it is held back.
 
 use proto::source::v1 as api;
 
@@ -32,6 +32,16 @@ pub(crate) async fn budget(connection: &Connection, output: &mut Output<'_>) -> 
         table.row([lane.lane.clone(), lane.calls.to_string(), lane.waiting.to_string()]);
     }
     Ok(table.write(output.out)?)
+}
+
+pub(crate) async fn release(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
+    let request = api::ReleaseVanishedRequest { location_id: connection.location_id(), who: connection.who() };
+    let released = connection.source().await?.release_vanished(request).await?.into_inner();
+    if output.json {
+        return output.answer(&released);
+    }
+    let since = format::second(released.held_since.as_ref());
+    Ok(writeln!(output.out, "released: {} conclusions, held back since {since}; the next sweep makes them", released.held)?)
 }
 
 pub(crate) async fn coverage(connection: &Connection, output: &mut Output<'_>) -> Result<(), Problem> {
@@ -69,6 +79,14 @@ pub(crate) async fn coverage(connection: &Connection, output: &mut Output<'_>) -
     }
     table.write(output.out)?;
     writeln!(output.out)?;
+    if coverage.vanishing_held_since.is_some() {
+        let since = format::second(coverage.vanishing_held_since.as_ref());
+        let told = format!(
+            "unusually much vanished: {} conclusions are held back since {since}; see `mirrorctl release`",
+            coverage.vanishing_held
+        );
+        writeln!(output.out, "{}\n", output.style.alarm(&told))?;
+    }
     Ok(writeln!(
         output.out,
         "WEBHOOK, WATCH and SWEEP count the changes that each found first; MISSED is the part that no webhook announced.\n\

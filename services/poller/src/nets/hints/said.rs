@@ -29,6 +29,12 @@ pub(super) fn is_known(hint: &Hint, contact_id: &ContactId, known: &KnownContact
     known.records.contains_key(&(kind, record_id))
 }
 
+/// What the hint says was deleted, if it says so.
+pub(super) fn deleted(hint: &Hint, contact_id: &ContactId) -> Option<(RecordKind, RecordId)> {
+    let contact = || (RecordKind::Contact, RecordId::from(contact_id));
+    hint.deleted.then(|| hint.record.clone().unwrap_or_else(contact))
+}
+
 /// What a hint is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Subject<'a> {

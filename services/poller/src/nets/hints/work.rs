@@ -19,8 +19,9 @@ use crate::look::fetch::look;
 use crate::look::request::Request;
 use crate::look::verdict::verdict;
 use crate::metrics::Metrics;
+use crate::nets::conclude::{Concluded, conclude};
 use crate::nets::hints::place::contacts_of;
-use crate::nets::hints::said::{is_known, unseen};
+use crate::nets::hints::said::{deleted, is_known, unseen};
 use crate::parking::Failure;
 
 /// A hint and its message. Dropping it gives it back to the bus.
@@ -117,7 +118,7 @@ async fn look_again(context: &Context, connection: &Connection, hints: Vec<HintM
     let (mut seen, mut again, mut over) = (Vec::new(), Vec::new(), Vec::new());
     for (place, hint) in hints.into_iter().enumerate() {
         let age = hint.hint.received_at.map(|at| Duration::try_from(Timestamp::now().duration_since(at)).unwrap_or_default());
-        let pause = context.config.hints.again(age.unwrap_or(Duration::MAX), hint.message.attempt());
+        let pause = context.config.hints.again(age.unwrap_or_default(), hint.message.attempt());
         match pause {
             _ if !unseen.contains(&place) => seen.push(hint.message),
             Some(pause) => again.push((hint, pause)),
@@ -152,14 +153,21 @@ async fn work(context: &Context, connection: &Connection, key: &HintKey, hints: 
             }
         }
     };
-    let mut looks = Vec::with_capacity(contacts.len());
+    let (mut looks, mut is_doubtful) = (Vec::with_capacity(contacts.len()), false);
     for contact_id in contacts {
-        match look_and_append(context, connection, contact_id, last).await {
-            Ok(look) => looks.push(look),
+        match look_and_append(context, connection, contact_id, hints, last).await {
+            Ok((look, doubtful)) => {
+                looks.push(look);
+                is_doubtful |= doubtful;
+            }
             Err(outcome) => return outcome,
         }
     }
     note_appended(context.log.known(), &context.metrics, &connection.location_id, hints).await;
+    if is_doubtful {
+        // Another look decides, which the hints that come back ask for.
+        return Outcome::Unseen((0..hints.len()).collect(), "unconfirmed");
+    }
     match still_unseen(context.log.known(), &connection.location_id, hints, &looks).await {
         Ok(unseen) => Outcome::Unseen(unseen, "unconfirmed"),
         Err(error) => {
@@ -169,20 +177,27 @@ async fn work(context: &Context, connection: &Connection, key: &HintKey, hints: 
     }
 }
 
-/// Looks at a contact on behalf of hints, of which this is the last, and appends what is seen.
+/// Looks at a contact on behalf of hints, of which `last` is the last, and appends what is seen. True when something was missing for the
+/// first time.
 async fn look_and_append(
     context: &Context,
     connection: &Connection,
     contact_id: ContactId,
+    hints: &[HintMessage],
     last: &HintMessage,
-) -> Result<Observation, Outcome> {
+) -> Result<(Observation, bool), Outcome> {
     let traceparent = chassis::trace::traceparent().or_else(|| last.message.traceparent().map(str::to_owned));
     let request = Request::whole(contact_id.clone(), last.hint.net.clone(), traceparent.clone());
+    let missing = request.missing;
     match look(context, connection, request).await {
-        Ok(observation) => match connection.appender.append(observation.clone()).await {
-            Appended::Done { .. } => Ok(observation),
-            Appended::Later => Err(Outcome::Retry(*context.config.retry.reconnect)),
-        },
+        Ok(look) => {
+            let announced = hints.iter().filter_map(|hint| deleted(&hint.hint, &contact_id)).collect();
+            let Concluded { appended, is_doubtful } = conclude(context, connection, look.clone(), missing, &announced).await;
+            match appended {
+                Appended::Done { .. } => Ok((look, is_doubtful)),
+                Appended::Later => Err(Outcome::Retry(*context.config.retry.reconnect)),
+            }
+        }
         Err(error) => Err(give_up_or_retry(context, connection, &contact_id, &error, last.message.attempt(), traceparent).await),
     }
 }

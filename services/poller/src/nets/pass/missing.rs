@@ -4,6 +4,7 @@ use domain::{ContactId, Record, RecordId};
 use jiff::Timestamp;
 
 use crate::config::AppointmentRange;
+use crate::look::request::Missing;
 use crate::nets::compare::look_at;
 use crate::nets::error::Result;
 use crate::nets::pass::walk::Complete;
@@ -50,7 +51,7 @@ async fn look_at_missing_records(scope: Scope<'_>, kind: ListKind, complete: &Co
             .collect();
         contacts.dedup();
         looked_at = contacts.last().cloned().or(looked_at);
-        let requests = contacts.into_iter().map(|contact_id| scope.confirmation(contact_id, kind)).collect();
+        let requests = contacts.into_iter().map(|contact_id| scope.confirmation(contact_id, kind).with(Missing::Confirmed)).collect();
         look_at(scope, requests).await?;
     }
 }
