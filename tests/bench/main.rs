@@ -3,6 +3,7 @@
 
 mod audit;
 mod log;
+mod many;
 mod path;
 mod replay;
 mod report;
@@ -25,6 +26,9 @@ struct Arguments {
     /// Events, changes or contacts of the larger benches.
     #[arg(long, default_value_t = 100_000)]
     size: usize,
+    /// Locations of the bench of many.
+    #[arg(long, default_value_t = 1_000)]
+    locations: usize,
     /// How long the latency is measured, in seconds.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
@@ -49,6 +53,8 @@ enum Bench {
     Source,
     /// What a location of many contacts takes of the poller's memory.
     Sweep,
+    /// What many locations cost while nothing happens, and how soon they are taken over.
+    Many,
 }
 
 #[tokio::main]
@@ -79,6 +85,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted(Bench::Sweep) {
         sweep::measure(&mut report, arguments.size).await?;
+    }
+    if wanted(Bench::Many) {
+        many::measure(&mut report, arguments.locations, arguments.seconds).await?;
     }
     if wanted(Bench::Replay) {
         replay::measure(&mut report, arguments.size, arguments.seconds).await?;

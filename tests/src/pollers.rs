@@ -131,6 +131,10 @@ impl Pollers {
         Ok(format!("http://{}/webhooks/ghl", replica.http))
     }
 
+    pub fn log_url(&self) -> String {
+        self.postgres.url("log")
+    }
+
     pub fn nats_url(&self) -> String {
         self.nats.url()
     }
