@@ -181,6 +181,7 @@ impl Check for Config {
         problems.check(*self.retry.first <= self.retry.longest, "retry.first", "must not be longer than retry.longest");
         problems.nest("hints", &self.hints);
         problems.nest("vanishing", &self.vanishing);
+        problems.nest("appointments", &self.appointments);
         problems.nest("lease", &self.lease);
         let below = self.health.calls_nearly_spent_below;
         problems.check((0.0..=1.0).contains(&below), "health.calls_nearly_spent_below", "must be from 0 to 1");
@@ -285,6 +286,12 @@ mod tests {
         {
             assert!(problems.contains(key), "{key} is not in:\n{problems}");
         }
+    }
+
+    #[test]
+    fn keys_of_appointments_that_are_not_used_any_more_are_named_with_what_replaces_them() {
+        let problems = load(&format!("{GOOD}appointments.past = \"90days\"")).unwrap_err().problems.join("\n");
+        assert!(problems.contains("appointments.past is not used any more") && problems.contains("appointments.from"), "{problems}");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use settings::{Check, Period, Problems};
@@ -51,11 +53,27 @@ pub struct TaskSettings {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AppointmentSettings {
-    #[serde(with = "humantime_serde")]
-    pub past: Duration,
-    #[serde(with = "humantime_serde")]
-    pub future: Duration,
+    pub from: Date,
+    pub to: Date,
     pub window: Period,
+    /// Of versions that read a part of the appointments only.
+    #[serde(default, skip_serializing)]
+    past: Option<String>,
+    #[serde(default, skip_serializing)]
+    future: Option<String>,
+}
+
+impl Check for AppointmentSettings {
+    fn check(&self, problems: &mut Problems) {
+        problems.check(self.from < self.to, "from", "must be before appointments.to");
+        for (key, given) in [("past", &self.past), ("future", &self.future)] {
+            problems.check(
+                given.is_none(),
+                key,
+                "is not used any more: all appointments from appointments.from to appointments.to are read",
+            );
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -116,8 +134,10 @@ impl WatchSettings {
 }
 
 impl AppointmentSettings {
-    pub(crate) fn range(&self) -> AppointmentRange {
-        AppointmentRange::new(self.past, self.future)
+    /// For a pass that begins at an instant.
+    pub(crate) fn range(&self, since: Timestamp) -> AppointmentRange {
+        let midnight = |day: Date| TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(since);
+        AppointmentRange { past: since.duration_since(midnight(self.from)), future: midnight(self.to).duration_since(since) }
     }
 
     pub(crate) fn window(&self) -> SignedDuration {

@@ -88,7 +88,7 @@ async fn fill_kind(scope: Scope<'_>, kind: ListKind, since: Timestamp) -> Result
     if last.started_at == Some(since) && !pause(&last).is_zero() {
         return Ok(Filled::Open(pause(&last)));
     }
-    let range = context.config.appointments.range();
+    let range = context.config.appointments.range(since);
     let ended = walk(scope, kind, since, range).await?;
     match &ended {
         PassEnd::Complete(complete) => look_at_missing(scope, kind, complete, range).await?,

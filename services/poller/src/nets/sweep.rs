@@ -48,7 +48,7 @@ async fn sweep(scope: Scope<'_>) -> Result<Duration> {
                 continue;
             }
         };
-        let range = context.config.appointments.range();
+        let range = context.config.appointments.range(since);
         match walk(scope, kind, since, range).await? {
             PassEnd::BrokenOff(why) => stay_open(scope, kind, why).await?,
             ended @ (PassEnd::Complete(_) | PassEnd::Unreadable | PassEnd::Superseded) => {

@@ -45,6 +45,8 @@ pub(crate) struct World {
     /// Outdated contacts that a search still shows.
     pub(crate) stale: BTreeMap<String, Value>,
     pub(crate) calendars: Vec<String>,
+    /// A list of appointments over a longer time is refused.
+    pub(crate) longest_span: Option<jiff::SignedDuration>,
 }
 
 /// The location itself.
@@ -173,6 +175,11 @@ impl Agency {
                 let asked = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).unwrap().to_owned();
                 let millis = |key: &str| asked(key).parse::<i64>().unwrap();
                 let (calendar, window) = (asked("calendarId"), millis("startTime")..=millis("endTime"));
+                let span = jiff::SignedDuration::from_millis(window.end() - window.start());
+                if world.longest_span.is_some_and(|longest| span > longest) {
+                    let told = json!({"statusCode": 422, "message": ["the time span is too long"], "error": "Unprocessable Entity"});
+                    return (StatusCode::UNPROCESSABLE_ENTITY, axum::Json(told)).into_response();
+                }
                 let at = |row: &Value| row["startTime"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond();
                 let rows = world.all("events").into_iter().filter(|row| row["calendarId"] == calendar && window.contains(&at(row)));
                 json!({"events": rows.collect::<Vec<_>>()})

@@ -44,6 +44,28 @@ async fn a_calendar_too_full_for_one_answer_is_read_in_shorter_spans() {
     fixture.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn appointments_of_any_year_are_read_with_few_calls() {
+    for (name, longest_span, calls) in
+        [("years", None, 3..=6), ("years-refused", Some(jiff::SignedDuration::from_hours(24 * 3_660)), 20..=60)]
+    {
+        let agency = Agency::default();
+        agency.put("c-1", 1);
+        agency.world().longest_span = longest_span;
+        agency.world().calendars = vec!["cal-1".to_owned(), "cal-2".to_owned(), "cal-3".to_owned()];
+        let meetings = ["2003-05-01T10:00:00Z", "2024-12-31T23:59:00Z", "2031-01-01T00:00:00Z", "2077-07-07T07:07:00Z"];
+        let meeting = |at: &&str| json!({"id": format!("a-{at}"), "calendarId": "cal-2", "title": "Lunch", "startTime": at, "endTime": at});
+        agency.world().parts.insert(("c-1".to_owned(), "events"), meetings.iter().map(meeting).collect());
+        let fixture = PollerFixture::start(name, agency.clone(), "watch.appointments_interval = \"1h\"").await;
+        fixture.until_backfilled().await;
+        let appeared = ["appointment.appeared"; 4].into_iter().chain(["contact.appeared", "note.appeared", "task.appeared"]);
+        assert_eq!(fixture.history("c-1").await, appeared.collect::<Vec<_>>());
+        let asked = agency.asked("/calendars/events") - agency.asked("/calendars/events/appointments");
+        assert!(calls.contains(&asked), "{asked} calls");
+        fixture.stop().await;
+    }
+}
+
 /// A list that breaks off is tried again at once.
 const IMPATIENT: &str = "backfill.page_rows = 5\nbackfill.check_interval = \"20ms\"\nbackfill.broken_off_pause = \"20ms\"\n\
     backfill.broken_off_pause_max = \"50ms\"\nsweep.empty_page_pause = \"1ms\"\n";

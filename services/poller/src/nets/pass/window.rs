@@ -16,6 +16,12 @@ use crate::nets::scope::{ListKind, Scope};
 /// The minimum length in milliseconds. A window whose appointments exceed one answer is halved, but not below a minute.
 const LENGTH_MIN: i64 = 60_000;
 
+/// A refusal is put down to the length of a window only above a month, in milliseconds: how much GHL allows is not documented.
+const REFUSED_LENGTH_MIN: i64 = 31 * 24 * 60 * 60 * 1_000;
+
+/// How many bytes of an answer an appointment takes at most, as a rule: a longer window must still fit into one answer.
+const ROW_BYTES: u64 = 1_024;
+
 /// The next window: a time span of a calendar.
 #[derive(Serialize, Deserialize)]
 struct Cursor {
@@ -23,6 +29,22 @@ struct Cursor {
     /// Milliseconds after the start of the pass; negative before it.
     from: i64,
     length: i64,
+    /// The longest length that GHL has not refused, where it refused one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accepted: Option<i64>,
+}
+
+impl Cursor {
+    fn halved(self) -> Self {
+        Self { length: (self.length / 2).max(LENGTH_MIN), ..self }
+    }
+
+    /// The next window of this calendar. It is twice as long where an answer twice as long would still have been read.
+    fn next(self, rows: u64, bytes_max: u64, length_max: i64) -> Self {
+        let has_room = rows.saturating_mul(2 * ROW_BYTES) < bytes_max;
+        let length = if has_room { self.length.saturating_mul(2).min(self.accepted.unwrap_or(length_max)) } else { self.length };
+        Self { from: self.from.saturating_add(self.length), length, ..self }
+    }
 }
 
 pub(super) async fn window_of_appointments(scope: Scope<'_>, pass: &Pass, since: Timestamp, range: AppointmentRange) -> Result<Page> {
@@ -30,20 +52,25 @@ pub(super) async fn window_of_appointments(scope: Scope<'_>, pass: &Pass, since:
     let calendars = connection.names.calendars(&scope.client()).await?;
     let saved = pass.cursor.clone().and_then(|cursor| serde_json::from_value::<Cursor>(cursor).ok());
     let (first, length_max) = (-millis(range.past), millis(context.config.appointments.window()).max(1));
-    let first_after =
-        |calendar: &str| calendar_after(&calendars, calendar).map(|calendar| Cursor { calendar, from: first, length: length_max });
+    let first_after = |calendar: &str, accepted: Option<i64>| {
+        let calendar = calendar_after(&calendars, calendar)?;
+        Some(Cursor { calendar, from: first, length: accepted.unwrap_or(length_max), accepted })
+    };
     let cursor = match saved {
         Some(cursor) if calendars.contains(&cursor.calendar) => Some(cursor),
-        // The calendar is gone, or this is the first page of the pass.
-        saved => first_after(saved.as_ref().map_or("", |cursor| cursor.calendar.as_str())),
+        // The calendar is gone.
+        Some(cursor) => first_after(&cursor.calendar, cursor.accepted),
+        None => first_after("", None),
     };
     let Some(cursor) = cursor else { return Ok(Page { seen: 0, total: None, whole: true, next: None }) };
     let zone = connection.names.zone(&scope.client()).await?;
     let (from, to, more) = bounds(cursor.from, cursor.length, since, range);
+    let shorter = |cursor: Cursor| Ok(Page { seen: 0, total: None, whole: true, next: Some(json!(cursor)) });
     let answer = match scope.client().calendar_events(EventsOf::Calendar(&cursor.calendar), from, to, &zone).await {
-        Err(ghl::Error::TooLong) if cursor.length > LENGTH_MIN => {
-            let shorter = Cursor { length: (cursor.length / 2).max(LENGTH_MIN), ..cursor };
-            return Ok(Page { seen: 0, total: None, whole: true, next: Some(json!(shorter)) });
+        Err(ghl::Error::TooLong) if cursor.length > LENGTH_MIN => return shorter(cursor.halved()),
+        Err(ghl::Error::Refused { .. }) if cursor.length > REFUSED_LENGTH_MIN => {
+            let halved = cursor.halved();
+            return shorter(Cursor { accepted: Some(halved.length), ..halved });
         }
         answer => answer?,
     };
@@ -52,12 +79,8 @@ pub(super) async fn window_of_appointments(scope: Scope<'_>, pass: &Pass, since:
     context.metrics.unreadable_rows(list.unreadable);
     let seen = list.given as u64;
     compare::records(scope, ListKind::Appointments, list.rows, &answer_id).await?;
-    let next = if more {
-        let (from, length) = (cursor.from.saturating_add(cursor.length), cursor.length.saturating_mul(2).min(length_max));
-        Some(Cursor { from, length, ..cursor })
-    } else {
-        first_after(&cursor.calendar)
-    };
+    let bytes_max = context.config.ghl.events_bytes_max.get() as u64;
+    let next = if more { Some(cursor.next(seen, bytes_max, length_max)) } else { first_after(&cursor.calendar, cursor.accepted) };
     Ok(Page { seen, total: None, whole: list.whole, next: next.map(|next| json!(next)) })
 }
 
@@ -83,6 +106,17 @@ fn bounds(from: i64, length: i64, since: Timestamp, range: AppointmentRange) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_grows_only_where_more_fits_into_an_answer_and_never_beyond_what_was_refused() {
+        let cursor = || Cursor { calendar: "c".to_owned(), from: 0, length: 100, accepted: None };
+        assert_eq!(cursor().next(0, 1_000_000, 1_000).length, 200);
+        assert_eq!(cursor().next(0, 1_000_000, 150).length, 150);
+        assert_eq!(cursor().next(600, 1_000_000, 1_000).length, 100);
+        assert_eq!(Cursor { accepted: Some(120), ..cursor() }.next(0, 1_000_000, 1_000).length, 120);
+        let stored: Cursor = serde_json::from_value(json!({"calendar": "c", "from": -5, "length": 7})).unwrap();
+        assert_eq!((stored.from, stored.length, stored.accepted), (-5, 7, None), "as it was stored before");
+    }
 
     #[test]
     fn windows_cover_the_range_without_a_gap_however_long_each_is() {
