@@ -88,9 +88,9 @@ impl Pollers {
         let (http, grpc) = (format!("127.0.0.1:{}", free_port()?), format!("127.0.0.1:{}", free_port()?));
         let (id, token, base_url) = (self.sandbox.location_id(), self.sandbox.token(), self.sandbox.base_url());
         let (log_url, nats_url, pem) = (self.postgres.url("log"), self.nats.url(), self.sandbox.ed25519_public_pem()?);
-        let address = http.clone();
+        let (address, ops) = (http.clone(), http.clone());
         let mut table = toml! {
-            server = { http = address, grpc = grpc, token = "the-control-token" }
+            server = { http = address, ops = ops, grpc = grpc, token = "the-control-token" }
             log = { url = log_url }
             bus = { url = nats_url }
             health = { interval = "200ms" }

@@ -31,8 +31,11 @@ use crate::{Chassis, Shutdown};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerSettings {
-    /// What the service itself serves, with `/livez`, `/readyz` and `/metrics`.
+    /// What the service itself serves.
     pub http: SocketAddr,
+    /// What is for operators alone, `/livez`, `/readyz` and `/metrics` among it. Left out: on `http`, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ops: Option<SocketAddr>,
     /// Control, health and reflection.
     pub grpc: SocketAddr,
     /// The bearer token that every gRPC call but health needs.
@@ -65,13 +68,16 @@ impl Check for ServerSettings {
     fn check(&self, problems: &mut Problems) {
         let is_given = !self.token.expose_secret().trim().is_empty();
         problems.check(is_given, "token", "must not be empty: without it nobody could be told from an operator");
-        problems.check(self.http != self.grpc || self.http.port() == 0, "http", "must be another address than grpc");
+        let differs = |address: SocketAddr| address != self.grpc || address.port() == 0;
+        problems.check(differs(self.http), "http", "must be another address than grpc");
+        problems.check(self.ops.is_none_or(differs), "ops", "must be another address than grpc");
     }
 }
 
 impl Chassis {
-    /// Serves until `shutdown`: over HTTP the given router with `/livez`, `/readyz` and `/metrics`; over gRPC health, reflection
-    /// (v1 and v1alpha), control and the given services. Calls in hand are finished, for no longer than the settings allow.
+    /// Serves until `shutdown`: over HTTP the given router; on the operators' address the other one with `/livez`, `/readyz` and
+    /// `/metrics`; over gRPC health, reflection (v1 and v1alpha), control and the given services. Calls in hand are finished, for no longer
+    /// than the settings allow.
     ///
     /// # Errors
     /// Names the address that is taken.
@@ -79,10 +85,16 @@ impl Chassis {
         self: &Arc<Self>,
         settings: &ServerSettings,
         http: Router,
+        ops: Router,
         grpc: Option<Routes>,
         file_descriptor_sets: &[&[u8]],
         shutdown: Shutdown,
     ) -> anyhow::Result<()> {
+        let ops = ops.merge(self.ops());
+        let (http, ops) = match settings.ops.filter(|address| *address != settings.http) {
+            Some(address) => (http, Some((self.bind("ops", address).await?, ops))),
+            None => (http.merge(ops), None),
+        };
         let http_listener = self.bind("http", settings.http).await?;
         let grpc_listener = self.bind("grpc", settings.grpc).await?;
         tracing::info!(service = self.service(), http = %settings.http, grpc = %settings.grpc, "listening");
@@ -95,14 +107,18 @@ impl Chassis {
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
             .add_routes(routes)
             .serve_with_incoming_shutdown(TcpIncoming::from(grpc_listener).with_nodelay(Some(true)), shutdown.clone().cancelled_owned());
-        let http =
-            axum::serve(tokio_nodelay(http_listener), http.merge(self.ops())).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-        let serving = async {
-            tokio::try_join!(async { http.await.context("the HTTP server") }, async { grpc.await.context("the gRPC server") }, async {
-                self.report_health(reporter, &shutdown).await;
-                Ok(())
-            })
+        let http = served(http_listener, http, shutdown.clone());
+        let ops = async {
+            match ops {
+                Some((listener, router)) => served(listener, router, shutdown.clone()).await,
+                None => Ok(()),
+            }
         };
+        let health = async {
+            self.report_health(reporter, &shutdown).await;
+            Ok(())
+        };
+        let serving = async { tokio::try_join!(http, ops, async { grpc.await.context("the gRPC server") }, health) };
         let overdue = async {
             shutdown.cancelled().await;
             tokio::time::sleep(settings.close_timeout).await;
@@ -167,6 +183,11 @@ impl Chassis {
             }
         }
     }
+}
+
+async fn served(listener: TcpListener, router: Router, shutdown: Shutdown) -> anyhow::Result<()> {
+    let serving = axum::serve(tokio_nodelay(listener), router).with_graceful_shutdown(shutdown.cancelled_owned());
+    serving.await.context("the HTTP server")
 }
 
 fn shown(metrics: Option<String>) -> axum::response::Response {

@@ -14,6 +14,7 @@
 //! - `appends`, `relay`: waking whoever waits, and what is published to the bus
 //! - `ledger`: what was brought to Pagico, what is parked, workspaces and replays
 //! - `proving`: a location's whole log, verified, exported and imported
+//! - `webhooks`: which webhooks were taken, and the secrets of those that workflows send
 //! - `answers`: answers for people and for replays
 //! - `alerts`: what a person has to be told, and what was told
 //! - `columns`, `error`: how values become columns, and what can go wrong
@@ -37,6 +38,7 @@ mod read;
 mod relay;
 mod seal;
 mod settings;
+mod webhooks;
 
 pub use alerts::Alerts;
 pub use alerts::facts::{CallsNearlySpent, LostStream, OverdueSweep, ParkedWork, PollersSeen, StuckBackfill, UnsettledWork};
@@ -75,3 +77,4 @@ pub use seal::credentials::{Credential, CredentialOwner, CredentialState, Creden
 pub use seal::erase::{Erasure, ErasureRequest, Erasures, PurgedPart};
 pub use seal::{ContactMessage, Opened};
 pub use settings::Settings;
+pub use webhooks::{SecretHash, WebhookDigest, Webhooks, WorkflowSecret};

@@ -10,7 +10,7 @@ use crate::appends::Appended;
 use crate::keys::ring::KeyRing;
 use crate::{
     Alerts, Answers, Appends, Chain, Credentials, Erasures, Keys, KnownRecords, Leases, Ledger, Locations, Parkings, Passes, Relay,
-    Replays, Result, Settings, Workspaces, read,
+    Replays, Result, Settings, Webhooks, Workspaces, read,
 };
 
 /// The event log and everything that is kept beside it. Cheap to clone: clones and parts share their connections and their wake-ups.
@@ -38,6 +38,7 @@ struct Parts {
     chain: Chain,
     answers: Answers,
     alerts: Alerts,
+    webhooks: Webhooks,
 }
 
 impl EventLog {
@@ -66,6 +67,7 @@ impl EventLog {
             chain: Chain { pool: pool.clone(), keys: keys.clone(), appended: appended.clone() },
             answers: Answers { pool: pool.clone() },
             alerts: Alerts { pool: pool.clone() },
+            webhooks: Webhooks { pool: pool.clone() },
             keys,
         };
         Ok(Self { pool, appended, transaction_records_max, parts: Arc::new(parts) })
@@ -139,6 +141,10 @@ impl EventLog {
 
     pub fn chain(&self) -> &Chain {
         &self.parts.chain
+    }
+
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.parts.webhooks
     }
 
     pub fn answers(&self) -> &Answers {

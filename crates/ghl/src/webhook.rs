@@ -24,6 +24,12 @@ pub struct Hint {
     pub webhook_id: Option<String>,
     /// It says that the record is gone, which only a look can confirm.
     pub deleted: bool,
+    /// The app that it was sent to, where it says so.
+    #[serde(default)]
+    pub app_id: Option<String>,
+    /// When GHL first sent it, where it says so: a repetition says the same.
+    #[serde(default)]
+    pub sent_at: Option<Timestamp>,
 }
 
 /// What a webhook is.
@@ -134,7 +140,42 @@ fn hint(outer: &Map<String, Value>, inner: Option<&Map<String, Value>>) -> Optio
         kind: kind.to_owned(),
         webhook_id: text("webhookId").filter(|id| id.len() <= 255 && !id.chars().any(char::is_control)).map(str::to_owned),
         deleted,
+        app_id: text("appId").map(str::to_owned),
+        sent_at: text("timestamp").and_then(|at| at.parse().ok()),
     })
+}
+
+/// The type of a hint that a workflow sent.
+const WORKFLOW: &str = "Workflow";
+
+/// Reads what a workflow's webhook action sends: fields of the contact in snake case at the top, of an appointment in `calendar`. `None`
+/// when it names no contact, or another location than the one whose secret it came with.
+///
+/// # Errors
+/// Fails when the body is not a JSON object in UTF-8.
+pub fn read_workflow(body: &[u8], location_id: &LocationId) -> Result<Option<Hint>, NotJson> {
+    let Ok(Value::Object(body)) = json::read(body) else { return Err(NotJson) };
+    let text = |within: &str, names: &[&str]| {
+        let fields = if within.is_empty() { Some(&body) } else { body.get(within).and_then(Value::as_object) };
+        let found = names.iter().find_map(|name| fields?.get(*name)?.as_str());
+        found.filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let location = text("location", &["id"]).or_else(|| text("", &["location_id", "locationId"]));
+    let contact_id = text("", &["contact_id", "contactId"]).or_else(|| text("contact", &["id"])).and_then(|id| ContactId::new(id).ok());
+    let appointment = text("calendar", &["appointmentId", "appointment_id"]).and_then(|id| RecordId::new(id).ok());
+    if location.is_some_and(|location| location != location_id.as_str()) || (contact_id.is_none() && appointment.is_none()) {
+        return Ok(None);
+    }
+    Ok(Some(Hint {
+        location_id: location_id.clone(),
+        contact_id,
+        record: appointment.map(|id| (RecordKind::Appointment, id)),
+        kind: WORKFLOW.to_owned(),
+        webhook_id: None,
+        deleted: false,
+        app_id: None,
+        sent_at: None,
+    }))
 }
 
 #[cfg(test)]
@@ -175,6 +216,31 @@ mod tests {
         let appointment = json!({"appointmentId": "a-1", "contactId": "c-1"});
         let appointment = json!({"type": "AppointmentUpdate", "locationId": "loc-1", "appointment": appointment});
         check(&appointment, Some("c-1"), Some((RecordKind::Appointment, "a-1")), false);
+    }
+
+    #[test]
+    fn a_webhook_says_which_app_it_is_for_and_when_it_was_first_sent() {
+        let body =
+            json!({"type": "ContactUpdate", "locationId": "loc-1", "id": "c-1", "appId": "app-1", "timestamp": "2026-01-02T03:04:05.678Z"});
+        let Ok(Webhook::Hint(hint)) = read(body.to_string().as_bytes()) else { panic!("a hint") };
+        assert_eq!((hint.app_id.as_deref(), hint.sent_at), (Some("app-1"), Some("2026-01-02T03:04:05.678Z".parse().unwrap())));
+    }
+
+    #[test]
+    fn what_a_workflow_sends_hints_at_its_contact() {
+        let location = LocationId::new("loc-1").unwrap();
+        let read = |body: &Value| read_workflow(body.to_string().as_bytes(), &location).unwrap();
+        let body = json!({
+            "contact_id": "c-1", "first_name": "Ada", "full_name": "Ada L.", "contact_type": "lead", "location": {"id": "loc-1", "name": "N"},
+            "calendar": {"appointmentId": "a-1", "appoinmentStatus": "confirmed"}, "customData": {}, "workflow": {"id": "w", "name": "x"},
+        });
+        let hint = read(&body).unwrap();
+        assert_eq!(hint.contact_id.as_ref().map(ContactId::as_str), Some("c-1"));
+        assert_eq!(hint.record.as_ref().map(|(kind, id)| (*kind, id.as_str())), Some((RecordKind::Appointment, "a-1")));
+        assert_eq!(read(&json!({"contact_id": "c-1"})).unwrap().record, None);
+        assert_eq!(read(&json!({"contact_id": "c-1", "location": {"id": "loc-2"}})), None, "another location's");
+        assert_eq!(read(&json!({"first_name": "Ada"})), None);
+        assert_eq!(read_workflow(b"contact_id=c-1", &location), Err(NotJson));
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Stage {
         let (http, grpc) = (port(), port());
         let url = postgres.url("bridge");
         let config = format!(
-            "bootstrap_key = \"{KEY}\"\ndatabase.url = \"{url}\"\nserver = {{ http = \"{http}\", grpc = \"{grpc}\", token = \"token\" }}"
+            "bootstrap_key = \"{KEY}\"\ndatabase.url = \"{url}\"\nserver = {{ http = \"{http}\", ops = \"{http}\", grpc = \"{grpc}\", token = \"token\" }}"
         );
         std::fs::write(&file, config).unwrap();
         let stop = Shutdown::new();

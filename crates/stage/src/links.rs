@@ -106,7 +106,9 @@ impl Links {
     ) -> JoinSet<anyhow::Result<()>> {
         let mut tasks = JoinSet::new();
         let (chassis, stopping) = (Arc::clone(&self.chassis), stop.clone());
-        tasks.spawn(async move { chassis.serve(&server, Default::default(), None, &[], stopping).await.context("server") });
+        tasks.spawn(
+            async move { chassis.serve(&server, Default::default(), Default::default(), None, &[], stopping).await.context("server") },
+        );
         let (links, stopping) = (Arc::clone(self), stop.clone());
         tasks.spawn(async move {
             loop {

@@ -524,6 +524,132 @@ impl ::prost::Name for Credential {
         "/mirror.source.v1.Credential".into()
     }
 }
+/// Asks for a secret.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateWorkflowSecretRequest {
+    /// The GHL location; may be left out while only one is connected.
+    #[prost(string, tag = "1")]
+    pub location_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for CreateWorkflowSecretRequest {
+    const NAME: &'static str = "CreateWorkflowSecretRequest";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.CreateWorkflowSecretRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.CreateWorkflowSecretRequest".into()
+    }
+}
+/// The secret, told once.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateWorkflowSecretResponse {
+    /// What is kept of it.
+    #[prost(message, optional, tag = "1")]
+    pub kept: ::core::option::Option<WorkflowSecret>,
+    /// The secret itself.
+    #[prost(string, tag = "2")]
+    pub secret: ::prost::alloc::string::String,
+}
+impl ::prost::Name for CreateWorkflowSecretResponse {
+    const NAME: &'static str = "CreateWorkflowSecretResponse";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.CreateWorkflowSecretResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.CreateWorkflowSecretResponse".into()
+    }
+}
+/// Asks for the secrets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListWorkflowSecretsRequest {}
+impl ::prost::Name for ListWorkflowSecretsRequest {
+    const NAME: &'static str = "ListWorkflowSecretsRequest";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.ListWorkflowSecretsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.ListWorkflowSecretsRequest".into()
+    }
+}
+/// The secrets.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListWorkflowSecretsResponse {
+    /// By location, oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub secrets: ::prost::alloc::vec::Vec<WorkflowSecret>,
+}
+impl ::prost::Name for ListWorkflowSecretsResponse {
+    const NAME: &'static str = "ListWorkflowSecretsResponse";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.ListWorkflowSecretsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.ListWorkflowSecretsResponse".into()
+    }
+}
+/// What is kept of a secret.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkflowSecret {
+    /// The GHL location.
+    #[prost(string, tag = "1")]
+    pub location_id: ::prost::alloc::string::String,
+    /// Names it; opens nothing.
+    #[prost(string, tag = "2")]
+    pub secret_id: ::prost::alloc::string::String,
+    /// When it was made.
+    #[prost(message, optional, tag = "3")]
+    pub created_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was revoked; unset while it holds.
+    #[prost(message, optional, tag = "4")]
+    pub revoked_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for WorkflowSecret {
+    const NAME: &'static str = "WorkflowSecret";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.WorkflowSecret".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.WorkflowSecret".into()
+    }
+}
+/// Asks to revoke a secret.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeWorkflowSecretRequest {
+    /// The GHL location; may be left out while only one is connected.
+    #[prost(string, tag = "1")]
+    pub location_id: ::prost::alloc::string::String,
+    /// Which one.
+    #[prost(string, tag = "2")]
+    pub secret_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for RevokeWorkflowSecretRequest {
+    const NAME: &'static str = "RevokeWorkflowSecretRequest";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.RevokeWorkflowSecretRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.RevokeWorkflowSecretRequest".into()
+    }
+}
+/// It is revoked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeWorkflowSecretResponse {}
+impl ::prost::Name for RevokeWorkflowSecretResponse {
+    const NAME: &'static str = "RevokeWorkflowSecretResponse";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.RevokeWorkflowSecretResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.RevokeWorkflowSecretResponse".into()
+    }
+}
 /// A kind of value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -839,6 +965,88 @@ pub mod source_client {
                 .insert(GrpcMethod::new("mirror.source.v1.Source", "ListCredentials"));
             self.inner.unary(req, path, codec).await
         }
+        /// Makes a secret by which workflows of a location may hint at its contacts: POST /webhooks/workflow/SECRET. It is told once and kept as a
+        /// hash. Every replica takes it within webhooks.secrets_interval.
+        pub async fn create_workflow_secret(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateWorkflowSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateWorkflowSecretResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mirror.source.v1.Source/CreateWorkflowSecret",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("mirror.source.v1.Source", "CreateWorkflowSecret"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the secrets of workflows that there are and were, without the secrets themselves.
+        pub async fn list_workflow_secrets(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListWorkflowSecretsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListWorkflowSecretsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mirror.source.v1.Source/ListWorkflowSecrets",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("mirror.source.v1.Source", "ListWorkflowSecrets"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Revokes one: within webhooks.secrets_interval no replica takes it any more. NOT_FOUND when there is none of that name that holds.
+        pub async fn revoke_workflow_secret(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeWorkflowSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeWorkflowSecretResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mirror.source.v1.Source/RevokeWorkflowSecret",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("mirror.source.v1.Source", "RevokeWorkflowSecret"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -916,6 +1124,31 @@ pub mod source_server {
             request: tonic::Request<super::ListCredentialsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListCredentialsResponse>,
+            tonic::Status,
+        >;
+        /// Makes a secret by which workflows of a location may hint at its contacts: POST /webhooks/workflow/SECRET. It is told once and kept as a
+        /// hash. Every replica takes it within webhooks.secrets_interval.
+        async fn create_workflow_secret(
+            &self,
+            request: tonic::Request<super::CreateWorkflowSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateWorkflowSecretResponse>,
+            tonic::Status,
+        >;
+        /// Lists the secrets of workflows that there are and were, without the secrets themselves.
+        async fn list_workflow_secrets(
+            &self,
+            request: tonic::Request<super::ListWorkflowSecretsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListWorkflowSecretsResponse>,
+            tonic::Status,
+        >;
+        /// Revokes one: within webhooks.secrets_interval no replica takes it any more. NOT_FOUND when there is none of that name that holds.
+        async fn revoke_workflow_secret(
+            &self,
+            request: tonic::Request<super::RevokeWorkflowSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeWorkflowSecretResponse>,
             tonic::Status,
         >;
     }
@@ -1294,6 +1527,141 @@ pub mod source_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListCredentialsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mirror.source.v1.Source/CreateWorkflowSecret" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateWorkflowSecretSvc<T: Source>(pub Arc<T>);
+                    impl<
+                        T: Source,
+                    > tonic::server::UnaryService<super::CreateWorkflowSecretRequest>
+                    for CreateWorkflowSecretSvc<T> {
+                        type Response = super::CreateWorkflowSecretResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateWorkflowSecretRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Source>::create_workflow_secret(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateWorkflowSecretSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mirror.source.v1.Source/ListWorkflowSecrets" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListWorkflowSecretsSvc<T: Source>(pub Arc<T>);
+                    impl<
+                        T: Source,
+                    > tonic::server::UnaryService<super::ListWorkflowSecretsRequest>
+                    for ListWorkflowSecretsSvc<T> {
+                        type Response = super::ListWorkflowSecretsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListWorkflowSecretsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Source>::list_workflow_secrets(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListWorkflowSecretsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mirror.source.v1.Source/RevokeWorkflowSecret" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeWorkflowSecretSvc<T: Source>(pub Arc<T>);
+                    impl<
+                        T: Source,
+                    > tonic::server::UnaryService<super::RevokeWorkflowSecretRequest>
+                    for RevokeWorkflowSecretSvc<T> {
+                        type Response = super::RevokeWorkflowSecretResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeWorkflowSecretRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Source>::revoke_workflow_secret(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeWorkflowSecretSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -93,7 +93,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
             .add_service(ErasureServer::new(erasure))
             .add_service(ReplayServer::new(replay))
             .add_service(AlertsServer::new(alerts));
-        serving.serve(&server, http, Some(routes), &[], listening).await.context("server")
+        serving.serve(&server, http, axum::Router::new(), Some(routes), &[], listening).await.context("server")
     });
     let proofs = seal.is_some().then(Proofs::default);
     if let Some((seal, proofs)) = seal.zip(proofs.clone()) {

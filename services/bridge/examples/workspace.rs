@@ -47,6 +47,7 @@ fn config(database: &str, http: &str) -> anyhow::Result<bridge::Config> {
     };
     set("database", "url", database.to_owned());
     set("server", "http", http.to_owned());
+    set("server", "ops", http.to_owned());
     set("server", "grpc", format!("127.0.0.1:{}", free_port()?));
     set("server", "token", "token-of-the-example".to_owned());
     Ok(config.try_into()?)

@@ -29,7 +29,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     chassis.register(|registry| app.metrics.register(registry));
     chassis.ready("database", Err("not asked yet".to_owned()));
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&app), config.clone(), shutdown.clone()));
-    let served = chassis.serve(&config.server, router(&app), None, &[], shutdown.clone()).await;
+    let served = chassis.serve(&config.server, router(&app), Router::new(), None, &[], shutdown.clone()).await;
     // Serving also ends when it fails; what runs beside it ends with it.
     shutdown.cancel();
     upkeep.await.context("upkeep")?;

@@ -18,7 +18,7 @@ pub(crate) use self::alerts::{AlertsArgs, AlertsCommand};
 pub(crate) use self::audit::{AccessArgs, AsOfArgs, BlameArgs, DiffArgs, Export, ExportArgs, FilterArgs, Format, HistoryArgs, WatchArgs};
 pub(crate) use self::connection::Connection;
 pub(crate) use self::erasure::{EraseArgs, Keys};
-pub(crate) use self::ghl::{CredentialsCommand, GhlArgs, VerifyCommand, VerifySourceArgs};
+pub(crate) use self::ghl::{CredentialsCommand, GhlArgs, VerifyCommand, VerifySourceArgs, WebhookCommand};
 pub(crate) use self::log::{LogCommand, LogExportArgs, LogImportArgs, LogVerifyArgs};
 pub(crate) use self::services::{DrainArgs, Service, ServicesArgs};
 pub(crate) use self::sync::{ContactsArgs, Only, RedriveArgs};
@@ -87,6 +87,9 @@ pub(crate) enum Command {
     /// Shows where the marketplace app is installed, or seals its tokens with a new key.
     #[command(subcommand)]
     Credentials(CredentialsCommand),
+    /// Manages the secrets by which a location's workflows say which contacts have changed.
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Pauses services: they finish what is in hand and take no new work until they are resumed.
     Pause(ServicesArgs),
     /// Resumes paused services.

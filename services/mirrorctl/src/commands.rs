@@ -16,7 +16,7 @@ use std::io::Write;
 use clap::CommandFactory as _;
 
 use self::audit::{access, history, past, watch};
-use self::ghl::{budget, credentials, operations, verify};
+use self::ghl::{budget, credentials, operations, verify, webhook};
 use self::replay::workspaces;
 use self::sync::{contacts, parked, status};
 use crate::cli::{Cli, Command, Export, Keys, VerifyCommand};
@@ -42,6 +42,7 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::Redrive(arguments) => parked::redrive(&connection, arguments, output).await,
         Command::Alerts(arguments) => alerts::execute(&connection, arguments, output).await,
         Command::Credentials(command) => credentials::credentials(&connection, &command, output).await,
+        Command::Webhook(command) => webhook::execute(&connection, command, output).await,
         Command::Ghl(arguments) => operations::ghl(&connection, arguments, output).await,
         Command::Budget => budget::budget(&connection, output).await,
         Command::Coverage => budget::coverage(&connection, output).await,

@@ -68,7 +68,14 @@ pub struct WebhookSettings {
     pub rsa_enabled: bool,
     pub rsa_pems: Vec<String>,
     pub recent_max: NonZeroUsize,
+    pub age_max: Period,
+    pub location_per_second: NonZeroU32,
+    pub location_burst: NonZeroU32,
+    pub secrets_interval: Period,
 }
+
+/// GHL repeats a webhook for so long, and its timestamp stays the same.
+const REPEATED_FOR: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -207,6 +214,7 @@ impl Config {
 
 impl Check for WebhookSettings {
     fn check(&self, problems: &mut Problems) {
+        problems.check(*self.age_max >= REPEATED_FOR, "age_max", "must be at least 3days: GHL repeats webhooks for so long");
         if let Err(bad) = self.verifier() {
             problems.refuse("ed25519_pems or webhooks.rsa_pems", bad);
         }

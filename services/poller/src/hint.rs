@@ -22,7 +22,7 @@ pub(crate) struct Hint {
 
 impl Hint {
     pub(crate) fn from_webhook(hint: ghl::webhook::Hint) -> Self {
-        let ghl::webhook::Hint { location_id, contact_id, record, kind, webhook_id, deleted } = hint;
+        let ghl::webhook::Hint { location_id, contact_id, record, kind, webhook_id, deleted, app_id: _, sent_at: _ } = hint;
         Self { location_id, contact_id, record, deleted, net: Net::Webhook { webhook_id, kind }, received_at: Some(Timestamp::now()) }
     }
 

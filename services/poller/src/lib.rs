@@ -50,6 +50,8 @@ use crate::metrics::Metrics;
 use crate::relay::{publish, settled};
 use crate::source::Source;
 use crate::tasks::{Tasks, outcome, spawn};
+use crate::webhook::taken::{self, Taken};
+use crate::webhook::workflow::{self, Secrets};
 
 /// Runs the service until it is told to stop. An unreachable database or bus only delays it.
 ///
@@ -93,11 +95,16 @@ async fn context(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Context>
 
 /// Starts what answers from the beginning, before the locations are connected.
 fn serve(tasks: &mut Tasks, context: &Arc<Context>, connections: &Arc<Connections>, stop: &Shutdown) -> anyhow::Result<()> {
-    let router = webhook::routes(Arc::clone(context))?.merge(oauth::routes(Arc::clone(context)));
+    let taken = Arc::new(Taken::new(context.config.webhooks.recent_max.get()));
+    let secrets = Arc::new(Secrets::default());
+    let webhooks = webhook::routes(Arc::clone(context), Arc::clone(&taken), Arc::clone(&secrets))?;
+    let (public, ops) = (webhooks.merge(oauth::callback_page(Arc::clone(context))), oauth::start_page(Arc::clone(context)));
     let source = Source::new(Arc::clone(context), Arc::clone(connections));
     let grpc = tonic::service::Routes::new(SourceServer::new(source));
     let (chassis, server, serving) = (Arc::clone(&context.chassis), context.config.server.clone(), stop.clone());
-    spawn(tasks, "server", async move { chassis.serve(&server, router, Some(grpc), &[], serving).await });
+    spawn(tasks, "server", async move { chassis.serve(&server, public, ops, Some(grpc), &[], serving).await });
+    spawn(tasks, "webhooks taken", taken::run(Arc::clone(context), taken, stop.clone()));
+    spawn(tasks, "workflow secrets", workflow::run(Arc::clone(context), secrets, stop.clone()));
     spawn(tasks, "health", health::run(Arc::clone(context), Arc::clone(connections), stop.clone()));
     Ok(())
 }

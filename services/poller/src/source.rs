@@ -19,6 +19,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use proto::source::v1 as api;
 use proto::source::v1::source_client::SourceClient;
+use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
@@ -144,6 +145,36 @@ impl api::source_server::Source for Source {
         self.candidates()?;
         let credentials = self.context.log.credentials().list().await.map_err(status_of_log)?;
         Ok(Response::new(api::ListCredentialsResponse { credentials: credentials.into_iter().map(answers::credential).collect() }))
+    }
+
+    async fn create_workflow_secret(
+        &self,
+        request: Request<api::CreateWorkflowSecretRequest>,
+    ) -> Result<Response<api::CreateWorkflowSecretResponse>, Status> {
+        let location_id = self.location(&request.into_inner().location_id)?;
+        let (kept, secret) = self.context.log.webhooks().create_secret(&location_id).await.map_err(status_of_log)?;
+        let (kept, secret) = (Some(answers::workflow_secret(kept)), secret.expose_secret().to_owned());
+        Ok(Response::new(api::CreateWorkflowSecretResponse { kept, secret }))
+    }
+
+    async fn list_workflow_secrets(
+        &self,
+        _: Request<api::ListWorkflowSecretsRequest>,
+    ) -> Result<Response<api::ListWorkflowSecretsResponse>, Status> {
+        let secrets = self.context.log.webhooks().secrets().await.map_err(status_of_log)?;
+        Ok(Response::new(api::ListWorkflowSecretsResponse { secrets: secrets.into_iter().map(answers::workflow_secret).collect() }))
+    }
+
+    async fn revoke_workflow_secret(
+        &self,
+        request: Request<api::RevokeWorkflowSecretRequest>,
+    ) -> Result<Response<api::RevokeWorkflowSecretResponse>, Status> {
+        let request = request.into_inner();
+        let location_id = self.location(&request.location_id)?;
+        if !self.context.log.webhooks().revoke_secret(&location_id, &request.secret_id).await.map_err(status_of_log)? {
+            return Err(Status::not_found("the location has no such secret that holds; `mirrorctl webhook list` lists those there are"));
+        }
+        Ok(Response::new(api::RevokeWorkflowSecretResponse {}))
     }
 
     async fn list_operations(&self, _: Request<api::ListOperationsRequest>) -> Result<Response<api::ListOperationsResponse>, Status> {

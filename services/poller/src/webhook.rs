@@ -1,40 +1,75 @@
-//! `POST /webhooks/ghl`: a webhook becomes a hint on the bus before it is answered. Its content is neither trusted nor stored.
+//! A webhook becomes a hint on the bus before it is answered. Its content is neither trusted nor stored.
+//!
+//! `POST /webhooks/ghl` takes what GHL sends to the app and signs; `POST /webhooks/workflow/SECRET` what a workflow's webhook action sends. Once
+//! it is known to come from GHL, the answer is 200 or 429: after any other, GHL may give up.
+//!
+//! - `taken`: which webhooks were taken before
+//! - `share`: how many are taken of one location
+//! - `workflow`: the secrets of those that workflows send
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+mod share;
+pub(crate) mod taken;
+pub(crate) mod workflow;
+
+use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use bus::{Outgoing, Subject};
-use ghl::webhook::{Forged, Installation, Signatures, Verifier, Webhook};
+use domain::LocationId;
+use eventlog::{SecretHash, WebhookDigest};
+use ghl::webhook::{Forged, Installation, NotJson, Signatures, Verifier, Webhook};
+use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument;
 
+use self::share::Shares;
+use self::taken::Taken;
+use self::workflow::Secrets;
 use crate::app::oauth;
 use crate::context::Context;
 use crate::hint::Hint;
 
-pub(crate) fn routes(context: Arc<Context>) -> anyhow::Result<Router> {
+/// The status of the answer, and what is counted.
+type Answer = (StatusCode, &'static str);
+
+pub(crate) fn routes(context: Arc<Context>, taken: Arc<Taken>, secrets: Arc<Secrets>) -> anyhow::Result<Router> {
     let settings = &context.config.webhooks;
     let body_bytes_max = settings.body_bytes_max.get();
-    let endpoint = Endpoint { verifier: settings.verifier()?, recent: Mutex::new(RecentIds::new(settings.recent_max.get())), context };
-    Ok(Router::new().route("/webhooks/ghl", post(receive)).layer(DefaultBodyLimit::max(body_bytes_max)).with_state(Arc::new(endpoint)))
+    let shares = Shares::new(settings.location_per_second, settings.location_burst);
+    let endpoint = Endpoint { verifier: settings.verifier()?, taken, shares, secrets, context };
+    let routes = Router::new().route("/webhooks/ghl", post(from_app)).route("/webhooks/workflow/{secret}", post(from_workflow));
+    Ok(routes.layer(DefaultBodyLimit::max(body_bytes_max)).with_state(Arc::new(endpoint)))
 }
 
 struct Endpoint {
     context: Arc<Context>,
     verifier: Verifier,
-    recent: Mutex<RecentIds>,
+    taken: Arc<Taken>,
+    shares: Shares,
+    secrets: Arc<Secrets>,
 }
 
-async fn receive(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> StatusCode {
+type Body = Result<Bytes, BytesRejection>;
+
+async fn from_app(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: Body) -> StatusCode {
+    answered(&endpoint, body, async |body| endpoint.receive(&headers, &body).await).await
+}
+
+/// The path holds a secret: it is shown nowhere.
+async fn from_workflow(State(endpoint): State<Arc<Endpoint>>, Path(secret): Path<String>, body: Body) -> StatusCode {
+    answered(&endpoint, body, async |body| endpoint.receive_from_workflow(&secret, &body).await).await
+}
+
+async fn answered(endpoint: &Endpoint, body: Body, receive: impl AsyncFnOnce(Bytes) -> Answer) -> StatusCode {
     let span = tracing::info_span!("webhook", webhook.outcome = tracing::field::Empty, location.id = tracing::field::Empty);
     async {
         let (status, outcome) = match body {
-            Ok(body) => endpoint.receive(&headers, &body).await,
+            Ok(body) => receive(body).await,
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Err(_) => (StatusCode::BAD_REQUEST, "broken_off"),
         };
@@ -47,7 +82,7 @@ async fn receive(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body
 }
 
 impl Endpoint {
-    async fn receive(&self, headers: &HeaderMap, body: &[u8]) -> (StatusCode, &'static str) {
+    async fn receive(&self, headers: &HeaderMap, body: &[u8]) -> Answer {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let signatures = Signatures { ghl: header("x-ghl-signature"), wh: header("x-wh-signature") };
         match self.verifier.verify(signatures, body) {
@@ -55,26 +90,49 @@ impl Endpoint {
             Err(Forged::Unsigned) => return (StatusCode::UNAUTHORIZED, "unsigned"),
             Err(Forged::WrongSignature) => return (StatusCode::UNAUTHORIZED, "wrong_signature"),
         }
-        let hint = match ghl::webhook::read(body) {
-            Ok(Webhook::Hint(hint)) => hint,
-            Ok(Webhook::Installation(installation)) => return self.note_installation(installation).await,
-            Ok(Webhook::Other) => return (StatusCode::OK, "other"),
-            Err(ghl::webhook::NotJson) => return (StatusCode::BAD_REQUEST, "not_json"),
-        };
-        tracing::Span::current().record("location.id", hint.location_id.as_str());
-        match self.context.candidates.contains(&hint.location_id) {
-            Some(true) => {}
-            Some(false) => return (StatusCode::OK, "unknown_location"),
-            None => return (StatusCode::TOO_MANY_REQUESTS, "not_connected"),
+        match ghl::webhook::read(body) {
+            Ok(Webhook::Hint(hint)) => self.take(hint).await,
+            Ok(Webhook::Installation(installation)) => self.note_installation(installation).await,
+            Ok(Webhook::Other) => (StatusCode::OK, "other"),
+            Err(NotJson) => (StatusCode::OK, "not_json"),
         }
-        let webhook_id = hint.webhook_id.clone();
-        if webhook_id.as_ref().is_some_and(|id| self.recent().contains(id)) {
+    }
+
+    async fn receive_from_workflow(&self, secret: &str, body: &[u8]) -> Answer {
+        let location_id = match self.secrets.location(SecretHash::of(secret)) {
+            Some(Some(location_id)) => location_id,
+            Some(None) => return (StatusCode::NOT_FOUND, "unknown_secret"),
+            None => return (StatusCode::TOO_MANY_REQUESTS, "not_connected"),
+        };
+        match ghl::webhook::read_workflow(body, &location_id) {
+            Ok(Some(hint)) => self.take(hint).await,
+            Ok(None) => (StatusCode::OK, "other"),
+            Err(NotJson) => (StatusCode::OK, "not_json"),
+        }
+    }
+
+    /// Takes a hint that is known to come from GHL.
+    async fn take(&self, hint: ghl::webhook::Hint) -> Answer {
+        tracing::Span::current().record("location.id", hint.location_id.as_str());
+        if let Some(answer) = self.refusal(&hint.location_id) {
+            return answer;
+        }
+        if self.is_for_another_app(&hint) {
+            return (StatusCode::OK, "other_app");
+        }
+        if self.is_too_old(&hint) {
+            return (StatusCode::OK, "too_old");
+        }
+        let digest = hint.webhook_id.as_deref().map(WebhookDigest::of);
+        if let Some(digest) = digest
+            && self.taken.contains(&self.context, digest, hint.sent_at).await
+        {
             return (StatusCode::OK, "repeated");
         }
         match self.publish(hint).await {
             Ok(()) => {
-                if let Some(id) = webhook_id {
-                    self.recent().insert(id);
+                if let Some(digest) = digest {
+                    self.taken.insert(digest);
                 }
                 (StatusCode::OK, "accepted")
             }
@@ -86,8 +144,28 @@ impl Endpoint {
         }
     }
 
+    /// The answer where nothing is taken of this location, or not now.
+    fn refusal(&self, location_id: &LocationId) -> Option<Answer> {
+        match self.context.candidates.contains(location_id) {
+            Some(true) if self.shares.take(location_id, Instant::now()) => None,
+            Some(true) => Some((StatusCode::TOO_MANY_REQUESTS, "too_many")),
+            Some(false) => Some((StatusCode::OK, "unknown_location")),
+            None => Some((StatusCode::TOO_MANY_REQUESTS, "not_connected")),
+        }
+    }
+
+    fn is_for_another_app(&self, hint: &ghl::webhook::Hint) -> bool {
+        let ours = self.context.app.as_ref().map(|app| app.settings.app.app_id.as_str());
+        matches!((ours, hint.app_id.as_deref()), (Some(ours), Some(theirs)) if ours != theirs)
+    }
+
+    fn is_too_old(&self, hint: &ghl::webhook::Hint) -> bool {
+        let age_max = SignedDuration::try_from(*self.context.config.webhooks.age_max).unwrap_or(SignedDuration::MAX);
+        hint.sent_at.is_some_and(|sent_at| Timestamp::now().duration_since(sent_at) > age_max)
+    }
+
     /// The app was installed or uninstalled. Processing such a webhook twice does no harm, so repeated ones are not detected.
-    async fn note_installation(&self, installation: Installation) -> (StatusCode, &'static str) {
+    async fn note_installation(&self, installation: Installation) -> Answer {
         let Some(app) = &self.context.app else { return (StatusCode::OK, "installation") };
         match oauth::note_installation(app, installation).await {
             Ok(()) => (StatusCode::OK, "installation"),
@@ -105,54 +183,5 @@ impl Endpoint {
         let body = serde_json::to_vec(&Hint::from_webhook(hint))?;
         self.context.bus.publish(Outgoing { subject, id, traceparent: chassis::trace::traceparent(), body }).await?;
         Ok(())
-    }
-
-    fn recent(&self) -> std::sync::MutexGuard<'_, RecentIds> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The ids of the last webhooks: the bus deduplicates messages for two minutes only, and GHL repeats webhooks for days.
-struct RecentIds {
-    ids: HashSet<Arc<str>>,
-    order: VecDeque<Arc<str>>,
-    max: usize,
-}
-
-impl RecentIds {
-    fn new(max: usize) -> Self {
-        Self { ids: HashSet::new(), order: VecDeque::new(), max }
-    }
-
-    fn contains(&self, id: &str) -> bool {
-        self.ids.contains(id)
-    }
-
-    fn insert(&mut self, id: String) {
-        let id: Arc<str> = id.into();
-        if !self.ids.insert(Arc::clone(&id)) {
-            return;
-        }
-        self.order.push_back(id);
-        if self.order.len() > self.max
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.ids.remove(&oldest);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_last_webhook_ids_are_remembered() {
-        let mut recent = RecentIds::new(2);
-        for id in ["a", "b", "b", "c"] {
-            recent.insert(id.to_owned());
-        }
-        assert!(!recent.contains("a") && recent.contains("b") && recent.contains("c"));
-        assert_eq!((recent.ids.len(), recent.order.len()), (2, 2));
     }
 }

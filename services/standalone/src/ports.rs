@@ -12,14 +12,17 @@ use settings::{Check, Problems};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ports {
     pub(crate) poller_http: NonZeroU16,
+    pub(crate) poller_ops: NonZeroU16,
     pub(crate) poller_grpc: NonZeroU16,
     pub(crate) mapper_http: NonZeroU16,
     pub(crate) mapper_grpc: NonZeroU16,
     pub(crate) writer_http: NonZeroU16,
     pub(crate) writer_grpc: NonZeroU16,
     pub(crate) bridge_http: NonZeroU16,
+    pub(crate) bridge_ops: NonZeroU16,
     pub(crate) bridge_grpc: NonZeroU16,
     pub(crate) admin_http: NonZeroU16,
+    pub(crate) admin_ops: NonZeroU16,
     pub(crate) admin_grpc: NonZeroU16,
     pub(crate) sandbox: NonZeroU16,
     pub(crate) postgres: NonZeroU16,
@@ -34,14 +37,17 @@ impl Ports {
         Self {
             poller_http: at(1),
             poller_grpc: at(2),
+            poller_ops: at(3),
             mapper_http: at(11),
             mapper_grpc: at(12),
             writer_http: at(21),
             writer_grpc: at(22),
             bridge_http: at(31),
             bridge_grpc: at(32),
+            bridge_ops: at(33),
             admin_http: at(41),
             admin_grpc: at(42),
+            admin_ops: at(43),
             sandbox: at(50),
             postgres: at(60),
             nats: at(70),
@@ -50,18 +56,21 @@ impl Ports {
 
     /// The ports of all services, by what a person calls them.
     #[must_use]
-    pub(crate) fn of_services(&self) -> [(&'static str, NonZeroU16); 10] {
+    pub(crate) fn of_services(&self) -> [(&'static str, NonZeroU16); 13] {
         [
             ("poller http", self.poller_http),
             ("poller grpc", self.poller_grpc),
+            ("poller ops", self.poller_ops),
             ("mapper http", self.mapper_http),
             ("mapper grpc", self.mapper_grpc),
             ("writer http", self.writer_http),
             ("writer grpc", self.writer_grpc),
             ("bridge http", self.bridge_http),
             ("bridge grpc", self.bridge_grpc),
+            ("bridge ops", self.bridge_ops),
             ("admin http", self.admin_http),
             ("admin grpc", self.admin_grpc),
+            ("admin ops", self.admin_ops),
         ]
     }
 }

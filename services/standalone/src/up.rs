@@ -25,7 +25,7 @@ pub(crate) async fn up(settings: Settings, shutdown: Shutdown) -> Result<(), Fai
         progress.say(&format!("workspace   http://{}/w/{}", address(ports.bridge_http), location.id));
     }
     if has_app {
-        progress.say(&format!("install     http://{}/oauth/start", address(ports.poller_http)));
+        progress.say(&format!("install     http://{}/oauth/start", address(ports.poller_ops)));
     }
     progress.say(&format!("webhooks    POST http://{}/webhooks/ghl", address(ports.poller_http)));
     progress.say(&format!("gRPC admin  {}", address(ports.admin_grpc)));

@@ -70,9 +70,9 @@ pub(super) async fn measure(report: &mut Report, log_url: &str, size: usize) -> 
 
 async fn planning(log_url: &str, nats_url: &str, size: usize) -> anyhow::Result<f64> {
     let (http, grpc) = (format!("127.0.0.1:{}", free_port()?), format!("127.0.0.1:{}", free_port()?));
-    let address = format!("http://{grpc}");
+    let (address, ops) = (format!("http://{grpc}"), http.clone());
     let table = toml! {
-        server = { http = http, grpc = grpc, token = TOKEN }
+        server = { http = http, ops = ops, grpc = grpc, token = TOKEN }
         log = { url = log_url }
         bus = { url = nats_url }
         bridge = { key = "a-key-that-nobody-asks-for" }

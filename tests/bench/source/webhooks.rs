@@ -40,7 +40,7 @@ pub(crate) async fn webhooks(report: &mut Report, count: usize, seconds: u64) ->
         bus = { hints = { bytes_max = 2000000000 } }
         hints = { debounce = "1h" }
         watch = { interval = "1h" }
-        webhooks = { rsa_enabled = true, rsa_pems = [pem] }
+        webhooks = { rsa_enabled = true, rsa_pems = [pem], location_per_second = 1000000, location_burst = 1000000 }
     };
     let settings = Settings { limits: limits(), ..Settings::default() };
     let pollers = Pollers::start("bench-webhooks", settings, 10, 1, &taking).await?;

@@ -79,7 +79,8 @@ pub(super) fn tables(
     let mut tables = BTreeMap::new();
     for service in SERVICES {
         let (http, grpc) = (format!("127.0.0.1:{}", free_port()?), format!("127.0.0.1:{}", free_port()?));
-        let mut table = toml! { server = { http = http, grpc = grpc, token = TOKEN } };
+        let ops = http.clone();
+        let mut table = toml! { server = { http = http, ops = ops, grpc = grpc, token = TOKEN } };
         if service == "bridge" {
             let url = postgres.url("bridge");
             merge(

@@ -38,6 +38,7 @@ fn free() -> SocketAddr {
 fn settings() -> ServerSettings {
     ServerSettings {
         http: free(),
+        ops: None,
         grpc: free(),
         token: TOKEN.into(),
         request_timeout: Period::from_secs(5),
@@ -48,9 +49,13 @@ fn settings() -> ServerSettings {
 
 impl Served {
     fn start() -> Self {
-        let (chassis, settings, stop) = (Chassis::new("test"), settings(), Shutdown::new());
+        Self::start_with(settings())
+    }
+
+    fn start_with(settings: ServerSettings) -> Self {
+        let (chassis, stop) = (Chassis::new("test"), Shutdown::new());
         let (serving, own, stopping) = (Arc::clone(&chassis), settings.clone(), stop.clone());
-        let serving = tokio::spawn(async move { serving.serve(&own, axum::Router::new(), None, &[], stopping).await });
+        let serving = tokio::spawn(async move { serving.serve(&own, axum::Router::new(), axum::Router::new(), None, &[], stopping).await });
         Self { chassis, settings, stop, serving }
     }
 
@@ -64,8 +69,12 @@ impl Served {
     }
 
     async fn get(&self, path: &str) -> String {
+        self.get_at(self.settings.http, path).await
+    }
+
+    async fn get_at(&self, address: SocketAddr, path: &str) -> String {
         until("the HTTP server listens", async || {
-            let mut stream = tokio::net::TcpStream::connect(self.settings.http).await.ok()?;
+            let mut stream = tokio::net::TcpStream::connect(address).await.ok()?;
             stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.ok()?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await.ok()?;
@@ -212,6 +221,17 @@ async fn readiness_says_what_is_missing() {
 }
 
 #[tokio::test]
+async fn what_is_for_operators_is_not_on_the_public_address() {
+    let ops = free();
+    let served = Served::start_with(ServerSettings { ops: Some(ops), ..settings() });
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert!(served.get_at(ops, path).await.contains("200 OK"), "{path}");
+        assert!(served.get(path).await.contains("404"), "{path}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn two_services_of_one_process_keep_their_metrics_apart() {
     let (one, other) = (Served::start(), Served::start());
     let counter: Counter = Counter::default();
@@ -228,7 +248,8 @@ async fn two_services_of_one_process_keep_their_metrics_apart() {
 async fn a_taken_address_is_named() {
     let settings = settings();
     let _taken = std::net::TcpListener::bind(settings.grpc).unwrap();
-    let error = Chassis::new("test").serve(&settings, axum::Router::new(), None, &[], Shutdown::new()).await.unwrap_err();
+    let error =
+        Chassis::new("test").serve(&settings, axum::Router::new(), axum::Router::new(), None, &[], Shutdown::new()).await.unwrap_err();
     assert_eq!(error.to_string(), format!("test: grpc address {} is taken", settings.grpc));
 }
 

@@ -97,7 +97,7 @@ impl AdminFixture {
     fn launch(stored: Stored, settings: &str) -> Self {
         let (http, grpc) = (free_port().expect("port"), free_port().expect("port"));
         let table = format!(
-            "{settings}\n[server]\nhttp = \"127.0.0.1:{http}\"\ngrpc = \"127.0.0.1:{grpc}\"\ntoken = \"{TOKEN}\"\n\
+            "{settings}\n[server]\nhttp = \"127.0.0.1:{http}\"\nops = \"127.0.0.1:{http}\"\ngrpc = \"127.0.0.1:{grpc}\"\ntoken = \"{TOKEN}\"\n\
              [log]\nurl = \"{}\"\n[bus]\nurl = \"{}\"\n[bridge]\nkey = \"a-key-that-nobody-asks-for\"\n",
             stored.url, stored.bus
         );

@@ -36,6 +36,7 @@ pub(crate) fn config(database: &str) -> toml::Table {
     config["database"]["url"] = database.into();
     config["database"]["connections_max"] = 8.into();
     config["server"]["http"] = port().into();
+    config["server"]["ops"] = config["server"]["http"].clone();
     config["server"]["grpc"] = port().into();
     config["server"]["token"] = "token-of-the-tests".into();
     config["page"]["follow_every"] = "20ms".into();

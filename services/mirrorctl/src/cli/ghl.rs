@@ -1,4 +1,4 @@
-//! `ghl`, `credentials` and `verify source`.
+//! `ghl`, `credentials`, `webhook` and `verify source`.
 
 use clap::{Args, Subcommand};
 
@@ -21,6 +21,19 @@ pub(crate) enum CredentialsCommand {
     List,
     /// The same as `keys rotate`.
     RotateKek,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum WebhookCommand {
+    /// Makes a secret and prints the path to give to a workflow's webhook action. It is shown once.
+    Create,
+    /// Lists the secrets there are and were, without the secrets themselves.
+    List,
+    /// Revokes a secret.
+    Revoke {
+        /// Its name, as `webhook list` shows it.
+        secret_id: String,
+    },
 }
 
 #[derive(Args)]

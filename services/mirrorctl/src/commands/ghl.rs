@@ -4,3 +4,4 @@ pub(super) mod budget;
 pub(super) mod credentials;
 pub(super) mod operations;
 pub(super) mod verify;
+pub(super) mod webhook;

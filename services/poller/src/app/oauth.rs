@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use base64::Engine as _;
@@ -23,11 +24,19 @@ use crate::app::marketplace::App;
 use crate::context::Context;
 
 const COOKIE: &str = "mirror_oauth";
+/// Begins the nonce of a state that was sealed for a browser at another host than the callback's.
+const OTHER_HOST: &str = "~";
 /// Binds a sealed state to its purpose: nothing else opens it.
 const STATE: &[u8] = b"oauth state";
 
-pub(crate) fn routes(context: Arc<Context>) -> Router {
-    Router::new().route("/oauth/start", get(start)).route("/oauth/callback", get(callback)).with_state(context)
+/// For operators: whoever reaches it can have a location of their own mirrored.
+pub(crate) fn start_page(context: Arc<Context>) -> Router {
+    Router::new().route("/oauth/start", get(start)).with_state(context)
+}
+
+/// For everybody: GHL sends people there.
+pub(crate) fn callback_page(context: Arc<Context>) -> Router {
+    Router::new().route("/oauth/callback", get(callback)).with_state(context)
 }
 
 /// The app, and the key that its tokens are sealed with.
@@ -41,9 +50,11 @@ fn page(status: StatusCode, what: &'static str) -> Response {
 
 const NO_APP: &str = "no app is configured: the poller's settings oauth.app and log.kek say how\n";
 
-async fn start(State(context): State<Arc<Context>>) -> Response {
+async fn start(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
     let Some((app, kek)) = app(&context) else { return page(StatusCode::NOT_FOUND, NO_APP) };
-    let nonce = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>());
+    let random = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>());
+    // A browser brings the cookie back only to the host that set it. From another host, the state that was sealed here has to do.
+    let nonce = if is_host_of(&headers, &app.settings.app.redirect_uri) { random } else { format!("{OTHER_HOST}{random}") };
     let Some(state) = seal_state(kek, &nonce, Timestamp::now()) else {
         return page(StatusCode::INTERNAL_SERVER_ERROR, "the state could not be sealed\n");
     };
@@ -61,7 +72,7 @@ async fn callback(State(context): State<Arc<Context>>, headers: HeaderMap, Query
     let Some((app, kek)) = app(&context) else { return page(StatusCode::NOT_FOUND, NO_APP) };
     let lifetime = SignedDuration::try_from(app.settings.state_lifetime).unwrap_or(SignedDuration::MAX);
     let nonce = query.get("state").and_then(|state| open_state(kek, state, Timestamp::now(), lifetime));
-    let Some(nonce) = nonce.filter(|nonce| cookie(&headers).as_ref() == Some(nonce)) else {
+    let Some(nonce) = nonce.filter(|nonce| nonce.starts_with(OTHER_HOST) || cookie(&headers).as_ref() == Some(nonce)) else {
         return page(StatusCode::FORBIDDEN, "this did not begin at /oauth/start in this browser a moment ago; begin there\n");
     };
     match app.credentials.spend_state(&nonce, Timestamp::now() + lifetime).await {
@@ -160,6 +171,13 @@ fn open_state(kek: &Kek, state: &str, now: Timestamp, lifetime: SignedDuration) 
     let (at, nonce) = std::str::from_utf8(opened.expose_secret()).ok()?.split_once(' ')?;
     let age = now.duration_since(Timestamp::from_second(at.parse().ok()?).ok()?);
     (age <= lifetime).then(|| nonce.to_owned())
+}
+
+/// Whether a request came to the host, at whatever port, that this address names.
+fn is_host_of(headers: &HeaderMap, address: &str) -> bool {
+    let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let named = address.parse::<Uri>().ok().and_then(|address| Some(address.host()?.to_owned()));
+    matches!((asked, named), (Some(asked), Some(named)) if asked.host().eq_ignore_ascii_case(&named))
 }
 
 fn cookie(headers: &HeaderMap) -> Option<String> {

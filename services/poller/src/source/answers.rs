@@ -1,6 +1,6 @@
 //! Converts answers to the types of the gRPC API.
 
-use eventlog::{Backfill, Coverage, Credential, CredentialOwner, Vanishing};
+use eventlog::{Backfill, Coverage, Credential, CredentialOwner, Vanishing, WorkflowSecret};
 use ghl::Spending;
 use jiff::Timestamp;
 use proto::source::v1 as api;
@@ -64,6 +64,15 @@ pub(super) fn credential(credential: Credential) -> api::Credential {
         kek_id: credential.kek_id.unwrap_or_default(),
         granted_at: Some(at(credential.granted_at)),
         expires_at: Some(at(credential.expires_at)),
+    }
+}
+
+pub(super) fn workflow_secret(secret: WorkflowSecret) -> api::WorkflowSecret {
+    api::WorkflowSecret {
+        location_id: secret.location_id.to_string(),
+        secret_id: secret.secret_id,
+        created_at: Some(at(secret.created_at)),
+        revoked_at: secret.revoked_at.map(at),
     }
 }
 

@@ -50,6 +50,11 @@ impl Replica {
         fixture.send_to(&self.http, kind, fields).await
     }
 
+    /// The value of one of its metrics.
+    pub(crate) async fn metric(&self, name: &str, label: &str) -> Option<f64> {
+        metric_of(&self.http, name, label).await
+    }
+
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.running.await.unwrap().unwrap();
@@ -120,7 +125,7 @@ impl PollerFixture {
         let listed = if token.is_empty() { String::new() } else { format!("{{ id = \"{location_id}\", token = \"{token}\" }}") };
         writeln!(config, "locations = [{listed}]").unwrap();
         writeln!(config, "log.url = \"{}\"\nbus.url = \"{}\"", postgres.url("log"), nats.url()).unwrap();
-        writeln!(config, "server.http = \"{http}\"\nserver.grpc = \"{grpc}\"").unwrap();
+        writeln!(config, "server.http = \"{http}\"\nserver.ops = \"{http}\"\nserver.grpc = \"{grpc}\"").unwrap();
         writeln!(config, "server.token = \"control\"\nghl.base_url = \"{base_url}\"").unwrap();
         writeln!(config, "ghl.rate.calls_per_second = 1000.0\nghl.rate.window_calls_max = 100000").unwrap();
         writeln!(config, "webhooks.ed25519_pems = [\"\"\"{pem}\"\"\"]\nhints.debounce = \"0s\"\nsettled.interval = \"100ms\"").unwrap();
@@ -144,7 +149,7 @@ impl PollerFixture {
     pub(crate) async fn another(&self) -> Replica {
         let (http, grpc) = (embedded::free_port().unwrap(), embedded::free_port().unwrap());
         let addressed = |line: &str| match line.split_once(" = ") {
-            Some(("server.http", _)) => format!("server.http = \"127.0.0.1:{http}\""),
+            Some((key @ ("server.http" | "server.ops"), _)) => format!("{key} = \"127.0.0.1:{http}\""),
             Some(("server.grpc", _)) => format!("server.grpc = \"127.0.0.1:{grpc}\""),
             _ => line.to_owned(),
         };
@@ -315,10 +320,14 @@ impl PollerFixture {
 
     /// The value of one metric; `label` is the label after that of the service.
     pub(crate) async fn metric(&self, name: &str, label: &str) -> Option<f64> {
-        let name = format!("mirror_poller_{name}{{service=\"poller\",{label}}}");
-        let text = reqwest::get(format!("{}/metrics", self.http)).await.unwrap().text().await.unwrap();
-        text.lines().find_map(|line| line.strip_prefix(&name)?.trim().parse().ok())
+        metric_of(&self.http, name, label).await
     }
+}
+
+async fn metric_of(http: &str, name: &str, label: &str) -> Option<f64> {
+    let name = format!("mirror_poller_{name}{{service=\"poller\",{label}}}");
+    let text = reqwest::get(format!("{http}/metrics")).await.unwrap().text().await.unwrap();
+    text.lines().find_map(|line| line.strip_prefix(&name)?.trim().parse().ok())
 }
 
 fn run(config_file: &std::path::Path) -> (Shutdown, JoinHandle<anyhow::Result<()>>) {

@@ -49,7 +49,7 @@ impl AppFixture {
         );
         let ghl = Ghl {
             base_url: sandbox.base_url(),
-            location_id: String::new(),
+            location_id: sandbox.location_id().to_owned(),
             token: String::new(),
             pem: sandbox.ed25519_public_pem().unwrap(),
         };
@@ -179,6 +179,19 @@ async fn tokens(app: &AppFixture, id: &LocationId) -> [String; 2] {
     let (_, tokens) = log.credentials().find(&CredentialOwner::Location(id.clone())).await.unwrap().unwrap();
     let tokens = tokens.unwrap();
     [tokens.access.expose_secret().to_owned(), tokens.refresh.unwrap().expose_secret().to_owned()]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_may_begin_at_another_host_than_the_callback_s() {
+    let app = AppFixture::open("oauth-other-host", 1, "").await;
+    let (_, id) = app.location(0);
+    let start = |host: &'static str| app.browser.get(format!("{}/oauth/start", app.fixture.http)).header("host", host).send();
+    let same = app.choose(redirect_of(&start("127.0.0.1:7103").await.unwrap()), id.as_str()).await;
+    assert_eq!(app.bring(&same, "none=1").await, StatusCode::FORBIDDEN, "a browser that has the cookie has to bring it");
+    let other = app.choose(redirect_of(&start("ops.internal:7103").await.unwrap()), id.as_str()).await;
+    assert_eq!(app.bring(&other, "none=1").await, StatusCode::OK);
+    assert_eq!(app.bring(&other, "none=1").await, StatusCode::FORBIDDEN, "once");
+    app.fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

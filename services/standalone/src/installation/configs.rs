@@ -42,7 +42,7 @@ impl Wiring<'_> {
     pub(crate) fn configs(&self) -> Result<Configs, Failure> {
         let (ports, wanted) = (&self.settings.ports, &self.settings.services);
         let poller = config::<poller::Config>(self.poller(ports), &wanted.poller);
-        let mapper = config::<mapper::Config>(self.on_the_bus(ports.mapper_http, ports.mapper_grpc), &wanted.mapper);
+        let mapper = config::<mapper::Config>(self.on_the_bus(ports.mapper_http, None, ports.mapper_grpc), &wanted.mapper);
         let writer = config::<writer::Config>(self.writer(ports), &wanted.writer);
         let bridge = config::<bridge::Config>(self.bridge(ports), &wanted.bridge);
         let admin = config::<admin::Config>(self.admin(ports), &wanted.admin);
@@ -55,18 +55,20 @@ impl Wiring<'_> {
         }
     }
 
-    fn server(&self, http: NonZeroU16, grpc: NonZeroU16) -> Table {
-        let (http, grpc) = (self.settings.address(http).to_string(), self.settings.address(grpc).to_string());
+    fn server(&self, http: NonZeroU16, ops: Option<NonZeroU16>, grpc: NonZeroU16) -> Table {
+        let address = |port| Value::from(self.settings.address(port).to_string());
+        let ops = ops.map(|ops| ("ops", address(ops)));
         let token = self.secrets.control_token.clone();
-        table([("server", Value::Table(table([("http", http.into()), ("grpc", grpc.into()), ("token", token.into())])))])
+        let server = [("http", address(http)), ("grpc", address(grpc)), ("token", token.into())].into_iter().chain(ops);
+        table([("server", Value::Table(table(server)))])
     }
 
-    fn on_the_bus(&self, http: NonZeroU16, grpc: NonZeroU16) -> Table {
+    fn on_the_bus(&self, http: NonZeroU16, ops: Option<NonZeroU16>, grpc: NonZeroU16) -> Table {
         let token = self.bus.token.as_ref().map(|token| ("token", Value::from(token.expose_secret())));
         let bus = table([("url", self.bus.url.clone().into())].into_iter().chain(token));
         let kek = self.secrets.kek_file.display().to_string();
         let log = table([("url", self.databases.log.expose_secret().into()), ("kek_file", kek.into())]);
-        merged(self.server(http, grpc), &table([("bus", Value::Table(bus)), ("log", Value::Table(log))]))
+        merged(self.server(http, ops, grpc), &table([("bus", Value::Table(bus)), ("log", Value::Table(log))]))
     }
 
     fn poller(&self, ports: &Ports) -> Table {
@@ -85,13 +87,13 @@ impl Wiring<'_> {
         ]);
         let oauth = table([("app", Value::Table(app))]);
         let own = table([("locations", Value::Array(locations.collect())), ("ghl", Value::Table(ghl)), ("oauth", Value::Table(oauth))]);
-        merged(self.on_the_bus(ports.poller_http, ports.poller_grpc), &own)
+        merged(self.on_the_bus(ports.poller_http, Some(ports.poller_ops), ports.poller_grpc), &own)
     }
 
     fn writer(&self, ports: &Ports) -> Table {
         let url = format!("http://{}", self.settings.address(ports.bridge_http));
         let bridge = table([("url", url.into()), ("key", self.secrets.bridge_write_key.clone().into())]);
-        merged(self.on_the_bus(ports.writer_http, ports.writer_grpc), &table([("bridge", Value::Table(bridge))]))
+        merged(self.on_the_bus(ports.writer_http, None, ports.writer_grpc), &table([("bridge", Value::Table(bridge))]))
     }
 
     fn admin(&self, ports: &Ports) -> Table {
@@ -102,7 +104,7 @@ impl Wiring<'_> {
         let alerts = table([("when", Value::Table(table([("disks", disks)])))]);
         let seal = table([("directory", directory.into()), ("key", self.secrets.seal_key.clone().into())]);
         merged(
-            self.on_the_bus(ports.admin_http, ports.admin_grpc),
+            self.on_the_bus(ports.admin_http, Some(ports.admin_ops), ports.admin_grpc),
             &table([("seal", Value::Table(seal)), ("bridge", Value::Table(bridge)), ("alerts", Value::Table(alerts))]),
         )
     }
@@ -115,7 +117,7 @@ impl Wiring<'_> {
             ("bootstrap_key", self.secrets.bridge_write_key.clone().into()),
             ("reader_keys", Value::Table(readers)),
         ]);
-        merged(self.server(ports.bridge_http, ports.bridge_grpc), &own)
+        merged(self.server(ports.bridge_http, Some(ports.bridge_ops), ports.bridge_grpc), &own)
     }
 }
 

@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(super) async fn start(configs: Configs) -> RunningServices {
     let mut services = RunningServices { running: JoinSet::new(), stop: Shutdown::new() };
     let Configs { poller, mapper, writer, bridge, admin } = configs;
-    let address = bridge.server.http;
+    let address = bridge.server.ops.unwrap_or(bridge.server.http);
     services.start("bridge", |stop| bridge::run(bridge, stop));
     let ready = async {
         let client = reqwest::Client::new();

@@ -23,13 +23,14 @@ fn service_ports(base: u16) -> String {
         .iter()
         .zip([0, 10, 20, 30, 40])
         .map(|(service, tens)| format!("{service}_http = {}\n{service}_grpc = {}\n", base + tens + 1, base + tens + 2));
-    lines.collect()
+    let ops = [("poller", 3), ("bridge", 33), ("admin", 43)].map(|(service, port)| format!("{service}_ops = {}\n", base + port));
+    lines.chain(ops).collect()
 }
 
 /// The contacts of the workspace, as the bridge lists them to whoever has the key.
 async fn contacts(base: u16, location: &str, key: &str) -> Vec<Value> {
-    let bridge = format!("http://127.0.0.1:{}", base + 31);
-    if !reqwest::get(format!("{bridge}/readyz")).await.is_ok_and(|answer| answer.status().is_success()) {
+    let (bridge, ops) = (format!("http://127.0.0.1:{}", base + 31), format!("http://127.0.0.1:{}", base + 33));
+    if !reqwest::get(format!("{ops}/readyz")).await.is_ok_and(|answer| answer.status().is_success()) {
         return Vec::new();
     }
     let url = format!("{bridge}/v1/workspaces/{location}/contacts?limit=100");
