@@ -204,6 +204,9 @@ impl KeyRing {
         let Some(remembered) = all.get_mut(location_id).filter(|remembered| Some(remembered.erasures) == erasures) else { return };
         for (contact_id, key) in keys {
             remembered.keys.put(contact_id.clone(), Arc::clone(key));
+            if remembered.keys.len() > self.remembered_max.get() {
+                remembered.keys.pop_lru();
+            }
         }
     }
 
@@ -233,7 +236,8 @@ impl KeyRing {
         Some((Arc::clone(&remembered.erased), remembered.sealed_by.clone()))
     }
 
-    /// Begins anew with a location: the keys that were remembered are dropped and with that wiped.
+    /// Begins anew with a location: the keys that were remembered are dropped and with that wiped. Room for keys is made as they come: most
+    /// locations have few.
     async fn remember(&self, connection: &mut PgConnection, location_id: &LocationId, erasures: i64) -> Result<()> {
         let rows = sqlx::query("SELECT contact_id, epoch, seq, lifted_at IS NOT NULL FROM erasures WHERE location_id = $1")
             .bind(location_id.as_str())
@@ -250,7 +254,7 @@ impl KeyRing {
             .fetch_optional(connection)
             .await?;
         let sealed_by = sealed_by.map(|row| row.try_get(0)).transpose()?;
-        let (erased, keys) = (Arc::new(erased), LruCache::new(self.remembered_max));
+        let (erased, keys) = (Arc::new(erased), LruCache::unbounded());
         let remembered = Remembered { erasures, checked_at: Instant::now(), erased, sealed_by, keys };
         self.all().insert(location_id.clone(), remembered);
         Ok(())

@@ -13,6 +13,7 @@ use settings::{Check, Period, Problems};
 #[serde(deny_unknown_fields)]
 pub struct WatchSettings {
     pub interval: Period,
+    pub saved_every: Period,
     #[serde(with = "humantime_serde")]
     pub overlap: Duration,
     pub page_rows: NonZeroU32,

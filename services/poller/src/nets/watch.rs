@@ -2,7 +2,7 @@
 //! update time, by comparing their lists.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::{Moment, Net};
 use eventlog::Pass;
@@ -27,14 +27,23 @@ pub(crate) async fn run(context: &Context, connection: &Connection, kind: ListKi
         ListKind::Appointments => "the list of appointments",
     };
     let mut rounds = Rounds::new(scope, name, None);
+    let mut reached = Reached::default();
     while rounds.begin().await {
         let round = match kind {
-            ListKind::Contacts => watch_contacts(scope).await,
+            ListKind::Contacts => watch_contacts(scope, &mut reached).await,
             ListKind::Tasks | ListKind::Appointments => watch_list(scope, kind).await,
         };
         rounds.end(round).await;
     }
     Ok(())
+}
+
+/// Up to when every change of contacts has been seen.
+#[derive(Default)]
+struct Reached {
+    watermark: Option<Timestamp>,
+    /// When it was last saved. Whoever goes on from an older one sees the same rows again.
+    saved_at: Option<Instant>,
 }
 
 /// Goes through the list of all tasks, or of the appointments near today. What is missing there is left to the sweep.
@@ -60,23 +69,33 @@ async fn watch_list(scope: Scope<'_>, kind: ListKind) -> Result<Duration> {
 
 /// One search for contacts by their update time.
 #[tracing::instrument(name = "watch", skip_all, fields(location.id = %scope.connection.location_id))]
-async fn watch_contacts(scope: Scope<'_>) -> Result<Duration> {
+async fn watch_contacts(scope: Scope<'_>, reached: &mut Reached) -> Result<Duration> {
     let Scope { context, connection, .. } = scope;
     let in_hand = context.chassis.control().in_hand();
     let settings = &context.config.watch;
     let to = now();
-    let progress = context.log.passes().progress(&connection.location_id).await?;
-    let watermark = progress.watermark.unwrap_or(connection.connected_at);
-    let mut from = watermark.checked_sub(SignedDuration::try_from(settings.overlap).unwrap_or_default()).unwrap_or(watermark);
-    if progress.backfill.finished_at.is_none() {
-        // The backfill sees what changed before the location was connected.
-        from = from.max(connection.connected_at);
-    }
+    let from_of =
+        |watermark: Timestamp| watermark.checked_sub(SignedDuration::try_from(settings.overlap).unwrap_or_default()).unwrap_or(watermark);
+    let (watermark, from) = match reached.watermark {
+        Some(watermark) if from_of(watermark) >= connection.connected_at => (watermark, from_of(watermark)),
+        _ => {
+            let progress = context.log.passes().progress(&connection.location_id).await?;
+            let watermark = progress.watermark.max(reached.watermark).unwrap_or(connection.connected_at);
+            let from = from_of(watermark);
+            // The backfill sees what changed before the location was connected.
+            let is_filled = progress.backfill.finished_at.is_some();
+            (watermark, if is_filled { from } else { from.max(connection.connected_at) })
+        }
+    };
     context.metrics.watched(&connection.location_id, Duration::try_from(to.duration_since(from)).unwrap_or_default());
     let watermark = search(scope, from, to, watermark).await?;
-    connection.change_progress(context.log.passes(), |progress| progress.watermark = Some(watermark)).await?;
-    let pass = Pass { complete_since: Some(watermark), complete_at: Some(now()), ended_at: Some(now()), ..Pass::default() };
-    context.log.passes().save(&connection.location_id, scope.net.as_str(), ListKind::Contacts.record_kind(), &pass).await?;
+    reached.watermark = Some(watermark);
+    if reached.saved_at.is_none_or(|at| at.elapsed() >= *settings.saved_every) {
+        connection.change_progress(context.log.passes(), |progress| progress.watermark = Some(watermark)).await?;
+        let pass = Pass { complete_since: Some(watermark), complete_at: Some(now()), ended_at: Some(now()), ..Pass::default() };
+        context.log.passes().save(&connection.location_id, scope.net.as_str(), ListKind::Contacts.record_kind(), &pass).await?;
+        reached.saved_at = Some(Instant::now());
+    }
     drop(in_hand);
     note_acceptance(&context.problems, connection);
     Ok(*settings.interval)
