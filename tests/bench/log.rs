@@ -32,7 +32,7 @@ pub(crate) fn seen(location_id: &LocationId, number: usize, city: &str) -> anyho
         contact_id: ContactId::new(format!("contact-{number}"))?,
         asked_at,
         connected_at: asked_at,
-        contact: Sighting::Present { contact: Box::new(person(number, city)), silent: std::collections::BTreeSet::new() },
+        contact: Sighting::Present { shown: Box::new(Record::Contact(Box::new(person(number, city))).into()), by_id: true },
         listings: BTreeMap::new(),
         names: Names::default(),
         cause: Cause::from(Net::Poll),

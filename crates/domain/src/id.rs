@@ -91,6 +91,13 @@ impl From<&ContactId> for RecordId {
     }
 }
 
+impl From<RecordId> for ContactId {
+    /// The contact whose own record has this id.
+    fn from(id: RecordId) -> Self {
+        Self(id.0)
+    }
+}
+
 impl Workspace {
     /// The live workspace of a location that has never promoted another one.
     pub fn live_of(location_id: &LocationId) -> Self {

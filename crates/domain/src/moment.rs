@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 
 /// A time from outside: an instant if it can be parsed, otherwise the original text, so that nothing is lost.
@@ -18,6 +20,13 @@ impl Moment {
     pub fn read(text: impl Into<String>) -> Self {
         let text = text.into();
         text.parse().map_or(Self::Text(text), Self::At)
+    }
+
+    /// The day that a midnight somewhere on earth begins: GHL gives days as midnights in UTC, or in a zone that it does not name.
+    pub fn nearest_day(midnight: Timestamp) -> Date {
+        let utc = TimeZone::UTC.to_datetime(midnight);
+        // Midnight west of Greenwich is in the first half of the day in UTC; midnight east of it is late on the day before.
+        if utc.hour() < 12 { utc.date() } else { utc.date().saturating_add(1.day()) }
     }
 
     pub fn instant(&self) -> Option<Timestamp> {

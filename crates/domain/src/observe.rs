@@ -1,20 +1,22 @@
 //! Derives changes from observations.
 //!
 //! - `observation`: what an answer of GHL shows of a contact
+//! - `shown`: a record in it, with what the answer does not speak of
 //! - `known`: what the log knows of the contact
 
 mod known;
 mod observation;
+mod shown;
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 pub use known::{Draft, KnownContact, KnownRecord, Looks, Observed};
 pub use observation::{Listing, Observation, Sighting};
+pub use shown::{Doubt, Shown, Silent};
 
-use crate::fields::{changes, fields, written};
+use crate::fields::{changes, fields};
 use crate::{Change, FieldChange, Moment, Record, RecordFact, RecordId, RecordKind};
 
 /// The changes between what is known and what was observed. Observing the same again gives none.
@@ -40,11 +42,7 @@ fn see_contact(known: &KnownContact, seen: &Observation, observed: &mut Observed
     let id = RecordId::from(&seen.contact_id);
     match &seen.contact {
         Sighting::NotAsked => {}
-        Sighting::Present { contact, silent } => {
-            let last = known.records.get(&(RecordKind::Contact, id.clone())).map(|last| &last.record);
-            let record = fill_silent(last, Record::Contact(contact.clone()), silent);
-            see_record(known, seen, RecordKind::Contact, &id, Some(&record), false, observed);
-        }
+        Sighting::Present { shown, by_id: _ } => see_record(known, seen, RecordKind::Contact, &id, Some(shown), false, observed),
         Sighting::Gone => {
             see_record(known, seen, RecordKind::Contact, &id, None, false, observed);
             let records = known.records.keys().filter(|(kind, _)| *kind != RecordKind::Contact);
@@ -55,7 +53,7 @@ fn see_contact(known: &KnownContact, seen: &Observation, observed: &mut Observed
     }
 }
 
-fn see_singly(known: &KnownContact, seen: &Observation, kind: RecordKind, records: &[(RecordId, Option<Record>)], observed: &mut Observed) {
+fn see_singly(known: &KnownContact, seen: &Observation, kind: RecordKind, records: &[(RecordId, Option<Shown>)], observed: &mut Observed) {
     let mut listed = BTreeSet::new();
     for (id, record) in records {
         if listed.insert(id) {
@@ -64,7 +62,7 @@ fn see_singly(known: &KnownContact, seen: &Observation, kind: RecordKind, record
     }
 }
 
-fn see_listing(known: &KnownContact, seen: &Observation, kind: RecordKind, records: &[(RecordId, Record)], observed: &mut Observed) {
+fn see_listing(known: &KnownContact, seen: &Observation, kind: RecordKind, records: &[(RecordId, Shown)], observed: &mut Observed) {
     if known.is_stale(kind, seen.asked_at) {
         return;
     }
@@ -85,7 +83,7 @@ fn see_record(
     seen: &Observation,
     kind: RecordKind,
     id: &RecordId,
-    record: Option<&Record>,
+    shown: Option<&Shown>,
     singly: bool,
     observed: &mut Observed,
 ) {
@@ -94,7 +92,8 @@ fn see_record(
     if last.is_some_and(|last| seen.asked_at < last.asked_at) || (singly && known.is_stale(kind, seen.asked_at)) {
         return;
     }
-    let fact = match (last, record) {
+    let record = shown.map(|shown| shown.beside(last.map(|last| &last.record)));
+    let fact = match (last, record.as_deref()) {
         (None, None) => None,
         (None, Some(record)) => Some((Change::Appeared, record, field_changes(None, record))),
         (Some(last), None) => last.present.then_some((Change::Vanished, &last.record, Vec::new())),
@@ -152,17 +151,4 @@ fn field_changes(before: Option<&Record>, after: &Record) -> Vec<FieldChange> {
     let mut changes = changes(&before.map(fields).unwrap_or_default(), &fields(after));
     changes.retain(|change| change.field != VOLATILE);
     changes
-}
-
-/// Fills the fields that an answer did not mention (`silent`, by name) from what is known.
-pub fn fill_silent(last: Option<&Record>, seen: Record, silent: &BTreeSet<String>) -> Record {
-    let Some(last) = last.filter(|last| !silent.is_empty() && last.kind() == seen.kind()) else { return seen };
-    let (known, mut filled) = (written(last), written(&seen));
-    for name in silent {
-        match known.get(name) {
-            Some(value) => filled.insert(name.clone(), value.clone()),
-            None => filled.remove(name),
-        };
-    }
-    serde_json::from_value(Value::Object(filled)).unwrap_or(seen)
 }

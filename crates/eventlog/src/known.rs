@@ -83,12 +83,13 @@ impl Known {
     fn take_looks(&mut self, row: &PgRow) -> Result<()> {
         let Ok(contact_id) = ContactId::new(row.try_get::<String, _>(0)?) else { return Ok(()) };
         let known = self.contacts.entry(contact_id).or_default();
-        for (column, kind) in (2..).zip(RecordKind::ALL) {
+        for (column, kind) in (3..).zip(RecordKind::ALL) {
             if let Some(At(at)) = row.try_get::<Option<At>, _>(column)? {
                 known.looks.asked_at.insert(kind, at);
             }
         }
         known.looks.updated_at = row.try_get::<Option<String>, _>(1)?.map(Moment::read);
+        known.looks.by_id_at = row.try_get::<Option<At>, _>(2)?.map(|At(at)| at);
         Ok(())
     }
 
@@ -229,7 +230,8 @@ impl Known {
             .bind(self.looked_at.keys().map(ContactId::as_str).collect::<Vec<_>>())
             .bind(updated_at.collect::<Vec<_>>())
             .bind(self.looked_at.values().map(|seq| signed(seq.unwrap_or(0))).collect::<Vec<_>>())
-            .bind(present.collect::<Vec<_>>());
+            .bind(present.collect::<Vec<_>>())
+            .bind(looks.iter().map(|looks| looks.by_id_at.map(At)).collect::<Vec<_>>());
         for kind in RecordKind::ALL {
             query = query.bind(looks.iter().map(|looks| looks.asked_at.get(&kind).copied().map(At)).collect::<Vec<_>>());
         }
@@ -258,11 +260,11 @@ fn asked_at_of_all(form: impl Fn(String) -> String) -> String {
     RecordKind::ALL.map(|kind| form(asked_at(kind))).join(", ")
 }
 
-/// The contact, its update time, then a column for each kind. Read by position: a name would be made and looked up for every row.
+/// The contact, its update time, when it was asked for by its id, then a column for each kind. Read by position: a name would be made and looked up for every row.
 static LOAD_LOOKS: LazyLock<String> = LazyLock::new(|| {
     let asked_at = asked_at_of_all(|column| column);
     format!(
-        "SELECT k.* FROM unnest($2::text[]) AS wanted (id) CROSS JOIN LATERAL (SELECT contact_id, updated_at, {asked_at} \
+        "SELECT k.* FROM unnest($2::text[]) AS wanted (id) CROSS JOIN LATERAL (SELECT contact_id, updated_at, by_id_at, {asked_at} \
          FROM known_contacts WHERE location_id = $1 AND contact_id = wanted.id OFFSET 0) k"
     )
 });
@@ -270,12 +272,12 @@ static LOAD_LOOKS: LazyLock<String> = LazyLock::new(|| {
 static SAVE_LOOKS: LazyLock<String> = LazyLock::new(|| {
     let columns = asked_at_of_all(|column| column);
     let set = asked_at_of_all(|column| format!("{column} = excluded.{column}"));
-    let first = 6;
+    let first = 7;
     let values = (first..first + RecordKind::ALL.len()).map(|index| format!(", ${index}::timestamptz[]")).collect::<String>();
     format!(
-        "INSERT INTO known_contacts AS k (location_id, contact_id, updated_at, last_seq, present, {columns}) \
-         SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bool[]{values}) \
-         ON CONFLICT (location_id, contact_id) DO UPDATE SET {set}, updated_at = excluded.updated_at, \
+        "INSERT INTO known_contacts AS k (location_id, contact_id, updated_at, last_seq, present, by_id_at, {columns}) \
+         SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bool[], $6::timestamptz[]{values}) \
+         ON CONFLICT (location_id, contact_id) DO UPDATE SET {set}, updated_at = excluded.updated_at, by_id_at = excluded.by_id_at, \
          last_seq = greatest(k.last_seq, excluded.last_seq), present = excluded.present"
     )
 });

@@ -1,36 +1,40 @@
-//! JSON as GHL sends it: a text may hold half of a surrogate pair, which no strict reader takes.
+//! JSON as GHL sends it: a text may hold half of a surrogate pair, which no strict reader takes, or NUL, which no text in Postgres holds.
 
 use serde::de::DeserializeOwned;
 
 /// U+FFFD as an escape: as long as what it stands for, so that the place of a later mistake stays right.
 const REPLACEMENT: &[u8] = b"\\ufffd";
 
-/// Reads a body. Half of a surrogate pair becomes U+FFFD; whatever is strictly JSON is read as it is, in one reading.
+/// There is a value, in a form that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable;
+
+/// Reads a body. Half of a surrogate pair and NUL become U+FFFD; all else is read as it is.
 ///
 /// # Errors
 /// What keeps the body from being JSON, beside lone surrogates.
 pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
-    serde_json::from_slice(body).or_else(|error| match without_lone_surrogates(body) {
-        Some(body) => serde_json::from_slice(&body),
-        None => Err(error),
-    })
+    match replaced(body) {
+        Some(replaced) => serde_json::from_slice(&replaced),
+        None => serde_json::from_slice(body),
+    }
 }
 
-/// The body with every lone surrogate replaced; nothing where it has none.
-fn without_lone_surrogates(body: &[u8]) -> Option<Vec<u8>> {
+/// The body with every lone surrogate and every NUL replaced; nothing where it has none.
+fn replaced(body: &[u8]) -> Option<Vec<u8>> {
     let mut replaced: Option<Vec<u8>> = None;
     let mut at = 0;
-    while let Some(byte) = body.get(at) {
-        at += match (byte, escape(body, at)) {
-            (_, Some(0xd800..=0xdbff)) if matches!(escape(body, at + 6), Some(0xdc00..=0xdfff)) => 12,
-            (_, Some(0xd800..=0xdfff)) => {
+    while let Some(next) = body.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\\')) {
+        at += next;
+        at += match escape(body, at) {
+            Some(0xd800..=0xdbff) if matches!(escape(body, at + 6), Some(0xdc00..=0xdfff)) => 12,
+            Some(0xd800..=0xdfff | 0) => {
                 let escaped = replaced.get_or_insert_with(|| body.to_vec()).get_mut(at..at + 6)?;
                 escaped.copy_from_slice(REPLACEMENT);
                 6
             }
             // The character after a backslash is part of its escape, a second backslash above all.
-            (b'\\', _) => 2,
-            _ => 1,
+            Some(_) | None => 2,
         };
     }
     replaced
@@ -64,10 +68,16 @@ mod tests {
     }
 
     #[test]
+    fn nul_becomes_the_replacement_character() {
+        check(r#""a\u0000b""#, "a\u{fffd}b");
+        check(r#""a\\u0000\u0001""#, "a\\u0000\u{1}");
+    }
+
+    #[test]
     fn what_is_json_is_read_as_it_is() {
         check(r#""\ud83d\ude00""#, "\u{1f600}");
         check(r#""\\ud83d""#, "\\ud83d");
-        assert_eq!(without_lone_surrogates(br#"{"a":"\ud83d\ude00","b":"\\ud83d"}"#), None);
+        assert_eq!(replaced(br#"{"a":"\ud83d\ude00","b":"\\ud83d"}"#), None);
     }
 
     #[test]

@@ -24,5 +24,5 @@ pub use oauth::{AppSettings, Grant, Holder, OAuth, OAuthError};
 pub use operations::{Argument, Kind, Method, OPERATIONS, Operation, RequestPart};
 pub use time::Zone;
 pub use tokens::{Awaited, Token, TokenSource};
-pub use wire::{Listed, Location, Page, RecordPage, RecordRow, Row, WrittenContact, WrittenRecord};
+pub use wire::{CustomFields, Listed, Location, Page, RecordPage, RecordRow, Row, UnreadableRow, WrittenContact, WrittenRecord};
 pub use write::{Channel, Closed, ContactFields, Field, NewContact, NewNote, NewTask, NoteChange, NoteFields, Reach, TaskChange};

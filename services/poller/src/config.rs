@@ -16,7 +16,7 @@ use settings::{Check, Period, Problems};
 
 pub use hints::HintSettings;
 pub(crate) use nets::AppointmentRange;
-pub use nets::{AppointmentSettings, SweepSettings, TaskSettings, VanishingSettings, WatchSettings};
+pub use nets::{AppointmentSettings, LookSettings, RefutedSettings, SweepSettings, TaskSettings, VanishingSettings, WatchSettings};
 pub use oauth::OAuthSettings;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,6 +43,8 @@ pub struct Config {
     pub appointments: AppointmentSettings,
     pub backfill: BackfillSettings,
     pub vanishing: VanishingSettings,
+    pub refuted: RefutedSettings,
+    pub look: LookSettings,
     pub verify: VerifySettings,
     pub relay: RelaySettings,
     pub settled: IntervalSettings,

@@ -3,6 +3,7 @@
 //! - `connection`: a location while it is looked after, and how GHL is asked for it
 //! - `absence`: what was missing from an answer, and whether it is gone
 //! - `request`: which contact to look at, and which of its parts
+//! - `refuted`: rows that differ from what is known for no reason
 //! - `names`: the names of what records refer to, and the location's time zone
 //! - `fetch`: one look at a contact and everything that belongs to it
 //! - `verdict`: what becomes of a look that failed
@@ -14,6 +15,7 @@ pub(crate) mod append;
 pub(crate) mod connection;
 pub(crate) mod fetch;
 pub(crate) mod names;
+pub(crate) mod refuted;
 pub(crate) mod request;
 pub(crate) mod retry;
 pub(crate) mod verdict;

@@ -71,6 +71,7 @@ pub(crate) struct Metrics {
     remaining_today: Family<OfLocation, Gauge>,
     records: Family<NetOutcome, Counter>,
     unreadable: Counter,
+    unreadable_fields: Counter,
     of_nobody: Family<OfKind, Counter>,
     passes: Family<PassOutcome, Counter>,
     broken_off: Family<OfNet, Gauge>,
@@ -109,6 +110,11 @@ impl Metrics {
             remaining_today: added(registry, "ghl_remaining_today", "Calls left today, as last reported by GHL"),
             records: added(registry, "records_observed", "Records observed, by net and by whether they had changed"),
             unreadable: added(registry, "rows_unreadable", "Rows in GHL's answers without a usable id"),
+            unreadable_fields: added(
+                registry,
+                "fields_unreadable",
+                "Fields in GHL's answers in an unknown form: what is known of them stays",
+            ),
             of_nobody: added(registry, "rows_of_nobody", "Rows in lists of a location that name no contact; they are not mirrored"),
             passes: added(registry, "passes", "Passes over all records of a kind, by net and outcome"),
             broken_off: added(
@@ -213,6 +219,10 @@ impl Metrics {
 
     pub(crate) fn events_appended(&self) -> u64 {
         self.events.get()
+    }
+
+    pub(crate) fn unreadable_fields(&self, fields: usize) {
+        self.unreadable_fields.inc_by(fields as u64);
     }
 
     pub(crate) fn unreadable_rows(&self, rows: usize) {

@@ -1,8 +1,12 @@
 //! Looks and messages that cannot be processed are parked until a person redrives them, so that those behind them are not held up.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bus::Subject;
-use domain::{ContactId, LocationId};
+use domain::{ContactId, LocationId, ObjectKey, RecordKind};
 use eventlog::{Parking, Parkings, Stage};
+use ghl::UnreadableRow;
 
 use crate::hint::Hint;
 use crate::metrics::Metrics;
@@ -29,11 +33,64 @@ pub(crate) struct Undeliverable {
 pub(crate) struct Parker {
     parked: Parkings,
     metrics: Metrics,
+    /// The rows that this process has parked: they come with every round.
+    rows: Arc<Mutex<BTreeSet<(LocationId, ObjectKey)>>>,
 }
+
+/// For how many rows is remembered that they are parked; beyond, all are forgotten and parked again.
+const ROWS_MAX: usize = 10_000;
 
 impl Parker {
     pub(crate) fn new(parked: Parkings, metrics: Metrics) -> Self {
-        Self { parked, metrics }
+        Self { parked, metrics, rows: Arc::default() }
+    }
+
+    /// Parks rows of a list that are no records: each alone, once, with its id and place. Those of a contact's own list are parked with
+    /// the contact.
+    ///
+    /// # Errors
+    /// See [`eventlog::Error`].
+    pub(crate) async fn park_rows(
+        &self,
+        location_id: &LocationId,
+        contact_id: Option<&ContactId>,
+        kind: RecordKind,
+        rows: &[UnreadableRow],
+    ) -> eventlog::Result<()> {
+        for row in rows {
+            let object = ObjectKey::from(format!("ghl:row/{kind}/{}", row.key));
+            if self.remembered().contains(&(location_id.clone(), object.clone())) {
+                continue;
+            }
+            let reason = format!("row {} of a list of GHL's cannot be read: {} ({kind}, {})", row.place + 1, row.why, row.key);
+            tracing::warn!(location.id = %location_id, record.kind = %kind, row.place, row.key, row.why, "parked a row that is no record");
+            let parking = Parking {
+                stage: Stage::Poller,
+                location_id: location_id.clone(),
+                contact_id: contact_id.cloned(),
+                object: Some(object.clone()),
+                revision: None,
+                subject: String::new(),
+                // There is nothing to send again: the next list is the next attempt.
+                message: Vec::new(),
+                reason,
+                status: None,
+                attempts: 1,
+                traceparent: chassis::trace::traceparent(),
+            };
+            self.parked.park(parking).await?;
+            self.metrics.parked();
+            let mut remembered = self.remembered();
+            if remembered.len() >= ROWS_MAX {
+                remembered.clear();
+            }
+            remembered.insert((location_id.clone(), object));
+        }
+        Ok(())
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, BTreeSet<(LocationId, ObjectKey)>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Parks a look at a contact, as the hint that asks for another look.

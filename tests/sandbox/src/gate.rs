@@ -17,6 +17,8 @@ use crate::{
     answer::Refusal,
     door::Door,
     faults::Fault,
+    seen,
+    settings::Shapes,
     wire::ApiVersion,
 };
 
@@ -25,7 +27,12 @@ pub(crate) async fn of_location(State(agency): State<Agency>, mut request: Reque
     match authorized(&agency, request.headers()) {
         Ok(Bearer::Location(world)) => {
             request.extensions_mut().insert(world.clone());
-            limited(world.door(), world.settings().latency, request, next).await
+            let endpoint = endpoint(&request);
+            let response = limited(world.door(), world.settings().latency, request, next).await;
+            match world.settings().shapes {
+                Shapes::AsDocumented => response,
+                Shapes::AsSeen => seen::rewritten(&endpoint, response, &world.premises().zone).await,
+            }
         }
         Ok(Bearer::Agency) => turned_away(&agency, &request, Refusal::forbidden()),
         Err(refusal) => turned_away(&agency, &request, refusal),

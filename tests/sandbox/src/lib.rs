@@ -22,6 +22,7 @@ mod population;
 mod premises;
 mod records;
 mod search;
+mod seen;
 mod settings;
 mod state;
 pub mod story;
@@ -45,7 +46,7 @@ pub use crate::{
     limits::{Limit, Violation},
     oauth::{Consent, OAuthStats},
     population::Load,
-    settings::{AppSettings, Chaos, CursorManners, Limits, SearchSettings, Settings, Spelling, Touch, WebhookSettings},
+    settings::{AppSettings, Chaos, CursorManners, Limits, SearchSettings, Settings, Shapes, Spelling, Touch, WebhookSettings},
     webhook::{Webhook, keys::Keys, outbox::WebhookStats},
     world::{ContactTruth, Snapshot, Stats, World},
 };

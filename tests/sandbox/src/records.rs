@@ -49,9 +49,10 @@ pub(crate) struct CustomValue {
 
 impl Contact {
     pub(crate) fn name(&self) -> Option<String> {
-        match (self.first_name.as_deref(), self.last_name.as_deref()) {
+        let part = |part: &Option<String>| part.clone().filter(|part| !part.is_empty());
+        match (part(&self.first_name), part(&self.last_name)) {
             (Some(first), Some(last)) => Some(format!("{first} {last}")),
-            (Some(only), None) | (None, Some(only)) => Some(only.to_owned()),
+            (Some(only), None) | (None, Some(only)) => Some(only),
             (None, None) => None,
         }
     }

@@ -38,6 +38,7 @@ pub struct Settings {
     pub latency: Duration,
     pub touch: Touch,
     pub succeeded: Spelling,
+    pub shapes: Shapes,
     pub allow_duplicate_contact: bool,
     pub location_name: String,
     /// IANA name; appointments are told in it.
@@ -69,6 +70,7 @@ impl Default for Settings {
             latency: Duration::ZERO,
             touch: Touch::default(),
             succeeded: Spelling::AsVersion,
+            shapes: Shapes::default(),
             allow_duplicate_contact: false,
             location_name: "Northwind Coaching".to_owned(),
             time_zone: "America/New_York".to_owned(),
@@ -91,6 +93,16 @@ impl Settings {
             ..self.clone()
         }
     }
+}
+
+/// The shapes of answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shapes {
+    /// As the vendor's files have them.
+    #[default]
+    AsDocumented,
+    /// As people have seen them: fields that are missing or spelled otherwise, and halves of emojis in texts.
+    AsSeen,
 }
 
 /// The marketplace app that asks for tokens.

@@ -83,11 +83,14 @@ pub struct Names {
     pub fields: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub calendars: BTreeMap<String, String>,
+    /// The types of custom fields, as GHL calls them: how their values read.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub field_types: BTreeMap<String, String>,
 }
 
 impl Names {
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.fields.is_empty() && self.calendars.is_empty()
+        self.users.is_empty() && self.fields.is_empty() && self.calendars.is_empty() && self.field_types.is_empty()
     }
 
     /// Whether all of these have a name.
@@ -105,6 +108,7 @@ impl Names {
             users: pick(&self.users, &references.users),
             fields: pick(&self.fields, &references.fields),
             calendars: pick(&self.calendars, &references.calendars),
+            field_types: pick(&self.field_types, &references.fields),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{Contact, ContactId, CustomField, Moment, Names, readable};
@@ -42,21 +43,39 @@ pub(super) fn tags(contact: &Contact) -> Vec<String> {
     tags.into_iter().collect()
 }
 
-/// A date without its time: GHL writes a birthday as midnight UTC.
+/// A date without its time: GHL writes a birthday as midnight, not always in UTC.
 pub(super) fn day(moment: &Moment) -> String {
-    let text = moment.to_string();
-    text.strip_suffix("T00:00:00Z").unwrap_or(&text).to_owned()
+    match moment {
+        Moment::At(midnight) => Moment::nearest_day(*midnight).to_string(),
+        Moment::Text(text) => text.clone(),
+    }
 }
 
 pub(super) fn custom_fields(contact: &Contact, names: &Names) -> Vec<CustomField> {
     let mut fields: Vec<CustomField> = contact
         .custom_fields
         .iter()
-        .map(|(id, value)| CustomField { name: name(id, &names.fields), value: value_text(value) })
+        .map(|(id, value)| {
+            let spoken = if names.field_types.get(id).is_some_and(|kind| kind == DATE) { date_text(value) } else { None };
+            CustomField { name: name(id, &names.fields), value: spoken.unwrap_or_else(|| value_text(value)) }
+        })
         .filter(|field| !field.value.is_empty())
         .collect();
     fields.sort_by(|a, b| (&a.name, &a.value).cmp(&(&b.name, &b.value)));
     fields
+}
+
+/// GHL's name of the type of custom fields that hold a day.
+const DATE: &str = "DATE";
+
+/// A day that GHL writes as its first millisecond or as a moment; none for what is spelled otherwise.
+fn date_text(value: &Value) -> Option<String> {
+    let at = match value {
+        Value::Number(millis) => Timestamp::from_millisecond(millis.as_i64()?).ok()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    Some(Moment::nearest_day(at).to_string())
 }
 
 /// The value of a custom field as text; there is a text for every JSON type.

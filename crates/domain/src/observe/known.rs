@@ -28,6 +28,8 @@ pub struct Looks {
     pub asked_at: BTreeMap<RecordKind, Timestamp>,
     /// `dateUpdated` of the contact when it was last observed.
     pub updated_at: Option<Moment>,
+    /// When the contact was last asked for by its id: searches do not show all of its fields.
+    pub by_id_at: Option<Timestamp>,
 }
 
 /// What an observation changes.
@@ -61,13 +63,16 @@ impl KnownContact {
         }
         let gone = self.is_gone_by(seen);
         match &seen.contact {
-            Sighting::Present { contact, silent }
-                if !silent.contains("updated_at") && !self.is_stale(RecordKind::Contact, seen.asked_at) =>
-            {
-                self.looks.updated_at.clone_from(&contact.updated_at);
+            Sighting::Present { shown, by_id } if !self.is_stale(RecordKind::Contact, seen.asked_at) => {
+                if !shown.silent.contains("updated_at") {
+                    self.looks.updated_at = shown.record.updated_at().cloned();
+                }
+                if *by_id {
+                    self.looks.by_id_at = Some(seen.asked_at);
+                }
             }
             // If the contact comes back, it must be observed completely even with an unchanged update time.
-            Sighting::Gone if gone => self.looks.updated_at = None,
+            Sighting::Gone if gone => (self.looks.updated_at, self.looks.by_id_at) = (None, None),
             Sighting::NotAsked | Sighting::Present { .. } | Sighting::Gone => {}
         }
         let looked = |kind| {

@@ -1,10 +1,11 @@
 //! What an answer of GHL shows of a contact.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::{Cause, Contact, ContactId, LocationId, Names, Record, RecordId, RecordKind, References};
+use super::shown::Shown;
+use crate::{Cause, ContactId, LocationId, Names, Record, RecordId, RecordKind, References};
 
 /// One observation of a contact and its records.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +28,8 @@ impl Observation {
     /// The ids in all observed records that need a name.
     pub fn references(&self) -> References<'_> {
         let mut references = References::default();
-        if let Sighting::Present { contact, .. } = &self.contact {
-            contact.refer(&mut references);
+        if let Sighting::Present { shown, .. } = &self.contact {
+            shown.record.refer(&mut references);
         }
         self.listings.values().flat_map(Listing::records).for_each(|record| record.refer(&mut references));
         references
@@ -40,9 +41,9 @@ impl Observation {
 pub enum Sighting {
     NotAsked,
     Present {
-        contact: Box<Contact>,
-        /// The names of fields that the answer did not mention: they keep their known values.
-        silent: BTreeSet<String>,
+        shown: Box<Shown>,
+        /// GHL was asked for it by its id; otherwise a search showed it, which has fewer fields.
+        by_id: bool,
     },
     /// GHL was asked for this contact by id and answered that it does not exist.
     Gone,
@@ -52,9 +53,9 @@ pub enum Sighting {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Listing {
     /// Some records, each present or confirmed gone (`None`).
-    Partial(Vec<(RecordId, Option<Record>)>),
+    Partial(Vec<(RecordId, Option<Shown>)>),
     /// All records of the kind: what is not listed does not exist.
-    Complete(Vec<(RecordId, Record)>),
+    Complete(Vec<(RecordId, Shown)>),
 }
 
 impl Listing {
@@ -66,15 +67,33 @@ impl Listing {
         }
     }
 
+    /// The ids of its records, present or gone.
+    pub fn ids(&self) -> impl Iterator<Item = &RecordId> {
+        let (partial, complete) = match self {
+            Self::Partial(records) => (Some(records.iter().map(|(id, _)| id)), None),
+            Self::Complete(records) => (None, Some(records.iter().map(|(id, _)| id))),
+        };
+        partial.into_iter().flatten().chain(complete.into_iter().flatten())
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The records that are present, to take in what other answers show of them.
+    pub fn present_mut(&mut self) -> impl Iterator<Item = (&RecordId, &mut Shown)> {
+        let (partial, complete) = match self {
+            Self::Partial(records) => (Some(records.iter_mut().filter_map(|(id, shown)| Some((&*id, shown.as_mut()?)))), None),
+            Self::Complete(records) => (None, Some(records.iter_mut().map(|(id, shown)| (&*id, shown)))),
+        };
+        partial.into_iter().flatten().chain(complete.into_iter().flatten())
     }
 
     /// The records that are present.
     fn records(&self) -> impl Iterator<Item = &Record> {
         let (partial, complete) = match self {
-            Self::Partial(records) => (Some(records.iter().filter_map(|(_, record)| record.as_ref())), None),
-            Self::Complete(records) => (None, Some(records.iter().map(|(_, record)| record))),
+            Self::Partial(records) => (Some(records.iter().filter_map(|(_, shown)| Some(&shown.as_ref()?.record))), None),
+            Self::Complete(records) => (None, Some(records.iter().map(|(_, shown)| &shown.record))),
         };
         partial.into_iter().flatten().chain(complete.into_iter().flatten())
     }

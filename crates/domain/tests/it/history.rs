@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use domain::{
     BlameBuilder, BlameQuery, BlamedValue, Body, Cause, Change, Contact, Delivery, DeliveryFact, DeliveryOutcome, FieldChange, Fields,
     KnownContact, Listing, Names, Net, ObjectKey, ObjectKind, Observation, Past, Point, Record, RecordDifference, RecordFact, RecordId,
-    RecordKey, RecordKind, Recorded, Revision, Sighting, Task, Workspace, as_of, custom_field, difference, event_id, field_within, observe,
+    RecordKey, RecordKind, Recorded, Revision, Shown, Sighting, Task, Workspace, as_of, custom_field, difference, event_id, field_within,
+    observe,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -36,8 +37,8 @@ fn a_look() -> impl Strategy<Value = Look> {
     (contact, tasks).prop_map(|(contact, tasks)| Look { contact, tasks })
 }
 
-fn named_task((id, task): (&u8, &Task)) -> (RecordId, Record) {
-    (record_id(&format!("t{id}")), Record::Task(task.clone()))
+fn named_task((id, task): (&u8, &Task)) -> (RecordId, Shown) {
+    (record_id(&format!("t{id}")), Record::Task(task.clone()).into())
 }
 
 fn observation(minute: usize, seen: &Look) -> Observation {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Appointment, Contact, KnownContact, Listing, Note, Observation, Record, RecordKind, Sighting, observe};
+use domain::{Appointment, Contact, KnownContact, Listing, Note, Observation, Record, RecordKind, Shown, Sighting, observe};
 use serde_json::json;
 
 use crate::support::{
@@ -130,7 +130,7 @@ fn a_listing_that_names_a_record_twice_counts_the_first() {
 
 #[test]
 fn a_contact_that_is_gone_takes_its_records() {
-    let notes = Listing::Complete(vec![(record_id("n1"), Record::Note(Note::default()))]);
+    let notes = Listing::Complete(vec![(record_id("n1"), Record::Note(Note::default()).into())]);
     let listings = all_tasks(&[("t1", task("Call"))]).into_iter().chain([(RecordKind::Note, notes)]).collect();
     let first = Observation { listings, ..sees_contact(1, named("Ann")) };
     check(&[first, gone(2)], "contact ann vanished\ntask t1 vanished\nnote n1 vanished");
@@ -174,13 +174,46 @@ fn a_look_from_before_the_contact_was_gone_brings_nothing_back() {
 #[test]
 fn fields_that_an_answer_is_silent_about_stay_as_known() {
     let tagged = Contact { tags: BTreeSet::from(["vip".to_owned()]), phone: Some("1".to_owned()), ..named("Ann") };
-    let silent = |fields: &[&str]| Observation {
-        contact: Sighting::Present { contact: Box::new(named("Anna")), silent: fields.iter().map(|field| (*field).to_owned()).collect() },
-        ..look(2)
-    };
+    let silent = |fields: &[&'static str]| Observation { contact: silent_about(fields, named("Anna")), ..look(2) };
     check(&[sees_contact(1, tagged.clone()), silent(&["tags", "phone"])], r#"contact ann changed name:"Ann"→"Anna""#);
     check(&[sees_contact(1, tagged), silent(&["tags"])], r#"contact ann changed name:"Ann"→"Anna" phone:"1"→null"#);
     check(&[silent(&["tags", "phone"])], "contact ann appeared");
+}
+
+/// A contact as an answer shows it that does not speak of these fields.
+fn silent_about(fields: &[&'static str], contact: Contact) -> Sighting {
+    let shown = Shown { silent: fields.iter().copied().collect(), ..Shown::from(Record::Contact(Box::new(contact))) };
+    Sighting::Present { shown: Box::new(shown), by_id: true }
+}
+
+#[test]
+fn records_keep_what_their_listing_is_silent_about() {
+    let visit =
+        |place: Option<&str>| Appointment { title: Some("Visit".to_owned()), place: place.map(str::to_owned), ..Appointment::default() };
+    let listed = |at, shown: Shown| {
+        let listings = [(RecordKind::Appointment, Listing::Complete(vec![(record_id("a1"), shown)]))].into();
+        Observation { listings, ..look(at) }
+    };
+    let whole = || listed(1, Record::Appointment(visit(Some("Room 2"))).into());
+    let silent = Shown { silent: ["place"].into(), ..Shown::from(Record::Appointment(visit(None))) };
+    check(&[whole(), listed(2, silent)], "");
+    check(&[whole(), listed(2, Record::Appointment(visit(None)).into())], r#"appointment a1 changed place:"Room 2"→null"#);
+}
+
+#[test]
+fn what_was_asked_for_by_its_id_is_remembered_until_it_is_gone() {
+    let mut known = KnownContact::default();
+    let mut see = |seen: &Observation| {
+        let observed = observe(&known, seen);
+        known.apply(seen, &observed);
+        known.looks.by_id_at
+    };
+    let Sighting::Present { shown, .. } = present(named("Ann")) else { panic!("present") };
+    let row = Observation { contact: Sighting::Present { shown, by_id: false }, ..look(1) };
+    assert_eq!(see(&row), None);
+    assert_eq!(see(&sees_contact(2, named("Ann"))), Some(minute(2)));
+    assert_eq!(see(&Observation { asked_at: minute(3), ..row }), Some(minute(2)));
+    assert_eq!(see(&gone(4)), None);
 }
 
 #[test]
@@ -198,7 +231,7 @@ fn new_in_ghl_is_only_what_ghl_created_after_the_location_was_connected() {
 fn an_event_happened_when_ghl_says_but_never_after_it_was_seen() {
     let occurred = |added: &str| {
         let appointment = Record::Appointment(Appointment { added_at: moment(added), ..Appointment::default() });
-        let listings = [(RecordKind::Appointment, Listing::Complete(vec![(record_id("a1"), appointment)]))].into();
+        let listings = [(RecordKind::Appointment, Listing::Complete(vec![(record_id("a1"), appointment.into())]))].into();
         let seen = Observation { listings, ..look(10) };
         observe(&KnownContact::default(), &seen).drafts[0].occurred_at
     };
@@ -230,8 +263,7 @@ fn the_update_time_that_was_looked_at_is_remembered_until_the_contact_is_gone() 
     assert_eq!(see(&sees_contact(5, updated)), moment("2026-03-02T00:00:00Z"));
     let older = Contact { updated_at: moment("2026-03-01T00:00:00Z"), ..named("Ann") };
     assert_eq!(see(&sees_contact(4, older)), moment("2026-03-02T00:00:00Z"));
-    let silent = Sighting::Present { contact: Box::new(named("Ann")), silent: BTreeSet::from(["updated_at".to_owned()]) };
-    assert_eq!(see(&Observation { contact: silent, ..look(6) }), moment("2026-03-02T00:00:00Z"));
+    assert_eq!(see(&Observation { contact: silent_about(&["updated_at"], named("Ann")), ..look(6) }), moment("2026-03-02T00:00:00Z"));
     assert_eq!(see(&gone(7)), None, "a contact that comes back is looked at, even with its old update time");
 }
 

@@ -88,7 +88,7 @@ fn record() -> impl Strategy<Value = Record> {
 
 fn names() -> impl Strategy<Value = Names> {
     let some = || prop::collection::btree_map(text(), text(), 0..3);
-    (some(), some(), some()).prop_map(|(users, fields, calendars)| Names { users, fields, calendars })
+    (some(), some(), some(), some()).prop_map(|(users, fields, calendars, field_types)| Names { users, fields, calendars, field_types })
 }
 
 fn revision() -> impl Strategy<Value = Revision> {

@@ -1,11 +1,11 @@
 //! Shorthands for observations, events and intents.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::{
     Action, Body, Cause, Change, Contact, ContactContent, ContactId, Content, Intent, KnownContact, Listing, LocationId, Moment, Names,
-    Net, ObjectKey, ObjectKind, Observation, Policy, Record, RecordFact, RecordId, RecordKind, Recorded, Revision, Rules, Sighting, Task,
-    TaskContent, Workspace, event_id, observe,
+    Net, ObjectKey, ObjectKind, Observation, Policy, Record, RecordFact, RecordId, RecordKind, Recorded, Revision, Rules, Shown, Sighting,
+    Task, TaskContent, Workspace, event_id, observe,
 };
 use jiff::Timestamp;
 
@@ -49,7 +49,7 @@ pub(crate) fn look(at: i64) -> Observation {
 }
 
 pub(crate) fn present(contact: Contact) -> Sighting {
-    Sighting::Present { contact: Box::new(contact), silent: BTreeSet::new() }
+    Sighting::Present { shown: Box::new(Shown::from(Record::Contact(Box::new(contact)))), by_id: true }
 }
 
 pub(crate) fn named(name: &str) -> Contact {
@@ -63,12 +63,12 @@ pub(crate) fn task(title: &str) -> Record {
 pub(crate) type Listings = BTreeMap<RecordKind, Listing>;
 
 pub(crate) fn all_tasks(tasks: &[(&str, Record)]) -> Listings {
-    let tasks = tasks.iter().map(|(id, record)| (record_id(id), record.clone())).collect();
+    let tasks = tasks.iter().map(|(id, record)| (record_id(id), record.clone().into())).collect();
     [(RecordKind::Task, Listing::Complete(tasks))].into()
 }
 
 pub(crate) fn some_tasks(tasks: &[(&str, Option<Record>)]) -> Listings {
-    let tasks = tasks.iter().map(|(id, record)| (record_id(id), record.clone())).collect();
+    let tasks = tasks.iter().map(|(id, record)| (record_id(id), record.clone().map(Shown::from))).collect();
     [(RecordKind::Task, Listing::Partial(tasks))].into()
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn names(users: &[(&str, &str)], fields: &[(&str, &str)], calendars: 
     let own = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
         pairs.iter().map(|(id, name)| ((*id).to_owned(), (*name).to_owned())).collect()
     };
-    Names { users: own(users), fields: own(fields), calendars: own(calendars) }
+    Names { users: own(users), fields: own(fields), calendars: own(calendars), ..Names::default() }
 }
 
 pub(crate) fn moment(text: &str) -> Option<Moment> {

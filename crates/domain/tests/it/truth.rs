@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     Action, Body, Change, Contact, KnownContact, Listing, Names, ObjectKey, Observation, Record, RecordId, RecordKind, Recorded, Rules,
-    Sighting, map, observe,
+    Shown, Sighting, map, observe,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -57,8 +57,8 @@ impl Truth {
     fn seen(&self, at: i64, sight: &Sight) -> Observation {
         let contact = self.contact.clone().map_or(Sighting::Gone, present);
         let of_tasks = |listing| [(RecordKind::Task, listing)].into();
-        let all = || of_tasks(Listing::Complete(self.tasks.iter().map(|(id, record)| (record_id(id), record.clone())).collect()));
-        let one = |id: &str| of_tasks(Listing::Partial(vec![(record_id(id), self.tasks.get(id).cloned())]));
+        let all = || of_tasks(Listing::Complete(self.tasks.iter().map(|(id, record)| (record_id(id), record.clone().into())).collect()));
+        let one = |id: &str| of_tasks(Listing::Partial(vec![(record_id(id), self.tasks.get(id).cloned().map(Shown::from))]));
         match sight {
             Sight::Whole => Observation { contact, listings: all(), ..look(at) },
             Sight::ContactOnly => Observation { contact, ..look(at) },

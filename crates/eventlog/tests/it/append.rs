@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use domain::{
-    Body, DeliveryFact, DeliveryOutcome, Listing, LocationId, Moment, Net, Observation, OperatorFact, RecordKind, Sighting, Stored,
+    Body, DeliveryFact, DeliveryOutcome, Listing, LocationId, Moment, Net, Observation, OperatorFact, Record, RecordKind, Sighting, Stored,
 };
 use eventlog::{Entry, Error, EventFilter, EventLog, Settings};
 use futures::FutureExt;
@@ -209,7 +209,9 @@ async fn a_contact_with_thousands_of_notes_and_notes_of_100_kib_are_appended() {
 async fn instants_beyond_every_calendar_do_not_stop_the_others() {
     let db = database("append_instants").await;
     let mut hostile = seen("c1", "Ann", 1);
-    if let Sighting::Present { contact, .. } = &mut hostile.contact {
+    if let Sighting::Present { shown, .. } = &mut hostile.contact
+        && let Record::Contact(contact) = &mut shown.record
+    {
         contact.added_at = Some(Moment::At(Timestamp::MIN));
         contact.updated_at = Some(Moment::Text("\u{0} never".to_owned()));
     }

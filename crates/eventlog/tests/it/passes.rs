@@ -76,11 +76,11 @@ async fn a_record_counts_as_seen_singly_or_in_a_listing() {
         listings: [(RecordKind::Task, tasks)].into(),
         ..seen(contact, "Ann", asked)
     };
-    let whole = |ids: &[&str]| Listing::Complete(ids.iter().map(|task_id| (id(task_id), task("Call"))).collect());
+    let whole = |ids: &[&str]| Listing::Complete(ids.iter().map(|task_id| (id(task_id), task("Call").into())).collect());
     for contact in ["c1", "c2", "c3"] {
         db.observe(tasks(contact, 1, whole(&[&format!("{contact}-a"), &format!("{contact}-b")]))).await;
     }
-    let singly = Listing::Partial(vec![(id("c1-a"), Some(task("Call")))]);
+    let singly = Listing::Partial(vec![(id("c1-a"), Some(task("Call").into()))]);
     let singly = domain::Observation { contact: Sighting::NotAsked, ..tasks("c1", 5, singly) };
     let lease = lease(&db.log, &db.location, "a", Duration::from_secs(600)).await.unwrap();
     db.log.known().confirm(&lease, &[singly]).await.unwrap();

@@ -1,6 +1,6 @@
 //! A server for all tests, a database for each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::{
@@ -131,7 +131,7 @@ pub(crate) fn seen(id: &str, name: &str, asked: i64) -> Observation {
         contact_id: contact_id(id),
         asked_at: at(asked),
         connected_at: at(0),
-        contact: Sighting::Present { contact: Box::new(contact), silent: BTreeSet::new() },
+        contact: Sighting::Present { shown: Box::new(Record::Contact(Box::new(contact)).into()), by_id: true },
         listings: BTreeMap::new(),
         names: Names::default(),
         cause: Cause { net: Net::Poll, asked_at: Some(at(asked)), ghl_trace_id: Some("trace \u{0} \"quoted\" é".to_owned()) },
@@ -142,7 +142,7 @@ pub(crate) fn seen(id: &str, name: &str, asked: i64) -> Observation {
 /// A look at a contact and all its notes.
 pub(crate) fn seen_with_notes(id: &str, name: &str, asked: i64, notes: &[(&str, &str)]) -> Observation {
     let note = |(id, body): &(&str, &str)| {
-        (RecordId::new(*id).expect("id"), Record::Note(Note { body: Some((*body).to_owned()), ..Note::default() }))
+        (RecordId::new(*id).expect("id"), Record::Note(Note { body: Some((*body).to_owned()), ..Note::default() }).into())
     };
     let notes = Listing::Complete(notes.iter().map(note).collect());
     Observation { listings: [(RecordKind::Note, notes)].into(), ..seen(id, name, asked) }

@@ -1,6 +1,6 @@
 //! Contacts: one by its id, a search, and one by its e-mail address or number.
 
-use domain::{Contact, ContactId};
+use domain::{ContactId, Shown};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -31,10 +31,15 @@ pub enum Window {
 
 impl Client {
     /// # Errors
-    /// `NotFound` when GHL says that this contact does not exist; otherwise see [`Error`], as for every call here.
-    pub async fn contact(&self, id: &ContactId, zone: &Zone) -> Result<Answer<Contact>, Error> {
+    /// `NotFound` when GHL says that this contact does not exist, or shows it marked as deleted; otherwise see [`Error`], as for every
+    /// call here.
+    pub async fn contact(&self, id: &ContactId, zone: &Zone) -> Result<Answer<Shown>, Error> {
         let answer = self.get(op::GET_CONTACT, &[id.as_str()]).await?;
-        answer.try_map(|body| wire::contact(body, id, &self.location_id, zone))
+        let Answer { value, asked_at, trace_id } = answer.try_map(|body| wire::contact(body, id, &self.location_id, zone))?;
+        match value {
+            Some(value) => Ok(Answer { value, asked_at, trace_id }),
+            None => Err(Error::NotFound { trace_id }),
+        }
     }
 
     /// One page of contacts. Search lags behind by seconds, so a window should overlap the one before by minutes.

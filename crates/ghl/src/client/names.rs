@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Client;
 use crate::Error;
 use crate::operations as op;
-use crate::wire::{self, Location};
+use crate::wire::{self, CustomFields, Location};
 
 /// The most pages of a list of names that are read.
 const NAME_PAGES_MAX: u32 = 50;
@@ -21,13 +21,13 @@ impl Client {
         Ok(answer.try_map(|body| wire::location(&body))?.value)
     }
 
-    /// Names of custom fields by id.
+    /// The custom fields of contacts.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn custom_fields(&self) -> Result<BTreeMap<String, String>, Error> {
+    pub async fn custom_fields(&self) -> Result<CustomFields, Error> {
         let answer = self.query(op::LIST_CUSTOM_FIELDS, &[], vec![("model", "contact".to_owned())]).await?;
-        Ok(wire::names(&answer.value, "customFields"))
+        Ok(wire::custom_fields(&answer.value))
     }
 
     /// Names of calendars by id.

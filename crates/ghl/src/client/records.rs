@@ -1,6 +1,6 @@
 //! Tasks, notes and appointments: of one contact, and of the whole location.
 
-use domain::{ContactId, Record, RecordId, RecordKind};
+use domain::{ContactId, Record, RecordId, RecordKind, Shown};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -127,6 +127,14 @@ impl Client {
             vec![(key, id.to_owned()), ("startTime", from.as_millisecond().to_string()), ("endTime", to.as_millisecond().to_string())];
         let answer = self.query(op::LIST_EVENTS, &[], query).await?;
         answer.try_map(|body| wire::records(body, RecordKind::Appointment, &self.location_id, zone))
+    }
+
+    /// An appointment by its id. Unlike the list of its contact's it comes with an offset.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn appointment(&self, id: &RecordId, zone: &Zone) -> Result<Answer<Shown>, Error> {
+        self.get(op::GET_APPOINTMENT, &[id.as_str()]).await?.try_map(|body| wire::appointment_by_id(body, id, zone))
     }
 
     async fn list(&self, operation: &'static Operation, of: &ContactId, kind: RecordKind, zone: &Zone) -> Result<Answer<Listed>, Error> {

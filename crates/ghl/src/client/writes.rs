@@ -182,8 +182,8 @@ impl Client {
 
 /// Of what is listed, those that are the same.
 fn same(listed: wire::Listed, is_same: impl Fn(&Record) -> bool) -> Vec<WrittenRecord> {
-    let records = listed.records.into_iter().filter(|(_, record)| is_same(record));
-    records.map(|(record_id, record)| WrittenRecord { record_id, record }).collect()
+    let records = listed.records.into_iter().filter(|(_, shown)| is_same(&shown.record));
+    records.map(|(record_id, shown)| WrittenRecord { record_id, record: shown.record }).collect()
 }
 
 /// An answer that says in either spelling that it was not done, is a refusal.

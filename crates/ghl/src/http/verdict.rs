@@ -187,6 +187,15 @@ mod tests {
     }
 
     #[test]
+    fn case_15_a_duplicate_with_409_names_the_contact_that_exists() {
+        let case: Value = serde_json::from_str(include_str!("../../../../tests/cases/15-duplicate-with-409.json")).unwrap();
+        let answer = &case["input"]["answers"][0];
+        let error = judge(u16::try_from(answer["status"].as_u64().unwrap()).unwrap(), &answer["body"], "x");
+        let Error::Duplicate { contact_id: Some(contact_id), by: Some(Match::Phone), .. } = error else { panic!("{error:?}") };
+        assert_eq!(contact_id.as_str(), "CtBenOkafor000000002");
+    }
+
+    #[test]
     fn a_write_that_was_not_answered_may_have_been_made() {
         for status in [408, 500, 502, 504] {
             assert!(matches!(judge(status, &json!({"message": "x"}), "x").of_write(), Error::UnknownOutcome { status: Some(_), .. }));

@@ -164,6 +164,22 @@ mod tests {
     }
 
     #[test]
+    fn case_33_the_newer_signature_decides_wherever_there_is_one() {
+        let case = include_str!("../../../../tests/cases/33-signature-over-the-bytes-as-sent.json");
+        let case: serde_json::Value = serde_json::from_str(case).unwrap();
+        let body = case["input"]["deliveries"][0]["body_text"].as_str().unwrap().as_bytes();
+        let keys = keys();
+        let (ghl, wh) = (STANDARD.encode(keys.ed25519.sign(body).to_bytes()), STANDARD.encode(keys.rsa.sign(body).to_bytes()));
+        let (wrong_ghl, wrong_wh) = (STANDARD.encode(keys.ed25519.sign(BODY).to_bytes()), STANDARD.encode(keys.rsa.sign(BODY).to_bytes()));
+        let verify = |ghl: Option<&str>, wh: Option<&str>| keys.verifier.verify(Signatures { ghl, wh }, body);
+        assert_eq!(verify(Some(&ghl), None), Ok(Scheme::Ed25519));
+        assert_eq!(verify(Some(&ghl), Some(&wrong_wh)), Ok(Scheme::Ed25519));
+        assert_eq!(verify(None, Some(&wh)), Ok(Scheme::Rsa));
+        assert_eq!(verify(Some(&wrong_ghl), Some(&wh)), Err(Forged::WrongSignature));
+        assert_eq!(verify(None, None), Err(Forged::Unsigned));
+    }
+
+    #[test]
     fn the_older_signature_counts_only_when_enabled() {
         let keys = keys();
         let wh = STANDARD.encode(keys.rsa.sign(BODY).to_bytes());

@@ -1,9 +1,9 @@
 //! Single fields, whichever way they are spelled and whatever type they have.
 
-use domain::{Moment, RecordKind};
+use domain::RecordKind;
 use serde_json::{Map, Value};
 
-use crate::{Zone, time};
+use crate::json::Unreadable;
 
 pub(super) type Fields = Map<String, Value>;
 
@@ -37,14 +37,19 @@ pub(super) fn object(body: Value) -> Result<Fields, String> {
     }
 }
 
-/// Text, also from a number or a truth value. Empty text counts as missing; lists and objects are not text.
-pub(super) fn text(fields: &Fields, key: &str) -> Option<String> {
-    match fields.get(key)? {
-        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+/// Text, also from a number or a truth value. Empty text counts as none; lists and objects are not text.
+pub(super) fn as_text(value: &Value) -> Result<Option<String>, Unreadable> {
+    match value {
+        Value::String(text) => Ok((!text.is_empty()).then(|| text.clone())),
+        Value::Number(number) => Ok(Some(number.to_string())),
+        Value::Bool(truth) => Ok(Some(truth.to_string())),
+        Value::Null => Ok(None),
+        Value::Array(_) | Value::Object(_) => Err(Unreadable),
     }
+}
+
+pub(super) fn text(fields: &Fields, key: &str) -> Option<String> {
+    fields.get(key).and_then(|value| as_text(value).unwrap_or_default())
 }
 
 pub(super) fn first_text(fields: &Fields, keys: &[&str]) -> Option<String> {
@@ -52,27 +57,30 @@ pub(super) fn first_text(fields: &Fields, keys: &[&str]) -> Option<String> {
 }
 
 /// An id, alone, first of several or inside an object.
-pub(super) fn reference(fields: &Fields, key: &str) -> Option<String> {
-    match fields.get(key)? {
-        Value::Object(inner) => first_text(inner, ID),
-        Value::Array(several) => several.first().and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => text(fields, key),
+pub(super) fn as_reference(value: &Value) -> Result<Option<String>, Unreadable> {
+    match value {
+        Value::Object(inner) if inner.is_empty() => Ok(None),
+        Value::Object(inner) => first_text(inner, ID).map(Some).ok_or(Unreadable),
+        Value::Array(several) => several.first().map_or(Ok(None), as_text),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => as_text(value),
+    }
+}
+
+pub(super) fn as_flag(value: &Value) -> Result<Option<bool>, Unreadable> {
+    match value {
+        Value::Bool(truth) => Ok(Some(*truth)),
+        Value::String(text) => match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "1" => Ok(Some(true)),
+            "false" | "no" | "0" => Ok(Some(false)),
+            "" => Ok(None),
+            _ => Err(Unreadable),
+        },
+        Value::Number(number) => number.as_i64().map(|number| Some(number != 0)).ok_or(Unreadable),
+        Value::Null => Ok(None),
+        Value::Array(_) | Value::Object(_) => Err(Unreadable),
     }
 }
 
 pub(super) fn flag(fields: &Fields, key: &str) -> Option<bool> {
-    match fields.get(key)? {
-        Value::Bool(truth) => Some(*truth),
-        Value::String(text) => match text.to_ascii_lowercase().as_str() {
-            "true" | "yes" | "1" => Some(true),
-            "false" | "no" | "0" => Some(false),
-            _ => None,
-        },
-        Value::Number(number) => number.as_i64().map(|number| number != 0),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-pub(super) fn moment(fields: &Fields, key: &str, zone: &Zone) -> Option<Moment> {
-    fields.get(key).and_then(|value| time::moment(value, zone))
+    fields.get(key).and_then(|value| as_flag(value).unwrap_or_default())
 }

@@ -1,20 +1,20 @@
 //! The records of one contact.
 
-use domain::{Record, RecordId, RecordKind};
+use domain::{RecordId, RecordKind, Shown};
 use serde_json::Value;
 
-use super::fields::{ID, first_text, flag, object, plural};
-use super::record::record;
+use super::fields::{flag, object, plural};
+use super::record::{of_contact, shown};
+use super::unreadable::{UnreadableRow, identified};
 use crate::Zone;
 
 /// Records of one kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listed {
-    pub records: Vec<(RecordId, Record)>,
+    pub records: Vec<(RecordId, Shown)>,
     /// Whether these are all there are. A listing with an unreadable row, or one that GHL cut off, proves no absence.
     pub complete: bool,
-    /// Rows without a usable id.
-    pub unreadable: usize,
+    pub unreadable: Vec<UnreadableRow>,
 }
 
 pub(crate) fn list(body: Value, kind: RecordKind, zone: &Zone) -> Result<Listed, String> {
@@ -26,19 +26,16 @@ pub(crate) fn list(body: Value, kind: RecordKind, zone: &Zone) -> Result<Listed,
             return Err(format!("{} is not a list", plural(kind)));
         }
     };
-    let mut listed = Listed { records: Vec::new(), complete: rows.is_some() && !flag(&body, "hasMore").unwrap_or(false), unreadable: 0 };
-    for row in rows.unwrap_or_default() {
-        let Value::Object(fields) = row else {
-            listed.unreadable += 1;
-            continue;
-        };
-        match first_text(&fields, ID).map(RecordId::new) {
+    let mut listed =
+        Listed { records: Vec::new(), complete: rows.is_some() && !flag(&body, "hasMore").unwrap_or(false), unreadable: Vec::new() };
+    for (place, row) in rows.iter().flatten().enumerate() {
+        match identified(row, place, None) {
             // GHL shows some deleted records in lists and says so.
-            Some(Ok(_)) if flag(&fields, "deleted").unwrap_or(false) => {}
-            Some(Ok(id)) => listed.records.push((id, record(&fields, kind, zone).0)),
-            Some(Err(_)) | None => listed.unreadable += 1,
+            Ok((fields, _)) if flag(fields, "deleted").unwrap_or(false) => {}
+            Ok((fields, id)) => listed.records.push((id, shown(fields, of_contact(kind), zone))),
+            Err(unreadable) => listed.unreadable.push(unreadable),
         }
     }
-    listed.complete &= listed.unreadable == 0;
+    listed.complete &= listed.unreadable.is_empty();
     Ok(listed)
 }

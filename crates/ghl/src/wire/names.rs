@@ -14,6 +14,24 @@ pub struct Location {
     pub company_id: Option<String>,
 }
 
+/// The custom fields of a location, by id.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CustomFields {
+    pub names: BTreeMap<String, String>,
+    /// As GHL calls them, for instance `DATE`.
+    pub types: BTreeMap<String, String>,
+}
+
+pub(crate) fn custom_fields(body: &Value) -> CustomFields {
+    const LIST: &str = "customFields";
+    let rows = body.get(LIST).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let typed = |row: &Value| {
+        let row = row.as_object()?;
+        Some((first_text(row, ID)?, text(row, "dataType")?))
+    };
+    CustomFields { names: names(body, LIST), types: rows.iter().filter_map(typed).collect() }
+}
+
 pub(crate) fn location(body: &Value) -> Result<Location, String> {
     let fields = body.get("location").unwrap_or(body).as_object().ok_or_else(|| "location is not an object".to_owned())?;
     let zone = first_text(fields, &["timezone", "timeZone"]).map_or(Zone::UNKNOWN, |name| Zone::named(&name));

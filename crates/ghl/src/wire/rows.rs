@@ -1,25 +1,24 @@
 //! Rows of lists over a whole location: each names its own contact.
 
-use std::collections::BTreeSet;
-
-use domain::{ContactId, LocationId, Record, RecordId, RecordKind};
+use domain::{ContactId, LocationId, RecordId, RecordKind, Shown};
 use serde_json::Value;
 
-use super::fields::{Fields, ID, count, first_text, flag, object, plural, text};
-use super::record::record;
+use super::fields::{Fields, ID, count, first_text, flag, object, plural};
+use super::record::{of_location, shown};
+use super::unreadable::{UnreadableRow, identified};
 use crate::Zone;
 
 /// One page of a list over a location.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordPage {
     pub rows: Vec<RecordRow>,
-    /// Rows without a usable id, or of another location.
-    pub unreadable: usize,
+    /// Also rows of another location.
+    pub unreadable: Vec<UnreadableRow>,
     /// All rows that GHL gave, usable or not: how far paging by `skip` has come.
     pub given: usize,
     /// How many rows the whole list has, where GHL says so.
     pub total: Option<u64>,
-    /// Whether every row of the page could be read and GHL did not say that it held back others.
+    /// Whether GHL did not say that it held back others.
     pub whole: bool,
 }
 
@@ -29,9 +28,7 @@ pub struct RecordRow {
     pub record_id: RecordId,
     /// Its contacts: a task may have none or several, an appointment has one.
     pub contacts: Vec<ContactId>,
-    pub record: Record,
-    /// Fields of `record` that the row does not mention, by name: they may have a value all the same.
-    pub silent: BTreeSet<String>,
+    pub shown: Shown,
 }
 
 pub(crate) fn records(body: Value, kind: RecordKind, location_id: &LocationId, zone: &Zone) -> Result<RecordPage, String> {
@@ -39,7 +36,7 @@ pub(crate) fn records(body: Value, kind: RecordKind, location_id: &LocationId, z
     let Some(Value::Array(rows)) = body.remove(plural(kind)) else { return Err(format!("{} is not a list", plural(kind))) };
     let mut page = RecordPage {
         rows: Vec::with_capacity(rows.len()),
-        unreadable: 0,
+        unreadable: Vec::new(),
         given: 0,
         whole: !flag(&body, "hasMore").unwrap_or(false),
         total: count(&Value::Object(body)),
@@ -50,26 +47,17 @@ pub(crate) fn records(body: Value, kind: RecordKind, location_id: &LocationId, z
         row @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => vec![row],
     });
     for row in rows {
-        page.given += 1;
-        match row.as_object().map(|fields| (fields, id(fields, location_id))) {
+        match identified(&row, page.given, Some(location_id)) {
             // GHL shows some deleted records in lists and says so.
-            Some((fields, Some(_))) if flag(fields, "deleted").unwrap_or(false) => {}
-            Some((fields, Some(record_id))) => {
-                let (record, silent) = record(fields, kind, zone);
-                page.rows.push(RecordRow { record_id, contacts: contacts(fields), record, silent });
+            Ok((fields, _)) if flag(fields, "deleted").unwrap_or(false) => {}
+            Ok((fields, record_id)) => {
+                page.rows.push(RecordRow { record_id, contacts: contacts(fields), shown: shown(fields, of_location(kind), zone) });
             }
-            Some((_, None)) | None => page.unreadable += 1,
+            Err(unreadable) => page.unreadable.push(unreadable),
         }
+        page.given += 1;
     }
-    page.whole &= page.unreadable == 0;
     Ok(page)
-}
-
-fn id(fields: &Fields, location_id: &LocationId) -> Option<RecordId> {
-    if text(fields, "locationId").is_some_and(|of| of != location_id.as_str()) {
-        return None;
-    }
-    RecordId::new(first_text(fields, ID)?).ok()
 }
 
 /// The contacts of a row, each once: as one id, as several, as objects with an id. How a row names several is not published.

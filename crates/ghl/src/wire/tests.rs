@@ -1,6 +1,7 @@
-use domain::{Contact, ContactId, LocationId, Moment, Record, RecordKind, Task};
+use domain::{Contact, ContactId, LocationId, Moment, Record, RecordKind, Shown, Task};
 use serde_json::{Map, Value, json};
 
+use super::record::{of_contact, of_location};
 use super::*;
 use crate::Zone;
 
@@ -17,7 +18,16 @@ fn berlin() -> Zone {
 }
 
 fn read(fields: Value) -> Contact {
-    contact(json!({ "contact": fields }), &id("c-1"), &here(), &berlin()).unwrap()
+    of(&shown(fields))
+}
+
+fn shown(fields: Value) -> Shown {
+    contact(json!({ "contact": fields }), &id("c-1"), &here(), &berlin()).unwrap().unwrap()
+}
+
+fn of(shown: &Shown) -> Contact {
+    let Record::Contact(contact) = &shown.record else { panic!("not a contact") };
+    (**contact).clone()
 }
 
 #[test]
@@ -50,8 +60,68 @@ fn custom_field_values_keep_their_type_and_empty_ones_are_none() {
 fn missing_null_empty_and_strange_fields_cost_only_themselves() {
     let strange =
         json!({"id": "c-1", "name": null, "email": "", "phone": {"number": 1}, "tags": null, "customFields": {"a": 1}, "dnd": "true"});
-    let read = read(strange);
-    assert_eq!(read, Contact { do_not_disturb: Some(true), ..Contact::default() });
+    let shown = shown(strange);
+    assert_eq!(of(&shown), Contact { do_not_disturb: Some(true), ..Contact::default() });
+    assert_eq!(shown.unread, ["phone", "custom_fields"].into());
+}
+
+#[test]
+fn what_is_there_in_an_unknown_form_is_not_empty() {
+    for unreadable in [
+        json!({"tags": {"0": "vip"}}),
+        json!({"tags": [3]}),
+        json!({"customFields": {"f-1": 500}}),
+        json!({"customFields": [{"value": "of no field"}]}),
+        json!({"customFields": "none"}),
+        json!({"phone": ["1"]}),
+        json!({"dnd": "perhaps"}),
+        json!({"assignedTo": {"name": "Ann"}}),
+        json!({"dateOfBirth": [1990]}),
+    ] {
+        let mut fields = unreadable.clone();
+        fields["id"] = json!("c-1");
+        let shown = shown(fields);
+        assert_eq!(shown.unread.len(), 1, "{unreadable}");
+        assert!(shown.unread.is_subset(&shown.silent), "{unreadable}");
+    }
+}
+
+#[test]
+fn a_name_is_as_typed_whichever_answer_gives_it() {
+    #[track_caller]
+    fn check(fields: Value, name: Option<&str>) {
+        let mut fields = fields;
+        fields["id"] = json!("c-1");
+        assert_eq!(read(fields.clone()).name.as_deref(), name);
+        let rows = page(json!({ "contacts": [fields] }), &berlin()).unwrap().rows;
+        assert_eq!(of(&rows[0].shown).name.as_deref(), name, "in a row");
+    }
+    check(json!({"contactName": "cyd mclaren", "firstName": "cyd", "firstNameRaw": "Cyd", "lastNameRaw": "McLaren"}), Some("Cyd McLaren"));
+    check(json!({"firstName": "Cyd", "lastName": "McLaren"}), Some("Cyd McLaren"));
+    check(json!({"name": "The Larsens", "firstName": "Cyd", "lastName": null}), Some("The Larsens"));
+    check(json!({"contactName": "the larsens"}), Some("the larsens"));
+    check(json!({"contactName": "cyd@example.org", "email": "cyd@example.org"}), None);
+    let row = json!({"contacts": [{"id": "c-1", "firstName": "Cyd"}]});
+    assert!(page(row, &berlin()).unwrap().rows[0].shown.silent.contains("name"), "a row that does not mention all parts");
+}
+
+#[test]
+fn a_contact_that_is_marked_as_deleted_is_not_there() {
+    let body = json!({"contact": {"id": "c-1", "deleted": true}});
+    assert_eq!(contact(body, &id("c-1"), &here(), &berlin()), Ok(None));
+    let row = json!({"contacts": [{"id": "c-1", "deleted": true}, {"id": "c-2", "deleted": false}]});
+    assert_eq!(page(row, &berlin()).unwrap().rows.iter().map(|row| row.deleted).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn a_note_is_read_from_its_plain_text_where_its_body_is_missing() {
+    let rows = json!([{"id": "n-1", "body": null, "bodyText": "plain"}, {"id": "n-2", "body": "<p>x</p>", "bodyText": "x"}]);
+    let notes = list(json!({ "notes": rows }), RecordKind::Note, &berlin()).unwrap();
+    let body = |at: usize| {
+        let Record::Note(note) = &notes.records[at].1.record else { panic!("not a note") };
+        note.body.clone()
+    };
+    assert_eq!((body(0).as_deref(), body(1).as_deref()), (Some("plain"), Some("<p>x</p>")));
 }
 
 #[test]
@@ -75,23 +145,63 @@ fn a_search_row_tells_what_it_is_silent_about() {
         "total": 7, "traceId": "t"
     });
     let page = page(body, &berlin()).unwrap();
-    assert_eq!((page.rows.len(), page.unreadable, page.total), (2, 1, Some(7)));
+    assert_eq!((page.rows.len(), page.unreadable.len(), page.total), (2, 1, Some(7)));
     assert_eq!(page.next, Some(json!([2, "c-2"])));
     let first = &page.rows[0];
-    assert_eq!(first.contact.first_name.as_deref(), Some("Ann"));
-    assert!(first.silent.contains("phone") && first.silent.contains("last_name"));
-    assert!(!first.silent.contains("email") && !first.silent.contains("tags"), "null and empty are said");
+    assert_eq!(of(&first.shown).first_name.as_deref(), Some("Ann"));
+    let silent = &first.shown.silent;
+    assert!(silent.contains("phone") && silent.contains("last_name"));
+    assert!(!silent.contains("email") && !silent.contains("tags"), "null and empty are said");
 }
 
 #[test]
-fn every_silent_name_is_a_field_of_a_contact() {
-    let page = page(json!({"contacts": [{"id": "c-1"}]}), &berlin()).unwrap();
-    for name in &page.rows[0].silent {
-        let mut fields = Map::new();
-        fields.insert(name.clone(), Value::Null);
-        let read = serde_json::from_value::<Contact>(Value::Object(fields));
-        let known = read.is_ok() || matches!(name.as_str(), "tags" | "custom_fields");
-        assert!(known, "{name}");
+fn every_name_of_a_field_is_one_of_its_record() {
+    let fields = |kind: RecordKind| match kind {
+        RecordKind::Contact => serde_json::to_value(full_contact()).unwrap(),
+        RecordKind::Task => json!({"title": 1, "body": 1, "due_at": 1, "done": 1, "assigned_to": 1}),
+        RecordKind::Note => json!({"title": 1, "body": 1, "user_id": 1, "color": 1, "pinned": 1, "added_at": 1}),
+        RecordKind::Appointment => json!({"title": 1, "starts_at": 1, "ends_at": 1, "time_zone": 1, "status": 1, "place": 1, "notes": 1,
+            "calendar_id": 1, "assigned_to": 1, "added_at": 1, "updated_at": 1}),
+    };
+    for kind in RecordKind::ALL {
+        for shape in [of_contact(kind), of_location(kind)] {
+            let mut row = Map::new();
+            row.insert("id".to_owned(), json!("c-1"));
+            let silent = record::shown(&row, shape, &Zone::UNKNOWN).silent;
+            for name in silent.iter().chain(shape.speaks_of()) {
+                assert!(fields(kind).get(*name).is_some(), "{kind}: {name}");
+            }
+            assert!(shape.speaks_of().iter().all(|name| !silent.contains(name)), "{kind}");
+        }
+    }
+}
+
+fn full_contact() -> Contact {
+    let one = || Some("1".to_owned());
+    let moment = || Some(Moment::read("2026-01-01T00:00:00Z"));
+    Contact {
+        name: one(),
+        first_name: one(),
+        last_name: one(),
+        email: one(),
+        phone: one(),
+        company: one(),
+        street: one(),
+        city: one(),
+        state: one(),
+        postal_code: one(),
+        country: one(),
+        website: one(),
+        time_zone: one(),
+        source: one(),
+        date_of_birth: moment(),
+        do_not_disturb: Some(true),
+        assigned_to: one(),
+        business_id: one(),
+        tags: ["1".to_owned()].into(),
+        custom_fields: [("1".to_owned(), json!(1))].into(),
+        added_at: moment(),
+        updated_at: moment(),
     }
 }
 
@@ -104,13 +214,13 @@ fn tasks_notes_and_appointments_are_read() {
     )
     .unwrap();
     assert!(tasks.complete);
-    assert_eq!(tasks.records[1].1, Record::Task(Task::default()), "a task without a due date");
-    let Record::Task(task) = &tasks.records[0].1 else { panic!("not a task") };
+    assert_eq!(tasks.records[1].1.record, Record::Task(Task::default()), "a task without a due date");
+    let Record::Task(task) = &tasks.records[0].1.record else { panic!("not a task") };
     assert!(task.done && task.due_at.is_some());
 
     let notes =
         list(json!({"notes": [{"id": "n-1", "body": "hello", "userId": "u-1", "pinned": 1}]}), RecordKind::Note, &berlin()).unwrap();
-    let Record::Note(note) = &notes.records[0].1 else { panic!("not a note") };
+    let Record::Note(note) = &notes.records[0].1.record else { panic!("not a note") };
     assert!(note.pinned);
 
     let body = json!({"events": [
@@ -120,7 +230,7 @@ fn tasks_notes_and_appointments_are_read() {
     ]});
     let appointments = list(body, RecordKind::Appointment, &berlin()).unwrap();
     assert_eq!(appointments.records.len(), 1, "a row marked deleted is not there");
-    let Record::Appointment(appointment) = &appointments.records[0].1 else { panic!("not an appointment") };
+    let Record::Appointment(appointment) = &appointments.records[0].1.record else { panic!("not an appointment") };
     assert_eq!(appointment.starts_at, Some(Moment::read("2021-07-16T09:00:00Z")));
     assert_eq!(appointment.ends_at, Some(Moment::read("2021-07-16T09:30:00Z")));
     assert_eq!(appointment.status.as_deref(), Some("confirmed"));
@@ -140,6 +250,19 @@ fn a_listing_that_may_lack_something_is_not_complete() {
     }
     assert!(list(json!({"notes": []}), RecordKind::Note, &berlin()).unwrap().complete);
     assert!(list(json!({"notes": "none"}), RecordKind::Note, &berlin()).is_err());
+}
+
+#[test]
+fn a_row_that_is_no_record_is_told_by_its_place_and_id_and_costs_no_other() {
+    let long = "x".repeat(300);
+    let rows = json!([{"id": "c-1"}, "odd", {"email": "ann@example.com"}, {"id": long}, {"id": "c-2"}]);
+    let page = page(json!({ "contacts": rows }), &berlin()).unwrap();
+    assert_eq!(page.rows.iter().map(|row| row.contact_id.as_str()).collect::<Vec<_>>(), ["c-1", "c-2"]);
+    let told: Vec<(usize, &str)> = page.unreadable.iter().map(|row| (row.place, row.why)).collect();
+    assert_eq!(told, [(1, "it is not an object"), (2, "it has no id"), (3, "its id cannot be one")]);
+    assert!(page.unreadable.iter().all(|row| row.key.len() == 16), "nothing of the row");
+    let elsewhere = tasks_of(json!({"tasks": [{"id": "t-1", "locationId": "loc-2"}]}));
+    assert_eq!((elsewhere.unreadable[0].key.as_str(), elsewhere.unreadable[0].why), ("t-1", "it is of another location"));
 }
 
 #[test]
@@ -186,8 +309,8 @@ fn a_page_of_tasks_says_how_far_it_goes_and_what_it_leaves_out() {
         ],
         "count": 40
     }));
-    assert_eq!((page.rows.len(), page.given, page.unreadable, page.total, page.whole), (1, 4, 2, Some(40), false));
-    let silent: Vec<&str> = page.rows[0].silent.iter().map(String::as_str).collect();
+    assert_eq!((page.rows.len(), page.given, page.unreadable.len(), page.total, page.whole), (1, 4, 2, Some(40), true));
+    let silent: Vec<&str> = page.rows[0].shown.silent.iter().copied().collect();
     assert_eq!(silent, ["assigned_to", "body", "due_at"]);
     assert!(records(json!({"tasks": null}), RecordKind::Task, &here(), &berlin()).is_err(), "no list is not an empty one");
 }
@@ -208,5 +331,5 @@ fn an_appointment_reads_the_same_from_its_contact_and_from_its_calendar() {
     let listed = list(of_contact, RecordKind::Appointment, &berlin()).unwrap();
     let page = records(of_calendar, RecordKind::Appointment, &here(), &berlin()).unwrap();
     assert_eq!(page.rows[0].contacts, [id("c-1")]);
-    assert_eq!(page.rows[0].record, listed.records[0].1);
+    assert_eq!(page.rows[0].shown.record, listed.records[0].1.record);
 }

@@ -7,8 +7,11 @@ use serde_json::Value;
 
 use super::contact;
 use super::fields::{ID, first_text, flag, object, text, unwrap};
-use super::record::record;
+use super::reader::Reader;
+use super::record::{of_contact, read_task, shown};
+use super::shape::Shape;
 use crate::Zone;
+use crate::json::Unreadable;
 
 /// A contact as GHL has it after a change.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +40,7 @@ pub(crate) fn written_contact(body: Value, location_id: &LocationId, zone: &Zone
     if text(&fields, "locationId").is_some_and(|of| of != location_id.as_str()) {
         return Err("a contact of another location".to_owned());
     }
-    Ok(WrittenContact { contact_id, contact: contact::read(&fields, zone).0 })
+    Ok(WrittenContact { contact_id, contact: contact::read(&fields, Shape::ContactRow, zone).0 })
 }
 
 /// The contact that was looked for. GHL answers null, an empty object or nothing when there is none.
@@ -56,15 +59,15 @@ pub(crate) fn written_record(body: Value, kind: RecordKind, zone: &Zone) -> Resu
     let fields = object(unwrap(body, kind.as_str()))?;
     let id = first_text(&fields, ID).and_then(|id| RecordId::new(id).ok());
     let record_id = id.ok_or_else(|| format!("a {kind} without an id"))?;
-    Ok(WrittenRecord { record_id, record: record(&fields, kind, zone).0 })
+    Ok(WrittenRecord { record_id, record: shown(&fields, of_contact(kind), zone).record })
 }
 
 /// A task as it would be read back, of what is sent.
 pub(crate) fn as_task(sent: &Value, zone: &Zone) -> Option<Task> {
-    let Record::Task(task) = record(sent.as_object()?, RecordKind::Task, zone).0 else { return None };
-    Some(task)
+    Some(read_task(&mut Reader::new(sent.as_object()?, Shape::TaskOfContact, zone)))
 }
 
 pub(crate) fn tags_left(body: &Value) -> Result<BTreeSet<String>, String> {
-    body.get("tags").map(contact::tags).ok_or_else(|| "no tags".to_owned())
+    let tags = body.get("tags").ok_or_else(|| "no tags".to_owned())?;
+    contact::tags(tags).map(Option::unwrap_or_default).map_err(|Unreadable| "tags are not a list".to_owned())
 }

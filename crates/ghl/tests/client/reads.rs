@@ -32,7 +32,8 @@ async fn a_page_with_half_an_emoji_is_read_with_a_replacement_character() {
     let server = Server::start(vec![(200, Vec::new(), page.to_vec())]).await;
     let search = Search { window: Window::Everyone, rows_max: 50, after: None };
     let page = server.client().search(&search, &Zone::UNKNOWN).await.unwrap().value;
-    assert_eq!((page.rows.len(), page.rows[0].contact.company.as_deref()), (2, Some("Sun \u{fffd}")));
+    let Record::Contact(first) = &page.rows[0].shown.record else { panic!("not a contact") };
+    assert_eq!((page.rows.len(), first.company.as_deref()), (2, Some("Sun \u{fffd}")));
 }
 
 #[tokio::test]
@@ -40,7 +41,7 @@ async fn a_listing_becomes_records() {
     let body = json!({"events": [{"id": "a-1", "startTime": "2021-07-16 11:00:00"}]});
     let server = Server::start(vec![answer(200, &body)]).await;
     let listed = server.client().appointments(&id("c-1"), &Zone::named("Europe/Berlin")).await.unwrap().value;
-    let Record::Appointment(appointment) = &listed.records[0].1 else { panic!("not an appointment") };
+    let Record::Appointment(appointment) = &listed.records[0].1.record else { panic!("not an appointment") };
     assert_eq!(appointment.starts_at.as_ref().unwrap().to_string(), "2021-07-16T09:00:00Z");
 }
 

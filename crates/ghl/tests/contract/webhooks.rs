@@ -97,13 +97,13 @@ async fn looked_up(hint: &Hint, kind: RecordKind, content: &Value) -> Value {
     let (client, _) = client(&base_url, hint.location_id.as_str(), "token", Versions::default());
     let (contact, zone): (&ContactId, _) = (hint.contact_id.as_ref().unwrap(), Zone::named("Europe/Berlin"));
     let listed = match kind {
-        RecordKind::Contact => return serde_json::to_value(client.contact(contact, &zone).await.unwrap().value).unwrap(),
+        RecordKind::Contact => return serde_json::to_value(client.contact(contact, &zone).await.unwrap().value.record).unwrap(),
         RecordKind::Task => client.tasks(contact, &zone).await.unwrap().value,
         RecordKind::Note => client.notes(contact, &zone).await.unwrap().value,
         RecordKind::Appointment => client.appointments(contact, &zone).await.unwrap().value,
     };
     server.abort();
-    serde_json::to_value(&listed.records[0].1).unwrap()
+    serde_json::to_value(&listed.records[0].1.record).unwrap()
 }
 
 /// Texts, numbers and truth values, and the keys of objects that are not fields: ids of custom fields.

@@ -1,12 +1,12 @@
 //! A server for all tests, a database and an admin service for each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chassis::Shutdown;
-use domain::{Body, Cause, Contact, ContactId, LocationId, Names, Net, Observation, OperatorFact, Sighting};
+use domain::{Body, Cause, Contact, ContactId, LocationId, Names, Net, Observation, OperatorFact, Record, Sighting};
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings, free_port, scratch};
 use eventlog::{Entry, EventLog};
 use jiff::Timestamp;
@@ -196,15 +196,13 @@ pub(crate) async fn offline_mirrorctl(arguments: &[&str]) -> (u8, String, String
 /// A look at a contact alone.
 pub(crate) fn seen(location: &LocationId, contact: &str, name: &str, second: i64) -> Observation {
     let asked_at = Timestamp::from_second(1_780_000_000 + second).expect("time");
+    let person = Contact { name: Some(name.to_owned()), ..Contact::default() };
     Observation {
         location_id: location.clone(),
         contact_id: ContactId::new(contact).expect("id"),
         asked_at,
         connected_at: asked_at,
-        contact: Sighting::Present {
-            contact: Box::new(Contact { name: Some(name.to_owned()), ..Contact::default() }),
-            silent: BTreeSet::new(),
-        },
+        contact: Sighting::Present { shown: Box::new(Record::Contact(Box::new(person)).into()), by_id: true },
         listings: BTreeMap::new(),
         names: Names::default(),
         cause: Cause { net: Net::Poll, asked_at: Some(asked_at), ghl_trace_id: None },

@@ -86,20 +86,15 @@ impl Stage {
     /// A look at a contact with one task, as the poller appends it.
     pub(crate) async fn see(&self, contact: &str, title: &str, added_at: &str) -> Vec<Stored> {
         let task = Record::Task(Task { title: Some(title.to_owned()), ..Task::default() });
+        let added_at = Some(added_at.to_owned().into());
+        let person = Record::Contact(Box::new(Contact { name: Some(contact.to_owned()), added_at, ..Contact::default() }));
         let seen = Observation {
             location_id: self.location_id.clone(),
             contact_id: ContactId::new(contact).unwrap(),
             asked_at: Timestamp::now(),
             connected_at: "2026-03-01T00:00:00Z".parse().unwrap(),
-            contact: Sighting::Present {
-                contact: Box::new(Contact {
-                    name: Some(contact.to_owned()),
-                    added_at: Some(added_at.to_owned().into()),
-                    ..Contact::default()
-                }),
-                silent: std::collections::BTreeSet::default(),
-            },
-            listings: [(RecordKind::Task, Listing::Complete(vec![(RecordId::new(format!("t-{contact}")).unwrap(), task)]))].into(),
+            contact: Sighting::Present { shown: Box::new(person.into()), by_id: true },
+            listings: [(RecordKind::Task, Listing::Complete(vec![(RecordId::new(format!("t-{contact}")).unwrap(), task.into())]))].into(),
             names: Names::default(),
             cause: Cause::from(Net::Poll),
             traceparent: Some(TRACE.to_owned()),

@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::look::append::Appender;
 use crate::look::connection::{Connection, Connections};
 use crate::look::names::NameCache;
+use crate::look::refuted::Refuted;
 use crate::nets;
 use crate::tasks::{Tasks, spawn};
 
@@ -87,7 +88,8 @@ fn start(
 ) -> Tasks {
     let (appender, appending) = Appender::start(context, lease.clone());
     let names = NameCache::new(context.config.names.clone());
-    let connection = Arc::new(Connection::new(&candidate.location, client.clone(), names, appender, lease.clone(), stop.clone()));
+    let refuted = Refuted::new(context.config.refuted.clone());
+    let connection = Arc::new(Connection::new(&candidate.location, client.clone(), names, appender, refuted, lease.clone(), stop.clone()));
     let mut tasks = Tasks::new();
     nets::start(&mut tasks, context, &connection);
     spawn(&mut tasks, "appender", async move {

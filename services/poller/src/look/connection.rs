@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use crate::look::absence::Absences;
 use crate::look::append::Appender;
 use crate::look::names::NameCache;
+use crate::look::refuted::Refuted;
 
 pub(crate) struct Connection {
     pub(crate) location_id: LocationId,
@@ -23,6 +24,7 @@ pub(crate) struct Connection {
     pub(crate) names: NameCache,
     pub(crate) appender: Appender,
     pub(crate) absences: Absences,
+    pub(crate) refuted: Refuted,
     /// The permission to call GHL and to append.
     pub(crate) lease: Lease,
     /// Cancelled when the lease is given back or lost.
@@ -39,6 +41,7 @@ impl Connection {
         client: Client,
         names: NameCache,
         appender: Appender,
+        refuted: Refuted,
         lease: Lease,
         stop: Shutdown,
     ) -> Self {
@@ -49,6 +52,7 @@ impl Connection {
             names,
             appender,
             absences: Absences::default(),
+            refuted,
             lease,
             stop,
             backfill_wanted: Notify::new(),

@@ -113,9 +113,14 @@ async fn ask(client: &Client, known: Option<&Snapshot>) -> Result<Snapshot, ghl:
     };
     let (users, fields, calendars) = tokio::join!(users, client.custom_fields(), client.calendars());
     let before = |of: fn(&Names) -> &BTreeMap<String, String>| known.map(|snapshot| of(&snapshot.names).clone()).unwrap_or_default();
+    let (fields, field_types) = match optional(client, "custom fields", fields, first)? {
+        Some(ghl::CustomFields { names, types }) => (names, types),
+        None => (before(|names| &names.fields), before(|names| &names.field_types)),
+    };
     let names = Names {
         users: users?.unwrap_or_else(|| before(|names| &names.users)),
-        fields: optional(client, "custom fields", fields, first)?.unwrap_or_else(|| before(|names| &names.fields)),
+        fields,
+        field_types,
         calendars: optional(client, "calendars", calendars, first)?.unwrap_or_else(|| before(|names| &names.calendars)),
     };
     Ok(Snapshot { zone, company_id, names, read_at: Instant::now(), complete })

@@ -1,8 +1,6 @@
 //! Which contact to look at, which of its parts, and on whose behalf.
 
-use std::collections::BTreeSet;
-
-use domain::{Contact, ContactId, Net};
+use domain::{ContactId, Net, RecordId, RecordKind, Shown};
 use jiff::Timestamp;
 
 #[derive(Clone, Debug)]
@@ -11,6 +9,8 @@ pub(crate) struct Request {
     pub(crate) contact: ContactPart,
     pub(crate) records: RecordParts,
     pub(crate) missing: Missing,
+    /// What a list shows of the contact and its records. Where the answers do not speak of a field, it is taken from here.
+    pub(crate) listed: Vec<ListedRecord>,
     pub(crate) net: Net,
     pub(crate) traceparent: Option<String>,
 }
@@ -18,7 +18,15 @@ pub(crate) struct Request {
 impl Request {
     /// For the contact and everything that belongs to it.
     pub(crate) fn whole(contact_id: ContactId, net: Net, traceparent: Option<String>) -> Self {
-        Self { contact_id, contact: ContactPart::Fetch, records: RecordParts::ALL, missing: Missing::Unconfirmed, net, traceparent }
+        Self {
+            contact_id,
+            contact: ContactPart::Fetch,
+            records: RecordParts::ALL,
+            missing: Missing::Unconfirmed,
+            listed: Vec::new(),
+            net,
+            traceparent,
+        }
     }
 
     pub(crate) fn with(self, missing: Missing) -> Self {
@@ -61,10 +69,16 @@ impl ContactPart {
 /// A contact as a search showed it.
 #[derive(Clone, Debug)]
 pub(crate) struct FoundContact {
-    pub(crate) contact: Contact,
-    /// The fields that the search does not mention.
-    pub(crate) silent: BTreeSet<String>,
+    pub(crate) shown: Shown,
     pub(crate) answer: AnswerId,
+}
+
+/// A record as a list showed it.
+#[derive(Clone, Debug)]
+pub(crate) struct ListedRecord {
+    pub(crate) kind: RecordKind,
+    pub(crate) record_id: RecordId,
+    pub(crate) shown: Shown,
 }
 
 /// When GHL was asked for an answer, and its id at GHL.
@@ -84,6 +98,7 @@ pub(crate) struct RecordParts {
 
 impl RecordParts {
     pub(crate) const ALL: Self = Self { tasks: true, notes: true, appointments: true };
+    pub(crate) const NONE: Self = Self { tasks: false, notes: false, appointments: false };
     pub(crate) const NOTES: Self = Self { tasks: false, notes: true, appointments: false };
     pub(crate) const TASKS: Self = Self { tasks: true, notes: false, appointments: false };
     pub(crate) const APPOINTMENTS: Self = Self { tasks: false, notes: false, appointments: true };

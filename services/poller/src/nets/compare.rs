@@ -3,16 +3,16 @@
 //! GHL's searches lag by seconds, so a row may be outdated. It can show that there is something to look at, or that nothing has changed.
 //! Its content is appended only for a record that was never seen, and only in a backfill.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chassis::tasks::sleep;
-use domain::{Change, ContactId, KnownContact, Listing, Moment, Observation, Record, RecordId, RecordKind, Sighting};
+use domain::{Change, ContactId, KnownContact, Listing, Moment, Observation, RecordId, RecordKind, Shown, Sighting};
 use futures::StreamExt;
-use ghl::{RecordRow, Row};
+use ghl::{RecordRow, Row, UnreadableRow};
 
 use crate::look::absence::Keys;
 use crate::look::append::{Appended, observed_records};
-use crate::look::request::{AnswerId, ContactPart, FoundContact, Missing, RecordParts, Request};
+use crate::look::request::{AnswerId, ContactPart, FoundContact, ListedRecord, Missing, RecordParts, Request};
 use crate::look::retry::look_until_seen;
 use crate::nets::conclude::{Concluded, conclude};
 use crate::nets::error::{Error, Result};
@@ -29,42 +29,93 @@ enum Decision {
     Append(Observation),
     /// Its contact is looked at.
     Look(Request),
+    /// It shows nothing that is not known.
+    Nothing,
+}
+
+/// Parks the rows of a page that are no records. They hold up nothing: what a list does not show is looked at before it counts as gone.
+pub(crate) async fn leave_alone(scope: Scope<'_>, kind: ListKind, rows: &[UnreadableRow]) -> Result<()> {
+    let Scope { context, connection, .. } = scope;
+    context.metrics.unreadable_rows(rows.len());
+    Ok(context.parker.park_rows(&connection.location_id, None, kind.record_kind(), rows).await?)
 }
 
 /// Compares a page of contacts, and waits until what was found is in the log.
 pub(crate) async fn contacts(scope: Scope<'_>, rows: Vec<Row>, answer: &AnswerId) -> Result<()> {
     let ids: Vec<ContactId> = rows.iter().map(|row| row.contact_id.clone()).collect();
     let known = scope.context.log.known().of(&scope.connection.location_id, &ids, &[RecordKind::Contact]).await?;
+    scope.context.metrics.unreadable_fields(rows.iter().map(|row| row.shown.unread.len()).sum());
     let decisions = rows.into_iter().map(|row| decide_contact(scope, known.get(&row.contact_id), row, answer)).collect();
     carry_out(scope, decisions).await
 }
 
 fn decide_contact(scope: Scope<'_>, known: Option<&KnownContact>, row: Row, answer: &AnswerId) -> Decision {
-    let has_moved = known.is_none_or(|known| has_moved(row.updated_at(), known.looks.updated_at.as_ref()));
-    let Row { contact_id, contact, mut silent } = row;
+    let Row { contact_id, shown, deleted } = row;
+    let row = ListedRecord { kind: RecordKind::Contact, record_id: RecordId::from(&contact_id), shown };
+    if deleted {
+        return match known.is_some_and(|known| known.is_present(&contact_id)) {
+            true => Decision::Look(scope.whole(contact_id)),
+            false => Decision::Nothing,
+        };
+    }
+    let found = |shown| ContactPart::Found(Box::new(FoundContact { shown, answer: answer.clone() }));
+    // A backfill asks for the notes of each contact it finds: GHL does not list the notes of a location.
+    let with_notes = |contact_id, shown, missing| Decision::Look(scope.request(contact_id, found(shown), RecordParts::NOTES).with(missing));
+    let refuted = scope.connection.refuted.contains(&contact_id, &row);
     let Some(known) = known else {
-        if !scope.is_backfill() || scope.context.config.backfill.contact_by_id {
-            return Decision::Look(scope.whole(contact_id).with(Missing::Nothing));
-        }
-        let found = FoundContact { contact, silent, answer: answer.clone() };
-        return Decision::Look(with_notes(scope, contact_id, found).with(Missing::Nothing));
+        return if scope.is_backfill() && !scope.context.config.backfill.contact_by_id {
+            with_notes(contact_id, row.shown, Missing::Nothing)
+        } else if refuted && !scope.is_backfill() {
+            Decision::Nothing
+        } else {
+            Decision::Look(Request { listed: vec![row], ..scope.whole(contact_id).with(Missing::Nothing) })
+        };
     };
-    // The known update time is that of the last look at the contact and everything that belongs to it, so a row must not change it.
-    silent.insert("updated_at".to_owned());
     let mut seen = scope.observation(contact_id.clone(), answer);
-    seen.contact = Sighting::Present { contact: Box::new(contact.clone()), silent: silent.clone() };
-    if has_moved || !domain::observe(known, &seen).drafts.is_empty() {
-        Decision::Look(scope.whole(contact_id))
+    seen.contact = as_listed(row.shown.clone());
+    let differs = differs(known, &seen, &row.shown);
+    if differs && (!refuted || scope.is_backfill()) {
+        Decision::Look(Request { listed: vec![row], ..scope.whole(contact_id) })
     } else if scope.is_backfill() {
-        Decision::Look(with_notes(scope, contact_id, FoundContact { contact, silent, answer: answer.clone() }))
+        with_notes(contact_id, row.shown, Missing::Unconfirmed)
+    } else if scope.is_sweep() && known.looks.by_id_at.is_none() && known.is_present(&contact_id) {
+        // The search does not show all fields: once, each contact is asked for by its id.
+        Decision::Look(Request { listed: vec![row], ..scope.request(contact_id, ContactPart::Fetch, RecordParts::NONE) })
+    } else if differs {
+        confirm_as_known(known, RecordKind::Contact, seen)
     } else {
         Decision::Confirm(seen)
     }
 }
 
-/// A backfill asks for the notes of each contact it finds: GHL does not list the notes of a location.
-fn with_notes(scope: Scope<'_>, contact_id: ContactId, found: FoundContact) -> Request {
-    scope.request(contact_id, ContactPart::Found(Box::new(found)), RecordParts::NOTES)
+/// A contact as a row shows it. The known update time is that of the last look at the contact and everything that belongs to it, so a
+/// row must not change it.
+fn as_listed(mut shown: Shown) -> Sighting {
+    shown.silent.insert("updated_at");
+    Sighting::Present { shown: Box::new(shown), by_id: false }
+}
+
+/// Whether a contact has to be looked at because of its row.
+fn differs(known: &KnownContact, seen: &Observation, row: &Shown) -> bool {
+    has_moved(row.record.updated_at(), known.looks.updated_at.as_ref()) || !domain::observe(known, seen).drafts.is_empty()
+}
+
+/// What was listed is there, with the content that is known.
+fn confirm_as_known(known: &KnownContact, kind: RecordKind, mut seen: Observation) -> Decision {
+    let content =
+        |id: &RecordId| known.records.get(&(kind, id.clone())).filter(|last| last.present).map(|last| Shown::from(last.record.clone()));
+    if let Sighting::Present { shown, .. } = &mut seen.contact {
+        let Some(mut content) = content(&RecordId::from(&seen.contact_id)) else { return Decision::Nothing };
+        content.silent.insert("updated_at");
+        **shown = content;
+    }
+    if let Some(Listing::Partial(records)) = seen.listings.get_mut(&kind) {
+        records.retain_mut(|(id, shown)| {
+            *shown = content(id);
+            shown.is_some()
+        });
+    }
+    Decision::Confirm(seen)
 }
 
 /// Whether a row is newer than what is known. The search lags, so an older row shows no change.
@@ -77,13 +128,15 @@ pub(crate) fn has_moved(row: Option<&Moment>, known: Option<&Moment>) -> bool {
 
 /// Compares a page of tasks or appointments, and waits until what was found is in the log. A task of several contacts counts for each.
 pub(crate) async fn records(scope: Scope<'_>, kind: ListKind, rows: Vec<RecordRow>, answer: &AnswerId) -> Result<()> {
-    let mut by_contact: BTreeMap<ContactId, Vec<Listed>> = BTreeMap::new();
-    for RecordRow { record_id, contacts, record, silent } in rows {
+    let mut by_contact: BTreeMap<ContactId, Vec<ListedRecord>> = BTreeMap::new();
+    for RecordRow { record_id, contacts, shown } in rows {
+        scope.context.metrics.unreadable_fields(shown.unread.len());
         if contacts.is_empty() {
             scope.context.metrics.of_nobody(kind.record_kind());
         }
         for contact_id in contacts {
-            by_contact.entry(contact_id).or_default().push((record_id.clone(), record.clone(), silent.clone()));
+            let row = ListedRecord { kind: kind.record_kind(), record_id: record_id.clone(), shown: shown.clone() };
+            by_contact.entry(contact_id).or_default().push(row);
         }
     }
     let mut by_contact = by_contact.into_iter();
@@ -96,7 +149,12 @@ pub(crate) async fn records(scope: Scope<'_>, kind: ListKind, rows: Vec<RecordRo
     }
 }
 
-async fn compare_records(scope: Scope<'_>, kind: ListKind, by_contact: Vec<(ContactId, Vec<Listed>)>, answer: &AnswerId) -> Result<()> {
+async fn compare_records(
+    scope: Scope<'_>,
+    kind: ListKind,
+    by_contact: Vec<(ContactId, Vec<ListedRecord>)>,
+    answer: &AnswerId,
+) -> Result<()> {
     let ids: Vec<ContactId> = by_contact.iter().map(|(contact_id, _)| contact_id.clone()).collect();
     let kinds = [RecordKind::Contact, kind.record_kind()];
     let known = scope.context.log.known().of(&scope.connection.location_id, &ids, &kinds).await?;
@@ -111,34 +169,35 @@ async fn compare_records(scope: Scope<'_>, kind: ListKind, by_contact: Vec<(Cont
     carry_out(scope, decisions).await
 }
 
-/// A record as a list shows it, and the fields that the row does not mention.
-type Listed = (RecordId, Record, BTreeSet<String>);
-
 fn decide_records(
     scope: Scope<'_>,
     kind: ListKind,
     contact_id: ContactId,
-    listed: Vec<Listed>,
+    listed: Vec<ListedRecord>,
     known: &BTreeMap<ContactId, KnownContact>,
     answer: &AnswerId,
 ) -> Decision {
-    let Some(known) = known.get(&contact_id).filter(|known| known.is_present(&contact_id)) else {
-        return Decision::Look(scope.whole(contact_id));
-    };
-    let filled = listed.into_iter().map(|(id, record, silent)| {
-        let last = known.records.get(&(kind.record_kind(), id.clone())).map(|last| &last.record);
-        (id, Some(domain::fill_silent(last, record, &silent)))
-    });
-    let listing = Listing::Partial(filled.collect());
     let mut seen = scope.observation(contact_id.clone(), answer);
-    seen.listings.insert(kind.record_kind(), listing);
+    let Some(known) = known.get(&contact_id).filter(|known| known.is_present(&contact_id)) else {
+        let all_refuted = listed.iter().all(|row| scope.connection.refuted.contains(&contact_id, row));
+        return if all_refuted { Decision::Nothing } else { Decision::Look(Request { listed, ..scope.whole(contact_id) }) };
+    };
+    let shown = listed.iter().map(|row| (row.record_id.clone(), Some(row.shown.clone())));
+    seen.listings.insert(kind.record_kind(), Listing::Partial(shown.collect()));
     let observed = domain::observe(known, &seen);
     if observed.drafts.is_empty() {
-        Decision::Confirm(seen)
-    } else if scope.is_backfill() && observed.drafts.iter().all(|draft| draft.fact.change == Change::Appeared) {
-        Decision::Append(seen)
+        return Decision::Confirm(seen);
+    }
+    if scope.is_backfill() && observed.drafts.iter().all(|draft| draft.fact.change == Change::Appeared) {
+        return Decision::Append(seen);
+    }
+    let is_news = |row: &&ListedRecord| {
+        observed.drafts.iter().any(|draft| draft.record_id == row.record_id) && !scope.connection.refuted.contains(&contact_id, row)
+    };
+    if listed.iter().any(|row| is_news(&row)) {
+        Decision::Look(Request { listed, ..scope.confirmation(contact_id, kind) })
     } else {
-        Decision::Look(scope.confirmation(contact_id, kind))
+        confirm_as_known(known, kind.record_kind(), seen)
     }
 }
 
@@ -149,6 +208,7 @@ async fn carry_out(scope: Scope<'_>, decisions: Vec<Decision>) -> Result<()> {
             Decision::Confirm(seen) => unchanged.push(seen),
             Decision::Append(seen) => new.push(seen),
             Decision::Look(request) => requests.push(request),
+            Decision::Nothing => {}
         }
     }
     if !unchanged.is_empty() {
@@ -179,12 +239,21 @@ pub(crate) async fn look_at(scope: Scope<'_>, requests: Vec<Request>) -> Result<
 /// Returns what is to be looked at again.
 async fn look_once(scope: Scope<'_>, requests: Vec<Request>) -> Result<Vec<Request>> {
     let looks = requests.into_iter().map(|request| async move {
+        let refuted = &scope.connection.refuted;
         let looked = look_until_seen(scope.context, scope.connection, request.clone(), scope.stop()).await?;
-        let Some(observation) = looked else { return Ok(None) };
+        let Some(observation) = looked else {
+            // The look is parked: the same row is no reason for another one.
+            request.listed.iter().for_each(|row| refuted.remember(&request.contact_id, row, true));
+            return Ok(None);
+        };
+        let in_vain = refuted_by(scope, &observation, &request.listed);
         let Concluded { appended, is_doubtful } =
             conclude(scope.context, scope.connection, observation, request.missing, &Keys::new()).await;
         match appended {
-            Appended::Done { .. } => Ok(is_doubtful.then(|| Request { contact: request.contact.again(), ..request })),
+            Appended::Done { .. } => {
+                in_vain.iter().for_each(|(row, is_there)| refuted.remember(&request.contact_id, row, *is_there));
+                Ok(is_doubtful.then(|| Request { contact: request.contact.again(), ..request }))
+            }
             Appended::Later => Err(Error::NotAppended),
         }
     });
@@ -194,6 +263,31 @@ async fn look_once(scope: Scope<'_>, requests: Vec<Request>) -> Result<Vec<Reque
         again.extend(looked?);
     }
     Ok(again)
+}
+
+/// The rows that still differ from what a look has shown, and whether what they are about is there.
+fn refuted_by(scope: Scope<'_>, looked: &Observation, listed: &[ListedRecord]) -> Vec<(ListedRecord, bool)> {
+    if listed.is_empty() {
+        return Vec::new();
+    }
+    let mut known = KnownContact::default();
+    let observed = domain::observe(&known, looked);
+    known.apply(looked, &observed);
+    let answer = AnswerId { asked_at: looked.asked_at, trace_id: None };
+    let still_differs = |row: &ListedRecord| {
+        let mut seen = scope.observation(looked.contact_id.clone(), &answer);
+        if row.kind == RecordKind::Contact {
+            seen.contact = as_listed(row.shown.clone());
+            return differs(&known, &seen, &row.shown);
+        }
+        seen.listings.insert(row.kind, Listing::Partial(vec![(row.record_id.clone(), Some(row.shown.clone()))]));
+        !domain::observe(&known, &seen).drafts.is_empty()
+    };
+    let with_presence = |row: ListedRecord| {
+        let is_there = known.records.contains_key(&(row.kind, row.record_id.clone()));
+        (row, is_there)
+    };
+    listed.iter().filter(|row| still_differs(row)).cloned().map(with_presence).collect()
 }
 
 #[cfg(test)]

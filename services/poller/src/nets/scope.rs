@@ -79,6 +79,10 @@ impl<'a> Scope<'a> {
         Ok(pass.broken_off.is_some())
     }
 
+    pub(crate) fn is_sweep(&self) -> bool {
+        matches!(self.net, Net::Sweep)
+    }
+
     pub(crate) fn observation(&self, contact_id: ContactId, answer: &AnswerId) -> Observation {
         let mut seen = nothing_seen(self.connection, contact_id, answer.asked_at, self.net.clone());
         seen.cause.ghl_trace_id.clone_from(&answer.trace_id);
@@ -88,7 +92,7 @@ impl<'a> Scope<'a> {
 
     pub(crate) fn request(&self, contact_id: ContactId, contact: ContactPart, records: RecordParts) -> Request {
         let (missing, net) = (Missing::Unconfirmed, self.net.clone());
-        Request { contact_id, contact, records, missing, net, traceparent: chassis::trace::traceparent() }
+        Request { contact_id, contact, records, missing, listed: Vec::new(), net, traceparent: chassis::trace::traceparent() }
     }
 
     /// A request for a contact and everything that belongs to it.

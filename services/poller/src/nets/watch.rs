@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::look::connection::Connection;
 use crate::look::fetch::note_acceptance;
 use crate::look::request::AnswerId;
-use crate::nets::compare::contacts;
+use crate::nets::compare::{contacts, leave_alone};
 use crate::nets::error::Result;
 use crate::nets::pass::{end, now, walk};
 use crate::nets::scope::{ListKind, Rounds, Scope};
@@ -113,8 +113,8 @@ async fn search(scope: Scope<'_>, from: Timestamp, to: Timestamp, watermark: Tim
         let answer = scope.client().search(&search, &zone).await?;
         let answer_id = AnswerId { asked_at: answer.asked_at, trace_id: answer.trace_id };
         let page = answer.value;
-        context.metrics.unreadable_rows(page.unreadable);
-        let given = (page.rows.len() + page.unreadable) as u64;
+        leave_alone(scope, ListKind::Contacts, &page.unreadable).await?;
+        let given = (page.rows.len() + page.unreadable.len()) as u64;
         seen += given;
         // A total of zero counts only if no page had rows.
         total = page.total.filter(|total| *total > 0 || seen == 0).or(total);

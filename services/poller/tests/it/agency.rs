@@ -74,6 +74,12 @@ impl Agency {
         self.world().script = Script { answers, second: 0 };
     }
 
+    /// Lists these contacts.
+    pub(crate) fn list(&self, rows: Vec<Value>) {
+        let id = |row: &Value| row["id"].as_str().unwrap().to_owned();
+        self.world().contacts.extend(rows.into_iter().map(|row| (id(&row), row)));
+    }
+
     /// From now on it is this second after the beginning.
     pub(crate) fn second(&self, second: u64) {
         self.world().script.second = second;

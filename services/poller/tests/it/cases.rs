@@ -2,10 +2,14 @@
 //!
 //! - `case`: reads a file
 //! - `hints`: what webhooks say that GHL does not show yet, or not of whom
+//! - `shapes`: records in shapes that nobody documented
+//! - `silence`: answers that do not mention everything
 //! - `webhooks`: deliveries that differ from what is documented
 
 mod case;
 mod hints;
+mod shapes;
+mod silence;
 mod webhooks;
 
 pub(crate) use self::case::Case;

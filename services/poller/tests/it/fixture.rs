@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use chassis::Shutdown;
-use domain::{ContactId, LocationId, Stored};
+use domain::{Body, ContactId, LocationId, Stored};
 use ed25519_dalek::pkcs8::EncodePublicKey;
 use ed25519_dalek::{Signer, SigningKey};
 use embedded::{Nats, NatsSettings, Postgres, PostgresSettings};
@@ -163,6 +163,10 @@ impl PollerFixture {
         Replica { http, grpc, shutdown, running }
     }
 
+    pub(crate) fn location_id(&self) -> &LocationId {
+        &self.location_id
+    }
+
     pub(crate) fn log_settings(&self) -> eventlog::Settings {
         let url = self.postgres.as_ref().unwrap().url("log").into();
         eventlog::Settings { url, ..eventlog::Settings::default() }
@@ -316,6 +320,20 @@ impl PollerFixture {
         request.metadata_mut().insert("authorization", "Bearer control".parse().unwrap());
         let status = control.status(request).await.unwrap().into_inner();
         status.figures.get("to_mend").cloned().unwrap_or_default()
+    }
+
+    /// What the events of a contact say, the oldest first.
+    pub(crate) async fn facts(&self, contact: &str) -> Vec<Body> {
+        let events: Vec<Stored> =
+            self.log.answers().history(&self.location_id, &who(contact), &eventlog::EventFilter::default(), None, 1_000).await.unwrap();
+        events.into_iter().rev().map(|event| event.read().unwrap()).collect()
+    }
+
+    /// The value of a metric that has no label but that of the service.
+    pub(crate) async fn counter(&self, name: &str) -> f64 {
+        let name = format!("mirror_poller_{name}{{service=\"poller\"}}");
+        let text = reqwest::get(format!("{}/metrics", self.http)).await.unwrap().text().await.unwrap();
+        text.lines().find_map(|line| line.strip_prefix(&name)?.trim().parse().ok()).unwrap_or_default()
     }
 
     /// The value of one metric; `label` is the label after that of the service.

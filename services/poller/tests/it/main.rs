@@ -4,10 +4,12 @@
 mod absence;
 mod agency;
 mod cases;
+mod clock;
 mod fixture;
 mod nets;
 mod oauth;
 mod replicas;
+mod rows;
 mod script;
 mod simulator;
 mod source;

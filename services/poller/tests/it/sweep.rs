@@ -81,7 +81,7 @@ async fn an_empty_page_in_the_middle_does_not_end_a_pass() {
     agency.world().empty_pages.insert(10, 1);
     until_swept(&fixture, 1.0).await;
     assert_eq!(agency.world().empty_pages[&10], 0, "the empty page was met");
-    assert_eq!(agency.asked("/contacts/c-20"), 1, "nobody was missed");
+    assert_eq!(agency.asked("/contacts/c-20/tasks"), 0, "nobody was missed");
     fixture.stop().await;
 }
 
@@ -193,5 +193,23 @@ async fn a_sweep_that_was_stopped_resumes_where_it_was() {
     };
     eventually("complete", ended).await;
     fixture.until_history("c-02", &[&APPEARED[..], &["contact.vanished", "note.vanished", "task.vanished"]].concat()).await;
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_asked_for_alone_hides_no_change_of_its_notes() {
+    let agency = Agency::default();
+    agency.put("c-1", 2);
+    let mut lagging = agency.world().contacts["c-1"].clone();
+    lagging["dateUpdated"] = json!("2020-01-01T00:00:01.000Z");
+    agency.world().stale.insert("c-1".to_owned(), lagging);
+    let fixture = PollerFixture::start("asked-alone", agency.clone(), SWEEPING).await;
+    fixture.until_history("c-1", &APPEARED).await;
+    let by_id = || agency.asked("/contacts/c-1") - agency.asked("/contacts/c-1/");
+    eventually("asked for by its id", || async { (by_id() > 0).then_some(()) }).await;
+    until_swept(&fixture, 2.0).await;
+    agency.world().parts.insert(("c-1".to_owned(), "notes"), vec![json!({"id": "n-c-1", "body": "Bye"})]);
+    agency.world().stale.clear();
+    fixture.until_history("c-1", &[&APPEARED[..], &["note.changed"]].concat()).await;
     fixture.stop().await;
 }

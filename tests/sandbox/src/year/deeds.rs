@@ -227,8 +227,11 @@ impl Year {
 
     fn write_note(&mut self, world: &World, fate: Webhook) -> Acted {
         let Some((_, id)) = self.anyone(world) else { return Ok(None) };
-        let dice = &mut self.dice;
-        let body = json!({"body": population::note_body(dice), "userId": population::user(world.premises(), dice)});
+        let (number, dice) = (self.told, &mut self.dice);
+        // Some end in half of an emoji, as texts do that were cut by a length in UTF-16.
+        let cut = if number.is_multiple_of(5) { "\u{fffd}" } else { "" };
+        let text = format!("{}{cut}", population::note_body(dice));
+        let body = json!({"body": text, "userId": population::user(world.premises(), dice)});
         let note = world.create_note(&id, &body, fate)?;
         self.notes.push((id.clone(), note.clone()));
         Ok(Some(done(Deed::WriteNote, RecordKind::Note, &note, Some(&id))))

@@ -70,7 +70,7 @@ impl Subject<'_> {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Cause, Contact, LocationId, Names, Note, Record};
+    use domain::{Cause, LocationId, Names, Note, Record};
     use jiff::Timestamp;
 
     use super::*;
@@ -101,9 +101,9 @@ mod tests {
     }
 
     fn with_notes(ids: &[&str]) -> Observation {
-        let notes = ids.iter().map(|id| (RecordId::new(*id).unwrap(), Record::Note(Note::default())));
+        let notes = ids.iter().map(|id| (RecordId::new(*id).unwrap(), Record::Note(Note::default()).into()));
         let listings = [(RecordKind::Note, Listing::Complete(notes.collect()))].into();
-        let contact = Sighting::Present { contact: Box::new(Contact::default()), silent: BTreeSet::new() };
+        let contact = Sighting::Present { shown: Box::new(Record::Contact(Box::default()).into()), by_id: true };
         Observation { contact, listings, ..gone() }
     }
 

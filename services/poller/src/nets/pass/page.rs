@@ -5,7 +5,7 @@ use ghl::{Search, TaskSearch, Window};
 use serde_json::{Value, json};
 
 use crate::look::request::AnswerId;
-use crate::nets::compare;
+use crate::nets::compare::{self, leave_alone};
 use crate::nets::error::Result;
 use crate::nets::scope::{ListKind, Scope};
 
@@ -13,7 +13,7 @@ pub(super) struct Page {
     /// How many rows count as seen.
     pub(super) seen: u64,
     pub(super) total: Option<u64>,
-    /// Whether every row could be read.
+    /// Whether GHL gave all rows that belong to it.
     pub(super) whole: bool,
     /// The cursor of the next page; none when this was the last.
     pub(super) next: Option<Value>,
@@ -27,12 +27,12 @@ pub(super) async fn page_of_contacts(scope: Scope<'_>, pass: &Pass) -> Result<Pa
     let answer = scope.client().search(&search, &zone).await?;
     let answer_id = AnswerId { asked_at: answer.asked_at, trace_id: answer.trace_id };
     let list = answer.value;
-    context.metrics.unreadable_rows(list.unreadable);
-    let given = list.rows.len() + list.unreadable;
+    leave_alone(scope, ListKind::Contacts, &list.unreadable).await?;
+    let given = list.rows.len() + list.unreadable.len();
     compare::contacts(scope, list.rows, &answer_id).await?;
     // Only an empty page marks the end, not a short one.
     let next = list.next.filter(|_| given > 0);
-    Ok(Page { seen: given as u64, total: list.total, whole: list.unreadable == 0, next })
+    Ok(Page { seen: given as u64, total: list.total, whole: true, next })
 }
 
 pub(super) async fn page_of_tasks(scope: Scope<'_>, pass: &Pass) -> Result<Page> {
@@ -44,7 +44,7 @@ pub(super) async fn page_of_tasks(scope: Scope<'_>, pass: &Pass) -> Result<Page>
     let answer = scope.client().search_tasks(&search, &zone).await?;
     let answer_id = AnswerId { asked_at: answer.asked_at, trace_id: answer.trace_id };
     let list = answer.value;
-    context.metrics.unreadable_rows(list.unreadable);
+    leave_alone(scope, ListKind::Tasks, &list.unreadable).await?;
     let given = list.given as u64;
     compare::records(scope, ListKind::Tasks, list.rows, &answer_id).await?;
     // Rows that vanish before the next page is read shift those behind them. Pages overlap, so that none of these is skipped.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::config::AppointmentRange;
 use crate::look::request::AnswerId;
-use crate::nets::compare;
+use crate::nets::compare::{self, leave_alone};
 use crate::nets::error::Result;
 use crate::nets::pass::page::Page;
 use crate::nets::scope::{ListKind, Scope};
@@ -76,7 +76,7 @@ pub(super) async fn window_of_appointments(scope: Scope<'_>, pass: &Pass, since:
     };
     let answer_id = AnswerId { asked_at: answer.asked_at, trace_id: answer.trace_id };
     let list = answer.value;
-    context.metrics.unreadable_rows(list.unreadable);
+    leave_alone(scope, ListKind::Appointments, &list.unreadable).await?;
     let seen = list.given as u64;
     compare::records(scope, ListKind::Appointments, list.rows, &answer_id).await?;
     let bytes_max = context.config.ghl.events_bytes_max.get() as u64;

@@ -18,11 +18,11 @@ struct Input {
     #[serde(default)]
     deliveries: Vec<Delivery>,
     #[serde(default)]
-    answers: Vec<Scripted>,
+    answers: Vec<Value>,
     #[serde(default)]
-    answers_in_turn: Vec<Scripted>,
+    answers_in_turn: Vec<Value>,
     /// Beside each of the answers in turn.
-    and: Option<Scripted>,
+    and: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,12 +50,32 @@ impl Case {
     }
 
     pub(crate) fn answers(&self) -> Vec<Scripted> {
-        self.input.answers.clone()
+        self.answers_changed(|_| ())
+    }
+
+    /// Its answers, changed by a test.
+    pub(crate) fn answers_changed(&self, change: impl Fn(&mut Value)) -> Vec<Scripted> {
+        let changed = self.input.answers.iter().cloned().map(|mut answer| {
+            change(&mut answer);
+            serde_json::from_value(answer).unwrap()
+        });
+        changed.collect()
+    }
+
+    /// The rows of its answers to a search, for the fake GHL to list page by page, and all other answers.
+    pub(crate) fn rows_and_answers(&self) -> (Vec<Value>, Vec<Scripted>) {
+        let (searches, others): (Vec<Value>, Vec<Value>) =
+            self.input.answers.iter().cloned().partition(|answer| answer["path"] == "/contacts/search");
+        let rows = searches.iter().flat_map(|answer| answer["body"]["contacts"].as_array().unwrap().clone()).collect();
+        (rows, others.into_iter().map(|answer| serde_json::from_value(answer).unwrap()).collect())
     }
 
     /// The answers of each of its runs.
     pub(crate) fn runs(&self) -> Vec<Vec<Scripted>> {
-        self.input.answers_in_turn.iter().map(|answer| [answer].into_iter().chain(&self.input.and).cloned().collect()).collect()
+        let run = |answer: &Value| {
+            [answer].into_iter().chain(&self.input.and).map(|answer| serde_json::from_value(answer.clone()).unwrap()).collect()
+        };
+        self.input.answers_in_turn.iter().map(run).collect()
     }
 }
 

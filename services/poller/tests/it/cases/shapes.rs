@@ -1,0 +1,167 @@
+//! Records in shapes that nobody documented.
+
+use serde_json::{Value, json};
+
+use super::case::Case;
+use crate::agency::Agency;
+use crate::fixture::{PollerFixture, eventually};
+
+const ADA: &str = "CtAdaMarlow000000001";
+const BEN: &str = "CtBenOkafor000000002";
+const DEE: &str = "CtDeeQuill0000000004";
+const VISIT: &str = "AptVisit000000000001";
+const APPEARED: [&str; 3] = ["contact.appeared", "note.appeared", "task.appeared"];
+const QUIET: &str = "watch.interval = \"1h\"";
+const SWEEPS: &str = "watch.interval = \"50ms\"\nwatch.overlap = \"100000h\"\nsweep.interval = \"100ms\"\nsweep.check_interval = \"50ms\"";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_18_a_contact_that_is_marked_as_deleted_is_gone_and_does_not_come_back() {
+    let agency = Agency::northlight();
+    let (rows, answers) = Case::load(18).rows_and_answers();
+    agency.put(DEE, 1);
+    let fixture = PollerFixture::start("case-18", agency.clone(), SWEEPS).await;
+    fixture.until_backfilled().await;
+    fixture.until_history(DEE, &APPEARED).await;
+    agency.list(rows);
+    agency.script(answers);
+    let gone = [&APPEARED[..], &["contact.vanished", "note.vanished", "task.vanished"]].concat();
+    fixture.until_history(DEE, &gone).await;
+    let searches = agency.asked("/contacts/search");
+    eventually("more searches", || async { (agency.asked("/contacts/search") > searches + 6).then_some(()) }).await;
+    fixture.until_history(DEE, &gone).await;
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_18_nobody_is_added_who_is_listed_as_deleted() {
+    let agency = Agency::northlight();
+    let (rows, answers) = Case::load(18).rows_and_answers();
+    agency.list(rows);
+    agency.script(answers);
+    agency.put(ADA, 1);
+    let fixture = PollerFixture::start("case-18-new", agency.clone(), QUIET).await;
+    fixture.until_backfilled().await;
+    fixture.until_history(ADA, &APPEARED).await;
+    assert!(fixture.history(DEE).await.is_empty());
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_23_a_note_is_read_wherever_its_text_is() {
+    let (case, agency) = (Case::load(23), Agency::northlight());
+    agency.put(ADA, 1);
+    agency.script(case.answers());
+    let fixture = PollerFixture::start("case-23", agency.clone(), QUIET).await;
+    fixture.until_backfilled().await;
+    let records = fixture.records(ADA).await;
+    let text = |id: &str| domain::readable(records[id]["body"].as_str().unwrap());
+    assert_eq!(text("NoteFirst00000000001"), "Prefers mornings");
+    assert_eq!(records["NoteFirst00000000001"].get("user_id"), None);
+    // Text from here on: the page escapes it.
+    assert_eq!(text("NoteSecond0000000002"), "Two\nlines & a **sign** \u{1f680}\n\n<script>x()</script>");
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_24_times_of_a_zone_that_is_not_known_stay_as_written() {
+    for (run, answers) in Case::load(24).runs().into_iter().enumerate() {
+        let known_zones = [Some("2026-11-02T14:00:00Z"), Some("2026-11-02T20:00:00Z"), Some("2026-11-02T14:00:00Z")];
+        let agency = Agency::northlight();
+        agency.put(ADA, 1);
+        agency.script(answers);
+        let settings = format!("{QUIET}\nnames.lifetime = \"1ms\"\nnames.refresh_pause = \"1ms\"");
+        let fixture = PollerFixture::start("case-24", agency.clone(), &settings).await;
+        fixture.until_backfilled().await;
+        for look in 1..=3 {
+            assert_eq!(fixture.send("ContactUpdate", json!({"id": ADA})).await, 200);
+            let path = format!("/contacts/{ADA}/appointments");
+            eventually("looked at", || async { (agency.asked(&path) >= look).then_some(()) }).await;
+        }
+        let visit = eventually("the visit", || async { fixture.records(ADA).await.remove(VISIT) }).await;
+        let written = known_zones.get(run).copied().flatten().unwrap_or("2026-11-02 09:00:00");
+        assert_eq!(visit["starts_at"], written, "{run}");
+        fixture.until_history(ADA, &[&APPEARED[..], &["appointment.appeared"]].concat()).await;
+        fixture.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_29_an_appointment_in_three_spellings_is_one() {
+    let (case, agency) = (Case::load(29), Agency::northlight());
+    agency.world().calendars = vec!["CalFirstVisit0000001".to_owned()];
+    let fixture = PollerFixture::start("case-29", agency.clone(), &format!("{QUIET}\nwatch.appointments_interval = \"50ms\"")).await;
+    fixture.until_backfilled().await;
+    agency.put(ADA, 1);
+    agency.script(case.answers());
+    assert_eq!(fixture.send_raw(case.deliveries().remove(0)).await, 200);
+    let whole = [&APPEARED[..], &["appointment.appeared"]].concat();
+    fixture.until_history(ADA, &whole).await;
+    let visit = fixture.records(ADA).await[VISIT].clone();
+    assert_eq!((&visit["starts_at"], &visit["status"]), (&json!("2026-11-02T14:00:00Z"), &json!("confirmed")));
+    let rounds = agency.asked("/calendars/events");
+    eventually("more rounds", || async { (agency.asked("/calendars/events") > rounds + 3).then_some(()) }).await;
+    fixture.until_history(ADA, &whole).await;
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_35_an_event_outside_of_the_window_is_one_and_one_of_nobody_is_counted() {
+    let (case, agency) = (Case::load(35), Agency::northlight());
+    agency.put(ADA, 1);
+    agency.world().calendars = vec!["CalFirstVisit0000001".to_owned()];
+    let visit = json!({"id": VISIT, "calendarId": "CalFirstVisit0000001", "title": "Visit", "appointmentStatus": "confirmed",
+        "startTime": "2027-03-01T09:00:00-05:00", "endTime": "2027-03-01T09:30:00-05:00"});
+    agency.world().parts.insert((ADA.to_owned(), "events"), vec![visit]);
+    agency.script(case.answers());
+    let fixture = PollerFixture::start("case-35", agency.clone(), SWEEPS).await;
+    fixture.until_backfilled().await;
+    let whole = [&APPEARED[..], &["appointment.appeared"]].concat();
+    fixture.until_history(ADA, &whole).await;
+    assert!(fixture.metric("rows_of_nobody_total", "kind=\"appointment\"").await.unwrap_or_default() >= 1.0);
+    // Later no window lists it any more; the contact still does.
+    agency.world().calendars.clear();
+    agency.script(Vec::new());
+    let sweeps = agency.asked("/contacts/search");
+    eventually("sweeps", || async { (agency.asked("/contacts/search") > sweeps + 6).then_some(()) }).await;
+    fixture.until_history(ADA, &whole).await;
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_39_two_contacts_with_one_address_stay_two_and_an_odd_phone_stays_as_it_is() {
+    let (case, agency) = (Case::load(39), Agency::northlight());
+    agency.put(ADA, 1);
+    agency.put(BEN, 1);
+    agency.script(case.answers());
+    let fixture = PollerFixture::start("case-39", agency.clone(), QUIET).await;
+    fixture.until_backfilled().await;
+    for id in [ADA, BEN] {
+        assert_eq!(fixture.send("ContactUpdate", json!({"id": id})).await, 200);
+        eventually("looked at", || async { fixture.records(id).await[id].get("phone").is_some().then_some(()) }).await;
+    }
+    let (ada, ben): (Value, Value) = (fixture.records(ADA).await[ADA].clone(), fixture.records(BEN).await[BEN].clone());
+    assert_eq!((&ada["phone"], &ben["phone"]), (&json!("(202) 555-0101 ext. 7"), &json!("+12025550101")));
+    assert_eq!((&ada["email"], &ben["email"]), (&json!("ada.marlow@example.org"), &json!("ada.marlow@example.org")));
+    assert_eq!((&ada["name"], &ben["name"]), (&json!("Ada Marlow"), &json!("Ben (Ada's brother)")));
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_11_a_date_in_milliseconds_reads_as_its_day_and_an_amount_as_a_number() {
+    let (case, agency) = (Case::load(11), Agency::northlight());
+    agency.put(ADA, 1);
+    agency.script(case.answers());
+    let fixture = PollerFixture::start("case-11", agency.clone(), QUIET).await;
+    fixture.until_backfilled().await;
+    assert_eq!(fixture.send("ContactUpdate", json!({"id": ADA})).await, 200);
+    eventually("its values", || async { fixture.records(ADA).await[ADA].get("custom_fields").cloned() }).await;
+    let events = fixture.log.read(fixture.location_id(), 0, 100).await.unwrap();
+    let last = events.into_iter().rev().find(|event| event.type_name == "contact.changed").unwrap();
+    let body = last.read().unwrap();
+    let mirrored = domain::map(&last.with(body), &domain::Rules::builtin().unwrap()).remove(0);
+    let domain::Action::Put(content) = mirrored.action else { panic!("put") };
+    let domain::Content::Contact(contact) = *content else { panic!("a contact") };
+    let said: Vec<(&str, &str)> = contact.custom_fields.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
+    assert_eq!(said, [("Budget", "1798761600000"), ("Renewal", "2027-01-01")]);
+    fixture.stop().await;
+}
