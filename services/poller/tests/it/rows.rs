@@ -39,7 +39,8 @@ async fn beside_a_row_that_is_no_note_a_deleted_note_is_found_gone() {
     notes(&[note("n-1"), odd.clone(), note("n-2")]);
     let fixture = PollerFixture::start("odd-note", agency.clone(), "watch.interval = \"1h\"").await;
     fixture.until_backfilled().await;
-    let appeared = ["contact.appeared", "note.appeared", "note.appeared", "task.appeared"];
+    // The log tells of what is parked, too.
+    let appeared = ["contact.appeared", "delivery.parked", "note.appeared", "note.appeared", "task.appeared"];
     fixture.until_history("c-1", &appeared).await;
     notes(&[note("n-1"), odd]);
     let gone = json!({"method": "GET", "path": "/contacts/c-1/notes/n-2", "status": 404,
