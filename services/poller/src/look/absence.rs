@@ -1,5 +1,6 @@
 //! What was missing from an answer although it is known, and whether it is gone for certain: by GHL's own word, after a webhook announced
-//! it, or when it was missing from complete lists twice, some time apart. And how much has vanished that no webhook announced.
+//! it, or when it was missing from complete lists twice, some time apart. And how much has vanished that no webhook announced, and what
+//! webhooks said was deleted, rightly.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,9 @@ use crate::config::VanishingSettings;
 use crate::look::request::Missing;
 
 /// Records of a contact, or the contact under its own id.
-pub(crate) type Keys = BTreeSet<(RecordKind, RecordId)>;
+pub(crate) type Keys = BTreeSet<Key>;
+
+type Key = (RecordKind, RecordId);
 
 /// What was missing, and how much has vanished, of one location.
 #[derive(Default)]
@@ -23,6 +26,8 @@ struct State {
     missing: BTreeMap<Place, Timestamp>,
     /// What vanished unannounced within the last hour, by kind.
     vanished: BTreeMap<RecordKind, VecDeque<(Timestamp, u64)>>,
+    /// When a webhook came that said rightly that this was deleted.
+    deleted: BTreeMap<Key, Timestamp>,
 }
 
 type Place = (ContactId, RecordKind, RecordId);
@@ -91,6 +96,21 @@ impl Absences {
             Some((last, sum)) if last.as_second() == at.as_second() => *sum += count,
             Some(_) | None => vanished.push_back((at, count)),
         }
+    }
+
+    /// A webhook that came at this time said that this was deleted, and a look did not show it any more.
+    pub(crate) fn note_deleted(&self, settings: &VanishingSettings, key: Key, at: Timestamp) {
+        let deleted = &mut self.lock().deleted;
+        if deleted.len() >= settings.remembered_max.get() {
+            // Webhooks that say that such records were made wait for them in vain for a while.
+            deleted.clear();
+        }
+        deleted.insert(key, at);
+    }
+
+    /// Whether what a webhook of this time says was made has been deleted. Only a contact comes back under its id.
+    pub(crate) fn was_deleted(&self, key: &Key, made: Timestamp) -> bool {
+        self.lock().deleted.get(key).is_some_and(|at| key.0 != RecordKind::Contact || made <= *at)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -22,17 +22,23 @@ pub(super) fn unseen(hints: &[&Hint], looks: &[Observation]) -> BTreeSet<usize> 
 
 /// Whether the log knows what the hint names: then it is not to be made any more, only gone again.
 pub(super) fn is_known(hint: &Hint, contact_id: &ContactId, known: &KnownContact) -> bool {
-    let (kind, record_id) = match &hint.record {
-        Some((kind, record_id)) => (*kind, record_id.clone()),
-        None => (RecordKind::Contact, RecordId::from(contact_id)),
-    };
-    known.records.contains_key(&(kind, record_id))
+    known.records.contains_key(&named(hint, contact_id))
 }
 
 /// What the hint says was deleted, if it says so.
 pub(super) fn deleted(hint: &Hint, contact_id: &ContactId) -> Option<(RecordKind, RecordId)> {
-    let contact = || (RecordKind::Contact, RecordId::from(contact_id));
-    hint.deleted.then(|| hint.record.clone().unwrap_or_else(contact))
+    hint.deleted.then(|| named(hint, contact_id))
+}
+
+/// What the hint names: a record, or else the contact.
+pub(super) fn named(hint: &Hint, contact_id: &ContactId) -> (RecordKind, RecordId) {
+    hint.record.clone().unwrap_or_else(|| (RecordKind::Contact, RecordId::from(contact_id)))
+}
+
+/// Whether these looks show nothing of what the hint names, for certain.
+pub(super) fn is_gone(hint: &Hint, looks: &[Observation]) -> bool {
+    let subject = subject(hint);
+    looks.iter().all(|look| subject.is_shown(look) == Some(false))
 }
 
 /// What a hint is about.
@@ -44,8 +50,11 @@ enum Subject<'a> {
 
 /// What a webhook said, and whether it said that it is gone. Other hints say nothing: they only ask for a look.
 fn said(hint: &Hint) -> Option<(Subject<'_>, bool)> {
-    let subject = hint.record.as_ref().map_or(Subject::Contact, |(kind, record_id)| Subject::Record(*kind, record_id));
-    matches!(hint.net, Net::Webhook { .. }).then_some((subject, hint.deleted))
+    matches!(hint.net, Net::Webhook { .. }).then_some((subject(hint), hint.deleted))
+}
+
+fn subject(hint: &Hint) -> Subject<'_> {
+    hint.record.as_ref().map_or(Subject::Contact, |(kind, record_id)| Subject::Record(*kind, record_id))
 }
 
 impl Subject<'_> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::Message;
-use domain::{ContactId, LocationId, Net, Observation, RecordKind, Verdict};
+use domain::{ContactId, LocationId, Net, Observation, RecordId, RecordKind, Sighting, Verdict};
 use eventlog::KnownRecords;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ use crate::look::verdict::verdict;
 use crate::metrics::Metrics;
 use crate::nets::conclude::{Concluded, conclude};
 use crate::nets::hints::place::contacts_of;
-use crate::nets::hints::said::{deleted, is_known, unseen};
+use crate::nets::hints::said::{deleted, is_gone, is_known, named, unseen};
 use crate::parking::Failure;
 
 /// A hint and its message. Dropping it gives it back to the bus.
@@ -145,9 +145,7 @@ async fn work(context: &Context, connection: &Connection, key: &HintKey, hints: 
         HintKey::Contact(contact_id) => vec![contact_id.clone()],
         HintKey::OwnerOf(kind, record_id) => {
             match contacts_of(context, connection, *kind, record_id, last.message.attempt()).await {
-                // Gone before anybody saw it.
-                Ok(contacts) if contacts.is_empty() && hints.iter().all(|hint| hint.hint.deleted) => return Outcome::Done("looked"),
-                Ok(contacts) if contacts.is_empty() => return Outcome::Unseen((0..hints.len()).collect(), "unplaced"),
+                Ok(contacts) if contacts.is_empty() => return of_nobody(context, connection, (*kind, record_id.clone()), hints),
                 Ok(contacts) => contacts,
                 Err(delay) => return Outcome::Retry(delay),
             }
@@ -168,7 +166,8 @@ async fn work(context: &Context, connection: &Connection, key: &HintKey, hints: 
         // Another look decides, which the hints that come back ask for.
         return Outcome::Unseen((0..hints.len()).collect(), "unconfirmed");
     }
-    match still_unseen(context.log.known(), &connection.location_id, hints, &looks).await {
+    note_deleted(context, connection, hints, &looks);
+    match still_unseen(context.log.known(), connection, hints, &looks).await {
         Ok(unseen) => Outcome::Unseen(unseen, "unconfirmed"),
         Err(error) => {
             tracing::warn!(%error, "what hints said could not be compared, trying again later");
@@ -202,20 +201,51 @@ async fn look_and_append(
     }
 }
 
-/// The hints, by their place, whose word these looks do not show. What is not there although the log knew it is gone again, so it is not
-/// waited for.
+/// What becomes of hints about a record that nobody has: it is too new to be found, or gone before anybody saw it.
+fn of_nobody(context: &Context, connection: &Connection, record: (RecordKind, RecordId), hints: &[HintMessage]) -> Outcome {
+    let deleted = hints.iter().filter(|hint| hint.hint.deleted);
+    if let Some(at) = deleted.map(|hint| hint.hint.received_at.unwrap_or_else(Timestamp::now)).max() {
+        connection.absences.note_deleted(&context.config.vanishing, record, at);
+        return Outcome::Done("looked");
+    }
+    if connection.absences.was_deleted(&record, Timestamp::MAX) {
+        return Outcome::Done("looked");
+    }
+    Outcome::Unseen((0..hints.len()).collect(), "unplaced")
+}
+
+/// Remembers what was said to be deleted and is not shown any more: nobody need wait for it to be made.
+fn note_deleted(context: &Context, connection: &Connection, hints: &[HintMessage], looks: &[Observation]) {
+    for hint in hints.iter().map(|hint| &hint.hint).filter(|hint| hint.deleted && is_gone(hint, looks)) {
+        let at = hint.received_at.unwrap_or_else(Timestamp::now);
+        let names: BTreeSet<_> = looks.iter().map(|look| named(hint, &look.contact_id)).collect();
+        names.into_iter().for_each(|name| connection.absences.note_deleted(&context.config.vanishing, name, at));
+    }
+}
+
+/// The hints, by their place, whose word these looks do not show. What is not there although the log knew it, or although a webhook said
+/// that it or its contact was deleted, is gone again, so it is not waited for.
 async fn still_unseen(
     known: &KnownRecords,
-    location_id: &LocationId,
+    connection: &Connection,
     hints: &[HintMessage],
     looks: &[Observation],
 ) -> eventlog::Result<BTreeSet<usize>> {
     let all: Vec<_> = hints.iter().map(|hint| &hint.hint).collect();
     let mut unseen = unseen(&all, looks);
+    let was_deleted = |hint: &Hint| {
+        let absences = &connection.absences;
+        let made = hint.received_at.unwrap_or(Timestamp::MAX);
+        // A record is not made at a contact that is gone, whatever came first.
+        let with_contact = |id: &ContactId| hint.record.is_some() && absences.was_deleted(&(RecordKind::Contact, id.into()), Timestamp::MIN);
+        looks.iter().map(|look| &look.contact_id).any(|id| absences.was_deleted(&named(hint, id), made))
+            || looks.iter().all(|look| look.contact == Sighting::Gone && with_contact(&look.contact_id))
+    };
+    unseen.retain(|place| all.get(*place).is_some_and(|hint| hint.deleted || !was_deleted(hint)));
     let is_awaited = |place: &usize| all.get(*place).is_some_and(|hint| !hint.deleted);
     if unseen.iter().any(is_awaited) {
         let contacts: Vec<ContactId> = looks.iter().map(|look| look.contact_id.clone()).collect();
-        let known = known.of(location_id, &contacts, &RecordKind::ALL).await?;
+        let known = known.of(&connection.location_id, &contacts, &RecordKind::ALL).await?;
         let knows = |hint: &Hint| known.iter().any(|(contact_id, known)| is_known(hint, contact_id, known));
         unseen.retain(|place| all.get(*place).is_some_and(|hint| hint.deleted || !knows(hint)));
     }

@@ -138,6 +138,31 @@ async fn case_30_a_new_task_without_its_contact_is_searched_for_until_it_is_foun
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_and_deleted_before_anybody_looked_is_not_waited_for() {
+    let agency = Agency::northlight();
+    agency.put(ADA, 1);
+    let soon = "hints.again_first = \"200ms\"\nhints.again_longest = \"200ms\"\n";
+    let fixture = PollerFixture::start("made-and-deleted", agency.clone(), &format!("{STILL}{soon}")).await;
+    fixture.until_backfilled().await;
+    let counted = |outcome: &'static str| {
+        let fixture = &fixture;
+        async move { fixture.metric("hints_total", &format!("outcome=\"{outcome}\"")).await.unwrap_or_default() }
+    };
+    let before = counted("looked").await;
+    let (note, contact) = (json!({"id": "n-2", "contactId": ADA}), json!({"id": DEE}));
+    let of_contact = json!({"id": "n-3", "contactId": DEE});
+    for (kind, fields) in [("NoteCreate", &note), ("ContactCreate", &contact), ("NoteCreate", &of_contact)] {
+        assert_eq!(fixture.send(kind, fields.clone()).await, 200);
+    }
+    eventually("all three are waited for", || async { (counted("unseen").await >= 3.0).then_some(()) }).await;
+    assert_eq!(fixture.send("NoteDelete", note).await, 200);
+    assert_eq!(fixture.send("ContactDelete", contact).await, 200);
+    eventually("none of them is waited for", || async { (counted("looked").await == before + 5.0).then_some(()) }).await;
+    assert_eq!(counted("unconfirmed").await, 0.0);
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_webhook_said_and_is_never_seen_is_told_in_the_end() {
     let agency = Agency::northlight();
     agency.put(ADA, 1);
