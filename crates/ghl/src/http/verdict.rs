@@ -91,6 +91,8 @@ pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, complai
             Error::Duplicate { contact_id, by, trace_id }
         }
         400 if about.iter().any(|id| message.contains(id)) && is_missing(&message.to_lowercase()) => Error::NotFound { trace_id },
+        // What GHL says of an appointment that was deleted; of other records it says that they are not found.
+        400 if message.to_lowercase().contains("event id is invalid") => Error::NotFound { trace_id },
         408 | 425 | 500.. => unavailable("failure", trace_id),
         _ => refused(trace_id),
     }
@@ -193,6 +195,15 @@ mod tests {
         let error = judge(u16::try_from(answer["status"].as_u64().unwrap()).unwrap(), &answer["body"], "x");
         let Error::Duplicate { contact_id: Some(contact_id), by: Some(Match::Phone), .. } = error else { panic!("{error:?}") };
         assert_eq!(contact_id.as_str(), "CtBenOkafor000000002");
+    }
+
+    #[test]
+    fn case_38_an_appointment_that_was_deleted_is_not_there() {
+        let case: Value = serde_json::from_str(include_str!("../../../../tests/cases/38-appointment-of-a-gone-event.json")).unwrap();
+        let answer = &case["input"]["answers"][0];
+        assert!(matches!(judge(400, &answer["body"], "AptVisit000000000001"), Error::NotFound { .. }));
+        let other = json!({"statusCode": 400, "message": "The calendar id is invalid"});
+        assert!(matches!(judge(400, &other, "AptVisit000000000001"), Error::Refused { .. }));
     }
 
     #[test]

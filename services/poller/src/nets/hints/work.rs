@@ -143,13 +143,11 @@ async fn work(context: &Context, connection: &Connection, key: &HintKey, hints: 
     }
     let contacts = match key {
         HintKey::Contact(contact_id) => vec![contact_id.clone()],
-        HintKey::OwnerOf(kind, record_id) => {
-            match contacts_of(context, connection, *kind, record_id, last.message.attempt()).await {
-                Ok(contacts) if contacts.is_empty() => return of_nobody(context, connection, (*kind, record_id.clone()), hints),
-                Ok(contacts) => contacts,
-                Err(delay) => return Outcome::Retry(delay),
-            }
-        }
+        HintKey::OwnerOf(kind, record_id) => match contacts_of(context, connection, *kind, record_id, last.message.attempt()).await {
+            Ok(contacts) if contacts.is_empty() => return of_nobody(context, connection, (*kind, record_id.clone()), hints),
+            Ok(contacts) => contacts,
+            Err(delay) => return Outcome::Retry(delay),
+        },
     };
     let (mut looks, mut is_doubtful) = (Vec::with_capacity(contacts.len()), false);
     for contact_id in contacts {
@@ -237,7 +235,8 @@ async fn still_unseen(
         let absences = &connection.absences;
         let made = hint.received_at.unwrap_or(Timestamp::MAX);
         // A record is not made at a contact that is gone, whatever came first.
-        let with_contact = |id: &ContactId| hint.record.is_some() && absences.was_deleted(&(RecordKind::Contact, id.into()), Timestamp::MIN);
+        let with_contact =
+            |id: &ContactId| hint.record.is_some() && absences.was_deleted(&(RecordKind::Contact, id.into()), Timestamp::MIN);
         looks.iter().map(|look| &look.contact_id).any(|id| absences.was_deleted(&named(hint, id), made))
             || looks.iter().all(|look| look.contact == Sighting::Gone && with_contact(&look.contact_id))
     };

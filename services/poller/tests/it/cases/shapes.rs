@@ -165,3 +165,36 @@ async fn case_11_a_date_in_milliseconds_reads_as_its_day_and_an_amount_as_a_numb
     assert_eq!(said, [("Budget", "1798761600000"), ("Renewal", "2027-01-01")]);
     fixture.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_32_what_hung_on_a_merged_contact_is_at_the_other_once() {
+    const TASK: &str = "TskCallBack000000001";
+    for order in [[ADA, BEN], [BEN, ADA]] {
+        let agency = Agency::northlight();
+        [ADA, BEN].iter().for_each(|id| agency.put(id, 1));
+        for (id, tasks) in [(ADA, Vec::new()), (BEN, vec![json!({"id": TASK, "title": "Call back", "completed": false})])] {
+            agency.world().parts.insert((id.to_owned(), "tasks"), tasks);
+        }
+        let fixture = PollerFixture::start("case-32", agency.clone(), QUIET).await;
+        fixture.until_history(BEN, &APPEARED).await;
+        agency.remove(BEN);
+        agency.script(Case::load(32).answers());
+        for id in order {
+            assert_eq!(fixture.send(if id == BEN { "ContactDelete" } else { "ContactUpdate" }, json!({"id": id})).await, 200);
+            let settled = || async { (fixture.records(id).await.contains_key(TASK) == (id == ADA)).then_some(()) };
+            eventually("seen", settled).await;
+        }
+        assert!(fixture.records(BEN).await.is_empty());
+        let told = fixture.log.read(fixture.location_id(), 0, 100).await.unwrap().into_iter();
+        let told: Vec<String> =
+            told.filter(|event| event.record.as_ref().is_some_and(|(_, id)| id.as_str() == TASK)).map(|event| event.type_name).collect();
+        // Whoever reads the events in their order ends with a task that is there.
+        let expected = if order == [ADA, BEN] {
+            ["task.appeared", "task.appeared", "task.vanished", "task.remained"].to_vec()
+        } else {
+            ["task.appeared", "task.vanished", "task.appeared"].to_vec()
+        };
+        assert_eq!(told, expected);
+        fixture.stop().await;
+    }
+}
