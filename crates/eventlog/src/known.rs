@@ -4,12 +4,14 @@
 //! - `remained`: records that are on several contacts
 //! - `passes`, `progress`: how far the nets and the backfill have come
 //! - `coverage`: how well the nets hold
+//! - `parity`: how much of what was read again differed
 //! - `vanishing`: what vanished unusually and is held back
 //!
 //! Keys are looked up one by one (`LATERAL … OFFSET 0`): after a quick first fill the planner believes that a location has a handful
 //! of rows, and would read all of them to find a few.
 
 pub(crate) mod coverage;
+pub(crate) mod parity;
 pub(crate) mod passes;
 pub(crate) mod progress;
 pub(crate) mod records;

@@ -41,7 +41,9 @@ mod settings;
 mod webhooks;
 
 pub use alerts::Alerts;
-pub use alerts::facts::{CallsNearlySpent, LostStream, OverdueSweep, ParkedWork, PollersSeen, StuckBackfill, UnsettledWork};
+pub use alerts::facts::{
+    CallsNearlySpent, Drifted, LostStream, OverdueSweep, ParkedWork, PollersSeen, StuckBackfill, UnsettledWork, VanishingHeld,
+};
 pub use alerts::open::{Alert, Finding};
 pub use alerts::silences::Silence;
 pub use alerts::told::{Change, Due};
@@ -56,6 +58,7 @@ pub use error::{Error, Result};
 pub use keys::kek::{Kek, Wrapped};
 pub use keys::{Keys, Rewrapped};
 pub use known::coverage::{Coverage, Found};
+pub use known::parity::Parity;
 pub use known::passes::{BrokenOff, Pass, Passes};
 pub use known::progress::{Backfill, Progress};
 pub use known::records::{KnownRecords, NotesDue};

@@ -196,6 +196,15 @@ pub struct KindCoverage {
     /// The share of changes that no webhook announced, from 0 to 1; unset while there were no changes.
     #[prost(double, optional, tag = "8")]
     pub missed_rate: ::core::option::Option<f64>,
+    /// Records that were read again in the last seven days although nothing said that they had changed.
+    #[prost(uint64, tag = "20")]
+    pub parity_compared: u64,
+    /// Those of them that differed. They were put right.
+    #[prost(uint64, tag = "21")]
+    pub parity_differed: u64,
+    /// The share of all records that no more than differ, with 95 % confidence, from 0 to 1; unset while none was read again.
+    #[prost(double, optional, tag = "22")]
+    pub drift_max: ::core::option::Option<f64>,
 }
 impl ::prost::Name for KindCoverage {
     const NAME: &'static str = "KindCoverage";

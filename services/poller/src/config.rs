@@ -16,7 +16,9 @@ use settings::{Check, Period, Problems};
 
 pub use hints::HintSettings;
 pub(crate) use nets::AppointmentRange;
-pub use nets::{AppointmentSettings, LookSettings, RefutedSettings, SweepSettings, TaskSettings, VanishingSettings, WatchSettings};
+pub use nets::{
+    AppointmentSettings, LookSettings, ParitySettings, RefutedSettings, SweepSettings, TaskSettings, VanishingSettings, WatchSettings,
+};
 pub use oauth::OAuthSettings;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,6 +47,7 @@ pub struct Config {
     pub vanishing: VanishingSettings,
     pub refuted: RefutedSettings,
     pub look: LookSettings,
+    pub parity: ParitySettings,
     pub verify: VerifySettings,
     pub relay: RelaySettings,
     pub settled: IntervalSettings,

@@ -59,6 +59,9 @@ async fn show(context: &Context, connections: &Connections, behind: &mut BTreeSe
     control.set_figure("events_appended", context.metrics.events_appended());
     control.set_figure("events_relayed", context.metrics.events_relayed());
     control.set_figure("ghl_calls", context.metrics.calls());
+    let read_again = context.metrics.read_again();
+    control.set_figure("parity_compared", read_again.compared);
+    control.set_figure("parity_differed", read_again.differed);
     let (seen, total) = context.metrics.backfills(context.candidates.all().keys());
     control.set_figure("backfill_seen", seen);
     control.set_figure("backfill_total", total);

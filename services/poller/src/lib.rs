@@ -38,8 +38,8 @@ use proto::source::v1::source_server::SourceServer;
 
 pub use config::{
     AppendSettings, AppointmentSettings, BackfillSettings, Config, HealthSettings, HintSettings, IntervalSettings, LeaseSettings,
-    LocationSettings, LookSettings, NameSettings, OAuthSettings, RefutedSettings, RelaySettings, RetrySettings, SweepSettings,
-    TaskSettings, VanishingSettings, VerifySettings, WatchSettings, WebhookSettings,
+    LocationSettings, LookSettings, NameSettings, OAuthSettings, ParitySettings, RefutedSettings, RelaySettings, RetrySettings,
+    SweepSettings, TaskSettings, VanishingSettings, VerifySettings, WatchSettings, WebhookSettings,
 };
 
 use crate::app::marketplace::App;

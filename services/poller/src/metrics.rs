@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use domain::{LocationId, RecordKind};
+use eventlog::Parity;
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -40,6 +41,12 @@ struct OfKind {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfLocationKind {
+    location: String,
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfNet {
     location: String,
     kind: &'static str,
@@ -66,6 +73,8 @@ pub(crate) struct Metrics {
     hints: Family<Outcome, Counter>,
     calls: Family<EndpointStatus, Counter>,
     calls_made: Counter,
+    read_again: Counter,
+    read_again_differed: Counter,
     call_seconds: Histogram,
     remaining: Family<OfLocation, Gauge>,
     remaining_today: Family<OfLocation, Gauge>,
@@ -92,6 +101,8 @@ pub(crate) struct Metrics {
     token_refused: Family<OfLocation, Gauge>,
     streams_lost: Counter,
     vanishing_held: Family<OfLocation, Gauge>,
+    parity_compared: Family<OfLocationKind, Counter>,
+    parity_differed: Family<OfLocationKind, Counter>,
     watch_delay_seconds: Family<OfLocation, Gauge<f64, AtomicU64>>,
     restarts: Family<OfLocation, Counter>,
 }
@@ -102,6 +113,8 @@ impl Metrics {
         let registry = registry.sub_registry_with_prefix("poller");
         Self {
             calls_made: Counter::default(),
+            read_again: Counter::default(),
+            read_again_differed: Counter::default(),
             webhooks: added(registry, "webhooks", "Webhooks received, by outcome"),
             hints: added(registry, "hints", "Hints processed, by outcome"),
             calls: added(registry, "ghl_calls", "Calls to GHL by endpoint and status"),
@@ -142,6 +155,8 @@ impl Metrics {
             parked: added(registry, "parked", "Looks and messages parked"),
             token_refused: added(registry, "token_refused", "1 while GHL refuses the token of a location"),
             vanishing_held: added(registry, "vanishing_held", "Conclusions that something vanished which are held back until a release"),
+            parity_compared: added(registry, "parity_compared", "Records read again although nothing said that they had changed"),
+            parity_differed: added(registry, "parity_differed", "Those of them that differed: every other net had missed a change"),
             streams_lost: added(registry, "streams_lost", "Streams found to have lost messages"),
             watch_delay_seconds: added(registry, "watch_delay_seconds", "How many seconds back the last search for changed contacts began"),
             restarts: added(registry, "location_restarts", "How often work on a location ended unexpectedly and was started again"),
@@ -274,6 +289,19 @@ impl Metrics {
 
     pub(crate) fn vanishing_held(&self, location_id: &LocationId, held: u64) {
         self.vanishing_held.get_or_create(&of(location_id)).set(signed(held));
+    }
+
+    pub(crate) fn parity(&self, location_id: &LocationId, kind: RecordKind, parity: &Parity) {
+        let labels = OfLocationKind { location: location_id.to_string(), kind: kind.as_str() };
+        self.parity_compared.get_or_create(&labels).inc_by(parity.compared);
+        self.parity_differed.get_or_create(&labels).inc_by(parity.differed);
+        self.read_again.inc_by(parity.compared);
+        self.read_again_differed.inc_by(parity.differed);
+    }
+
+    /// Of all locations since the program began.
+    pub(crate) fn read_again(&self) -> Parity {
+        Parity { compared: self.read_again.get(), differed: self.read_again_differed.get() }
     }
 
     pub(crate) fn stream_lost(&self) {

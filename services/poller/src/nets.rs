@@ -4,6 +4,7 @@
 //! - `watch`: contacts whose update time has moved, and the lists of tasks and appointments
 //! - `sweep`: everything there is, from which alone it is concluded that something is gone
 //! - `notes`: the notes of every contact in turn
+//! - `parity`: some contacts by age and by chance, to tell how well the others hold
 //! - `backfill`: everything there is, when a location is new or hints may have been lost
 //! - `pass`: reads all records of a kind, page by page, for the nets above
 //! - `conclude`: appends what was seen, and what is gone only when that is certain
@@ -17,6 +18,7 @@ mod conclude;
 mod error;
 mod hints;
 mod notes;
+mod parity;
 mod pass;
 mod scope;
 mod sweep;
@@ -40,6 +42,8 @@ pub(crate) fn start(tasks: &mut Tasks, context: &Arc<Context>, connection: &Arc<
     spawn(tasks, "sweep", async move { sweep::run(&context, &connection).await });
     let (context, connection) = both();
     spawn(tasks, "notes", async move { notes::run(&context, &connection).await });
+    let (context, connection) = both();
+    spawn(tasks, "parity", async move { parity::run(&context, &connection).await });
     let (context, connection) = both();
     spawn(tasks, "backfill", async move { backfill::run(&context, &connection).await });
     let (context, connection) = both();

@@ -9,6 +9,7 @@ use sqlx::postgres::PgRow;
 
 use crate::alerts::Alerts;
 use crate::columns::{At, location_id, millis, signed, unsigned};
+use crate::known::parity::{PARITY_DAYS, Parity};
 use crate::{Error, Result};
 
 /// A backfill that does not get further.
@@ -66,6 +67,23 @@ pub struct CallsNearlySpent {
     pub since: Timestamp,
     pub left_today: u64,
     pub day_calls_max: u64,
+}
+
+/// A location of which unusually much has vanished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VanishingHeld {
+    pub location_id: LocationId,
+    pub since: Timestamp,
+    /// How often a conclusion was held back.
+    pub count: u64,
+}
+
+/// Records of a kind that differed when they were read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drifted {
+    pub location_id: LocationId,
+    pub kind: RecordKind,
+    pub parity: Parity,
 }
 
 /// The replicas of the poller, as they last said that they are alive.
@@ -232,6 +250,50 @@ impl Alerts {
                     since: row.try_get::<At, _>(1)?.0,
                     left_today: unsigned(row.try_get(2)?),
                     day_calls_max: unsigned(row.try_get(3)?),
+                })
+            })
+            .collect()
+    }
+
+    /// The locations of which unusual vanishing is held back.
+    pub async fn vanishing_held(&self) -> Result<Vec<VanishingHeld>> {
+        let rows = sqlx::query(concat!(
+            "SELECT l.location_id, l.held_since, l.held FROM vanishing l WHERE l.held_since IS NOT NULL AND ",
+            attended!(),
+            " ORDER BY 1"
+        ))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(VanishingHeld {
+                    location_id: location_id(row.try_get(0)?)?,
+                    since: row.try_get::<At, _>(1)?.0,
+                    count: unsigned(row.try_get(2)?),
+                })
+            })
+            .collect()
+    }
+
+    /// The kinds of records of which so many, and so large a share, differed when they were read again in the last seven days.
+    pub async fn drifted(&self, differed_min: u64, share_min: f64) -> Result<Vec<Drifted>> {
+        let rows = sqlx::query(concat!(
+            "SELECT l.location_id, l.kind, sum(l.compared)::bigint, sum(l.differed)::bigint FROM parity l ",
+            "WHERE l.day > current_date - $3 AND ",
+            attended!(),
+            " GROUP BY 1, 2 HAVING sum(l.differed) >= $1 AND sum(l.differed) >= $2 * sum(l.compared) ORDER BY 1, 2"
+        ))
+        .bind(signed(differed_min))
+        .bind(share_min)
+        .bind(PARITY_DAYS)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Drifted {
+                    location_id: location_id(row.try_get(0)?)?,
+                    kind: RecordKind::parse(row.try_get(1)?).ok_or_else(|| Error::malformed("kind"))?,
+                    parity: Parity { compared: unsigned(row.try_get(2)?), differed: unsigned(row.try_get(3)?) },
                 })
             })
             .collect()

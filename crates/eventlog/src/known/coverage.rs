@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use crate::Result;
 use crate::columns::{At, as_stored, signed, unsigned};
 use crate::known::asked_at;
+use crate::known::parity::Parity;
 use crate::known::passes::Passes;
 use crate::known::records::KnownRecords;
 
@@ -28,6 +29,8 @@ pub struct Coverage {
     pub present: u64,
     /// When the record was last seen that has not been seen for the longest time.
     pub unverified_since: Option<Timestamp>,
+    /// What was read again in the last seven days although nothing said that it had changed, and how much of it differed.
+    pub parity: Parity,
 }
 
 /// Changes that a net found before the others.
@@ -95,6 +98,7 @@ impl KnownRecords {
     /// How well each kind of record of a location is covered. Reads what is known of every record: for people, not for every second.
     pub async fn coverage(&self, location_id: &LocationId) -> Result<Vec<Coverage>> {
         let passes = Passes { pool: self.pool.clone() };
+        let parity = self.parity(location_id).await?;
         let mut coverage = Vec::with_capacity(RecordKind::ALL.len());
         for kind in RecordKind::ALL {
             let (present, unverified_since) = self.verified(location_id, kind).await?;
@@ -108,6 +112,7 @@ impl KnownRecords {
                 found,
                 present,
                 unverified_since,
+                parity: parity.get(&kind).copied().unwrap_or_default(),
             });
         }
         Ok(coverage)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::{Cause, Net, Observation, RecordKind};
-use eventlog::{Coverage, Pass};
+use eventlog::{Coverage, Parity, Pass};
 
 use crate::support::{TestDatabase, at, database, seen, seen_with_notes};
 
@@ -51,4 +51,25 @@ async fn it_tells_when_each_net_last_looked_and_who_waits_longest() {
     assert_eq!((notes.webhook_at, notes.swept_since, notes.unverified_since), (Some(at(50)), Some(at(10)), Some(at(10))));
     db.observe(seen("c2", "Ann", 70)).await;
     assert_eq!(of(&db, RecordKind::Contact).await.unverified_since, Some(at(20)));
+}
+
+#[tokio::test]
+async fn what_was_read_again_counts_for_seven_days() {
+    let db = database("coverage_parity").await;
+    for (contact, asked) in [("c1", 30), ("c2", 10), ("c3", 20)] {
+        db.observe(seen(contact, "Ann", asked)).await;
+    }
+    let chosen = async |chance: &str, limit: u32| {
+        let contacts = db.log.known().contacts_by_chance(&db.location, chance, limit).await.unwrap();
+        contacts.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(chosen("c1", 2).await, ["c2", "c3"]);
+    assert_eq!(chosen("c2", 2).await, ["c3", "c1"]);
+    assert_eq!(chosen("zz", 5).await, ["c1", "c2", "c3"]);
+    let counts = [(RecordKind::Contact, Parity { compared: 2, differed: 1 })].into();
+    for _ in 0..2 {
+        db.log.known().note_parity(&db.location, &counts).await.unwrap();
+    }
+    assert_eq!(of(&db, RecordKind::Contact).await.parity, Parity { compared: 4, differed: 2 });
+    assert_eq!(of(&db, RecordKind::Note).await.parity, Parity::default());
 }

@@ -16,10 +16,12 @@ pub(crate) enum Condition {
     DiskNearlyFull,
     LogNotProved,
     NoPoller,
+    VanishingHeld,
+    Drift,
 }
 
 impl Condition {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::TokenDead,
         Self::BackfillStuck,
         Self::SweepOverdue,
@@ -30,6 +32,8 @@ impl Condition {
         Self::DiskNearlyFull,
         Self::LogNotProved,
         Self::NoPoller,
+        Self::VanishingHeld,
+        Self::Drift,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -44,6 +48,8 @@ impl Condition {
             Self::DiskNearlyFull => "disk_nearly_full",
             Self::LogNotProved => "log_not_proved",
             Self::NoPoller => "no_poller",
+            Self::VanishingHeld => "vanishing_held",
+            Self::Drift => "drift",
         }
     }
 
@@ -64,6 +70,8 @@ impl Condition {
             Self::DiskNearlyFull => "a disk is nearly full",
             Self::LogNotProved => "the log is not proved",
             Self::NoPoller => "no poller is alive",
+            Self::VanishingHeld => "unusually much vanished",
+            Self::Drift => "changes were missed",
         }
     }
 
@@ -99,6 +107,14 @@ impl Condition {
             Self::LogNotProved => {
                 "Stop and look: `mirrorctl log verify` says from which position on the log is not what was signed. Where it is damaged, \
                  restore it from a backup; docs/answer-an-auditor.md says how to prove it."
+            }
+            Self::VanishingHeld => {
+                "Look into GHL whether it is really gone. If so, `mirrorctl release` lets it vanish in Pagico, too; if not, nothing needs to \
+                 be done once GHL shows it again. Until then nothing that no webhook announced vanishes in this location."
+            }
+            Self::Drift => {
+                "What differed was put right. `mirrorctl coverage` says how much may differ elsewhere, `mirrorctl verify source` compares \
+                 everything. Webhooks that do not arrive are the most frequent reason: see MISSED there."
             }
             Self::NoPoller => "Start the poller. Webhooks are refused meanwhile; GHL sends most again, and the sweep finds the rest.",
         }

@@ -77,6 +77,25 @@ impl Facts {
                 of(Condition::SweepOverdue, overdue.location_id, overdue.kind.as_str(), overdue.since, cause)
             }),
         );
+        let held = self.alerts.vanishing_held().await?;
+        found.add(
+            Condition::VanishingHeld,
+            held.into_iter().map(|held| {
+                let cause = format!("{} conclusions that something is gone are held back; no webhook announced it", held.count);
+                of(Condition::VanishingHeld, held.location_id, "", held.since, cause)
+            }),
+        );
+        let drifted = self.alerts.drifted(self.settings.drift_count_min, self.settings.drift_share_min).await?;
+        found.add(
+            Condition::Drift,
+            drifted.into_iter().map(|drifted| {
+                let (plural, parity) = (ObjectKind::mirroring(drifted.kind).plural(), drifted.parity);
+                let cause =
+                    format!("{} of {} {plural} differed that were read again in the last seven days", parity.differed, parity.compared);
+                let finding = whole(Condition::Drift, None, cause);
+                Finding { location_id: Some(drifted.location_id), subject: drifted.kind.to_string(), ..finding }
+            }),
+        );
         let spent = self.alerts.calls_nearly_spent().await?;
         found.add(
             Condition::CallsNearlySpent,

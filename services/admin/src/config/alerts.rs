@@ -64,6 +64,8 @@ pub struct ConditionSettings {
     pub no_poller_after: Duration,
     #[serde(with = "humantime_serde")]
     pub stream_lost_for: Duration,
+    pub drift_count_min: u64,
+    pub drift_share_min: f64,
     pub disks: Vec<PathBuf>,
     pub disk_free_min: f64,
 }
@@ -94,6 +96,7 @@ impl Check for AlertSettings {
         problems.nest("webhook", &self.webhook);
         problems.nest("mail", &self.mail);
         problems.check(self.quiet.from.is_some() == self.quiet.until.is_some(), "quiet", "needs both from and until, or neither");
+        problems.check((0.0..=1.0).contains(&self.when.drift_share_min), "when.drift_share_min", "must be from 0 to 1");
         problems.check((0.0..1.0).contains(&self.when.disk_free_min), "when.disk_free_min", "must be from 0 to less than 1");
         problems.check(*self.retry.first <= self.retry.longest, "retry.first", "must not be longer than retry.longest");
         let longest = (*self.webhook.timeout).max(*self.mail.timeout).max(*self.interval);

@@ -8,7 +8,7 @@ use crate::receivers::{Mood, Receiver};
 use crate::support::AdminFixture;
 
 /// Each condition as its message begins, and what it is about.
-const EVERYTHING: [&str; 10] = [
+const EVERYTHING: [&str; 12] = [
     "GHL refuses the token, location loc,",
     "the backfill is stuck, location loc,",
     "the sweep is overdue (task), location loc,",
@@ -18,6 +18,8 @@ const EVERYTHING: [&str; 10] = [
     "the day's calls are nearly spent, location loc,",
     "a disk is nearly full (/),",
     "the log is not proved, location loc,",
+    "unusually much vanished, location loc,",
+    "changes were missed (note), location loc,",
     "no poller is alive,",
 ];
 
@@ -34,10 +36,14 @@ const TROUBLE: &str = "INSERT INTO credentials (kind, id, expires_at, granted_at
      UPDATE progress SET started_at = now() - interval '2 hours', finished_at = NULL, seen = 5, total = 10 WHERE location_id = 'loc'; \
      INSERT INTO passes (location_id, net, kind, complete_since) VALUES ('loc', 'sweep', 'task', now() - interval '3 days'); \
      INSERT INTO streams (name, created_at, last_sequence, lost_at) VALUES ('EVENTS', now(), 1, now()); \
-     INSERT INTO calls_nearly_spent VALUES ('loc', now(), 500, 200000)";
+     INSERT INTO calls_nearly_spent VALUES ('loc', now(), 500, 200000); \
+     INSERT INTO vanishing (location_id, held_since, held) VALUES ('loc', now(), 300); \
+     INSERT INTO parity VALUES ('loc', 'note', current_date - 6, 100, 2), ('loc', 'note', current_date, 100, 1), \
+     ('loc', 'task', current_date, 1000, 3), ('loc', 'contact', current_date - 7, 10, 10)";
 
 const PEACE: &str = "UPDATE credentials SET state = 'active'; UPDATE progress SET finished_at = now(); \
      UPDATE passes SET complete_since = now(); UPDATE parked SET resolved_at = now(); DELETE FROM calls_nearly_spent; \
+     UPDATE vanishing SET held_since = NULL; DELETE FROM parity; \
      UPDATE relay r SET published = h.seq, settled = h.seq FROM log_head h WHERE h.location_id = r.location_id; \
      UPDATE pollers SET alive_until = now() + interval '1 hour'";
 
@@ -125,7 +131,7 @@ async fn each_condition_is_told_once_when_raised_and_once_when_resolved_across_r
     admin.eventually("a seal", async || std::fs::read(&checkpoints).ok().filter(|file| !file.is_empty())).await;
     admin.tamper("UPDATE events SET payload = payload || '\\x20' WHERE seq = 1").await;
     std::fs::write(&checkpoints, "").unwrap();
-    for condition in &EVERYTHING[..9] {
+    for condition in &EVERYTHING[..11] {
         receivers.until_told(&admin, &format!("RAISED: {condition}")).await;
     }
     admin.tamper("UPDATE pollers SET alive_until = now() - interval '1 day'").await;

@@ -46,6 +46,16 @@ pub struct SweepSettings {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct ParitySettings {
+    pub interval: Period,
+    pub by_age: u32,
+    pub by_chance: u32,
+    #[serde(with = "humantime_serde")]
+    pub recheck_pause: Duration,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LookSettings {
     pub by_id_max: usize,
 }

@@ -33,6 +33,9 @@ pub(super) fn coverage(location_id: String, kinds: Vec<Coverage>, vanishing: &Va
         swept_since: coverage.swept_since.map(at),
         unverified_since: coverage.unverified_since.map(at),
         missed_rate: coverage.missed_rate(),
+        parity_compared: coverage.parity.compared,
+        parity_differed: coverage.parity.differed,
+        drift_max: coverage.parity.drift_max(),
         found: coverage
             .found
             .into_iter()

@@ -206,3 +206,64 @@ async fn an_unknown_name_is_asked_for() {
     assert!(String::from_utf8(last.body).unwrap().contains("\"users\":{\"u-2\":\"Bo\"}"));
     fixture.stop().await;
 }
+
+/// No net but the comparison looks at what is known.
+const STILL: &str = "watch.interval = \"1h\"\nwatch.tasks_interval = \"1h\"\nwatch.appointments_interval = \"1h\"\nsweep.check_interval = \"1h\"\n\
+    sweep.notes_interval = \"1h\"\nvanishing.again_after = \"20ms\"\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_every_net_missed_is_found_by_reading_again_and_counted() {
+    let agency = Agency::default();
+    for id in ["c-1", "c-2", "c-3"] {
+        agency.put(id, 1);
+    }
+    let parity = "parity.interval = \"50ms\"\nparity.recheck_pause = \"100ms\"\nparity.by_age = 2\nparity.by_chance = 1\n";
+    let fixture = PollerFixture::start("parity", agency.clone(), &format!("{STILL}{parity}")).await;
+    let counted = async |kind: RecordKind| {
+        let coverage = fixture.log.known().coverage(&here()).await.unwrap();
+        coverage.into_iter().find(|coverage| coverage.kind == kind).unwrap().parity
+    };
+    let read_again = async |more: u64| {
+        let before = counted(RecordKind::Contact).await.compared;
+        eventually("read again", || async { (counted(RecordKind::Contact).await.compared >= before + more).then_some(()) }).await;
+    };
+    read_again(6).await;
+    for kind in [RecordKind::Contact, RecordKind::Task, RecordKind::Note] {
+        assert_eq!(counted(kind).await.differed, 0, "{kind}");
+    }
+    let appeared = ["contact.appeared", "note.appeared", "task.appeared"];
+    // Nothing but the records themselves says so: no webhook, no update time.
+    agency.world().parts.insert(("c-1".to_owned(), "notes"), vec![json!({"id": "n-c-1", "body": "Bye"})]);
+    agency.world().parts.insert(("c-2".to_owned(), "tasks"), Vec::new());
+    fixture.until_history("c-1", &[&appeared[..], &["note.changed"]].concat()).await;
+    fixture.until_history("c-2", &[&appeared[..], &["task.vanished"]].concat()).await;
+    read_again(6).await;
+    let differed =
+        [counted(RecordKind::Contact).await.differed, counted(RecordKind::Task).await.differed, counted(RecordKind::Note).await.differed];
+    assert_eq!(differed, [0, 1, 1]);
+    assert_eq!(fixture.metric("parity_differed_total", "location=\"loc-1\",kind=\"note\"").await, Some(1.0));
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_is_on_its_way_is_not_counted_as_missed() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    let parity = "parity.interval = \"50ms\"\nparity.recheck_pause = \"2s\"\n";
+    let fixture = PollerFixture::start("parity-late", agency.clone(), &format!("{STILL}{parity}")).await;
+    let looks = || agency.asked("/contacts/c-1/notes");
+    eventually("read again", || async { (looks() > 1).then_some(()) }).await;
+    agency.rename("c-1", "Ada", "2020-01-01T00:00:59.000Z");
+    let before = looks();
+    eventually("it differs", || async { (looks() > before).then_some(()) }).await;
+    assert_eq!(fixture.send("ContactUpdate", json!({"id": "c-1"})).await, 200);
+    fixture.until_history("c-1", &["contact.appeared", "note.appeared", "task.appeared", "contact.changed"]).await;
+    let compared = async || {
+        let coverage = fixture.log.known().coverage(&here()).await.unwrap();
+        coverage.into_iter().find(|coverage| coverage.kind == RecordKind::Contact).unwrap().parity
+    };
+    let until = compared().await.compared + 3;
+    eventually("compared again", || async { (compared().await.compared >= until).then_some(()) }).await;
+    assert_eq!(compared().await.differed, 0);
+    fixture.stop().await;
+}

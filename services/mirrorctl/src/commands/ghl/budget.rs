@@ -61,6 +61,9 @@ pub(crate) async fn coverage(connection: &Connection, output: &mut Output<'_>) -
         ">WATCH",
         ">SWEEP",
         ">MISSED",
+        ">READ AGAIN",
+        ">DIFFERED",
+        ">AT MOST",
     ]);
     for kind in &coverage.kinds {
         let found = |net: &str| kind.found.iter().find(|found| found.net == net).map_or(0, |found| found.changes).to_string();
@@ -74,7 +77,10 @@ pub(crate) async fn coverage(connection: &Connection, output: &mut Output<'_>) -
             found("webhook"),
             found("poll"),
             found("sweep"),
-            kind.missed_rate.map_or_else(|| "-".to_owned(), |rate| format!("{:.1} %", rate * 100.0)),
+            share(kind.missed_rate),
+            kind.parity_compared.to_string(),
+            kind.parity_differed.to_string(),
+            share(kind.drift_max),
         ]);
     }
     table.write(output.out)?;
@@ -90,6 +96,12 @@ pub(crate) async fn coverage(connection: &Connection, output: &mut Output<'_>) -
     Ok(writeln!(
         output.out,
         "WEBHOOK, WATCH and SWEEP count the changes that each found first; MISSED is the part that no webhook announced.\n\
-         What changed after OLDEST LOOK without a webhook may not be seen yet; the sweep sees it at the latest."
+         What changed after OLDEST LOOK without a webhook may not be seen yet; the sweep sees it at the latest.\n\
+         READ AGAIN are records of the last seven days of which nothing said that they had changed, DIFFERED those in which every net had \
+         missed a change; with 95 % confidence AT MOST that part of all differs."
     )?)
+}
+
+fn share(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
