@@ -47,6 +47,7 @@ pub(crate) fn routes(agency: &Agency, stop: &CancellationToken) -> Router {
         .route("/sandbox/keys", get(keys))
         .route("/sandbox/chaos", get(weather).post(set_weather))
         .route("/sandbox/faults", post(order_fault).delete(clear_faults))
+        .route("/sandbox/withheld", post(withhold).delete(give_back))
         .route("/sandbox/limits", put(set_limits))
         .route("/sandbox/populate", post(populate))
         .route("/sandbox/year", post(live_year))
@@ -140,6 +141,33 @@ async fn order_fault(Extension(world): Extension<World>, body: Bytes) -> Result<
 
 async fn clear_faults(Extension(world): Extension<World>) -> StatusCode {
     world.clear_faults();
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Withheld {
+    /// A part of the path.
+    path: String,
+    #[serde(default = "unauthorized")]
+    status: u16,
+}
+
+fn unauthorized() -> u16 {
+    401
+}
+
+async fn withhold(Extension(world): Extension<World>, body: Bytes) -> Result<StatusCode, Refusal> {
+    let wanted: Withheld = read(&body)?;
+    if !matches!(wanted.status, 401 | 403) || wanted.path.is_empty() {
+        return Err(Refusal::bad_request("path must not be empty, and status is 401 or 403"));
+    }
+    world.withhold(&wanted.path, wanted.status);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn give_back(Extension(world): Extension<World>) -> StatusCode {
+    world.give_back();
     StatusCode::NO_CONTENT
 }
 

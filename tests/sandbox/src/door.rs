@@ -16,6 +16,8 @@ pub(crate) struct Door {
     limiter: Mutex<Limiter>,
     faults: Mutex<Faults>,
     calls: Mutex<BTreeMap<String, u64>>,
+    /// Parts of paths that the token may not use, and the status that says so.
+    withheld: Mutex<BTreeMap<String, u16>>,
 }
 
 /// What came through so far.
@@ -30,7 +32,12 @@ pub(crate) struct Passed {
 
 impl Door {
     pub(crate) fn new(limits: Limits, seed: u64) -> Self {
-        Self { limiter: Mutex::new(Limiter::new(limits)), faults: Mutex::new(Faults::new(seed)), calls: Mutex::default() }
+        Self {
+            limiter: Mutex::new(Limiter::new(limits)),
+            faults: Mutex::new(Faults::new(seed)),
+            calls: Mutex::default(),
+            withheld: Mutex::default(),
+        }
     }
 
     pub(crate) fn count(&self, endpoint: &str) {
@@ -51,6 +58,19 @@ impl Door {
 
     pub(crate) fn fault(&self, method: &str, path: &str) -> Option<Fault> {
         lock(&self.faults).next(method, path)
+    }
+
+    pub(crate) fn withhold(&self, part: &str, status: u16) {
+        lock(&self.withheld).insert(part.to_owned(), status);
+    }
+
+    pub(crate) fn give_back(&self) {
+        lock(&self.withheld).clear();
+    }
+
+    /// The status by which a path is refused for want of a scope.
+    pub(crate) fn withheld(&self, path: &str) -> Option<u16> {
+        lock(&self.withheld).iter().find(|(part, _)| path.contains(part.as_str())).map(|(_, status)| *status)
     }
 
     pub(crate) fn set_limits(&self, limits: Limits) {

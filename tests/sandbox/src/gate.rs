@@ -71,9 +71,14 @@ fn endpoint(request: &Request) -> String {
 async fn limited(door: &Door, latency: Duration, request: Request, next: Next) -> Response {
     door.count(&endpoint(&request));
     let fault = door.fault(request.method().as_str(), request.uri().path());
+    let withheld = door.withheld(request.uri().path());
     let standing = if fault == Some(Fault::Status { status: 429 }) { door.turn_away() } else { door.admit() };
-    let mut response =
-        if standing.admitted { served(fault, latency, request, next).await } else { Refusal::too_many_requests().into_response() };
+    let mut response = match withheld {
+        _ if !standing.admitted => Refusal::too_many_requests().into_response(),
+        Some(401) => Refusal::unauthorized("The token is not authorized for this scope.").into_response(),
+        Some(_) => Refusal::forbidden().into_response(),
+        None => served(fault, latency, request, next).await,
+    };
     standing.tell(response.headers_mut());
     response
 }

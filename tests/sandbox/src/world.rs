@@ -168,6 +168,17 @@ impl World {
         self.0.door.order_fault(order);
     }
 
+    /// Takes away what the token needs for paths that contain this, as when a scope is unticked: they are refused with 401 or 403 until it
+    /// is given back. A path of one contact is refused to that contact alone.
+    pub fn withhold(&self, part: &str, status: u16) {
+        self.0.door.withhold(part, status);
+    }
+
+    /// Gives back everything that was taken away.
+    pub fn give_back(&self) {
+        self.0.door.give_back();
+    }
+
     pub fn set_answer_chaos(&self, chaos: AnswerChaos) {
         self.0.door.set_answer_chaos(chaos);
     }

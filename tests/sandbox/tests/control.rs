@@ -48,6 +48,16 @@ async fn the_weather_and_a_story_are_made_by_curl() {
     assert_eq!((status, &body["webhooks"]["lost"]), (200, &json!(0.5)));
     assert_eq!(client.get(&format!("/locations/{}", sandbox.location_id())).await.0, 503);
     assert_eq!(client.delete("/sandbox/faults", None).await.0, 204);
+    for (status, message) in
+        [(401, "The token is not authorized for this scope."), (403, "You do not have permission to access this resource")]
+    {
+        assert_eq!(client.post("/sandbox/withheld", &json!({"path": "/locations/", "status": status})).await.0, 204);
+        let (refused, body) = client.get(&format!("/locations/{}", sandbox.location_id())).await;
+        assert_eq!((refused, &body["message"]), (status, &json!(message)));
+    }
+    assert_eq!(client.post("/sandbox/withheld", &json!({"path": "/x", "status": 500})).await.0, 400);
+    assert_eq!(client.delete("/sandbox/withheld", None).await.0, 204);
+    assert_eq!(client.get(&format!("/locations/{}", sandbox.location_id())).await.0, 200);
     let fault = json!({"fault": "status", "status": 500, "times": 1, "path": "/locations"});
     assert_eq!(client.post("/sandbox/faults", &fault).await.0, 204);
     assert_eq!(client.get(&format!("/locations/{}", sandbox.location_id())).await.0, 500);
