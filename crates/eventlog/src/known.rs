@@ -5,6 +5,7 @@
 //! - `passes`, `progress`: how far the nets and the backfill have come
 //! - `coverage`: how well the nets hold
 //! - `parity`: how much of what was read again differed
+//! - `source`: what GHL does not answer
 //! - `vanishing`: what vanished unusually and is held back
 //!
 //! Keys are looked up one by one (`LATERAL … OFFSET 0`): after a quick first fill the planner believes that a location has a handful
@@ -16,6 +17,7 @@ pub(crate) mod passes;
 pub(crate) mod progress;
 pub(crate) mod records;
 pub(crate) mod remained;
+pub(crate) mod source;
 pub(crate) mod vanishing;
 
 use std::collections::{BTreeMap, BTreeSet};

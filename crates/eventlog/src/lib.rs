@@ -63,6 +63,7 @@ pub use known::passes::{BrokenOff, Pass, Passes};
 pub use known::progress::{Backfill, Progress};
 pub use known::records::{KnownRecords, NotesDue};
 pub use known::remained::SharedRecords;
+pub use known::source::{SourceState, SourceTrouble};
 pub use known::vanishing::Vanishing;
 pub use leases::{Lease, Leases, Replica, Turn};
 pub use ledger::parked::{Parked, Parking, Parkings, Stage};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use domain::ContactId;
 
+use crate::operations::Operation;
+
 /// A call that failed. GHL's texts never get in here: only the status, the position of a syntax error and the trace id.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -30,9 +32,18 @@ pub enum Error {
         #[source]
         source: Option<reqwest::Error>,
     },
-    /// The token is invalid or lacks a scope: this location cannot be asked until a person replaces it.
+    /// The token is not valid here: this location cannot be asked until a person replaces it.
     #[error("GHL does not accept the token{}", ids(&Some(*.status), .trace_id))]
     Unauthorized { status: u16, trace_id: Option<String> },
+    /// The token is valid and may not do this: most likely it lacks the scope. Other operations may be answered.
+    #[error("GHL refuses {}, for which the token needs the scope {}{}", .operation.name, .operation.scope(), ids(&Some(*.status), .trace_id))]
+    Forbidden { operation: &'static Operation, status: u16, trace_id: Option<String> },
+    /// The token may not do this with this very contact or record. Others may be answered.
+    #[error("GHL refuses to show this record{}", ids(&Some(*.status), .trace_id))]
+    RecordForbidden { status: u16, trace_id: Option<String> },
+    /// The location is switched off at GHL: nothing of it can be asked until it is switched on, and nothing is known to be gone.
+    #[error("GHL says that the location is not active{}", ids(&Some(*.status), .trace_id))]
+    LocationInactive { status: u16, trace_id: Option<String> },
     /// GHL was asked for this very record and said that it does not exist.
     #[error("GHL says it does not exist{}", ids(&None, .trace_id))]
     NotFound { trace_id: Option<String> },
@@ -73,6 +84,9 @@ impl Error {
             | Self::Throttled { trace_id, .. }
             | Self::UnknownOutcome { trace_id, .. }
             | Self::Unauthorized { trace_id, .. }
+            | Self::Forbidden { trace_id, .. }
+            | Self::RecordForbidden { trace_id, .. }
+            | Self::LocationInactive { trace_id, .. }
             | Self::NotFound { trace_id }
             | Self::Duplicate { trace_id, .. }
             | Self::Refused { trace_id, .. }
@@ -86,7 +100,10 @@ impl Error {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Unavailable { status, .. } | Self::UnknownOutcome { status, .. } | Self::Refused { status, .. } => *status,
-            Self::Unauthorized { status, .. } => Some(*status),
+            Self::Unauthorized { status, .. }
+            | Self::Forbidden { status, .. }
+            | Self::RecordForbidden { status, .. }
+            | Self::LocationInactive { status, .. } => Some(*status),
             Self::Throttled { .. } => Some(429),
             Self::NotFound { .. } => Some(404),
             Self::Duplicate { .. } => Some(400),
@@ -100,6 +117,9 @@ impl Error {
             Self::Unavailable { .. } | Self::Throttled { .. } => true,
             Self::UnknownOutcome { .. }
             | Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::RecordForbidden { .. }
+            | Self::LocationInactive { .. }
             | Self::NotFound { .. }
             | Self::Duplicate { .. }
             | Self::Refused { .. }
@@ -123,6 +143,9 @@ impl Error {
             Self::Throttled { .. }
             | Self::UnknownOutcome { .. }
             | Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::RecordForbidden { .. }
+            | Self::LocationInactive { .. }
             | Self::NotFound { .. }
             | Self::Duplicate { .. }
             | Self::Refused { .. } => self,

@@ -9,4 +9,4 @@ mod verdict;
 pub use self::answer::Answer;
 pub use self::settings::{Settings, Versions};
 pub(crate) use self::transport::Request;
-pub use self::transport::{Call, OnCall, Transport};
+pub use self::transport::{Call, OnCall, Reply, Transport};

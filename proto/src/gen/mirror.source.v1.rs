@@ -115,6 +115,9 @@ pub struct GetCoverageResponse {
     /// How often a conclusion that something vanished was held back since then.
     #[prost(uint64, tag = "4")]
     pub vanishing_held: u64,
+    /// What GHL does not answer; empty when it answers everything that was asked.
+    #[prost(message, repeated, tag = "5")]
+    pub troubles: ::prost::alloc::vec::Vec<SourceTrouble>,
 }
 impl ::prost::Name for GetCoverageResponse {
     const NAME: &'static str = "GetCoverageResponse";
@@ -124,6 +127,35 @@ impl ::prost::Name for GetCoverageResponse {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/mirror.source.v1.GetCoverageResponse".into()
+    }
+}
+/// An area of a location that GHL does not answer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SourceTrouble {
+    /// contacts, tasks, notes, appointments, calendars, users, custom_fields or location.
+    #[prost(string, tag = "1")]
+    pub area: ::prost::alloc::string::String,
+    /// refused for want of a scope, failing, or paused: then nothing of the location is asked.
+    #[prost(string, tag = "2")]
+    pub state: ::prost::alloc::string::String,
+    /// The scope that is missing, by GHL's name; empty unless it is refused.
+    #[prost(string, tag = "3")]
+    pub scope: ::prost::alloc::string::String,
+    /// What is not mirrored meanwhile, or why nothing is asked.
+    #[prost(string, tag = "4")]
+    pub cost: ::prost::alloc::string::String,
+    /// Since when.
+    #[prost(message, optional, tag = "5")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for SourceTrouble {
+    const NAME: &'static str = "SourceTrouble";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.SourceTrouble".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.SourceTrouble".into()
     }
 }
 /// Asks to let vanish what is held back.
@@ -205,6 +237,9 @@ pub struct KindCoverage {
     /// The share of all records that no more than differ, with 95 % confidence, from 0 to 1; unset while none was read again.
     #[prost(double, optional, tag = "22")]
     pub drift_max: ::core::option::Option<f64>,
+    /// ok, refused, failing or paused.
+    #[prost(string, tag = "9")]
+    pub state: ::prost::alloc::string::String,
 }
 impl ::prost::Name for KindCoverage {
     const NAME: &'static str = "KindCoverage";

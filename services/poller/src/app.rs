@@ -6,12 +6,16 @@
 //! - `tokens`: the tokens of an installation, renewed by one process at a time
 //! - `candidate`: the locations that may be leased, and the access to each
 //! - `installations`: finds these locations
+//! - `access`: what GHL answers, refuses and fails to answer
+//! - `states`: the state of every area of a location, for people
 //! - `problems`: what a person must fix so that every location can be read
 
+pub(crate) mod access;
 pub(crate) mod candidate;
 mod grants;
 pub(crate) mod installations;
 pub(crate) mod marketplace;
 pub(crate) mod oauth;
 pub(crate) mod problems;
+pub(crate) mod states;
 pub(crate) mod tokens;

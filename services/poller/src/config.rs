@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use settings::{Check, Period, Problems};
 
 pub use hints::HintSettings;
-pub(crate) use nets::AppointmentRange;
+pub(crate) use nets::{AppointmentRange, ScopeSettings};
 pub use nets::{
     AppointmentSettings, LookSettings, ParitySettings, RefutedSettings, SweepSettings, TaskSettings, VanishingSettings, WatchSettings,
 };
@@ -48,6 +48,7 @@ pub struct Config {
     pub refuted: RefutedSettings,
     pub look: LookSettings,
     pub parity: ParitySettings,
+    pub scopes: ScopeSettings,
     pub verify: VerifySettings,
     pub relay: RelaySettings,
     pub settled: IntervalSettings,
@@ -90,6 +91,10 @@ pub struct RetrySettings {
     pub longest: Duration,
     #[serde(with = "humantime_serde")]
     pub token_pause: Duration,
+    #[serde(with = "humantime_serde")]
+    pub scope_pause: Duration,
+    #[serde(with = "humantime_serde")]
+    pub scope_pause_max: Duration,
     pub reconnect: Period,
     pub unreadable_attempts_max: u32,
 }
@@ -97,6 +102,11 @@ pub struct RetrySettings {
 impl RetrySettings {
     pub(crate) fn delay(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
         Backoff { first: *self.first, longest: self.longest }.delay(attempt, rand::random(), retry_after)
+    }
+
+    /// How long to wait after GHL refused a scope so often in a row: twice as long each time.
+    pub(crate) fn scope_delay(&self, attempt: u32) -> Duration {
+        self.scope_pause.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(self.scope_pause_max)
     }
 }
 
@@ -191,6 +201,8 @@ impl Check for Config {
         problems.check(has_kek || !self.oauth.is_given(), "oauth.app", "needs log.kek or log.kek_file");
         problems.nest("webhooks", &self.webhooks);
         problems.check(*self.retry.first <= self.retry.longest, "retry.first", "must not be longer than retry.longest");
+        let is_growing = self.retry.scope_pause <= self.retry.scope_pause_max;
+        problems.check(is_growing, "retry.scope_pause", "must not be longer than retry.scope_pause_max");
         problems.nest("hints", &self.hints);
         problems.nest("vanishing", &self.vanishing);
         problems.nest("appointments", &self.appointments);

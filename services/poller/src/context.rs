@@ -8,6 +8,7 @@ use chassis::Chassis;
 use domain::LocationId;
 use eventlog::EventLog;
 
+use crate::app::access::Access;
 use crate::app::candidate::Candidates;
 use crate::app::marketplace::App;
 use crate::app::problems::Problems;
@@ -25,15 +26,24 @@ pub(crate) struct Context {
     pub(crate) app: Option<Arc<App>>,
     pub(crate) candidates: Candidates,
     pub(crate) problems: Problems,
+    pub(crate) access: Arc<Access>,
     pub(crate) parker: Parker,
 }
 
 impl Context {
-    pub(crate) fn new(config: Config, log: EventLog, bus: Bus, chassis: Arc<Chassis>, metrics: Metrics, app: Option<Arc<App>>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        log: EventLog,
+        bus: Bus,
+        chassis: Arc<Chassis>,
+        metrics: Metrics,
+        access: Arc<Access>,
+        app: Option<Arc<App>>,
+    ) -> Self {
         let listed: BTreeSet<LocationId> = config.locations.iter().map(|location| location.id.clone()).collect();
         let candidates = Candidates::new(listed.clone(), app.is_some());
         let problems = Problems::new(listed, app.clone(), Arc::clone(&chassis), metrics.clone());
         let parker = Parker::new(log.parked().clone(), metrics.clone());
-        Self { config, log, bus, chassis, metrics, app, candidates, problems, parker }
+        Self { config, log, bus, chassis, metrics, app, candidates, problems, access, parker }
     }
 }

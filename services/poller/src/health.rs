@@ -9,6 +9,7 @@ use domain::LocationId;
 use ghl::Spending;
 use jiff::Timestamp;
 
+use crate::app::states;
 use crate::context::Context;
 use crate::look::connection::Connections;
 use crate::nets::backfill::done_at;
@@ -16,7 +17,7 @@ use crate::nets::backfill::done_at;
 /// Checks the database and the bus from time to time. While either is unreachable the service is not ready; it stays alive and goes on
 /// when both are back.
 pub(crate) async fn run(context: Arc<Context>, connections: Arc<Connections>, stop: Shutdown) -> anyhow::Result<()> {
-    let (mut behind, mut calls) = (BTreeSet::new(), BTreeMap::new());
+    let (mut behind, mut calls, mut troubles) = (BTreeSet::new(), BTreeMap::new(), states::Noted::new());
     loop {
         let log = context.log.ping().await.map_err(|error| error.to_string());
         let reachable = log.is_ok();
@@ -28,6 +29,9 @@ pub(crate) async fn run(context: Arc<Context>, connections: Arc<Connections>, st
         }
         if reachable && let Err(error) = note_calls(&context, &connections, &mut calls).await {
             tracing::debug!(%error, "whether the day's calls are nearly spent could not be noted");
+        }
+        if reachable && let Err(error) = states::show(&context, &connections, &mut troubles).await {
+            tracing::debug!(%error, "what GHL refuses could not be noted");
         }
         if !sleep(&stop, *context.config.health.interval).await {
             return Ok(());

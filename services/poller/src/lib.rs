@@ -42,6 +42,7 @@ pub use config::{
     SweepSettings, TaskSettings, VanishingSettings, VerifySettings, WatchSettings, WebhookSettings,
 };
 
+use crate::app::access::Access;
 use crate::app::marketplace::App;
 use crate::app::{installations, oauth};
 use crate::context::Context;
@@ -87,10 +88,15 @@ async fn context(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Context>
     let metrics = chassis.register(Metrics::new);
     let log = EventLog::connect(&config.log).await?;
     let bus = Bus::connect(&config.bus).await?;
-    let counted = metrics.clone();
-    let transport = ghl::Transport::new(config.ghl.clone(), Arc::new(move |call| counted.call(call))).context("the HTTP client for GHL")?;
+    let access = Arc::new(Access::default());
+    let (counted, noted) = (metrics.clone(), Arc::clone(&access));
+    let on_call = move |call: &ghl::Call<'_>| {
+        counted.call(call);
+        noted.note(call);
+    };
+    let transport = ghl::Transport::new(config.ghl.clone(), Arc::new(on_call)).context("the HTTP client for GHL")?;
     let app = config.oauth.is_given().then(|| App::new(log.credentials().clone(), transport.clone(), config.oauth.clone()));
-    Ok((transport, Arc::new(Context::new(config, log, bus, chassis, metrics, app))))
+    Ok((transport, Arc::new(Context::new(config, log, bus, chassis, metrics, access, app))))
 }
 
 /// Starts what answers from the beginning, before the locations are connected.

@@ -4,6 +4,8 @@
 //! - `absence`: what was missing from an answer, and whether it is gone
 //! - `request`: which contact to look at, and which of its parts
 //! - `refuted`: rows that differ from what is known for no reason
+//! - `refused`: whether a scope is refused or one contact
+//! - `owed`: what looks could not read because it was refused
 //! - `names`: the names of what records refer to, and the location's time zone
 //! - `fetch`: one look at a contact and everything that belongs to it
 //! - `verdict`: what becomes of a look that failed
@@ -15,6 +17,8 @@ pub(crate) mod append;
 pub(crate) mod connection;
 pub(crate) mod fetch;
 pub(crate) mod names;
+pub(crate) mod owed;
+pub(crate) mod refused;
 pub(crate) mod refuted;
 pub(crate) mod request;
 pub(crate) mod retry;

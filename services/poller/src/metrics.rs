@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use domain::{LocationId, RecordKind};
-use eventlog::Parity;
+use eventlog::{Parity, SourceTrouble};
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -54,6 +54,13 @@ struct OfNet {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfArea {
+    location: String,
+    area: String,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfLane {
     location: String,
     lane: &'static str,
@@ -99,6 +106,7 @@ pub(crate) struct Metrics {
     lag: Family<OfLocation, Gauge>,
     parked: Counter,
     token_refused: Family<OfLocation, Gauge>,
+    troubles: Family<OfArea, Gauge>,
     streams_lost: Counter,
     vanishing_held: Family<OfLocation, Gauge>,
     parity_compared: Family<OfLocationKind, Counter>,
@@ -154,6 +162,11 @@ impl Metrics {
             lag: added(registry, "lag_events", "Events in the log that are not published yet"),
             parked: added(registry, "parked", "Looks and messages parked"),
             token_refused: added(registry, "token_refused", "1 while GHL refuses the token of a location"),
+            troubles: added(
+                registry,
+                "source_not_answered_since_seconds",
+                "Since when GHL does not answer for an area of a location (refused, failing, paused), as a Unix timestamp; gone when it does",
+            ),
             vanishing_held: added(registry, "vanishing_held", "Conclusions that something vanished which are held back until a release"),
             parity_compared: added(registry, "parity_compared", "Records read again although nothing said that they had changed"),
             parity_differed: added(registry, "parity_differed", "Those of them that differed: every other net had missed a change"),
@@ -177,7 +190,7 @@ impl Metrics {
 
     pub(crate) fn call(&self, call: &ghl::Call<'_>) {
         let status = call.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-        self.calls.get_or_create(&EndpointStatus { endpoint: call.endpoint, status }).inc();
+        self.calls.get_or_create(&EndpointStatus { endpoint: call.operation.name, status }).inc();
         self.calls_made.inc();
         self.call_seconds.observe(call.elapsed.as_secs_f64());
         if let Some(remaining) = call.remaining {
@@ -287,6 +300,14 @@ impl Metrics {
         self.token_refused.get_or_create(&of(location_id)).set(i64::from(refused));
     }
 
+    pub(crate) fn trouble(&self, location_id: &LocationId, trouble: &SourceTrouble) {
+        self.troubles.get_or_create(&of_area(location_id, trouble)).set(trouble.since.as_second());
+    }
+
+    pub(crate) fn trouble_over(&self, location_id: &LocationId, trouble: &SourceTrouble) {
+        self.troubles.remove(&of_area(location_id, trouble));
+    }
+
     pub(crate) fn vanishing_held(&self, location_id: &LocationId, held: u64) {
         self.vanishing_held.get_or_create(&of(location_id)).set(signed(held));
     }
@@ -315,6 +336,10 @@ impl Metrics {
     pub(crate) fn watched(&self, location_id: &LocationId, reach: Duration) {
         self.watch_delay_seconds.get_or_create(&of(location_id)).set(reach.as_secs_f64());
     }
+}
+
+fn of_area(location_id: &LocationId, trouble: &SourceTrouble) -> OfArea {
+    OfArea { location: location_id.to_string(), area: trouble.area.clone(), state: trouble.state.as_str() }
 }
 
 fn of(location_id: &LocationId) -> OfLocation {

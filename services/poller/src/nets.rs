@@ -9,6 +9,7 @@
 //! - `pass`: reads all records of a kind, page by page, for the nets above
 //! - `conclude`: appends what was seen, and what is gone only when that is certain
 //! - `compare`: compares the rows of a page with what the log knows
+//! - `scopes`: which scopes the token has, and what was refused for want of one
 //! - `scope`: what a net works with in one location, round after round
 //! - `error`: why a round failed, and when it is retried
 
@@ -21,6 +22,7 @@ mod notes;
 mod parity;
 mod pass;
 mod scope;
+mod scopes;
 mod sweep;
 mod watch;
 
@@ -46,6 +48,8 @@ pub(crate) fn start(tasks: &mut Tasks, context: &Arc<Context>, connection: &Arc<
     spawn(tasks, "parity", async move { parity::run(&context, &connection).await });
     let (context, connection) = both();
     spawn(tasks, "backfill", async move { backfill::run(&context, &connection).await });
+    let (context, connection) = both();
+    spawn(tasks, "scopes", async move { scopes::run(&context, &connection).await });
     let (context, connection) = both();
     spawn(tasks, "hints", async move { hints::consume(context, connection).await });
 }

@@ -105,7 +105,8 @@ impl api::source_server::Source for Source {
         let known = self.context.log.known();
         let kinds = known.coverage(&location_id).await.map_err(status_of_log)?;
         let vanishing = known.vanishing(&location_id).await.map_err(status_of_log)?;
-        Ok(Response::new(answers::coverage(location_id.to_string(), kinds, &vanishing)))
+        let troubles = known.source_troubles(&location_id).await.map_err(status_of_log)?;
+        Ok(Response::new(answers::coverage(location_id.to_string(), kinds, &vanishing, troubles)))
     }
 
     async fn release_vanished(

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::verdict::{Complaint, presentable, refusal};
 use crate::budget::Budget;
+use crate::operations::Operation;
 use crate::{Error, json};
 
 /// What GHL answered.
@@ -62,7 +63,13 @@ pub(super) fn unavailable(reason: &'static str, status: Option<StatusCode>, erro
     Error::Unavailable { reason, status, retry_after: None, trace_id: None, source: Some(error.without_url()) }
 }
 
-pub(super) fn read(raw: Raw, asked_at: Timestamp, budget: &Budget, about: &[&str]) -> Result<Answer<Value>, Error> {
+pub(super) fn read(
+    raw: Raw,
+    asked_at: Timestamp,
+    budget: &Budget,
+    operation: &'static Operation,
+    about: &[&str],
+) -> Result<Answer<Value>, Error> {
     let retry_after = header(&raw.headers, "retry-after").map(Duration::from_secs);
     if raw.status == StatusCode::TOO_MANY_REQUESTS {
         let retry_after = budget.throttled(retry_after.map(|after| after.min(RETRY_AFTER_MAX)), rand::random());
@@ -72,7 +79,7 @@ pub(super) fn read(raw: Raw, asked_at: Timestamp, budget: &Budget, about: &[&str
         });
     }
     if !raw.status.is_success() {
-        return Err(refusal(raw.status, retry_after, raw.body.as_deref().and_then(Complaint::read), about));
+        return Err(refusal(raw.status, retry_after, raw.body.as_deref().and_then(Complaint::read), operation, about));
     }
     let Some(body) = raw.body else { return Err(Error::TooLong) };
     // Some writes are answered with an empty body.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::answer::{Raw, bounded, syntax_error, unavailable};
 use super::transport::Transport;
-use super::verdict::Complaint;
+use super::verdict::{Complaint, is_inactive};
 use crate::Error;
 use crate::oauth::{AppSettings, OAuthError};
 
@@ -77,7 +77,7 @@ impl Transport {
         let trace_id = complaint.as_ref().and_then(Complaint::trace_id);
         let message = complaint.as_ref().map(Complaint::message).unwrap_or_default().to_lowercase();
         Err(match status.as_u16() {
-            _ if message.contains("not active") => OAuthError::NotActive { trace_id },
+            _ if is_inactive(&message) => OAuthError::NotActive { trace_id },
             400 | 401 | 422 if message.contains("invalid grant") => OAuthError::InvalidGrant { trace_id },
             408 | 425 | 429 | 500.. => OAuthError::Unavailable(busy(status, trace_id, self.settings.rate.throttled_pause)),
             404 if complaint.is_none() => OAuthError::Unavailable(busy(status, trace_id, self.settings.rate.throttled_pause)),

@@ -21,13 +21,47 @@ use crate::operations::{Method, Operation, RequestPart};
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     pub location_id: &'a LocationId,
-    pub endpoint: &'static str,
+    pub operation: &'static Operation,
+    pub reply: Reply,
     /// None when no answer came.
     pub status: Option<u16>,
     pub elapsed: Duration,
     /// Calls left in GHL's short interval and today, where its headers say so.
     pub remaining: Option<u64>,
     pub remaining_today: Option<u64>,
+}
+
+/// What a call says about the operation itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// GHL answers it, be it with an error about what was asked for.
+    Given,
+    /// GHL refuses it, for want of a scope.
+    Forbidden,
+    /// No answer came, or none of GHL's own.
+    Failed,
+    /// Nothing: GHL did not get so far.
+    Other,
+}
+
+impl Reply {
+    fn of(answer: &Result<Answer<Value>, Error>) -> Self {
+        match answer {
+            Err(Error::Forbidden { .. }) => Self::Forbidden,
+            Err(Error::Unavailable { .. }) => Self::Failed,
+            Err(Error::Unauthorized { .. } | Error::LocationInactive { .. } | Error::Throttled { .. }) => Self::Other,
+            Ok(_)
+            | Err(
+                Error::RecordForbidden { .. }
+                | Error::NotFound { .. }
+                | Error::Duplicate { .. }
+                | Error::Refused { .. }
+                | Error::TooLong
+                | Error::Unreadable { .. }
+                | Error::UnknownOutcome { .. },
+            ) => Self::Given,
+        }
+    }
 }
 
 /// Called after every call.
@@ -99,7 +133,8 @@ impl Transport {
             let outcome = self.send(url, location_id, token, &request).await;
             let mut call = Call {
                 location_id,
-                endpoint: request.operation.name,
+                operation: request.operation,
+                reply: Reply::Other,
                 status: None,
                 elapsed: started.elapsed(),
                 remaining: None,
@@ -118,8 +153,9 @@ impl Transport {
                     limit_a_day: header(&answer.headers, "x-ratelimit-limit-daily"),
                 });
             }
+            let answer = outcome.and_then(|raw| read(raw, asked_at, budget, request.operation, request.path));
+            call.reply = Reply::of(&answer);
             (self.on_call)(&call);
-            let answer = outcome.and_then(|raw| read(raw, asked_at, budget, request.path));
             if request.operation.writes { answer.map_err(Error::of_write) } else { answer }
         }
         .instrument(span)

@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::error::Match;
+use crate::operations::Operation;
 use crate::{Error, json};
 
 /// An error body in any of the documented forms.
@@ -43,6 +44,12 @@ impl Complaint {
         names_kind || about.iter().any(|id| message.contains(id) || detail.contains(id))
     }
 
+    /// Whether it is GHL's own word about a token. What stands in front of GHL answers `{"message":"Forbidden"}`, too.
+    fn is_of_ghl(&self) -> bool {
+        let has_form = ["statusCode", "status", "traceId"].iter().any(|key| self.0.contains_key(*key));
+        has_form || self.0.get("error").is_some_and(Value::is_object) || says(&self.message().to_lowercase(), &OF_TOKENS)
+    }
+
     /// The contact that exists already, where the answer names it: in `meta`, beside a message for people.
     fn duplicate(&self) -> Option<(Option<ContactId>, Option<Match>)> {
         let meta = self.0.get("meta")?;
@@ -65,6 +72,25 @@ impl Complaint {
 const NOUNS: [&str; 9] = ["contact", "task", "note", "appointment", "event", "calendar", "user", "business", "tag"];
 const FOLLOWING: [&str; 6] = ["not", "does", "doesn't", "with", "id", "no"];
 
+/// What GHL says when it refuses a token and not what is asked with it.
+const TOKEN_REFUSED: [&str; 6] =
+    ["invalid token", "invalid private integration", "invalid jwt", "expired", "access to this location", "revoked"];
+/// What GHL says when the token is good and this is not allowed with it.
+const NOT_ALLOWED: [&str; 5] = ["scope", "permission", "authclass", "not allowed", "access denied"];
+/// What only GHL speaks of.
+const OF_TOKENS: [&str; 5] = ["token", "jwt", "scope", "private integration", "permission to access"];
+/// A record that is asked for by its id and named by what it is.
+const THIS_RECORD: [&str; 4] = ["this contact", "this task", "this note", "this appointment"];
+
+fn says(message: &str, words: &[&str]) -> bool {
+    words.iter().any(|words| message.contains(words))
+}
+
+/// Whether a message in lower case says that the location is switched off.
+pub(super) fn is_inactive(message: &str) -> bool {
+    message.contains("not active") || says(message, &["location is inactive", "location has been deactivated", "location is deactivated"])
+}
+
 /// Whether a message in lower case says that something does not exist.
 fn is_missing(message: &str) -> bool {
     ["not found", "not exist", "n't exist", "no longer exist"].iter().any(|words| message.contains(words))
@@ -78,14 +104,22 @@ pub(super) fn presentable(trace_id: String) -> Option<String> {
 
 /// What a status means. "Not found" leads to a deletion and a refused token pauses a location, so both are believed only in GHL's own
 /// form: a gateway's page says nothing about a record or a token, nor does a route that GHL does not have.
-pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, complaint: Option<Complaint>, about: &[&str]) -> Error {
+pub(super) fn refusal(
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    complaint: Option<Complaint>,
+    operation: &'static Operation,
+    about: &[&str],
+) -> Error {
     let trace_id = complaint.as_ref().and_then(Complaint::trace_id);
     let message = complaint.as_ref().map(Complaint::message).unwrap_or_default();
     let refused = |trace_id| Error::Refused { status: Some(status.as_u16()), trace_id };
     let unavailable = |reason, trace_id| Error::Unavailable { reason, status: Some(status.as_u16()), retry_after, trace_id, source: None };
     match status.as_u16() {
-        401 | 403 | 404 if complaint.is_none() => unavailable("not GHL's answer", trace_id),
-        401 | 403 => Error::Unauthorized { status: status.as_u16(), trace_id },
+        401 | 403 if !complaint.as_ref().is_some_and(Complaint::is_of_ghl) => unavailable("not GHL's answer", trace_id),
+        404 if complaint.is_none() => unavailable("not GHL's answer", trace_id),
+        400 | 401 | 403 if is_inactive(&message.to_lowercase()) => Error::LocationInactive { status: status.as_u16(), trace_id },
+        status @ (401 | 403) => denial(status, message, operation, about, trace_id),
         404 if complaint.as_ref().is_some_and(|complaint| complaint.says_missing(about)) => Error::NotFound { trace_id },
         400 | 409 if let Some((contact_id, by)) = complaint.as_ref().and_then(Complaint::duplicate) => {
             Error::Duplicate { contact_id, by, trace_id }
@@ -98,14 +132,32 @@ pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, complai
     }
 }
 
+/// What a 401 or 403 in GHL's own form concerns: one record, the token, or what is asked with it. A status of 403 concerns the token only
+/// where GHL says so, one of 401 always unless GHL says otherwise.
+fn denial(status: u16, message: &str, operation: &'static Operation, about: &[&str], trace_id: Option<String>) -> Error {
+    let told = message.to_lowercase();
+    if about.iter().any(|id| message.contains(id)) || says(&told, &THIS_RECORD) {
+        Error::RecordForbidden { status, trace_id }
+    } else if says(&told, &TOKEN_REFUSED) || status == 401 && !says(&told, &NOT_ALLOWED) {
+        Error::Unauthorized { status, trace_id }
+    } else {
+        Error::Forbidden { operation, status, trace_id }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::operations::{Area, GET_CONTACT, LIST_TASKS, SEARCH_TASKS};
 
     fn judge(status: u16, body: &Value, about: &str) -> Error {
-        refusal(StatusCode::from_u16(status).unwrap(), None, Complaint::read(body.to_string().as_bytes()), &[about])
+        judge_of(GET_CONTACT, status, body, about)
+    }
+
+    fn judge_of(operation: &'static Operation, status: u16, body: &Value, about: &str) -> Error {
+        refusal(StatusCode::from_u16(status).unwrap(), None, Complaint::read(body.to_string().as_bytes()), operation, &[about])
     }
 
     #[test]
@@ -122,7 +174,7 @@ mod tests {
         assert!(matches!(judge(400, &other, "abc"), Error::Refused { status: Some(400), .. }));
         let route = json!({"statusCode": 404, "message": "Cannot GET /v9/contacts/abc", "error": "Not Found"});
         assert!(matches!(judge(404, &route, "abc"), Error::Refused { status: Some(404), .. }));
-        let page = refusal(StatusCode::NOT_FOUND, None, Complaint::read(b"<html>nginx</html>"), &["abc"]);
+        let page = refusal(StatusCode::NOT_FOUND, None, Complaint::read(b"<html>nginx</html>"), GET_CONTACT, &["abc"]);
         assert!(matches!(page, Error::Unavailable { status: Some(404), .. }));
     }
 
@@ -151,18 +203,51 @@ mod tests {
     #[test]
     fn a_gateway_that_refuses_says_nothing_about_the_token() {
         for (status, page) in [(403, b"<html><body>blocked at the edge, 1010</body></html>".as_slice()), (401, b""), (403, b"\"no\"")] {
-            let error = refusal(StatusCode::from_u16(status).unwrap(), None, Complaint::read(page), &["abc"]);
+            let error = refusal(StatusCode::from_u16(status).unwrap(), None, Complaint::read(page), GET_CONTACT, &["abc"]);
             assert!(error.is_transient(), "{error:?}");
             assert!(error.of_write().is_transient(), "whatever stands in front of GHL did not let the change through");
         }
-        assert!(matches!(judge(403, &json!({"statusCode": 403, "message": "Forbidden"}), "x"), Error::Unauthorized { status: 403, .. }));
+        let in_front = json!({"message": "Forbidden"});
+        assert!(judge(403, &in_front, "abc").is_transient() && judge(401, &in_front, "abc").is_transient());
+    }
+
+    #[test]
+    fn a_refusal_concerns_what_was_refused() {
+        let told = |status: u16, message: &str| json!({"statusCode": status, "message": message, "error": "x", "traceId": "t"});
+        for (status, message) in [
+            (401, "Invalid token: access token is invalid"),
+            (401, "Invalid Private Integration token"),
+            (401, "Invalid JWT"),
+            (401, "The access token is expired"),
+            (401, "Unauthorized"),
+            (403, "The token does not have access to this location."),
+        ] {
+            assert!(matches!(judge(status, &told(status, message), "abc"), Error::Unauthorized { .. }), "{message}");
+        }
+        for (status, message) in [
+            (401, "The token is not authorized for this scope."),
+            (403, "You do not have permission to access this resource"),
+            (403, "Forbidden resource"),
+            (401, "This AuthClass is not yet supported to access this endpoint."),
+        ] {
+            let error = judge_of(SEARCH_TASKS, status, &told(status, message), "abc");
+            assert!(matches!(&error, Error::Forbidden { operation, .. } if operation.area == Area::Tasks), "{message}: {error:?}");
+            assert!(error.to_string().contains("locations/tasks.readonly"), "{error}");
+            assert!(matches!(error.of_write(), Error::Forbidden { .. }), "a write that was refused was not made");
+        }
+        for message in ["You do not have permission to access this contact", "No permission for abc"] {
+            assert!(matches!(judge_of(LIST_TASKS, 403, &told(403, message), "abc"), Error::RecordForbidden { .. }), "{message}");
+        }
+        for status in [400, 401, 403] {
+            assert!(matches!(judge(status, &told(status, "Location is not active"), "abc"), Error::LocationInactive { .. }));
+        }
     }
 
     #[test]
     fn every_status_says_what_to_do() {
         let body = json!({"status": 400, "message": ["one", "two"], "name": "HttpException", "traceId": "t"});
         assert!(matches!(judge(401, &body, "x"), Error::Unauthorized { status: 401, .. }));
-        assert!(matches!(judge(403, &body, "x"), Error::Unauthorized { status: 403, .. }));
+        assert!(matches!(judge(403, &body, "x"), Error::Forbidden { status: 403, .. }));
         assert!(matches!(judge(422, &body, "x"), Error::Refused { status: Some(422), .. }));
         assert!(matches!(judge(302, &body, "x"), Error::Refused { status: Some(302), .. }));
         assert!(judge(503, &body, "x").is_transient());
@@ -212,7 +297,7 @@ mod tests {
             assert!(matches!(judge(status, &json!({"message": "x"}), "x").of_write(), Error::UnknownOutcome { status: Some(_), .. }));
         }
         assert!(matches!(judge(422, &json!({"message": ["x"]}), "x").of_write(), Error::Refused { .. }));
-        assert!(matches!(judge(401, &json!({"message": "x"}), "x").of_write(), Error::Unauthorized { .. }));
+        assert!(matches!(judge(401, &json!({"statusCode": 401, "message": "no"}), "x").of_write(), Error::Unauthorized { .. }));
         assert!(!judge(503, &json!({"message": "x"}), "x").of_write().is_transient());
     }
 }

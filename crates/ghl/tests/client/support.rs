@@ -87,7 +87,7 @@ impl Server {
         change(&mut settings);
         let calls = Arc::clone(&self.calls);
         let on_call =
-            Arc::new(move |call: &ghl::Call<'_>| calls.lock().unwrap().push((call.endpoint.to_owned(), call.status, call.remaining)));
+            Arc::new(move |call: &ghl::Call<'_>| calls.lock().unwrap().push((call.operation.name.to_owned(), call.status, call.remaining)));
         let location_id = LocationId::new("loc/1").unwrap();
         Client::new(Transport::new(settings, on_call).unwrap(), location_id, "pit-secret".to_owned().into())
     }

@@ -35,7 +35,7 @@ pub(crate) fn transport(base_url: &str, versions: Versions) -> (Transport, Statu
     let statuses = Statuses::default();
     let told = Arc::clone(&statuses);
     let on_call = move |call: &ghl::Call<'_>| {
-        told.lock().unwrap().entry(call.endpoint.to_owned()).or_default().push(call.status.unwrap_or_default());
+        told.lock().unwrap().entry(call.operation.name.to_owned()).or_default().push(call.status.unwrap_or_default());
     };
     let settings = Settings {
         base_url: base_url.parse().unwrap(),

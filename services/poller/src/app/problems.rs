@@ -7,6 +7,7 @@ use chassis::Chassis;
 use domain::LocationId;
 use eventlog::{Credential, CredentialOwner};
 
+use crate::app::access::Pause;
 use crate::app::marketplace::App;
 use crate::metrics::Metrics;
 
@@ -16,8 +17,10 @@ pub(crate) struct Problems {
     app: Option<Arc<App>>,
     chassis: Arc<Chassis>,
     metrics: Metrics,
-    /// The locations whose token GHL refuses.
-    refused: Mutex<BTreeSet<LocationId>>,
+    /// The locations of which nothing is asked, and why.
+    paused: Mutex<BTreeMap<LocationId, Pause>>,
+    /// What GHL refuses in a location for want of a scope, in words.
+    refused: Mutex<BTreeMap<LocationId, String>>,
     /// The locations in which vanishing is held back, and how much.
     held: Mutex<BTreeMap<LocationId, u64>>,
     /// What is wrong with installations of the app.
@@ -26,13 +29,22 @@ pub(crate) struct Problems {
 
 impl Problems {
     pub(crate) fn new(listed: BTreeSet<LocationId>, app: Option<Arc<App>>, chassis: Arc<Chassis>, metrics: Metrics) -> Self {
-        Self { listed, app, chassis, metrics, refused: Mutex::default(), held: Mutex::default(), broken: Mutex::default() }
+        Self {
+            listed,
+            app,
+            chassis,
+            metrics,
+            paused: Mutex::default(),
+            refused: Mutex::default(),
+            held: Mutex::default(),
+            broken: Mutex::default(),
+        }
     }
 
-    /// Shows that a location is paused because GHL refuses its token.
-    pub(crate) fn token_refused(&self, location_id: &LocationId) {
-        self.metrics.token_refused(location_id, true);
-        lock(&self.refused).insert(location_id.clone());
+    /// Shows that nothing of a location is asked.
+    pub(crate) fn paused(&self, location_id: &LocationId, why: Pause) {
+        self.metrics.token_refused(location_id, why == Pause::Token);
+        lock(&self.paused).insert(location_id.clone(), why);
         if let Some(app) = &self.app {
             // The reason may just have been stored with the installation.
             app.installations_changed.notify_one();
@@ -40,10 +52,25 @@ impl Problems {
         self.show();
     }
 
-    /// Shows that GHL accepts a location's token, or that its lease is not held here any more.
-    pub(crate) fn token_accepted(&self, location_id: &LocationId) {
+    /// Shows that GHL answers for a location again.
+    pub(crate) fn resumed(&self, location_id: &LocationId) {
         self.metrics.token_refused(location_id, false);
+        lock(&self.paused).remove(location_id);
+        self.show();
+    }
+
+    /// Shows nothing more of a location whose lease is not held here any more.
+    pub(crate) fn forget(&self, location_id: &LocationId) {
         lock(&self.refused).remove(location_id);
+        self.resumed(location_id);
+    }
+
+    /// Shows what GHL refuses in a location for want of a scope; none when it refuses nothing.
+    pub(crate) fn refused(&self, location_id: &LocationId, what: Option<String>) {
+        match what {
+            Some(what) => lock(&self.refused).insert(location_id.clone(), what),
+            None => lock(&self.refused).remove(location_id),
+        };
         self.show();
     }
 
@@ -68,12 +95,17 @@ impl Problems {
     /// A line for each location and agency, with what a person must do.
     fn show(&self) {
         // Locked to the end, so that what is shown last is the newest state.
-        let refused = lock(&self.refused);
+        let paused = lock(&self.paused);
         let mut problems = lock(&self.broken).clone();
-        for id in &*refused {
-            problems.entry(CredentialOwner::Location(id.clone())).or_insert_with(|| self.new_token(id));
+        for (id, why) in &*paused {
+            let told = || match why {
+                Pause::Token => self.new_token(id),
+                Pause::Inactive => "GHL says that it is not active; switch it on there".to_owned(),
+            };
+            problems.entry(CredentialOwner::Location(id.clone())).or_insert_with(told);
         }
-        let ids: Vec<&str> = refused.iter().map(LocationId::as_str).collect();
+        let with_refused_token = paused.iter().filter(|(_, why)| **why == Pause::Token);
+        let ids: Vec<&str> = with_refused_token.map(|(id, _)| id.as_str()).collect();
         let mut lines: Vec<_> = problems.into_iter().map(|(owner, problem)| format!("{owner}: {problem}")).collect();
         lines.extend(lock(&self.held).iter().map(|(id, held)| {
             format!(
@@ -81,9 +113,17 @@ impl Problems {
                      if it is really gone: mirrorctl release --location {id}"
             )
         }));
+        lines.extend(lock(&self.refused).iter().map(|(id, what)| format!("location {id}: {what}; {}", self.new_scope(id))));
         let control = self.chassis.control();
         control.set_figure("locations_with_refused_token", ids.join(" "));
         control.set_figure("to_mend", lines.join("\n"));
+    }
+
+    fn new_scope(&self, location_id: &LocationId) -> &'static str {
+        match &self.app {
+            Some(_) if !self.listed.contains(location_id) => "add it to oauth.app.scopes and to the app, and install the app again",
+            Some(_) | None => "add it to the private integration; what is missing is then caught up",
+        }
     }
 
     fn new_token(&self, location_id: &LocationId) -> String {

@@ -222,7 +222,7 @@ impl Installation {
             OAuthError::NotActive { trace_id } => {
                 let what = "GHL says that the location is not active; activate it there, the app stays installed";
                 self.note(credential, CredentialState::Inactive, Some(what), false).await;
-                Error::Unauthorized { status: 400, trace_id }
+                Error::LocationInactive { status: 400, trace_id }
             }
             OAuthError::Refused { status, trace_id } => {
                 let what = format!("GHL refuses the app's own request with status {status}; check oauth.app in the poller's settings");

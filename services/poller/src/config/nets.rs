@@ -62,6 +62,14 @@ pub struct LookSettings {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct ScopeSettings {
+    #[serde(with = "humantime_serde")]
+    pub asked_after: Duration,
+    pub owed_max: NonZeroUsize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RefutedSettings {
     pub rows_max: NonZeroUsize,
     #[serde(with = "humantime_serde")]

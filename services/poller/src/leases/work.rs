@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::look::append::Appender;
 use crate::look::connection::{Connection, Connections};
 use crate::look::names::NameCache;
+use crate::look::owed::Owed;
 use crate::look::refuted::Refuted;
 use crate::nets;
 use crate::tasks::{Tasks, spawn};
@@ -52,7 +53,8 @@ impl Work {
                 let failed = || context.metrics.location_restarted(location_id);
                 keep_running(location_id, &stop, &abort, &context.config.retry, start, failed).await;
                 connections.remove(location_id);
-                context.problems.token_accepted(location_id);
+                context.problems.forget(location_id);
+                context.access.forget(location_id);
             }
         };
         Self { lease, stop, abort, running: AbortOnDropHandle::new(tokio::spawn(work)) }
@@ -89,7 +91,9 @@ fn start(
     let (appender, appending) = Appender::start(context, lease.clone());
     let names = NameCache::new(context.config.names.clone());
     let refuted = Refuted::new(context.config.refuted.clone());
-    let connection = Arc::new(Connection::new(&candidate.location, client.clone(), names, appender, refuted, lease.clone(), stop.clone()));
+    let owed = Owed::new(context.config.scopes.owed_max);
+    let connection = Connection::new(&candidate.location, client.clone(), names, appender, refuted, owed, lease.clone(), stop.clone());
+    let connection = Arc::new(connection);
     let mut tasks = Tasks::new();
     nets::start(&mut tasks, context, &connection);
     spawn(&mut tasks, "appender", async move {
@@ -158,7 +162,15 @@ mod tests {
 
     fn retry() -> RetrySettings {
         let (first, longest) = (Period::from_secs(1), Duration::from_secs(60));
-        RetrySettings { first, longest, token_pause: longest, reconnect: first, unreadable_attempts_max: 1 }
+        RetrySettings {
+            first,
+            longest,
+            token_pause: longest,
+            scope_pause: longest,
+            scope_pause_max: longest,
+            reconnect: first,
+            unreadable_attempts_max: 1,
+        }
     }
 
     #[tokio::test(start_paused = true)]

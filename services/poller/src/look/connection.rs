@@ -12,9 +12,11 @@ use ghl::{Client, Lane};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use crate::app::access::Pause;
 use crate::look::absence::Absences;
 use crate::look::append::Appender;
 use crate::look::names::NameCache;
+use crate::look::owed::Owed;
 use crate::look::refuted::Refuted;
 
 pub(crate) struct Connection {
@@ -25,23 +27,36 @@ pub(crate) struct Connection {
     pub(crate) appender: Appender,
     pub(crate) absences: Absences,
     pub(crate) refuted: Refuted,
+    pub(crate) owed: Owed,
+    /// Notified when GHL allows something that it refused.
+    pub(crate) allowed: Notify,
     /// The permission to call GHL and to append.
     pub(crate) lease: Lease,
     /// Cancelled when the lease is given back or lost.
     pub(crate) stop: Shutdown,
     /// Notified when every contact is to be looked at again.
     pub(crate) backfill_wanted: Notify,
-    refused_until: Mutex<Option<Instant>>,
+    paused: Mutex<Option<Paused>>,
     progress: tokio::sync::Mutex<()>,
 }
 
+/// A location that is not asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paused {
+    pub(crate) why: Pause,
+    pub(crate) since: Timestamp,
+    until: Instant,
+}
+
 impl Connection {
+    #[expect(clippy::too_many_arguments, reason = "each is what a location is made of")]
     pub(crate) fn new(
         location: &eventlog::Location,
         client: Client,
         names: NameCache,
         appender: Appender,
         refuted: Refuted,
+        owed: Owed,
         lease: Lease,
         stop: Shutdown,
     ) -> Self {
@@ -53,10 +68,12 @@ impl Connection {
             appender,
             absences: Absences::default(),
             refuted,
+            owed,
+            allowed: Notify::new(),
             lease,
             stop,
             backfill_wanted: Notify::new(),
-            refused_until: Mutex::new(None),
+            paused: Mutex::new(None),
             progress: tokio::sync::Mutex::new(()),
         }
     }
@@ -71,21 +88,28 @@ impl Connection {
         })
     }
 
-    /// How much longer this location is paused because GHL refused its token.
-    pub(crate) fn paused_for(&self) -> Option<Duration> {
-        let until = (*self.refused_until.lock().unwrap_or_else(PoisonError::into_inner))?;
-        until.checked_duration_since(Instant::now())
+    /// Why this location is paused, until GHL answers again.
+    pub(crate) fn paused(&self) -> Option<Paused> {
+        *self.paused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Pauses this location; true when it was not paused before.
-    pub(crate) fn token_refused(&self, pause: Duration) -> bool {
-        let mut until = self.refused_until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.replace(Instant::now() + pause).is_none()
+    /// How much longer this location is not asked.
+    pub(crate) fn paused_for(&self) -> Option<Duration> {
+        self.paused()?.until.checked_duration_since(Instant::now())
+    }
+
+    /// Pauses this location; true when it was not paused for this reason before.
+    pub(crate) fn pause(&self, why: Pause, pause: Duration) -> bool {
+        let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = paused.filter(|before| before.why == why);
+        let since = before.map_or_else(Timestamp::now, |before| before.since);
+        *paused = Some(Paused { why, since, until: Instant::now() + pause });
+        before.is_none()
     }
 
     /// Ends the pause; true when there was one.
-    pub(crate) fn token_accepted(&self) -> bool {
-        self.refused_until.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
+    pub(crate) fn resume(&self) -> bool {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
     }
 
     /// Waits until the location is not paused; false when it is time to stop.

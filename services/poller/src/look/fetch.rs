@@ -8,6 +8,7 @@ use ghl::{Answer, Client, Listed, UnreadableRow, Zone};
 use jiff::Timestamp;
 use tracing::Instrument;
 
+use crate::app::access::Pause;
 use crate::app::problems::Problems;
 use crate::context::Context;
 use crate::look::connection::Connection;
@@ -24,24 +25,32 @@ pub(crate) async fn look(context: &Context, connection: &Connection, request: Re
     let looked = observe(context, connection, request).instrument(span).await;
     match &looked {
         Ok(_) => note_acceptance(&context.problems, connection),
-        Err(error) => note_refusal(&context.problems, connection, error, context.config.retry.token_pause),
+        Err(error) => note_error(&context.problems, connection, error, context.config.retry.token_pause),
     }
     looked
 }
 
-/// Ends the pause of a location whose token was refused before.
+/// Ends the pause of a location whose token was refused before, or that was switched off.
 pub(crate) fn note_acceptance(problems: &Problems, connection: &Connection) {
-    if connection.token_accepted() {
+    if connection.resume() {
         tracing::info!(location.id = %connection.location_id, "token accepted again");
-        problems.token_accepted(&connection.location_id);
+        problems.resumed(&connection.location_id);
     }
 }
 
-/// Pauses the location when GHL refuses its token.
-pub(crate) fn note_refusal(problems: &Problems, connection: &Connection, error: &ghl::Error, pause: Duration) {
-    if matches!(error, ghl::Error::Unauthorized { .. }) && connection.token_refused(pause) {
-        tracing::error!(location.id = %connection.location_id, %error, "token refused, location paused until it is accepted");
-        problems.token_refused(&connection.location_id);
+/// Pauses the location when GHL refuses its token or has it switched off. Where only a scope is missing, the token is accepted.
+pub(crate) fn note_error(problems: &Problems, connection: &Connection, error: &ghl::Error, pause: Duration) {
+    if matches!(error, ghl::Error::Forbidden { .. } | ghl::Error::RecordForbidden { .. }) {
+        note_acceptance(problems, connection);
+    }
+    let is_refused = matches!(error, ghl::Error::Unauthorized { .. });
+    if !is_refused && !matches!(error, ghl::Error::LocationInactive { .. }) {
+        return;
+    }
+    let why = if is_refused { Pause::Token } else { Pause::Inactive };
+    if connection.pause(why, pause) {
+        tracing::error!(location.id = %connection.location_id, %error, "location paused until GHL answers again");
+        problems.paused(&connection.location_id, why);
     }
 }
 
@@ -75,7 +84,9 @@ async fn observe(context: &Context, connection: &Connection, mut request: Reques
             return Box::pin(observe(context, connection, request)).await;
         }
         Ok((contact, records)) => {
-            let unreadable = fill(&mut seen, contact, records, &context.metrics)?;
+            let Filled { unreadable, refused } = fill(&mut seen, contact, records, &context.metrics)?;
+            refused.iter().for_each(|kind| connection.owed.add(*kind, &seen.contact_id));
+            seen.listings.keys().for_each(|kind| connection.owed.settle(*kind, &seen.contact_id));
             if without_records && let Sighting::Present { shown, .. } = &mut seen.contact {
                 // The known update time is that of the last look at the contact with what belongs to it: what changed since has yet to be seen.
                 shown.silent.insert("updated_at");
@@ -156,14 +167,18 @@ async fn only_if<T>(wanted: bool, answer: impl Future<Output = T>) -> Option<T> 
     if wanted { Some(answer.await) } else { None }
 }
 
-/// Copies GHL's answers into the observation. Its time is that of the oldest answer: the next look sees what changed since.
-fn fill(
-    seen: &mut Observation,
-    contact: ContactAnswer,
-    records: RecordAnswers,
-    metrics: &Metrics,
-) -> Result<Vec<(RecordKind, Vec<UnreadableRow>)>, ghl::Error> {
-    let mut unreadable = Vec::new();
+/// What the answers of a look left open.
+struct Filled {
+    /// Rows that are no records.
+    unreadable: Vec<(RecordKind, Vec<UnreadableRow>)>,
+    /// Lists that GHL refuses: of these nothing was seen.
+    refused: Vec<RecordKind>,
+}
+
+/// Copies GHL's answers into the observation. A list that GHL refuses holds up nothing but itself, unless nothing else was seen. The time of
+/// the observation is that of the oldest answer: the next look sees what changed since.
+fn fill(seen: &mut Observation, contact: ContactAnswer, records: RecordAnswers, metrics: &Metrics) -> Result<Filled, ghl::Error> {
+    let (mut unreadable, mut refused, mut refusal) = (Vec::new(), Vec::new(), None);
     let mut oldest: Option<Timestamp> = None;
     if let Some((answer, by_id)) = contact {
         oldest = Some(answer.asked_at);
@@ -177,6 +192,11 @@ fn fill(
             Some(Ok(answer)) => answer,
             // Not found: the contact vanished between two answers, which the next look will see.
             None | Some(Err(ghl::Error::NotFound { .. })) => continue,
+            Some(Err(error @ ghl::Error::Forbidden { .. })) => {
+                refused.push(kind);
+                refusal = Some(error);
+                continue;
+            }
             Some(Err(error)) => return Err(error),
         };
         oldest = Some(oldest.map_or(answer.asked_at, |oldest| oldest.min(answer.asked_at)));
@@ -190,8 +210,11 @@ fn fill(
         metrics.unreadable_fields(answer.value.records.iter().map(|(_, shown)| shown.unread.len()).sum());
         seen.listings.insert(kind, listed(answer.value));
     }
+    if let (None, Some(error)) = (oldest, refusal) {
+        return Err(error);
+    }
     seen.asked_at = oldest.unwrap_or(seen.asked_at);
-    Ok(unreadable)
+    Ok(Filled { unreadable, refused })
 }
 
 /// Parks rows that are no records, and gives the records that are known and that the list does not show: one of them may be that row, the

@@ -25,6 +25,8 @@ struct Snapshot {
     read_at: Instant,
     /// Whether GHL gave the location itself. Without its zone the snapshot is refreshed as soon as GHL may be asked again.
     complete: bool,
+    /// Whether GHL has ever given the calendars.
+    has_calendars: bool,
 }
 
 impl NameCache {
@@ -40,12 +42,27 @@ impl NameCache {
         Ok(self.fresh(client, self.settings.lifetime).await?.zone.clone())
     }
 
-    /// The ids of the location's calendars, in order; empty when GHL does not give them.
+    /// The ids of the location's calendars, in order.
+    ///
+    /// # Errors
+    /// When GHL has never given them, and does not now.
+    pub(crate) async fn calendars(&self, client: &Client) -> Result<Vec<String>, ghl::Error> {
+        let mut snapshot = self.fresh(client, self.settings.lifetime).await?;
+        if !snapshot.has_calendars {
+            snapshot = self.fresh(client, self.settings.refresh_pause).await?;
+        }
+        if snapshot.has_calendars {
+            return Ok(snapshot.names.calendars.keys().cloned().collect());
+        }
+        Ok(client.calendars().await?.into_keys().collect())
+    }
+
+    /// Reads everything again, unless it was read just before.
     ///
     /// # Errors
     /// As `zone`.
-    pub(crate) async fn calendars(&self, client: &Client) -> Result<Vec<String>, ghl::Error> {
-        Ok(self.fresh(client, self.settings.lifetime).await?.names.calendars.keys().cloned().collect())
+    pub(crate) async fn refreshed(&self, client: &Client) -> Result<(), ghl::Error> {
+        self.fresh(client, self.settings.refresh_pause).await.map(drop)
     }
 
     /// The names of these ids. When one has no name yet, GHL's lists are read again first.
@@ -117,13 +134,15 @@ async fn ask(client: &Client, known: Option<&Snapshot>) -> Result<Snapshot, ghl:
         Some(ghl::CustomFields { names, types }) => (names, types),
         None => (before(|names| &names.fields), before(|names| &names.field_types)),
     };
+    let calendars = optional(client, "calendars", calendars, first)?;
+    let has_calendars = calendars.is_some() || known.is_some_and(|snapshot| snapshot.has_calendars);
     let names = Names {
         users: users?.unwrap_or_else(|| before(|names| &names.users)),
         fields,
         field_types,
-        calendars: optional(client, "calendars", calendars, first)?.unwrap_or_else(|| before(|names| &names.calendars)),
+        calendars: calendars.unwrap_or_else(|| before(|names| &names.calendars)),
     };
-    Ok(Snapshot { zone, company_id, names, read_at: Instant::now(), complete })
+    Ok(Snapshot { zone, company_id, names, read_at: Instant::now(), complete, has_calendars })
 }
 
 /// Treats a failed answer as missing. Only a transient failure of the first read is an error.

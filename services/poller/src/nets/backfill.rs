@@ -36,8 +36,9 @@ pub(crate) fn done_at(backfill: &Backfill, now: Timestamp) -> Option<Timestamp> 
     now.checked_add(left).ok()
 }
 
-/// Resumes the backfill where it stopped; does nothing when it is complete. A kind whose list breaks off stays open and holds up no
-/// other. Returns how long to wait before going on.
+/// Resumes the backfill where it stopped; does nothing when it is complete. A kind whose list breaks off, fails or is refused stays open
+/// and holds up no other, but for contacts, to which
+/// all others belong. Returns how long to wait before going on.
 async fn fill(scope: Scope<'_>) -> Result<Duration> {
     let Scope { context, connection, .. } = scope;
     let settings = &context.config.backfill;
@@ -55,13 +56,18 @@ async fn fill(scope: Scope<'_>) -> Result<Duration> {
         }
     };
     tracing::info!(location.id = %connection.location_id, seen = backfill.seen, "backfill started");
-    let mut open = None;
+    let (mut open, mut failed) = (None, None);
     for kind in ListKind::ALL {
-        match fill_kind(scope, kind, since).await? {
-            Filled::Done => {}
-            Filled::Open(pause) => open = Some(open.map_or(pause, |open: Duration| open.min(pause))),
-            Filled::Superseded => return Ok(*settings.check_interval),
+        match fill_kind(scope, kind, since).await {
+            Ok(Filled::Done) => {}
+            Ok(Filled::Open(pause)) => open = Some(open.map_or(pause, |open: Duration| open.min(pause))),
+            Ok(Filled::Superseded) => return Ok(*settings.check_interval),
+            Err(error) if kind != ListKind::Contacts && error.concerns_kind() => failed = failed.or(Some(error)),
+            Err(error) => return Err(error),
         }
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     match open {
         Some(pause) => Ok(pause.min(*settings.check_interval)),

@@ -7,8 +7,8 @@ use domain::Verdict;
 use crate::app::problems::Problems;
 use crate::config::RetrySettings;
 use crate::look::connection::Connection;
-use crate::look::fetch::note_refusal;
-use crate::look::retry::Stopped;
+use crate::look::fetch::note_error;
+use crate::look::retry::Unseen;
 use crate::look::verdict::verdict;
 
 /// Why a round failed. The next one resumes from the saved progress.
@@ -26,18 +26,31 @@ pub(crate) enum Error {
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
-impl From<Stopped> for Error {
-    fn from(Stopped: Stopped) -> Self {
-        Self::Stopped
+impl From<Unseen> for Error {
+    fn from(unseen: Unseen) -> Self {
+        match unseen {
+            Unseen::Stopped => Self::Stopped,
+            Unseen::Refused(error) => Self::Ghl(error),
+        }
     }
 }
 
 impl Error {
+    /// Whether it concerns the kind of record that was read, and not the whole location: others can be read meanwhile.
+    pub(crate) fn concerns_kind(&self) -> bool {
+        use ghl::Error::{LocationInactive, Throttled, Unauthorized};
+        matches!(self, Self::Ghl(error) if !matches!(error, Unauthorized { .. } | LocationInactive { .. } | Throttled { .. }))
+    }
+
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self, Self::Ghl(ghl::Error::Forbidden { .. }))
+    }
+
     /// How long to wait before the next attempt. A round concerns every contact, so even a refused request is retried, after the longest delay.
     pub(crate) fn delay(&self, problems: &Problems, retry: &RetrySettings, connection: &Connection, attempt: u32) -> Duration {
         match self {
             Self::Ghl(error) => {
-                note_refusal(problems, connection, error, retry.token_pause);
+                note_error(problems, connection, error, retry.token_pause);
                 match verdict(error, attempt, retry) {
                     Verdict::Retry(delay) => delay,
                     Verdict::Done | Verdict::Park(_) => retry.longest,

@@ -136,6 +136,7 @@ impl<'a> Rounds<'a> {
     /// Pauses for as long as the round says, or until a failed one is to be retried.
     pub(crate) async fn end(&mut self, round: Result<Duration>) {
         let Scope { context, connection, .. } = self.scope;
+        let mut allowed = None;
         let pause = match round {
             Ok(pause) => {
                 self.failed = 0;
@@ -144,6 +145,7 @@ impl<'a> Rounds<'a> {
             Err(Error::Stopped) => return,
             Err(error) => {
                 self.failed += 1;
+                allowed = error.is_refused().then_some(&connection.allowed);
                 let pause = error.delay(&context.problems, &context.config.retry, connection, self.failed);
                 tracing::warn!(location.id = %connection.location_id, %error, attempt = self.failed, "{} failed, trying again later", self.name);
                 pause
@@ -153,6 +155,7 @@ impl<'a> Rounds<'a> {
             () = self.scope.stop().cancelled() => {}
             () = tokio::time::sleep(pause) => {}
             () = notified(self.wake) => {}
+            () = notified(allowed) => {}
         }
     }
 }

@@ -25,10 +25,10 @@ pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::R
     Ok(())
 }
 
-/// Makes the passes that are due. Returns how long to wait before checking again.
+/// Makes the passes that are due; one that fails or is refused holds up no other, but for that of contacts. Returns how long to wait before checking again.
 async fn sweep(scope: Scope<'_>) -> Result<Duration> {
     let Scope { context, connection, .. } = scope;
-    let mut pause = *context.config.sweep.check_interval;
+    let (mut pause, mut failed) = (*context.config.sweep.check_interval, None);
     let vanishing = context.log.known().vanishing(&connection.location_id).await?;
     show(context, &connection.location_id, &vanishing);
     for kind in ListKind::ALL {
@@ -48,18 +48,26 @@ async fn sweep(scope: Scope<'_>) -> Result<Duration> {
                 continue;
             }
         };
-        let range = context.config.appointments.range(since);
-        match walk(scope, kind, since, range).await? {
-            PassEnd::BrokenOff(why) => stay_open(scope, kind, why).await?,
-            ended @ (PassEnd::Complete(_) | PassEnd::Unreadable | PassEnd::Superseded) => {
-                if let PassEnd::Complete(complete) = &ended {
-                    look_at_missing(scope, kind, complete, range).await?;
-                }
-                end(scope, kind, &ended).await?;
-            }
+        match sweep_kind(scope, kind, since).await {
+            Ok(()) => {}
+            Err(error) if kind != ListKind::Contacts && error.concerns_kind() => failed = failed.or(Some(error)),
+            Err(error) => return Err(error),
         }
     }
-    Ok(pause)
+    failed.map_or(Ok(pause), Err)
+}
+
+async fn sweep_kind(scope: Scope<'_>, kind: ListKind, since: Timestamp) -> Result<()> {
+    let range = scope.context.config.appointments.range(since);
+    match walk(scope, kind, since, range).await? {
+        PassEnd::BrokenOff(why) => stay_open(scope, kind, why).await,
+        ended @ (PassEnd::Complete(_) | PassEnd::Unreadable | PassEnd::Superseded) => {
+            if let PassEnd::Complete(complete) = &ended {
+                look_at_missing(scope, kind, complete, range).await?;
+            }
+            end(scope, kind, &ended).await
+        }
+    }
 }
 
 /// How long until the next pass is due, or another try of one that broke off. For the first one the time counts from the backfill; after

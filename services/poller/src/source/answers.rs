@@ -1,10 +1,11 @@
 //! Converts answers to the types of the gRPC API.
 
-use eventlog::{Backfill, Coverage, Credential, CredentialOwner, Vanishing, WorkflowSecret};
+use eventlog::{Backfill, Coverage, Credential, CredentialOwner, SourceTrouble, Vanishing, WorkflowSecret};
 use ghl::Spending;
 use jiff::Timestamp;
 use proto::source::v1 as api;
 
+use crate::app::access::area_of;
 use crate::nets::backfill::done_at;
 
 pub(super) fn budget(location_id: String, spending: Spending, backfill: &Backfill, now: Timestamp) -> api::GetBudgetResponse {
@@ -24,8 +25,16 @@ pub(super) fn budget(location_id: String, spending: Spending, backfill: &Backfil
     }
 }
 
-pub(super) fn coverage(location_id: String, kinds: Vec<Coverage>, vanishing: &Vanishing) -> api::GetCoverageResponse {
+pub(super) fn coverage(
+    location_id: String,
+    kinds: Vec<Coverage>,
+    vanishing: &Vanishing,
+    troubles: Vec<SourceTrouble>,
+) -> api::GetCoverageResponse {
+    let state_of =
+        |kind| troubles.iter().find(|trouble| trouble.area == area_of(kind).as_str()).map_or("ok", |trouble| trouble.state.as_str());
     let kind = |coverage: Coverage| api::KindCoverage {
+        state: state_of(coverage.kind).to_owned(),
         kind: coverage.kind.to_string(),
         present: coverage.present,
         webhook_at: coverage.webhook_at.map(at),
@@ -45,9 +54,15 @@ pub(super) fn coverage(location_id: String, kinds: Vec<Coverage>, vanishing: &Va
     api::GetCoverageResponse {
         location_id,
         kinds: kinds.into_iter().map(kind).collect(),
+        troubles: troubles.iter().cloned().map(trouble).collect(),
         vanishing_held_since: vanishing.held_since.map(at),
         vanishing_held: vanishing.held,
     }
+}
+
+fn trouble(trouble: SourceTrouble) -> api::SourceTrouble {
+    let SourceTrouble { area, state, scope, cost, since } = trouble;
+    api::SourceTrouble { area, state: state.as_str().to_owned(), scope, cost, since: Some(at(since)) }
 }
 
 pub(super) fn released(location_id: String, vanishing: &Vanishing) -> api::ReleaseVanishedResponse {

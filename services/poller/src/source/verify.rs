@@ -188,6 +188,8 @@ fn difference(contact_id: &ContactId, draft: Draft) -> api::RecordDifference {
 fn status_of_ghl(error: &ghl::Error) -> Status {
     if matches!(error, ghl::Error::Unauthorized { .. }) {
         Status::failed_precondition(format!("{error}; give the poller a token that works"))
+    } else if matches!(error, ghl::Error::Forbidden { .. } | ghl::Error::LocationInactive { .. }) {
+        Status::failed_precondition(error.to_string())
     } else if error.is_transient() {
         Status::unavailable(format!("{error}; verify again later"))
     } else {

@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) parts: BTreeMap<(String, &'static str), Vec<Value>>,
     /// Requests whose path begins with the key are answered with this status.
     pub(crate) failing: BTreeMap<String, u16>,
+    /// Requests whose path contains the key are refused with this status and message of GHL's.
+    pub(crate) refused: BTreeMap<&'static str, (u16, &'static str)>,
     pub(crate) users: BTreeMap<String, String>,
     pub(crate) asked: Vec<String>,
     /// The maximum number of rows of a search, whatever was asked for.
@@ -130,6 +132,15 @@ impl Agency {
         self.world().failing.insert(path.to_owned(), status);
     }
 
+    /// Refuses requests whose path contains this, as GHL does without the scope.
+    pub(crate) fn refuse(&self, part: &'static str, status: u16) {
+        let message = match status {
+            401 => "The token is not authorized for this scope.",
+            _ => "You do not have permission to access this resource",
+        };
+        self.world().refused.insert(part, (status, message));
+    }
+
     /// How many requests had a path that begins with this.
     pub(crate) fn asked(&self, path: &str) -> usize {
         self.world().asked.iter().filter(|asked| asked.starts_with(path)).count()
@@ -144,9 +155,9 @@ impl Agency {
         if let Some(scripted) = world.script.next(parts.method.as_str(), &path) {
             return scripted;
         }
-        if let Some((_, status)) = world.failing.iter().find(|(failing, _)| path.starts_with(*failing)) {
-            let status = StatusCode::from_u16(*status).unwrap();
-            return (status, axum::Json(json!({"statusCode": status.as_u16(), "message": "as told"}))).into_response();
+        if let Some((status, message)) = world.failure(&path) {
+            let told = json!({"statusCode": status, "message": message, "traceId": "trace-2"});
+            return (StatusCode::from_u16(status).unwrap(), axum::Json(told)).into_response();
         }
         let decoded = |segment: &str| percent_decode_str(segment).decode_utf8().unwrap().into_owned();
         let segments: Vec<String> = path.trim_matches('/').split('/').map(decoded).collect();
@@ -205,6 +216,12 @@ impl Agency {
 }
 
 impl World {
+    /// The status and message that a request is answered with instead.
+    fn failure(&self, path: &str) -> Option<(u16, &'static str)> {
+        let failing = self.failing.iter().find(|(failing, _)| path.starts_with(*failing)).map(|(_, status)| (*status, "as told"));
+        failing.or_else(|| self.refused.iter().find(|(part, _)| path.contains(**part)).map(|(_, refusal)| *refusal))
+    }
+
     fn part(&self, id: &str, part: &'static str) -> Vec<Value> {
         self.parts.get(&(id.to_owned(), part)).cloned().unwrap_or_default()
     }

@@ -8,6 +8,7 @@ mod clock;
 mod fixture;
 mod nets;
 mod oauth;
+mod refusals;
 mod replicas;
 mod rows;
 mod script;

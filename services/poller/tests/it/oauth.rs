@@ -324,3 +324,47 @@ async fn a_dead_token_pauses_its_location_alone_and_says_what_to_do() {
     app.until_state(&second, CredentialState::Active).await;
     app.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_scope_spends_no_refresh_token() {
+    let scopes = "watch.interval = \"300ms\"\nretry.scope_pause = \"50ms\"\nretry.scope_pause_max = \"100ms\"\n";
+    let app = AppFixture::open("oauth-scope", 1, scopes).await;
+    let (world, id) = app.location(0);
+    app.install(id.as_str()).await;
+    app.until_mirrored(&id).await;
+    world.withhold("/tasks", 401);
+    app.until_a_change_arrives(&world, &id).await;
+    let told = eventually("told", || async { Some(app.fixture.to_mend().await).filter(|told| told.contains("tasks")) }).await;
+    assert!(told.contains("install the app again"), "{told}");
+    app.until_a_change_arrives(&world, &id).await;
+    assert_eq!(app.sandbox.agency().oauth_stats().refreshed, 0);
+    assert_eq!(app.state(&id).await, Some(CredentialState::Active));
+    world.give_back();
+    eventually("mended", || async { app.fixture.to_mend().await.is_empty().then_some(()) }).await;
+    app.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_31_a_location_that_is_not_active_is_seldom_asked_and_loses_nothing() {
+    let app = AppFixture::open("case-31", 1, "watch.interval = \"300ms\"\nretry.token_pause = \"2s\"\n").await;
+    let (world, id) = app.location(0);
+    app.install(id.as_str()).await;
+    app.until_mirrored(&id).await;
+    app.sandbox.agency().set_active(id.as_str(), false);
+    app.sandbox.agency().expire_access_tokens();
+    app.until_state(&id, CredentialState::Inactive).await;
+    let told = eventually("told", || async { Some(app.fixture.to_mend().await).filter(|told| told.contains("not active")) }).await;
+    assert!(!told.contains("install the app again"), "{told}");
+    let asked =
+        || app.sandbox.agency().calls().iter().filter(|(call, _)| call.contains("/oauth/token")).map(|(_, count)| count).sum::<u64>();
+    let (begun, before) = (std::time::Instant::now(), asked());
+    // Each of its nets asks once after each pause at most.
+    eventually("asked again and again", || async { (asked() >= before + 20).then_some(()) }).await;
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+    let overview = app.fixture.log.answers().overview().await.unwrap().into_iter().find(|overview| overview.location_id == id).unwrap();
+    assert_eq!(overview.present(domain::RecordKind::Contact), 3, "nothing is concluded to be gone");
+    app.sandbox.agency().set_active(id.as_str(), true);
+    app.until_a_change_arrives(&world, &id).await;
+    eventually("mended", || async { app.fixture.to_mend().await.is_empty().then_some(()) }).await;
+    app.close().await;
+}

@@ -52,6 +52,7 @@ pub(crate) async fn coverage(connection: &Connection, output: &mut Output<'_>) -
     }
     let mut table = Table::new(&[
         "KIND",
+        "STATE",
         ">PRESENT",
         "LAST WEBHOOK",
         "WATCHED SINCE",
@@ -69,6 +70,7 @@ pub(crate) async fn coverage(connection: &Connection, output: &mut Output<'_>) -
         let found = |net: &str| kind.found.iter().find(|found| found.net == net).map_or(0, |found| found.changes).to_string();
         table.row([
             kind.kind.clone(),
+            kind.state.clone(),
             kind.present.to_string(),
             format::second(kind.webhook_at.as_ref()),
             format::second(kind.watched_since.as_ref()),
@@ -85,6 +87,16 @@ pub(crate) async fn coverage(connection: &Connection, output: &mut Output<'_>) -
     }
     table.write(output.out)?;
     writeln!(output.out)?;
+    for trouble in &coverage.troubles {
+        let since = format::second(trouble.since.as_ref());
+        let scope = if trouble.scope.is_empty() { String::new() } else { format!(" (scope {})", trouble.scope) };
+        let cost = if trouble.cost.is_empty() { String::new() } else { format!(": {}", trouble.cost) };
+        let told = format!("{}{scope} {} since {since}{cost}", trouble.area, trouble.state);
+        writeln!(output.out, "{}", output.style.alarm(&told))?;
+    }
+    if !coverage.troubles.is_empty() {
+        writeln!(output.out)?;
+    }
     if coverage.vanishing_held_since.is_some() {
         let since = format::second(coverage.vanishing_held_since.as_ref());
         let told = format!(

@@ -16,6 +16,7 @@ use crate::hint::{Hint, HintKey};
 use crate::look::append::Appended;
 use crate::look::connection::Connection;
 use crate::look::fetch::look;
+use crate::look::refused::{REFUSALS_MIN, is_contact_alone};
 use crate::look::request::Request;
 use crate::look::verdict::verdict;
 use crate::metrics::Metrics;
@@ -259,7 +260,14 @@ async fn give_up_or_retry(
     attempt: u32,
     traceparent: Option<String>,
 ) -> Outcome {
-    match verdict(error, attempt, &context.config.retry) {
+    let mut verdict = verdict(error, attempt, &context.config.retry);
+    if let ghl::Error::Forbidden { operation, .. } = error
+        && attempt >= REFUSALS_MIN
+        && is_contact_alone(context, connection, contact_id, operation).await
+    {
+        verdict = Verdict::Park(error.to_string());
+    }
+    match verdict {
         Verdict::Done => Outcome::Done("looked"),
         Verdict::Retry(delay) => {
             tracing::warn!(%error, attempt, "look failed, trying again later");
