@@ -10,6 +10,7 @@ use sqlx::postgres::PgRow;
 use crate::alerts::Alerts;
 use crate::columns::{At, location_id, millis, signed, unsigned};
 use crate::known::parity::{PARITY_DAYS, Parity};
+use crate::known::source::{SourceTrouble, source_trouble};
 use crate::{Error, Result};
 
 /// A backfill that does not get further.
@@ -297,6 +298,18 @@ impl Alerts {
                 })
             })
             .collect()
+    }
+
+    /// What GHL does not answer, by location, as the holders of the leases last said.
+    pub async fn source_troubles(&self) -> Result<Vec<(LocationId, SourceTrouble)>> {
+        let rows = sqlx::query(concat!(
+            "SELECT l.location_id, l.area, l.state, l.scope, l.cost, l.since FROM source_troubles l WHERE ",
+            attended!(),
+            " ORDER BY 1, 2"
+        ))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok((location_id(row.try_get(0)?)?, source_trouble(row, 1)?))).collect()
     }
 
     /// Says of some locations whether their calls of the day are nearly spent: each with how many are left and how many there are, or

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Condition {
     TokenDead,
+    ScopeMissing,
     BackfillStuck,
     SweepOverdue,
     Parked,
@@ -21,8 +22,9 @@ pub(crate) enum Condition {
 }
 
 impl Condition {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::TokenDead,
+        Self::ScopeMissing,
         Self::BackfillStuck,
         Self::SweepOverdue,
         Self::Parked,
@@ -39,6 +41,7 @@ impl Condition {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::TokenDead => "token_dead",
+            Self::ScopeMissing => "scope_missing",
             Self::BackfillStuck => "backfill_stuck",
             Self::SweepOverdue => "sweep_overdue",
             Self::Parked => "parked",
@@ -61,6 +64,7 @@ impl Condition {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::TokenDead => "GHL refuses the token",
+            Self::ScopeMissing => "a scope is missing",
             Self::BackfillStuck => "the backfill is stuck",
             Self::SweepOverdue => "the sweep is overdue",
             Self::Parked => "work waits for a person",
@@ -82,6 +86,10 @@ impl Condition {
                 "Make a new private integration token at GHL with every scope and give it to the poller, or install the app again by \
                  /oauth/start of the poller. `mirrorctl credentials list` and `mirrorctl status` say which. Until then nothing of it is \
                  mirrored; afterwards everything is caught up."
+            }
+            Self::ScopeMissing => {
+                "Add the scope to the private integration at GHL, or to oauth.app.scopes and to the app, and install the app again. \
+                 Everything else is mirrored meanwhile; what was missed is caught up by itself."
             }
             Self::BackfillStuck => {
                 "`mirrorctl budget` says whether calls are left, `mirrorctl status` whether GHL refuses something; the poller's log says \

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use domain::{LocationId, ObjectKind};
-use eventlog::{Alerts, Credential, CredentialOwner, CredentialState, Credentials, Finding};
+use eventlog::{Alerts, Credential, CredentialOwner, CredentialState, Credentials, Finding, SourceState, SourceTrouble};
 use jiff::Timestamp;
 
 use crate::alerts::condition::Condition;
@@ -55,7 +55,22 @@ impl Facts {
 
     async fn find_at_the_source(&self, found: &mut Found) -> eventlog::Result<()> {
         let dead = self.credentials.list().await?.into_iter().filter(|credential| credential.state == CredentialState::Dead);
-        found.add(Condition::TokenDead, dead.map(dead_credential));
+        let troubles = self.alerts.source_troubles().await?;
+        let dead: Vec<Finding> = dead.map(dead_credential).collect();
+        let is_said = |id: &LocationId| dead.iter().any(|finding| finding.location_id.as_ref() == Some(id));
+        // A private integration token that is refused pauses its location.
+        let paused = troubles.iter().filter(|(id, trouble)| is_paused(trouble) && !is_said(id));
+        let paused: Vec<Finding> =
+            paused.map(|(id, trouble)| of(Condition::TokenDead, id.clone(), "", trouble.since, trouble.cost.clone())).collect();
+        found.add(Condition::TokenDead, dead.into_iter().chain(paused));
+        let refused = troubles.into_iter().filter(|(_, trouble)| trouble.state == SourceState::Refused);
+        found.add(
+            Condition::ScopeMissing,
+            refused.map(|(id, trouble)| {
+                let cause = format!("GHL refuses {} (scope {}): {}", trouble.area, trouble.scope, trouble.cost);
+                of(Condition::ScopeMissing, id, &trouble.area, trouble.since, cause)
+            }),
+        );
         let stuck = self.alerts.stuck_backfills(*self.settings.backfill_stuck_after).await?;
         found.add(
             Condition::BackfillStuck,
@@ -153,6 +168,11 @@ fn free_share(path: &Path) -> Option<f64> {
     let disk = rustix::fs::statvfs(path);
     let disk = disk.inspect_err(|error| tracing::warn!(path = %path.display(), %error, "a disk cannot be asked")).ok()?;
     (disk.f_blocks > 0).then(|| disk.f_bavail as f64 / disk.f_blocks as f64)
+}
+
+/// Whether a location is paused. All its areas are; one of them stands for it.
+fn is_paused(trouble: &SourceTrouble) -> bool {
+    trouble.state == SourceState::Paused && trouble.area == "contacts"
 }
 
 fn dead_credential(credential: Credential) -> Finding {

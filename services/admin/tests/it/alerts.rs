@@ -8,8 +8,9 @@ use crate::receivers::{Mood, Receiver};
 use crate::support::AdminFixture;
 
 /// Each condition as its message begins, and what it is about.
-const EVERYTHING: [&str; 12] = [
+const EVERYTHING: [&str; 13] = [
     "GHL refuses the token, location loc,",
+    "a scope is missing (tasks), location loc,",
     "the backfill is stuck, location loc,",
     "the sweep is overdue (task), location loc,",
     "work waits for a person, location loc,",
@@ -39,11 +40,12 @@ const TROUBLE: &str = "INSERT INTO credentials (kind, id, expires_at, granted_at
      INSERT INTO calls_nearly_spent VALUES ('loc', now(), 500, 200000); \
      INSERT INTO vanishing (location_id, held_since, held) VALUES ('loc', now(), 300); \
      INSERT INTO parity VALUES ('loc', 'note', current_date - 6, 100, 2), ('loc', 'note', current_date, 100, 1), \
-     ('loc', 'task', current_date, 1000, 3), ('loc', 'contact', current_date - 7, 10, 10)";
+     ('loc', 'task', current_date, 1000, 3), ('loc', 'contact', current_date - 7, 10, 10); \
+     INSERT INTO source_troubles VALUES ('loc', 'tasks', 'refused', 'locations/tasks.readonly', 'tasks are not mirrored', now())";
 
 const PEACE: &str = "UPDATE credentials SET state = 'active'; UPDATE progress SET finished_at = now(); \
      UPDATE passes SET complete_since = now(); UPDATE parked SET resolved_at = now(); DELETE FROM calls_nearly_spent; \
-     UPDATE vanishing SET held_since = NULL; DELETE FROM parity; \
+     UPDATE vanishing SET held_since = NULL; DELETE FROM parity; DELETE FROM source_troubles; \
      UPDATE relay r SET published = h.seq, settled = h.seq FROM log_head h WHERE h.location_id = r.location_id; \
      UPDATE pollers SET alive_until = now() + interval '1 hour'";
 
@@ -131,7 +133,7 @@ async fn each_condition_is_told_once_when_raised_and_once_when_resolved_across_r
     admin.eventually("a seal", async || std::fs::read(&checkpoints).ok().filter(|file| !file.is_empty())).await;
     admin.tamper("UPDATE events SET payload = payload || '\\x20' WHERE seq = 1").await;
     std::fs::write(&checkpoints, "").unwrap();
-    for condition in &EVERYTHING[..11] {
+    for condition in &EVERYTHING[..12] {
         receivers.until_told(&admin, &format!("RAISED: {condition}")).await;
     }
     admin.tamper("UPDATE pollers SET alive_until = now() - interval '1 day'").await;
@@ -271,5 +273,21 @@ async fn a_location_that_nobody_looks_after_any_more_has_no_trouble_at_its_sourc
     assert_eq!(receivers.told("RESOLVED"), [0, 0]);
     admin.tamper("UPDATE pollers SET alive_until = now() + interval '1 hour'").await;
     receivers.until_told(&admin, "RESOLVED: the day's calls are nearly spent, location loc,").await;
+    admin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_token_that_is_refused_is_told_once_for_its_location() {
+    let receivers = Receivers::open().await;
+    let admin = AdminFixture::start("alerts_paused", Some("loc"), &receivers.settings("")).await;
+    other(&admin).await;
+    admin.tamper(ATTENDED).await;
+    let paused = "INSERT INTO source_troubles SELECT 'loc', area, 'paused', '', 'GHL refuses the token', now() \
+         FROM unnest(ARRAY['contacts', 'tasks', 'notes', 'appointments']) AS a (area)";
+    admin.tamper(paused).await;
+    receivers.until_told(&admin, "RAISED: GHL refuses the token, location loc,").await;
+    admin.tamper("DELETE FROM source_troubles").await;
+    receivers.until_told(&admin, "RESOLVED: GHL refuses the token, location loc,").await;
+    assert_eq!(receivers.told("RAISED:"), [1, 1]);
     admin.stop().await;
 }
