@@ -11,6 +11,7 @@ mod merged;
 mod process;
 mod replay;
 mod restart;
+mod scopes;
 mod source;
 mod sync;
 mod trace;
