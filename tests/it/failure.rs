@@ -87,7 +87,7 @@ async fn what_cannot_be_read_on_the_bus_parks_and_the_rest_flows() -> anyhow::Re
     for subject in [
         bus::Subject::events(&location, Some(&contact)),
         bus::Subject::intents(bus::Lane::Live, &location, &contact),
-        bus::Subject::hints(&location),
+        bus::Subject::hints(&location, Some(&contact), "look"),
     ] {
         bus.publish(bus::Outgoing { subject, id: None, traceparent: None, body: b"{\"not\": \"what it should be\"}".to_vec() }).await?;
     }

@@ -4,6 +4,7 @@
 
 mod connect;
 mod error;
+mod hints;
 mod inbox;
 mod message;
 mod publish;
@@ -18,6 +19,7 @@ use async_nats::jetstream;
 use tokio::sync::watch;
 
 pub use error::{Error, Result};
+pub use hints::HintsWaiting;
 pub use inbox::Inbox;
 pub use message::{Message, ack_all};
 pub use publish::Outgoing;

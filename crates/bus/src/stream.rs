@@ -2,11 +2,11 @@
 
 use domain::LocationId;
 
-use crate::subject::{Subject, encode_token};
+use crate::subject::{decode_token, encode_token};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {
-    /// From webhooks: which contact to look at.
+    /// From webhooks: which contact to look at. A hint replaces the one that waits and says the same.
     Hints,
     /// From the log: what happened in GHL.
     Events,
@@ -19,6 +19,9 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// The subjects of hints before each had one of its own.
+    pub(crate) const EARLIER_HINTS: &str = "hints.v1.*";
+
     pub const ALL: [Self; 5] = [Self::Hints, Self::Events, Self::Intents, Self::Replays, Self::Deliveries];
 
     pub fn name(self) -> &'static str {
@@ -33,11 +36,19 @@ impl Stream {
 
     pub(crate) fn subjects(self) -> &'static str {
         match self {
-            Self::Hints => "hints.v1.*",
+            Self::Hints => "hints.v1.*.*.*",
             Self::Events => "events.v1.*.*",
             Self::Intents => "intents.v1.live.*.*",
             Self::Replays => "intents.v1.replay.*.*",
             Self::Deliveries => "deliveries.v1.*.*",
+        }
+    }
+
+    /// How many messages of the same subject wait at most; -1 without limit. Of hints that say the same, the last one is enough.
+    pub(crate) fn waiting_per_subject_max(self) -> i64 {
+        match self {
+            Self::Hints => 1,
+            Self::Events | Self::Intents | Self::Replays | Self::Deliveries => -1,
         }
     }
 
@@ -62,10 +73,18 @@ pub(crate) struct ConsumerSpec {
     pub(crate) filter: String,
 }
 
+/// Begins the names of those who take hints.
+const POLLER: &str = "poller-";
+
 impl ConsumerSpec {
     /// The hints of one location, for whoever looks after it now.
     pub(crate) fn hints_of(location_id: &LocationId) -> Self {
-        let name = format!("poller-{}", encode_token(location_id.as_str()));
-        Self { stream: Stream::Hints, name, filter: Subject::hints(location_id).to_string() }
+        let location = encode_token(location_id.as_str());
+        Self { stream: Stream::Hints, name: format!("{POLLER}{location}"), filter: format!("hints.v1.{location}.*.*") }
+    }
+
+    /// Whose hints the consumer of this name takes.
+    pub(crate) fn location_of(name: &str) -> Option<LocationId> {
+        LocationId::new(decode_token(name.strip_prefix(POLLER)?)?).ok()
     }
 }

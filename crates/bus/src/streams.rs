@@ -34,6 +34,7 @@ impl Bus {
             let version = self.client.server_info().version;
             return Err(Error::Misconfigured(format!("nats-server {version} is too old: 2.10 or newer is needed")));
         }
+        self.remove_earlier_hints().await?;
         for stream in Stream::ALL {
             self.ensure(stream).await?;
             if let Some(spec) = stream.consumer() {
@@ -41,6 +42,22 @@ impl Bus {
             }
         }
         Ok(())
+    }
+
+    /// Removes a stream of hints in which all hints of a location had the same subject, if some wait there: nobody takes them any more. The
+    /// new stream is young, so that whoever watches the streams finds that hints were lost.
+    async fn remove_earlier_hints(&self) -> Result<()> {
+        const DOING: &str = "removing an earlier stream";
+        let stream = match self.jetstream.get_stream(Stream::Hints.name()).await {
+            Ok(stream) => stream,
+            Err(error) if is_missing(&error.kind()) => return Ok(()),
+            Err(error) => return Err(Error::unavailable(DOING, error)),
+        };
+        let Info { config, state, .. } = stream.cached_info();
+        if config.subjects != [Stream::EARLIER_HINTS] || state.messages == 0 {
+            return Ok(());
+        }
+        self.jetstream.delete_stream(Stream::Hints.name()).await.map(drop).map_err(|error| Error::unavailable(DOING, error))
     }
 
     /// Creates or updates a stream, and compares the result: an older server silently drops what it does not know.
@@ -104,7 +121,7 @@ impl Bus {
         Ok(consumer.map_or(0, |consumer| consumer.num_pending + consumer.num_ack_pending as u64))
     }
 
-    async fn info(&self, stream: Stream) -> Result<Info> {
+    pub(crate) async fn info(&self, stream: Stream) -> Result<Info> {
         const DOING: &str = "asking about a stream";
         self.require_connection(DOING)?;
         match self.jetstream.get_stream(stream.name()).await {
@@ -144,6 +161,7 @@ fn stream_config(stream: Stream, settings: &Settings) -> Config {
         storage: StorageType::File,
         num_replicas: settings.replicas,
         max_bytes: limits.bytes_max,
+        max_messages_per_subject: stream.waiting_per_subject_max(),
         max_age: limits.age_max.unwrap_or_default(),
         duplicate_window: DUPLICATE_WINDOW,
         ..Config::default()
@@ -179,6 +197,7 @@ fn differences(wanted: &Config, held: &Config) -> Option<&'static str> {
         ("storage", wanted.storage == held.storage),
         ("set of subjects", wanted.subjects == held.subjects),
         ("size", wanted.max_bytes == held.max_bytes),
+        ("number of messages for each subject", wanted.max_messages_per_subject == held.max_messages_per_subject),
         ("age", wanted.max_age == held.max_age),
         ("number of replicas", wanted.num_replicas == held.num_replicas),
         ("duplicate window", wanted.duplicate_window == held.duplicate_window),

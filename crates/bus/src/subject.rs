@@ -32,8 +32,16 @@ impl Lane {
 }
 
 impl Subject {
-    pub fn hints(location_id: &LocationId) -> Self {
-        Self(format!("hints.v1.{}", encode_token(location_id.as_str())))
+    /// One for each thing that can be said of a contact: a later hint of the same subject replaces the one that waits.
+    pub fn hints(location_id: &LocationId, contact_id: Option<&ContactId>, said: &str) -> Self {
+        Self(format!("hints.v1.{}.{}.{}", encode_token(location_id.as_str()), contact_token(contact_id), encode_token(said)))
+    }
+
+    /// The subject of a hint that was parked when all hints of a location shared one.
+    pub fn parked_hints(subject: &str, contact_id: Option<&ContactId>, said: &str) -> Option<Self> {
+        let location = subject.strip_prefix("hints.v1.")?;
+        let location_id = LocationId::new(decode_token(location)?).ok()?;
+        Some(Self::hints(&location_id, contact_id, said))
     }
 
     pub fn events(location_id: &LocationId, contact_id: Option<&ContactId>) -> Self {
@@ -88,10 +96,9 @@ fn contact_token(contact_id: Option<&ContactId>) -> String {
 pub(crate) fn parts(subject: &str) -> Option<(LocationId, Option<ContactId>)> {
     let tokens: Vec<&str> = subject.split('.').collect();
     let (location, contact) = match tokens.as_slice() {
-        ["hints", "v1", location] => (location, None),
-        ["events" | "deliveries", "v1", location, contact] | ["intents", "v1", "live" | "replay", location, contact] => {
-            (location, Some(contact))
-        }
+        ["events" | "deliveries", "v1", location, contact]
+        | ["intents", "v1", "live" | "replay", location, contact]
+        | ["hints", "v1", location, contact, _] => (location, Some(contact)),
         _ => return None,
     };
     let location_id = LocationId::new(decode_token(location)?).ok()?;
@@ -120,10 +127,35 @@ mod tests {
     }
 
     #[test]
+    fn a_hint_has_a_subject_for_each_thing_it_says() {
+        let (location_id, contact_id) = (LocationId::new("a.b*>").unwrap(), ContactId::new("_").unwrap());
+        let subject = Subject::hints(&location_id, Some(&contact_id), "task/t.1");
+        assert_eq!(subject.as_str(), "hints.v1.a%2Eb%2A%3E.%5F.task%2Ft%2E1");
+        assert_eq!(parts(subject.as_str()), Some((location_id.clone(), Some(contact_id.clone()))));
+        let nobodys = Subject::hints(&location_id, None, "task/t.1");
+        assert_eq!(parts(nobodys.as_str()), Some((location_id.clone(), None)));
+        let earlier = "hints.v1.a%2Eb%2A%3E";
+        assert_eq!(Subject::parse(earlier), None);
+        assert_eq!(
+            Subject::parked_hints(earlier, Some(&contact_id), "look"),
+            Some(Subject::hints(&location_id, Some(&contact_id), "look"))
+        );
+        assert_eq!(Subject::parked_hints("hints.v1.a.b.c", None, "look"), None);
+    }
+
+    #[test]
     fn a_foreign_subject_is_not_parsed() {
-        for subject in
-            ["", "events", "events.v2.a.b", "events.v1.a", "events.v1..b", "events.v1.a.b.c", "intents.v1.slow.a.b", "events.v1.%2e.b"]
-        {
+        for subject in [
+            "",
+            "events",
+            "hints.v1.a",
+            "events.v2.a.b",
+            "events.v1.a",
+            "events.v1..b",
+            "events.v1.a.b.c",
+            "intents.v1.slow.a.b",
+            "events.v1.%2e.b",
+        ] {
             assert_eq!(Subject::parse(subject), None, "{subject}");
         }
     }

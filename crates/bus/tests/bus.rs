@@ -270,7 +270,7 @@ async fn a_server_that_is_away_at_the_start_is_waited_for() {
     let waiting = tokio::spawn(async move { batch(&mut inbox, 1).await.pop().map(|message| message.body().to_vec()) });
     let data = scratch("bus-late");
     let _server = Nats::start(NatsSettings { data, port: Some(port), ..NatsSettings::default() }).await.expect("nats-server");
-    let hint = Outgoing { subject: Subject::hints(&location()), id: None, traceparent: None, body: b"hint".to_vec() };
+    let hint = Outgoing { subject: Subject::hints(&location(), None, "look"), id: None, traceparent: None, body: b"hint".to_vec() };
     let publish = timeout(PATIENCE, async {
         while bus.publish(hint.clone()).await.is_err() {
             tokio::task::yield_now().await;
@@ -286,7 +286,8 @@ async fn hints_are_taken_location_by_location() {
     let server = server("bus-hints").await;
     let bus = bus(&server).await;
     let ids = ["loc", "another one/é"].map(|id| LocationId::new(id).expect("id"));
-    let hint = |id: &LocationId| Outgoing { subject: Subject::hints(id), id: None, traceparent: None, body: id.as_str().into() };
+    let hint =
+        |id: &LocationId| Outgoing { subject: Subject::hints(id, None, "look"), id: None, traceparent: None, body: id.as_str().into() };
     bus.publish_all(ids.iter().map(hint).collect()).await.expect("publish");
     for (taken, id) in ids.iter().enumerate() {
         until_backlog(&bus, Stream::Hints, 2 - taken as u64).await;
@@ -296,6 +297,84 @@ async fn hints_are_taken_location_by_location() {
         ack_all(messages).await.expect("ack");
     }
     settled(&bus, Stream::Hints).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_hints_that_say_the_same_the_last_one_waits_also_behind_one_in_hand() {
+    let server = server("bus-hints-same").await;
+    let bus = bus(&server).await;
+    let [ann, bob] = ["ann", "bob"].map(|id| ContactId::new(id).expect("id"));
+    let hint = |contact_id: &ContactId, said: &str, body: &str| Outgoing {
+        subject: Subject::hints(&location(), Some(contact_id), said),
+        id: None,
+        traceparent: None,
+        body: body.into(),
+    };
+    let mut inbox = bus.consume_hints(&location()).await.expect("inbox");
+    bus.publish(hint(&ann, "look", "first")).await.expect("publish");
+    let in_hand = batch(&mut inbox, 10).await;
+    for body in ["second", "third"] {
+        bus.publish(hint(&ann, "look", body)).await.expect("publish");
+    }
+    bus.publish(hint(&ann, "gone", "deleted")).await.expect("publish");
+    bus.publish(hint(&bob, "look", "other")).await.expect("publish");
+    assert_eq!(bus.hints_waiting(&location()).await.expect("counted").of_location, 3);
+    ack_all(in_hand).await.expect("ack of one that was replaced");
+    let mut rest = Vec::new();
+    while rest.len() < 3 {
+        rest.extend(batch(&mut inbox, 10).await);
+    }
+    let bodies: Vec<_> = rest.iter().map(Message::body).collect();
+    assert!(["third", "deleted", "other"].iter().all(|body| bodies.contains(&body.as_bytes())), "{bodies:?}");
+    ack_all(rest).await.expect("ack");
+    settled(&bus, Stream::Hints).await;
+    assert_eq!(bus.hints_waiting(&location()).await.expect("counted").of_location, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hints_of_a_location_that_nobody_looks_after_are_removed_and_no_others() {
+    let server = server("bus-hints-removed").await;
+    let bus = bus(&server).await;
+    let ids = ["gone", "here"].map(|id| LocationId::new(id).expect("id"));
+    for id in &ids {
+        for said in ["a", "b", "c"] {
+            bus.publish(Outgoing { subject: Subject::hints(id, None, said), id: None, traceparent: None, body: Vec::new() })
+                .await
+                .expect("publish");
+        }
+        assert_eq!(bus.hints_waiting(id).await.expect("counted").of_location, 3);
+    }
+    assert_eq!(bus.locations_with_hints().await.expect("listed").len(), 2);
+    assert_eq!(bus.remove_hints(&ids[0]).await.expect("removed"), 3);
+    assert_eq!(bus.remove_hints(&ids[0]).await.expect("again"), 0, "repeating it is harmless");
+    assert_eq!(bus.locations_with_hints().await.expect("listed"), ids[1..]);
+    assert_eq!(bus.backlog(Stream::Hints).await.expect("backlog"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_hints_of_before_is_replaced_by_a_younger_one_only_where_hints_waited() {
+    use async_nats::jetstream::stream::{Config, RetentionPolicy};
+    let server = server("bus-hints-earlier").await;
+    let client = async_nats::connect(server.url()).await.expect("connect");
+    let jetstream = async_nats::jetstream::new(client);
+    let earlier = || Config {
+        name: "HINTS".to_owned(),
+        subjects: vec!["hints.v1.*".to_owned()],
+        retention: RetentionPolicy::WorkQueue,
+        discard: async_nats::jetstream::stream::DiscardPolicy::New,
+        ..Config::default()
+    };
+    for waiting in [false, true] {
+        jetstream.delete_stream("HINTS").await.ok();
+        let before = jetstream.create_stream(earlier()).await.expect("stream").cached_info().created;
+        if waiting {
+            jetstream.publish("hints.v1.loc", "x".into()).await.expect("publish").await.expect("ack");
+        }
+        bus(&server).await.ensure_streams().await.expect("streams");
+        let now = jetstream.get_stream("HINTS").await.expect("stream").cached_info().clone();
+        assert_eq!((now.created > before, now.state.messages), (waiting, 0));
+        assert_eq!(now.config.max_messages_per_subject, 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

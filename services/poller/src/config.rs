@@ -4,7 +4,7 @@ mod hints;
 mod nets;
 mod oauth;
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,6 +77,7 @@ pub struct WebhookSettings {
     pub age_max: Period,
     pub location_per_second: NonZeroU32,
     pub location_burst: NonZeroU32,
+    pub location_waiting_max: NonZeroU64,
     pub secrets_interval: Period,
 }
 

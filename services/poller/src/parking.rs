@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bus::Subject;
 use domain::{ContactId, LocationId, ObjectKey, RecordKind};
 use eventlog::{Parking, Parkings, Stage};
 use ghl::UnreadableRow;
@@ -106,7 +105,7 @@ impl Parker {
     ) -> eventlog::Result<()> {
         let hint = Hint::redriven(location_id.clone(), contact_id.clone());
         let message = serde_json::to_vec(&hint).map_err(|error| eventlog::Error::Unreadable(error.into()))?;
-        let subject = Subject::hints(location_id).to_string();
+        let subject = hint.subject().to_string();
         let undeliverable =
             Undeliverable { location_id: location_id.clone(), contact_id: Some(contact_id.clone()), subject, message, traceparent };
         self.park_message(undeliverable, failure).await

@@ -5,10 +5,12 @@
 //!
 //! - `taken`: which webhooks were taken before
 //! - `share`: how many are taken of one location
+//! - `waiting`: how many of a location's hints may wait on the bus
 //! - `workflow`: the secrets of those that workflows send
 
 mod share;
 pub(crate) mod taken;
+mod waiting;
 pub(crate) mod workflow;
 
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use bus::{Outgoing, Subject};
+use bus::Outgoing;
 use domain::LocationId;
 use eventlog::{SecretHash, WebhookDigest};
 use ghl::webhook::{Forged, Installation, NotJson, Signatures, Verifier, Webhook};
@@ -29,6 +31,7 @@ use tracing::Instrument;
 
 use self::share::Shares;
 use self::taken::Taken;
+use self::waiting::{Room, Waiting};
 use self::workflow::Secrets;
 use crate::app::oauth;
 use crate::context::Context;
@@ -41,7 +44,8 @@ pub(crate) fn routes(context: Arc<Context>, taken: Arc<Taken>, secrets: Arc<Secr
     let settings = &context.config.webhooks;
     let body_bytes_max = settings.body_bytes_max.get();
     let shares = Shares::new(settings.location_per_second, settings.location_burst);
-    let endpoint = Endpoint { verifier: settings.verifier()?, taken, shares, secrets, context };
+    let waiting = Waiting::new(settings.location_waiting_max.get());
+    let endpoint = Endpoint { verifier: settings.verifier()?, taken, shares, waiting, secrets, context };
     let routes = Router::new().route("/webhooks/ghl", post(from_app)).route("/webhooks/workflow/{secret}", post(from_workflow));
     Ok(routes.layer(DefaultBodyLimit::max(body_bytes_max)).with_state(Arc::new(endpoint)))
 }
@@ -51,6 +55,7 @@ struct Endpoint {
     verifier: Verifier,
     taken: Arc<Taken>,
     shares: Shares,
+    waiting: Waiting,
     secrets: Arc<Secrets>,
 }
 
@@ -130,11 +135,13 @@ impl Endpoint {
             return (StatusCode::OK, "repeated");
         }
         match self.publish(hint).await {
-            Ok(()) => {
+            // Nothing else tells of it, so GHL is asked to.
+            Ok(Room::Full) => (StatusCode::TOO_MANY_REQUESTS, "waiting_max"),
+            Ok(room @ (Room::Enough | Room::Searched)) => {
                 if let Some(digest) = digest {
                     self.taken.insert(digest);
                 }
-                (StatusCode::OK, "accepted")
+                (StatusCode::OK, if room == Room::Enough { "accepted" } else { "left_to_search" })
             }
             Err(error) => {
                 tracing::warn!(%error, "webhook rejected; GHL will send it again");
@@ -176,12 +183,17 @@ impl Endpoint {
         }
     }
 
-    async fn publish(&self, hint: ghl::webhook::Hint) -> anyhow::Result<()> {
+    /// Publishes a hint, if there is room for it.
+    async fn publish(&self, hint: ghl::webhook::Hint) -> anyhow::Result<Room> {
         // Without an id it cannot be deduplicated: two equal webhooks may be two changes.
         let id = hint.webhook_id.as_ref().map(|id| format!("hint:{id}"));
-        let subject = Subject::hints(&hint.location_id);
-        let body = serde_json::to_vec(&Hint::from_webhook(hint))?;
+        let hint = Hint::from_webhook(hint);
+        let room = self.waiting.room(&self.context.bus, &hint).await?;
+        if room != Room::Enough {
+            return Ok(room);
+        }
+        let (subject, body) = (hint.subject(), serde_json::to_vec(&hint)?);
         self.context.bus.publish(Outgoing { subject, id, traceparent: chassis::trace::traceparent(), body }).await?;
-        Ok(())
+        Ok(room)
     }
 }

@@ -154,15 +154,16 @@ async fn paced(pollers: &Pollers, signature: Signature, seconds: u64) -> anyhow:
 /// Bare publishes a second, as many at once: what a durable hint costs at least.
 async fn published(pollers: &Pollers, count: usize) -> anyhow::Result<f64> {
     let bus = Bus::connect(&bus::Settings { url: pollers.nats_url(), ..bus::Settings::default() }).await?;
-    let subject = Subject::hints(&LocationId::new("nowhere")?);
+    let nowhere = LocationId::new("nowhere")?;
     let begin = Instant::now();
     let mut publishers = JoinSet::new();
     for publisher in 0..SENDERS {
-        let (bus, subject) = (bus.clone(), subject.clone());
+        let (bus, nowhere) = (bus.clone(), nowhere.clone());
         publishers.spawn(async move {
             for number in (publisher..count).step_by(SENDERS) {
-                let id = Some(format!("bare-{number}"));
-                bus.publish(Outgoing { subject: subject.clone(), id, traceparent: None, body: vec![b'x'; 300] }).await?;
+                let (id, said) = (Some(format!("bare-{number}")), number.to_string());
+                bus.publish(Outgoing { subject: Subject::hints(&nowhere, None, &said), id, traceparent: None, body: vec![b'x'; 300] })
+                    .await?;
             }
             anyhow::Ok(())
         });

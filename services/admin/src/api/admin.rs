@@ -154,7 +154,9 @@ impl api::admin_server::Admin for Service {
         if !parking.message.is_empty() {
             let unknown =
                 || Status::failed_precondition("this message cannot be published again; the record is read again at the next look at GHL");
-            let subject = Subject::parse(&parking.subject).ok_or_else(unknown)?;
+            let subject = Subject::parse(&parking.subject)
+                .or_else(|| Subject::parked_hints(&parking.subject, parking.contact_id.as_ref(), "redriven"))
+                .ok_or_else(unknown)?;
             // A new id, so that the bus does not drop it as a duplicate.
             let id = Some(format!("redrive:{parked_id}:{}", Uuid::new_v4()));
             let traceparent = chassis::trace::traceparent().or_else(|| parking.traceparent.clone());

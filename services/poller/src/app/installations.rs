@@ -1,5 +1,6 @@
 //! Finds the locations to look after: those of the settings, and those where the marketplace app is installed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -69,10 +70,39 @@ pub(crate) async fn run(context: Arc<Context>, app: Arc<App>, stop: Shutdown) ->
             }
         }
         match candidates(&context).await {
-            Ok(candidates) => context.candidates.set(candidates),
+            Ok(candidates) => {
+                context.candidates.set(candidates);
+                if let Err(error) = remove_hints(&context, &app).await {
+                    tracing::warn!(%error, "hints of locations without the app could not be removed, trying again later");
+                }
+            }
             Err(error) => tracing::warn!(%error, "the installations of the app cannot be read"),
         }
     }
+}
+
+/// Removes the hints of locations where the app is not installed any more. As long as somebody looks after one, it waits for the next time.
+async fn remove_hints(context: &Context, app: &App) -> anyhow::Result<()> {
+    let credentials = app.credentials.list().await?;
+    let retired = credentials.iter().filter(|credential| credential.state == CredentialState::Retired);
+    let retired: BTreeSet<&LocationId> = retired
+        .filter_map(|credential| match &credential.owner {
+            CredentialOwner::Location(id) => Some(id),
+            CredentialOwner::Company(_) => None,
+        })
+        .collect();
+    if retired.is_empty() {
+        return Ok(());
+    }
+    for location_id in context.bus.locations_with_hints().await?.iter().filter(|id| retired.contains(id)) {
+        let is_mirrored = context.candidates.contains(location_id) != Some(false);
+        if is_mirrored || context.log.leases().holder_address(location_id).await?.is_some() {
+            continue;
+        }
+        let hints = context.bus.remove_hints(location_id).await?;
+        tracing::info!(location.id = %location_id, hints, "app is not installed any more, its hints are removed");
+    }
+    Ok(())
 }
 
 /// Finds the locations of agencies whose installation webhook was lost. A lost uninstallation shows when the token is refused.

@@ -276,9 +276,21 @@ async fn an_agency_installs_for_its_locations_and_webhooks_add_and_retire_them()
     let seen = || async { app.fixture.log.answers().history(&third, &who, &eventlog::EventFilter::default(), None, 10).await.ok()?.pop() };
     eventually("the new location is mirrored", seen).await;
 
+    // A hint that nobody will take: it comes while the app is being uninstalled.
+    let bus = bus::Bus::connect(&bus::Settings { url: app.fixture.nats.url(), ..bus::Settings::default() }).await.unwrap();
+    let subject = bus::Subject::hints(&second, None, "too late");
     app.sandbox.agency().uninstall(second.as_str(), Webhook::Sent);
     app.until_state(&second, CredentialState::Retired).await;
     app.until_held(&[&first, &third]).await;
+    bus.publish(bus::Outgoing { subject, id: None, traceparent: None, body: b"{}".to_vec() }).await.unwrap();
+    let mut left = vec![first.clone(), third.clone()];
+    left.sort();
+    let removed = || async {
+        let mut with_hints = bus.locations_with_hints().await.unwrap();
+        with_hints.sort();
+        (with_hints == left).then_some(())
+    };
+    eventually("what it left on the bus is removed", removed).await;
     app.until_a_change_arrives(&first_world, &first).await;
     assert_eq!(app.fixture.to_mend().await, "", "nobody has to do anything");
 

@@ -124,7 +124,7 @@ async fn a_stream_that_grows_is_not_taken_for_one_that_lost_messages() {
     let before = backfilled().await;
     // Hints of a location that nobody looks after: each is remembered by whichever replica looks first.
     let bus = Bus::connect(&bus::Settings { url: fixture.nats.url(), ..bus::Settings::default() }).await.unwrap();
-    let subject = Subject::hints(&LocationId::new("elsewhere").unwrap());
+    let subject = Subject::hints(&LocationId::new("elsewhere").unwrap(), None, "look");
     for _ in 0..3_000 {
         bus.publish(Outgoing { subject: subject.clone(), id: None, traceparent: None, body: b"{}".to_vec() }).await.unwrap();
     }

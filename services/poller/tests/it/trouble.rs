@@ -64,7 +64,7 @@ async fn a_contact_that_cannot_be_read_parks_alone() {
     let parked = fixture.log.parked().list(None, None, 10).await.unwrap();
     assert_eq!(parked.len(), 1, "the same contact is parked once");
     assert_eq!(parked[0].parking.status, Some(422));
-    assert_eq!(parked[0].parking.subject, "hints.v1.loc-1");
+    assert_eq!(parked[0].parking.subject, "hints.v1.loc-1.c-2.redriven");
     fixture.stop().await;
 }
 

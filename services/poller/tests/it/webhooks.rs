@@ -173,6 +173,42 @@ async fn a_flood_of_one_location_is_asked_to_come_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hints_of_a_location_whose_token_is_dead_are_few_and_nothing_is_lost() {
+    let agency = Agency::default();
+    let ids: Vec<String> = (0..30).map(|number| format!("c-{number}")).collect();
+    ids.iter().for_each(|id| agency.put(id, 1));
+    let more = "webhooks.location_waiting_max = 20\nwatch.interval = \"50ms\"\nwatch.overlap = \"100000h\"\n";
+    let fixture = PollerFixture::start("dead-hints", agency.clone(), more).await;
+    fixture.until_backfilled().await;
+    let bus = bus::Bus::connect(&bus::Settings { url: fixture.nats.url(), ..bus::Settings::default() }).await.unwrap();
+    let backlog = async || bus.backlog(bus::Stream::Hints).await.unwrap();
+    agency.fail("/", 401);
+    for _ in 0..50 {
+        assert_eq!(fixture.send("ContactUpdate", json!({"id": "c-0"})).await, 200);
+    }
+    assert_eq!(backlog().await, 1, "each is one look at the same contact");
+    for id in &ids {
+        assert_eq!(fixture.send("ContactUpdate", json!({"id": id})).await, 200);
+        agency.rename(id, "New", "2020-01-01T00:00:09.000Z");
+    }
+    assert!((10..=12).contains(&backlog().await), "half of the share: {}", backlog().await);
+    assert!(outcomes(&fixture, "left_to_search").await >= 15.0);
+    let mut answers = Vec::new();
+    for number in 0..20 {
+        answers.push(fixture.send("NoteCreate", json!({"id": format!("n-{number}"), "contactId": "c-1"})).await);
+    }
+    assert_eq!((answers[0], answers[19]), (200, 429), "what no search finds has room for longer, and is asked for again beyond that");
+    assert!((16..=22).contains(&backlog().await), "the whole share: {}", backlog().await);
+
+    agency.world().failing.clear();
+    for id in &ids {
+        eventually("every change arrives", || async { fixture.history(id).await.contains(&"contact.changed".to_owned()).then_some(()) })
+            .await;
+    }
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_for_another_app_hints_at_nothing() {
     let app = format!(
         "log.kek = \"one:{}\"\noauth.app.client_id = \"client\"\noauth.app.client_secret = \"secret\"\noauth.app.app_id = \"ours\"\n\
