@@ -93,10 +93,10 @@ impl Names {
         self.users.is_empty() && self.fields.is_empty() && self.calendars.is_empty() && self.field_types.is_empty()
     }
 
-    /// Whether all of these have a name.
-    pub fn has_all(&self, references: &References<'_>) -> bool {
-        let has = |names: &BTreeMap<String, String>, ids: &BTreeSet<&str>| ids.iter().all(|id| names.contains_key(*id));
-        has(&self.users, &references.users) && has(&self.fields, &references.fields) && has(&self.calendars, &references.calendars)
+    /// Those of these ids that have no name.
+    pub fn without<'a>(&self, references: &References<'a>) -> BTreeSet<&'a str> {
+        let of = [(&self.users, &references.users), (&self.fields, &references.fields), (&self.calendars, &references.calendars)];
+        of.into_iter().flat_map(|(names, ids)| ids.iter().filter(|id| !names.contains_key(**id))).copied().collect()
     }
 
     /// The names of these alone.

@@ -1,7 +1,9 @@
-//! A cache of the names of what records refer to, and of the location's time zone; refreshed early when an id has no name yet.
+//! A cache of the names of what records refer to, and of the location's time zone; refreshed early when an id has no name yet. An id that has
+//! none after that belongs to nobody known: the next refresh that is due anyway tells whether it does meanwhile.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use domain::{Names, References};
@@ -9,12 +11,17 @@ use ghl::{Client, Zone};
 
 use crate::config::NameSettings;
 
+/// Of how many ids is remembered that they had no name; beyond, all are forgotten.
+const NAMELESS_MAX: usize = 10_000;
+
 /// The names of one location.
 pub(crate) struct NameCache {
     settings: NameSettings,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
     /// Locked while GHL is asked, so that it is asked only once at a time.
     asking: tokio::sync::Mutex<()>,
+    /// The ids that had no name, and since when.
+    nameless: Mutex<BTreeMap<String, Instant>>,
 }
 
 #[derive(Debug)]
@@ -23,6 +30,8 @@ struct Snapshot {
     company_id: Option<String>,
     names: Names,
     read_at: Instant,
+    /// When GHL was last asked for everything and did not fail in passing.
+    asked_at: Instant,
     /// Whether GHL gave the location itself. Without its zone the snapshot is refreshed as soon as GHL may be asked again.
     complete: bool,
     /// Whether GHL has ever given the calendars.
@@ -31,7 +40,7 @@ struct Snapshot {
 
 impl NameCache {
     pub(crate) fn new(settings: NameSettings) -> Self {
-        Self { settings, snapshot: RwLock::new(None), asking: tokio::sync::Mutex::new(()) }
+        Self { settings, snapshot: RwLock::new(None), asking: tokio::sync::Mutex::new(()), nameless: Mutex::default() }
     }
 
     /// The time zone of the location; `Zone::UNKNOWN` when GHL gives none or an invalid one.
@@ -71,10 +80,25 @@ impl NameCache {
     /// As `zone`.
     pub(crate) async fn names(&self, client: &Client, ids: &References<'_>) -> Result<Names, ghl::Error> {
         let mut snapshot = self.fresh(client, self.settings.lifetime).await?;
-        if !snapshot.names.has_all(ids) {
+        if self.lacks_news(&snapshot, ids) {
             snapshot = self.fresh(client, self.settings.refresh_pause).await?;
         }
         Ok(snapshot.names.only(ids))
+    }
+
+    /// Whether GHL has not been asked yet since one of these ids was seen to have no name.
+    fn lacks_news(&self, snapshot: &Snapshot, ids: &References<'_>) -> bool {
+        let nameless = snapshot.names.without(ids);
+        if nameless.is_empty() {
+            return false;
+        }
+        let now = Instant::now();
+        let mut known = self.nameless.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= NAMELESS_MAX {
+            known.clear();
+        }
+        let since = nameless.into_iter().map(|id| *known.entry(id.to_owned()).or_insert(now)).max();
+        since.is_some_and(|since| since >= snapshot.asked_at)
     }
 
     /// The snapshot, if it is younger than `age_max`, or a new one. While GHL is being asked, others go on with the old one.
@@ -110,8 +134,9 @@ impl NameCache {
 /// Reads everything. A list that GHL refuses keeps its old content: without the scope for it, records are still read, with ids instead
 /// of names.
 async fn ask(client: &Client, known: Option<&Snapshot>) -> Result<Snapshot, ghl::Error> {
-    let first = known.is_none();
-    let location = optional(client, "location", client.location().await, first)?;
+    let asked_at = Instant::now();
+    let failed = Failed { first: known.is_none(), in_passing: AtomicBool::new(false) };
+    let location = optional(client, "location", client.location().await, &failed)?;
     let complete = location.is_some();
     let zone = location
         .as_ref()
@@ -124,34 +149,46 @@ async fn ask(client: &Client, known: Option<&Snapshot>) -> Result<Snapshot, ghl:
     let company_id = location.and_then(|location| location.company_id).or_else(|| known.and_then(|snapshot| snapshot.company_id.clone()));
     let users = async {
         match &company_id {
-            Some(company_id) => optional(client, "users", client.users(company_id).await, first),
+            Some(company_id) => optional(client, "users", client.users(company_id).await, &failed),
             None => Ok(None),
         }
     };
     let (users, fields, calendars) = tokio::join!(users, client.custom_fields(), client.calendars());
     let before = |of: fn(&Names) -> &BTreeMap<String, String>| known.map(|snapshot| of(&snapshot.names).clone()).unwrap_or_default();
-    let (fields, field_types) = match optional(client, "custom fields", fields, first)? {
+    let (fields, field_types) = match optional(client, "custom fields", fields, &failed)? {
         Some(ghl::CustomFields { names, types }) => (names, types),
         None => (before(|names| &names.fields), before(|names| &names.field_types)),
     };
-    let calendars = optional(client, "calendars", calendars, first)?;
+    let users = users?;
+    let calendars = optional(client, "calendars", calendars, &failed)?;
     let has_calendars = calendars.is_some() || known.is_some_and(|snapshot| snapshot.has_calendars);
     let names = Names {
-        users: users?.unwrap_or_else(|| before(|names| &names.users)),
+        users: users.unwrap_or_else(|| before(|names| &names.users)),
         fields,
         field_types,
         calendars: calendars.unwrap_or_else(|| before(|names| &names.calendars)),
     };
-    Ok(Snapshot { zone, company_id, names, read_at: Instant::now(), complete, has_calendars })
+    let before = known.filter(|_| failed.in_passing.into_inner());
+    let asked_at = before.map_or(asked_at, |before| before.asked_at);
+    Ok(Snapshot { zone, company_id, names, read_at: Instant::now(), asked_at, complete, has_calendars })
+}
+
+/// What a failed answer means for a refresh.
+struct Failed {
+    /// Nothing is known yet.
+    first: bool,
+    /// Whether one failed that may be given the next time.
+    in_passing: AtomicBool,
 }
 
 /// Treats a failed answer as missing. Only a transient failure of the first read is an error.
-fn optional<T>(client: &Client, list: &str, answer: Result<T, ghl::Error>, first: bool) -> Result<Option<T>, ghl::Error> {
+fn optional<T>(client: &Client, list: &str, answer: Result<T, ghl::Error>, failed: &Failed) -> Result<Option<T>, ghl::Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(error) if first && error.is_transient() => Err(error),
+        Err(error) if failed.first && error.is_transient() => Err(error),
         Err(error) => {
             tracing::warn!(location.id = %client.location_id(), list, %error, "names could not be refreshed");
+            failed.in_passing.fetch_or(error.is_transient(), Ordering::Relaxed);
             Ok(None)
         }
     }

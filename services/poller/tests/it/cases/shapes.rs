@@ -198,3 +198,30 @@ async fn case_32_what_hung_on_a_merged_contact_is_at_the_other_once() {
         fixture.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_26_a_user_that_nobody_knows_costs_no_refresh_with_every_look() {
+    const TASK: &str = "TskCallBack000000001";
+    let agency = Agency::northlight();
+    agency.put(ADA, 1);
+    agency.world().parts.remove(&(ADA.to_owned(), "tasks"));
+    agency.script(Case::load(26).answers());
+    let settings = format!("{QUIET}\nnames.refresh_pause = \"0s\"");
+    let fixture = PollerFixture::start("case-26", agency.clone(), &settings).await;
+    fixture.until_backfilled().await;
+    let look = async |count| {
+        assert_eq!(fixture.send("ContactUpdate", json!({"id": ADA})).await, 200);
+        let path = format!("/contacts/{ADA}/tasks");
+        eventually("looked at", || async { (agency.asked(&path) >= count).then_some(()) }).await;
+        eventually("appended", || async { fixture.records(ADA).await.contains_key(TASK).then_some(()) }).await;
+    };
+    look(1).await;
+    let asked = agency.asked("/users/search");
+    for count in 2..=10 {
+        look(count).await;
+    }
+    let task = eventually("the task", || async { fixture.records(ADA).await.remove(TASK) }).await;
+    assert_eq!(task["assigned_to"], "UsrLongGone000000009", "it is not dropped");
+    assert_eq!(agency.asked("/users/search"), asked, "it was asked for once, and not with every look");
+    fixture.stop().await;
+}
