@@ -6,6 +6,7 @@
 //! - `refuted`: rows that differ from what is known for no reason
 //! - `refused`: whether a scope is refused or one contact
 //! - `owed`: what looks could not read because it was refused
+//! - `bulk`: whether many contacts are changing at once, and who is looked at later
 //! - `names`: the names of what records refer to, and the location's time zone
 //! - `fetch`: one look at a contact and everything that belongs to it
 //! - `verdict`: what becomes of a look that failed
@@ -14,6 +15,7 @@
 
 pub(crate) mod absence;
 pub(crate) mod append;
+pub(crate) mod bulk;
 pub(crate) mod connection;
 pub(crate) mod fetch;
 pub(crate) mod names;

@@ -89,6 +89,7 @@ pub(crate) struct Metrics {
     unreadable: Counter,
     unreadable_fields: Counter,
     of_nobody: Family<OfKind, Counter>,
+    bulk: Counter,
     passes: Family<PassOutcome, Counter>,
     broken_off: Family<OfNet, Gauge>,
     complete_since_seconds: Family<OfNet, Gauge>,
@@ -137,6 +138,7 @@ impl Metrics {
                 "Fields in GHL's answers in an unknown form: what is known of them stays",
             ),
             of_nobody: added(registry, "rows_of_nobody", "Rows in lists of a location that name no contact; they are not mirrored"),
+            bulk: added(registry, "contacts_in_bulk", "Changed contacts that the watch found among too many to look at each"),
             passes: added(registry, "passes", "Passes over all records of a kind, by net and outcome"),
             broken_off: added(
                 registry,
@@ -214,6 +216,10 @@ impl Metrics {
 
     pub(crate) fn of_nobody(&self, kind: RecordKind) {
         self.of_nobody.get_or_create(&OfKind { kind: kind.as_str() }).inc();
+    }
+
+    pub(crate) fn bulk(&self) {
+        self.bulk.inc();
     }
 
     pub(crate) fn pass(&self, net: &'static str, kind: RecordKind, outcome: &'static str) {

@@ -28,7 +28,7 @@ pub struct Looks {
     pub asked_at: BTreeMap<RecordKind, Timestamp>,
     /// `dateUpdated` of the contact when it was last observed.
     pub updated_at: Option<Moment>,
-    /// When the contact was last asked for by its id: searches do not show all of its fields.
+    /// When the contact was last asked for by its id; none when a search has shown a change since, which does not show all of its fields.
     pub by_id_at: Option<Timestamp>,
 }
 
@@ -67,8 +67,12 @@ impl KnownContact {
                 if !shown.silent.contains("updated_at") {
                     self.looks.updated_at = shown.record.updated_at().cloned();
                 }
+                let is_changed = observed.drafts.iter().any(|draft| draft.fact.record.kind() == RecordKind::Contact);
                 if *by_id {
                     self.looks.by_id_at = Some(seen.asked_at);
+                } else if is_changed {
+                    // More may have changed than a search shows.
+                    self.looks.by_id_at = None;
                 }
             }
             // If the contact comes back, it must be observed completely even with an unchanged update time.

@@ -217,6 +217,21 @@ fn what_was_asked_for_by_its_id_is_remembered_until_it_is_gone() {
 }
 
 #[test]
+fn a_contact_that_a_search_shows_changed_is_to_be_asked_for_by_its_id() {
+    let mut known = KnownContact::default();
+    let mut see = |seen: &Observation| {
+        let observed = observe(&known, seen);
+        known.apply(seen, &observed);
+        known.looks.by_id_at
+    };
+    assert_eq!(see(&sees_contact(1, named("Ann"))), Some(minute(1)));
+    let Sighting::Present { shown, .. } = present(named("Anna")) else { panic!("present") };
+    let row = Observation { contact: Sighting::Present { shown, by_id: false }, ..look(2) };
+    assert_eq!(see(&row), None, "more may have changed than it shows");
+    assert_eq!(see(&sees_contact(3, named("Anna"))), Some(minute(3)));
+}
+
+#[test]
 fn new_in_ghl_is_only_what_ghl_created_after_the_location_was_connected() {
     let added = |time: &str| sees_contact(99, Contact { added_at: moment(time), ..named("Ann") });
     check(&[added("2026-03-01T00:00:00Z")], "contact ann appeared new");

@@ -19,6 +19,10 @@ pub struct WatchSettings {
     pub page_rows: NonZeroU32,
     pub pages_max: u32,
     pub contacts_in_flight_max: NonZeroUsize,
+    pub bulk_min: NonZeroUsize,
+    pub bulk_page_rows: NonZeroU32,
+    #[serde(with = "humantime_serde")]
+    pub bulk_within: Duration,
     pub tasks_interval: Period,
     pub tasks_calls_per_day_max: NonZeroU32,
     pub appointments_interval: Period,

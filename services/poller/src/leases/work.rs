@@ -17,9 +17,6 @@ use crate::config::RetrySettings;
 use crate::context::Context;
 use crate::look::append::Appender;
 use crate::look::connection::{Connection, Connections};
-use crate::look::names::NameCache;
-use crate::look::owed::Owed;
-use crate::look::refuted::Refuted;
 use crate::nets;
 use crate::tasks::{Tasks, spawn};
 
@@ -89,10 +86,7 @@ fn start(
     stop: Shutdown,
 ) -> Tasks {
     let (appender, appending) = Appender::start(context, lease.clone());
-    let names = NameCache::new(context.config.names.clone());
-    let refuted = Refuted::new(context.config.refuted.clone());
-    let owed = Owed::new(context.config.scopes.owed_max);
-    let connection = Connection::new(&candidate.location, client.clone(), names, appender, refuted, owed, lease.clone(), stop.clone());
+    let connection = Connection::new(&candidate.location, &context.config, client.clone(), appender, lease.clone(), stop.clone());
     let connection = Arc::new(connection);
     let mut tasks = Tasks::new();
     nets::start(&mut tasks, context, &connection);

@@ -13,8 +13,10 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::app::access::Pause;
+use crate::config::Config;
 use crate::look::absence::Absences;
 use crate::look::append::Appender;
+use crate::look::bulk::Bulk;
 use crate::look::names::NameCache;
 use crate::look::owed::Owed;
 use crate::look::refuted::Refuted;
@@ -30,6 +32,7 @@ pub(crate) struct Connection {
     pub(crate) owed: Owed,
     /// Notified when GHL allows something that it refused.
     pub(crate) allowed: Notify,
+    pub(crate) bulk: Bulk,
     /// The permission to call GHL and to append.
     pub(crate) lease: Lease,
     /// Cancelled when the lease is given back or lost.
@@ -52,11 +55,9 @@ impl Connection {
     #[expect(clippy::too_many_arguments, reason = "each is what a location is made of")]
     pub(crate) fn new(
         location: &eventlog::Location,
+        config: &Config,
         client: Client,
-        names: NameCache,
         appender: Appender,
-        refuted: Refuted,
-        owed: Owed,
         lease: Lease,
         stop: Shutdown,
     ) -> Self {
@@ -64,12 +65,13 @@ impl Connection {
             location_id: location.location_id.clone(),
             connected_at: location.connected_at,
             client,
-            names,
+            names: NameCache::new(config.names.clone()),
             appender,
             absences: Absences::default(),
-            refuted,
-            owed,
+            refuted: Refuted::new(config.refuted.clone()),
+            owed: Owed::new(config.scopes.owed_max),
             allowed: Notify::new(),
+            bulk: Bulk::new(config.watch.bulk_min.get(), config.watch.bulk_within),
             lease,
             stop,
             backfill_wanted: Notify::new(),

@@ -1,9 +1,11 @@
 //! Compares rows of a list with what the log knows. An unchanged row costs no call; what has changed is looked at by its id.
 //!
 //! GHL's searches lag by seconds, so a row may be outdated. It can show that there is something to look at, or that nothing has changed.
-//! Its content is appended only for a record that was never seen, and only in a backfill.
+//! Its content is appended only for a record that was never seen, and only in a backfill; and where contacts change in bulk, if the row is
+//! newer than what is known.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use chassis::tasks::sleep;
 use domain::{Change, ContactId, KnownContact, Listing, Moment, Observation, RecordId, RecordKind, Shown, Sighting};
@@ -45,8 +47,66 @@ pub(crate) async fn contacts(scope: Scope<'_>, rows: Vec<Row>, answer: &AnswerId
     let ids: Vec<ContactId> = rows.iter().map(|row| row.contact_id.clone()).collect();
     let known = scope.context.log.known().of(&scope.connection.location_id, &ids, &[RecordKind::Contact]).await?;
     scope.context.metrics.unreadable_fields(rows.iter().map(|row| row.shown.unread.len()).sum());
-    let decisions = rows.into_iter().map(|row| decide_contact(scope, known.get(&row.contact_id), row, answer)).collect();
+    let mut decisions = Vec::with_capacity(rows.len());
+    for row in rows {
+        let known = known.get(&row.contact_id);
+        let bulk = decide_bulk(scope, known, &row, answer);
+        decisions.push(match bulk {
+            Some(decision) => with_names(scope, decision).await?,
+            None => decide_contact(scope, known, row, answer),
+        });
+    }
     carry_out(scope, decisions).await
+}
+
+/// What is done about a changed contact that the watch finds among many. None for all others.
+///
+/// A row that is newer than what is known is appended: what it does not speak of stays as known. Whose change it does
+/// not show is looked at later.
+fn decide_bulk(scope: Scope<'_>, known: Option<&KnownContact>, row: &Row, answer: &AnswerId) -> Option<Decision> {
+    let Scope { context, connection, .. } = scope;
+    if !scope.is_watch() || row.deleted {
+        return None;
+    }
+    let mut seen = scope.observation(row.contact_id.clone(), answer);
+    seen.contact = as_listed(row.shown.clone());
+    let listed = ListedRecord { kind: RecordKind::Contact, record_id: RecordId::from(&row.contact_id), shown: row.shown.clone() };
+    let is_changed = known.is_none_or(|known| differs(known, &seen, &row.shown)) && !connection.refuted.contains(&row.contact_id, &listed);
+    if !is_changed || !connection.bulk.note(Instant::now()) {
+        return None;
+    }
+    context.metrics.bulk();
+    let Some(known) = known else {
+        if context.config.backfill.contact_by_id {
+            return None;
+        }
+        seen.contact = Sighting::Present { shown: Box::new(row.shown.clone()), by_id: false };
+        return Some(Decision::Append(seen));
+    };
+    let is_newer = matches!((row.shown.record.updated_at(), known.looks.updated_at.as_ref()),
+        (Some(Moment::At(now)), Some(Moment::At(known))) if now > known);
+    let is_shown = known.is_present(&row.contact_id) && !domain::observe(known, &seen).drafts.is_empty();
+    if !is_newer || !is_shown {
+        connection.bulk.leave(row.contact_id.clone(), listed);
+        return Some(Decision::Nothing);
+    }
+    seen.contact = Sighting::Present { shown: Box::new(row.shown.clone()), by_id: false };
+    Some(Decision::Append(seen))
+}
+
+/// Looks at some of those that were left for later.
+pub(crate) async fn contacts_left(scope: Scope<'_>) -> Result<()> {
+    let left = scope.connection.bulk.take();
+    let request = |(contact_id, row)| Request { listed: vec![row], ..scope.whole(contact_id) };
+    look_at(scope, left.into_iter().map(request).collect()).await
+}
+
+async fn with_names(scope: Scope<'_>, mut decision: Decision) -> Result<Decision> {
+    if let Decision::Append(seen) = &mut decision {
+        let names = scope.connection.names.names(&scope.client(), &seen.references()).await?;
+        seen.names = names;
+    }
+    Ok(decision)
 }
 
 fn decide_contact(scope: Scope<'_>, known: Option<&KnownContact>, row: Row, answer: &AnswerId) -> Decision {
@@ -160,11 +220,8 @@ async fn compare_records(
     let known = scope.context.log.known().of(&scope.connection.location_id, &ids, &kinds).await?;
     let mut decisions = Vec::with_capacity(by_contact.len());
     for (contact_id, listed) in by_contact {
-        let mut decision = decide_records(scope, kind, contact_id, listed, &known, answer);
-        if let Decision::Append(seen) = &mut decision {
-            seen.names = scope.connection.names.names(&scope.client(), &seen.references()).await?;
-        }
-        decisions.push(decision);
+        let decision = decide_records(scope, kind, contact_id, listed, &known, answer);
+        decisions.push(with_names(scope, decision).await?);
     }
     carry_out(scope, decisions).await
 }

@@ -79,6 +79,10 @@ impl<'a> Scope<'a> {
         Ok(pass.broken_off.is_some())
     }
 
+    pub(crate) fn is_watch(&self) -> bool {
+        matches!(self.net, Net::Poll)
+    }
+
     pub(crate) fn is_sweep(&self) -> bool {
         matches!(self.net, Net::Sweep)
     }

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::look::connection::Connection;
 use crate::look::fetch::note_acceptance;
 use crate::look::request::AnswerId;
-use crate::nets::compare::{contacts, leave_alone};
+use crate::nets::compare::{contacts, contacts_left, leave_alone};
 use crate::nets::error::Result;
 use crate::nets::pass::{end, now, walk};
 use crate::nets::scope::{ListKind, Rounds, Scope};
@@ -96,6 +96,7 @@ async fn watch_contacts(scope: Scope<'_>, reached: &mut Reached) -> Result<Durat
         context.log.passes().save(&connection.location_id, scope.net.as_str(), ListKind::Contacts.record_kind(), &pass).await?;
         reached.saved_at = Some(Instant::now());
     }
+    contacts_left(scope).await?;
     drop(in_hand);
     note_acceptance(&context.problems, connection);
     Ok(*settings.interval)
@@ -110,7 +111,15 @@ async fn search(scope: Scope<'_>, from: Timestamp, to: Timestamp, watermark: Tim
     let (mut reached, mut pages, mut seen, mut total) = (watermark, 0, 0_u64, None);
     loop {
         let zone = connection.names.zone(&scope.client()).await?;
-        let answer = scope.client().search(&search, &zone).await?;
+        let answer = match scope.client().search(&search, &zone).await {
+            Err(ghl::Error::Refused { .. }) if search.rows_max > settings.page_rows.get() => {
+                tracing::warn!(location.id = %connection.location_id, rows = search.rows_max, "large pages are refused");
+                connection.bulk.refuse_large_pages();
+                search.rows_max = settings.page_rows.get();
+                continue;
+            }
+            answer => answer?,
+        };
         let answer_id = AnswerId { asked_at: answer.asked_at, trace_id: answer.trace_id };
         let page = answer.value;
         leave_alone(scope, ListKind::Contacts, &page.unreadable).await?;
@@ -123,6 +132,9 @@ async fn search(scope: Scope<'_>, from: Timestamp, to: Timestamp, watermark: Tim
         reached = last.map_or(reached, |last| reached.max(last).min(to));
         pages += 1;
         contacts(scope, page.rows, &answer_id).await?;
+        if total.is_some_and(|total| total > settings.bulk_min.get() as u64) && connection.bulk.are_large_pages_given() {
+            search.rows_max = settings.bulk_page_rows.get().max(settings.page_rows.get());
+        }
         match next {
             None if total.is_none_or(|total| seen >= total) => return Ok(to),
             None => {

@@ -47,6 +47,50 @@ async fn the_log_converges_on_what_the_simulator_holds() {
     sandbox.stop().await;
 }
 
+/// How many calls were made beyond those for lists of tasks and appointments.
+fn calls(sandbox: &Sandbox) -> u64 {
+    let calls = sandbox.agency().calls();
+    calls.iter().filter(|(route, _)| route.contains("/contacts")).map(|(_, calls)| calls).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_edit_costs_pages_of_the_search_and_not_a_look_for_each_contact() {
+    for page_limit_max in [500, 100] {
+        let contacts = 1_500;
+        let settings = Settings { limits: Limits::none(), ..Settings::default() };
+        let sandbox = Sandbox::start(settings).await.unwrap();
+        let world = sandbox.world();
+        world.populate(7, contacts);
+        world.set_search(sandbox::SearchSettings { page_limit_max, ..world.search() });
+        let ghl = Ghl {
+            base_url: sandbox.base_url(),
+            location_id: sandbox.location_id().to_owned(),
+            token: sandbox.token().to_owned(),
+            pem: sandbox.ed25519_public_pem().unwrap(),
+        };
+        let more = "watch.interval = \"500ms\"\nwatch.bulk_min = 20\n";
+        let fixture = PollerFixture::start_over(&format!("bulk-{page_limit_max}"), ghl, more).await;
+        world.send_webhooks_to(Some(format!("{}/webhooks/ghl", fixture.http).parse().unwrap()));
+        let location_id = LocationId::new(sandbox.location_id()).unwrap();
+        until_equal(&fixture, &location_id, &world).await;
+        let before = calls(&sandbox);
+        for (index, id) in world.contact_ids().iter().enumerate() {
+            let fate = if index % 50 == 0 { Webhook::Sent } else { Webhook::Lost };
+            world.update_contact(id, &json!({"city": "Lyon", "tags": ["moved"]}), fate).unwrap();
+        }
+        // Rows do not mention what is empty: of these, none shows what has changed.
+        for id in world.contact_ids().iter().step_by(100) {
+            world.update_contact(id, &json!({"companyName": "", "website": ""}), Webhook::Lost).unwrap();
+        }
+        until_equal(&fixture, &location_id, &world).await;
+        let made = calls(&sandbox) - before;
+        assert!(made < 600, "{made} calls for {contacts} contacts");
+        assert!(fixture.counter("contacts_in_bulk_total").await > 1_000.0);
+        fixture.stop().await;
+        sandbox.stop().await;
+    }
+}
+
 fn change_some_of_everything(world: &World) {
     let ids = world.contact_ids();
     for (index, id) in ids.iter().enumerate() {

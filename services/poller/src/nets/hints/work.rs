@@ -150,6 +150,9 @@ async fn work(context: &Context, connection: &Connection, key: &HintKey, hints: 
             Err(delay) => return Outcome::Retry(delay),
         },
     };
+    if let Some(outcome) = left_to_search(context, connection, &contacts, hints).await {
+        return outcome;
+    }
     let (mut looks, mut is_doubtful) = (Vec::with_capacity(contacts.len()), false);
     for contact_id in contacts {
         match look_and_append(context, connection, contact_id, hints, last).await {
@@ -173,6 +176,24 @@ async fn work(context: &Context, connection: &Connection, key: &HintKey, hints: 
             Outcome::Retry(*context.config.retry.reconnect)
         }
     }
+}
+
+/// What becomes of hints that a contact changed while contacts change in bulk: the search of the watch is quicker than looks are, so it is
+/// waited for once, and whom it has shown since is not looked at.
+async fn left_to_search(context: &Context, connection: &Connection, contacts: &[ContactId], hints: &[HintMessage]) -> Option<Outcome> {
+    let ([contact_id], true) = (contacts, connection.bulk.is_under_way(Instant::now().into_std())) else { return None };
+    let is_search_enough = |hint: &Hint| hint.record.is_none() && hint.is_found_by_search() && matches!(hint.net, Net::Webhook { .. });
+    if !hints.iter().all(|hint| is_search_enough(&hint.hint)) {
+        return None;
+    }
+    let received_at = hints.iter().map(|hint| hint.hint.received_at).max()??;
+    let known = context.log.known().of(&connection.location_id, std::slice::from_ref(contact_id), &[RecordKind::Contact]).await.ok()?;
+    let record = known.get(contact_id).and_then(|known| known.records.get(&(RecordKind::Contact, RecordId::from(contact_id))));
+    if record.is_some_and(|record| record.asked_at > received_at) {
+        return Some(Outcome::Done("left_to_search"));
+    }
+    let is_first = hints.iter().all(|hint| hint.message.attempt() == 1);
+    is_first.then(|| Outcome::Retry(*context.config.watch.interval))
 }
 
 /// Looks at a contact on behalf of hints, of which `last` is the last, and appends what is seen. True when something was missing for the
