@@ -33,7 +33,9 @@ pub use intent::{
 };
 pub use map::map;
 pub use moment::Moment;
-pub use observe::{Doubt, Draft, KnownContact, KnownRecord, Listing, Looks, Observation, Observed, Shown, Sighting, Silent, observe};
+pub use observe::{
+    Doubt, Draft, KnownContact, KnownRecord, Listing, Looks, Observation, Observed, Renamed, Shown, Sighting, Silent, observe,
+};
 pub use record::{Appointment, Contact, Note, Record, References, Task};
 pub use retry::{Backoff, Verdict};
 pub use rules::{BadRules, Rules};

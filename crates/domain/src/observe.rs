@@ -3,9 +3,11 @@
 //! - `observation`: what an answer of GHL shows of a contact
 //! - `shown`: a record in it, with what the answer does not speak of
 //! - `known`: what the log knows of the contact
+//! - `renamed`: the records that show a name which has changed
 
 mod known;
 mod observation;
+mod renamed;
 mod shown;
 
 use std::collections::BTreeSet;
@@ -14,6 +16,7 @@ use jiff::Timestamp;
 
 pub use known::{Draft, KnownContact, KnownRecord, Looks, Observed};
 pub use observation::{Listing, Observation, Sighting};
+pub use renamed::Renamed;
 pub use shown::{Doubt, Shown, Silent};
 
 use crate::fields::{changes, fields};

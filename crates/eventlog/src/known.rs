@@ -2,6 +2,7 @@
 //!
 //! - `records`: what is known, confirmed, and not seen for long
 //! - `remained`: records that are on several contacts
+//! - `names`: what records refer to is renamed
 //! - `passes`, `progress`: how far the nets and the backfill have come
 //! - `coverage`: how well the nets hold
 //! - `parity`: how much of what was read again differed
@@ -12,6 +13,7 @@
 //! of rows, and would read all of them to find a few.
 
 pub(crate) mod coverage;
+pub(crate) mod names;
 pub(crate) mod parity;
 pub(crate) mod passes;
 pub(crate) mod progress;
@@ -24,8 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use domain::{
-    Body, Change, ContactId, KnownContact, KnownRecord, Listing, LocationId, Moment, Observation, Observed, Record, RecordFact, RecordId,
-    RecordKind, Revision, Sighting,
+    Body, Change, ContactId, Draft, KnownContact, KnownRecord, Listing, LocationId, Moment, Observation, Observed, Record, RecordFact,
+    RecordId, RecordKind, Revision, Sighting,
 };
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
@@ -140,6 +142,15 @@ impl Known {
         let last = (seq > first.seq).then(|| seq - 1);
         let entry = self.looked_at.entry(seen.contact_id.clone()).or_insert(last);
         *entry = (*entry).max(last);
+    }
+
+    /// Takes in that records of a contact show other names. Nothing was looked at, so what is known of them stays.
+    pub(crate) fn take_renamed(&mut self, contact_id: &ContactId, drafts: &[Draft], first: Revision) {
+        for (draft, seq) in drafts.iter().zip(first.seq..) {
+            let key = (contact_id.clone(), draft.fact.record.kind(), draft.record_id.clone());
+            self.changed.insert(key, Revision { epoch: first.epoch, seq });
+            self.looked_at.insert(contact_id.clone(), Some(seq));
+        }
     }
 
     /// Takes in an event that was recorded once, when nothing but the log is left.

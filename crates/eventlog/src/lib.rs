@@ -58,6 +58,7 @@ pub use error::{Error, Result};
 pub use keys::kek::{Kek, Wrapped};
 pub use keys::{Keys, Rewrapped};
 pub use known::coverage::{Coverage, Found};
+pub use known::names::Renaming;
 pub use known::parity::Parity;
 pub use known::passes::{BrokenOff, Pass, Passes};
 pub use known::progress::{Backfill, Progress};

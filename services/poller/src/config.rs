@@ -140,6 +140,7 @@ pub struct NameSettings {
     pub lifetime: Duration,
     #[serde(with = "humantime_serde")]
     pub refresh_pause: Duration,
+    pub renames_batch: NonZeroU32,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

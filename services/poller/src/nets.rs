@@ -10,6 +10,7 @@
 //! - `conclude`: appends what was seen, and what is gone only when that is certain
 //! - `compare`: compares the rows of a page with what the log knows
 //! - `scopes`: which scopes the token has, and what was refused for want of one
+//! - `renames`: names that have changed reach what shows them
 //! - `scope`: what a net works with in one location, round after round
 //! - `error`: why a round failed, and when it is retried
 
@@ -21,6 +22,7 @@ mod hints;
 mod notes;
 mod parity;
 mod pass;
+mod renames;
 mod scope;
 mod scopes;
 mod sweep;

@@ -73,7 +73,8 @@ pub struct FieldChange {
     pub after: Value,
 }
 
-/// The names of what a record refers to, as they were when it was observed. A new name does not count as a change of the record.
+/// The names of what a record refers to, as they were when it was observed. A new name is no change of any field: a changed event for it has
+/// no `changes`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Names {
@@ -156,7 +157,7 @@ pub struct Delivery {
     pub answer: String,
 }
 
-/// Something a person did, named `operator.<verb>`.
+/// Something a person did, named `operator.<verb>`: here, or at GHL where it concerns the whole location (`renamed`).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OperatorFact {
     pub verb: String,

@@ -12,6 +12,7 @@ mod history;
 mod leases;
 mod ledger;
 mod migrate;
+mod names;
 mod parked;
 mod passes;
 mod relay;

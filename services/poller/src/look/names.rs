@@ -20,6 +20,8 @@ pub(crate) struct NameCache {
     snapshot: RwLock<Option<Arc<Snapshot>>>,
     /// Locked while GHL is asked, so that it is asked only once at a time.
     asking: tokio::sync::Mutex<()>,
+    /// When the names were read that were carried to the records last.
+    followed_at: Mutex<Option<Instant>>,
     /// The ids that had no name, and since when.
     nameless: Mutex<BTreeMap<String, Instant>>,
 }
@@ -40,7 +42,13 @@ struct Snapshot {
 
 impl NameCache {
     pub(crate) fn new(settings: NameSettings) -> Self {
-        Self { settings, snapshot: RwLock::new(None), asking: tokio::sync::Mutex::new(()), nameless: Mutex::default() }
+        Self {
+            settings,
+            snapshot: RwLock::new(None),
+            asking: tokio::sync::Mutex::new(()),
+            followed_at: Mutex::default(),
+            nameless: Mutex::default(),
+        }
     }
 
     /// The time zone of the location; `Zone::UNKNOWN` when GHL gives none or an invalid one.
@@ -84,6 +92,18 @@ impl NameCache {
             snapshot = self.fresh(client, self.settings.refresh_pause).await?;
         }
         Ok(snapshot.names.only(ids))
+    }
+
+    /// The names and when they were read, unless those were followed already.
+    pub(crate) fn to_follow(&self) -> Option<(Names, Instant)> {
+        let snapshot = self.known()?;
+        let followed_at = *self.followed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        (followed_at != Some(snapshot.read_at)).then(|| (snapshot.names.clone(), snapshot.read_at))
+    }
+
+    /// The names that were read then are shown by all records.
+    pub(crate) fn follow(&self, read_at: Instant) {
+        *self.followed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(read_at);
     }
 
     /// Whether GHL has not been asked yet since one of these ids was seen to have no name.

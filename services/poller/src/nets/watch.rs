@@ -16,6 +16,7 @@ use crate::look::request::AnswerId;
 use crate::nets::compare::{contacts, contacts_left, leave_alone};
 use crate::nets::error::Result;
 use crate::nets::pass::{end, now, walk};
+use crate::nets::renames;
 use crate::nets::scope::{ListKind, Rounds, Scope};
 
 /// Searches again and again until it is time to stop.
@@ -97,6 +98,7 @@ async fn watch_contacts(scope: Scope<'_>, reached: &mut Reached) -> Result<Durat
         reached.saved_at = Some(Instant::now());
     }
     contacts_left(scope).await?;
+    renames::follow(scope).await?;
     drop(in_hand);
     note_acceptance(&context.problems, connection);
     Ok(*settings.interval)

@@ -189,6 +189,53 @@ async fn every_event_reaches_the_bus_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_user_reaches_what_shows_it_without_a_look() {
+    let agency = Agency::default();
+    for number in 0..7 {
+        agency.put(&format!("c-{number}"), 1);
+    }
+    {
+        let mut world = agency.world();
+        world.users.insert("u-1".to_owned(), "Ann".to_owned());
+        world.users.insert("u-2".to_owned(), "Bo".to_owned());
+        for id in ["c-1", "c-2", "c-5"] {
+            world.contacts.get_mut(id).unwrap()["assignedTo"] = json!("u-1");
+        }
+        world.contacts.get_mut("c-3").unwrap()["assignedTo"] = json!("u-2");
+    }
+    let more = "watch.interval = \"50ms\"\nnames.lifetime = \"100ms\"\nnames.renames_batch = 2\n";
+    let mut fixture = PollerFixture::start("renames", agency.clone(), more).await;
+    fixture.until_backfilled().await;
+    let refreshed = async |fixture: &PollerFixture| {
+        let asked = agency.asked("/users/search");
+        eventually("names are read again", || async { (agency.asked("/users/search") > asked + 6).then_some(()) }).await;
+        fixture.log.read(&here(), 0, 100).await.unwrap()
+    };
+    let before = refreshed(&fixture).await.len();
+    let looks = agency.asked("/contacts/c-");
+    agency.world().users.insert("u-1".to_owned(), "Anna".to_owned());
+    let shown = || async {
+        let events = fixture.log.read(&here(), before as u64, 100).await.unwrap();
+        (events.len() >= 4).then_some(events)
+    };
+    let events = eventually("renamed", shown).await;
+    let types: Vec<&str> = events.iter().map(|event| event.type_name.as_str()).collect();
+    assert_eq!(types, ["operator.renamed", "contact.changed", "contact.changed", "contact.changed"]);
+    let told = String::from_utf8(events[0].body.clone()).unwrap();
+    assert!(told.contains("u-1") && !told.contains("Ann"), "ids alone: {told}");
+    for (event, id) in events[1..].iter().zip(["c-1", "c-2", "c-5"]) {
+        assert_eq!(event.contact_id.as_ref().unwrap().as_str(), id);
+        let domain::Body::Record(fact) = event.read().unwrap() else { panic!("a record") };
+        assert_eq!((fact.names.users["u-1"].as_str(), fact.changes.len(), fact.new_in_ghl), ("Anna", 0, false));
+    }
+    assert_eq!(agency.asked("/contacts/c-"), looks, "without a call for any contact");
+    assert_eq!(refreshed(&fixture).await.len(), before + 4, "once");
+    fixture.restart().await;
+    assert_eq!(refreshed(&fixture).await.len(), before + 4, "nor after a restart");
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_name_is_asked_for() {
     let agency = Agency::default();
     agency.put("c-1", 1);
