@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 use domain::LocationId;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracing::Instrument;
 use url::Url;
 
 use super::answer::{Answer, Raw, bounded, header, read, unavailable};
 use super::settings::Settings;
+use super::verdict::is_vague;
 use crate::Error;
 use crate::budget::{Budget, Lane, Left, Rate};
-use crate::operations::{Method, Operation, RequestPart};
+use crate::operations::{Area, GET_LOCATION, Method, Operation, RequestPart, SEARCH_CONTACTS};
 
 /// One call that was made, for metrics.
 #[derive(Clone, Copy, Debug)]
@@ -153,13 +154,43 @@ impl Transport {
                     limit_a_day: header(&answer.headers, "x-ratelimit-limit-daily"),
                 });
             }
-            let answer = outcome.and_then(|raw| read(raw, asked_at, budget, request.operation, request.path));
+            let is_vague = outcome.as_ref().is_ok_and(|raw| is_vague(raw.status, raw.body.as_deref()));
+            let mut answer = outcome.and_then(|raw| read(raw, asked_at, budget, request.operation, request.path));
+            if let (true, Err(Error::Unauthorized { status, trace_id })) = (is_vague, &answer)
+                && Box::pin(self.is_accepted(location_id, token, (budget, lane), request.operation)).await
+            {
+                answer = Err(Error::Forbidden { operation: request.operation, status: *status, trace_id: trace_id.clone() });
+            }
             call.reply = Reply::of(&answer);
             (self.on_call)(&call);
             if request.operation.writes { answer.map_err(Error::of_write) } else { answer }
         }
         .instrument(span)
         .await
+    }
+
+    /// Whether GHL accepts the token for something else: one small call, after a refusal that does not say what it concerns.
+    async fn is_accepted(
+        &self,
+        location_id: &LocationId,
+        token: &SecretString,
+        (budget, lane): (&Budget, Lane),
+        refused: &Operation,
+    ) -> bool {
+        let one = json!({"pageLimit": 1, "sort": [{"field": "dateAdded", "direction": "asc"}]});
+        let (operation, body) = if refused.area == Area::Contacts { (GET_LOCATION, None) } else { (SEARCH_CONTACTS, Some(one)) };
+        let other = Request { operation, path: &[], query: Vec::new(), body };
+        let Ok(url) = self.url(location_id, &other) else { return false };
+        if budget.admit(lane).await.is_err() {
+            return false;
+        }
+        let (asked_at, started) = (Timestamp::now(), Instant::now());
+        let Ok(raw) = self.send(url, location_id, token, &other).await else { return false };
+        let status = Some(raw.status.as_u16());
+        let answer = read(raw, asked_at, budget, operation, other.path);
+        let (reply, elapsed) = (Reply::of(&answer), started.elapsed());
+        (self.on_call)(&Call { location_id, operation, reply, status, elapsed, remaining: None, remaining_today: None });
+        matches!(reply, Reply::Given | Reply::Forbidden)
     }
 
     fn url(&self, location_id: &LocationId, request: &Request<'_>) -> Result<Url, Error> {

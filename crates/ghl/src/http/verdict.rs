@@ -132,6 +132,15 @@ pub(super) fn refusal(
     }
 }
 
+/// Whether an answer refuses without a word of GHL's about what it refuses: the token, or what was asked with it.
+pub(super) fn is_vague(status: StatusCode, body: Option<&[u8]>) -> bool {
+    if status != StatusCode::UNAUTHORIZED {
+        return false;
+    }
+    let told = body.and_then(Complaint::read).map(|complaint| complaint.message().to_lowercase()).unwrap_or_default();
+    !says(&told, &TOKEN_REFUSED) && !says(&told, &NOT_ALLOWED)
+}
+
 /// What a 401 or 403 in GHL's own form concerns: one record, the token, or what is asked with it. A status of 403 concerns the token only
 /// where GHL says so, one of 401 always unless GHL says otherwise.
 fn denial(status: u16, message: &str, operation: &'static Operation, about: &[&str], trace_id: Option<String>) -> Error {

@@ -52,6 +52,22 @@ async fn tasks_that_are_refused_with_403_hold_up_nothing_else_and_catch_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_401_that_does_not_say_what_it_refuses_concerns_the_token_only_where_nothing_is_accepted() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    let fixture = PollerFixture::start("refused-vaguely", agency.clone(), FAST).await;
+    fixture.until_history("c-1", &["contact.appeared", "note.appeared", "task.appeared"]).await;
+    agency.world().refused.insert("/tasks", (401, "Unauthorized"));
+    until_told(&fixture, "locations/tasks.readonly").await;
+    assert_eq!(fixture.metric("token_refused", "location=\"loc-1\"").await.unwrap_or_default(), 0.0, "contacts are answered");
+    agency.world().refused.insert("/", (401, "Unauthorized"));
+    until_told(&fixture, "GHL refuses its private integration token").await;
+    agency.world().refused.clear();
+    until_nothing_to_mend(&fixture).await;
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backfill_without_a_scope_reads_all_other_kinds() {
     let agency = Agency::default();
     agency.put("c-1", 1);
