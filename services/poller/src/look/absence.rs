@@ -11,6 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::config::VanishingSettings;
 use crate::look::request::Missing;
 
+/// How much later a webhook may come that was sent before another.
+const OVERTAKEN: SignedDuration = SignedDuration::from_mins(1);
+
 /// Records of a contact, or the contact under its own id.
 pub(crate) type Keys = BTreeSet<Key>;
 
@@ -110,7 +113,7 @@ impl Absences {
 
     /// Whether what a webhook of this time says was made has been deleted. Only a contact comes back under its id.
     pub(crate) fn was_deleted(&self, key: &Key, made: Timestamp) -> bool {
-        self.lock().deleted.get(key).is_some_and(|at| key.0 != RecordKind::Contact || made <= *at)
+        self.lock().deleted.get(key).is_some_and(|at| key.0 != RecordKind::Contact || made.duration_since(*at) <= OVERTAKEN)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

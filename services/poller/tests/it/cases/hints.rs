@@ -158,6 +158,9 @@ async fn what_was_made_and_deleted_before_anybody_looked_is_not_waited_for() {
     assert_eq!(fixture.send("NoteDelete", note).await, 200);
     assert_eq!(fixture.send("ContactDelete", contact).await, 200);
     eventually("none of them is waited for", || async { (counted("looked").await == before + 5.0).then_some(()) }).await;
+    // It was sent before the contact was deleted, and overtaken.
+    assert_eq!(fixture.send("ContactUpdate", json!({"id": DEE})).await, 200);
+    eventually("nor is one that comes late", || async { (counted("looked").await == before + 6.0).then_some(()) }).await;
     assert_eq!(counted("unconfirmed").await, 0.0);
     fixture.stop().await;
 }
