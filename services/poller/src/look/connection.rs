@@ -52,7 +52,6 @@ pub(crate) struct Paused {
 }
 
 impl Connection {
-    #[expect(clippy::too_many_arguments, reason = "each is what a location is made of")]
     pub(crate) fn new(
         location: &eventlog::Location,
         config: &Config,
