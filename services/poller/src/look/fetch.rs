@@ -33,7 +33,7 @@ pub(crate) async fn look(context: &Context, connection: &Connection, request: Re
 /// Ends the pause of a location whose token was refused before, or that was switched off.
 pub(crate) fn note_acceptance(problems: &Problems, connection: &Connection) {
     if connection.resume() {
-        tracing::info!(location.id = %connection.location_id, "token accepted again");
+        tracing::info!(location.id = %connection.location_id, "GHL answers again, location goes on");
         problems.resumed(&connection.location_id);
     }
 }
