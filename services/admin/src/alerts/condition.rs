@@ -83,8 +83,9 @@ impl Condition {
     pub(crate) fn cure(self) -> &'static str {
         match self {
             Self::TokenDead => {
-                "Make a new private integration token at GHL with every scope and give it to the poller, or install the app again by \
-                 /oauth/start of the poller. `mirrorctl credentials list` and `mirrorctl status` say which. Until then nothing of it is \
+                "Where the cause says that the location is not active, switch it on at GHL. Otherwise make a new private integration token at \
+                 GHL with every scope and give it to the poller, or install the app again by /oauth/start of the poller: \
+                 `mirrorctl credentials list` and `mirrorctl status` say which. Until then nothing of it is \
                  mirrored; afterwards everything is caught up."
             }
             Self::ScopeMissing => {
