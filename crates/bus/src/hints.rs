@@ -20,7 +20,7 @@ pub struct HintsWaiting {
 }
 
 impl Bus {
-    /// Creates stream and consumer where they are missing.
+    /// How much waits of a location's hints. Creates stream and consumer where they are missing.
     ///
     /// # Errors
     /// `Unavailable` when the server does not answer, `Misconfigured` when the stream cannot be made as configured.
