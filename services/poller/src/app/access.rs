@@ -81,20 +81,22 @@ impl Access {
     }
 }
 
-/// What is not mirrored, or not as soon, while this is refused.
-pub(crate) fn cost(need: Need) -> &'static str {
-    match need {
-        (Area::Contacts, _) => "contacts are not mirrored",
-        (Area::Tasks, "locations/tasks.readonly") => "changes of tasks are found only with a look at their contact",
-        (Area::Tasks, _) => "tasks are not mirrored",
-        (Area::Notes, _) => "notes are not mirrored",
-        (Area::Appointments, "calendars/events.readonly") => "appointments are found only with a look at their contact",
-        (Area::Appointments, _) => "the appointments of a contact are not read",
-        (Area::Calendars, _) => "appointments are found only with a look at their contact, and calendars show as ids",
-        (Area::Users, _) => "users show as ids",
-        (Area::CustomFields, _) => "custom fields show as ids",
-        (Area::Location, _) => "the time zone is not known, so that local times stay texts, and users show as ids",
-        (Area::Tags | Area::Businesses, _) => "nothing that is mirrored",
+/// What is not mirrored, or not as soon, while these of one area are refused. The lists of a contact weigh more than the search of all.
+pub(crate) fn cost(refused: &[Need]) -> &'static str {
+    match refused {
+        [] => "",
+        [(Area::Contacts, _), ..] => "contacts are not mirrored",
+        [(Area::Tasks, "locations/tasks.readonly")] => "changes of tasks are found only with a look at their contact",
+        [(Area::Tasks, _), ..] => "tasks are not mirrored",
+        [(Area::Notes, _), ..] => "notes are not mirrored",
+        [(Area::Appointments, "calendars/events.readonly")] => "appointments are found only with a look at their contact",
+        [(Area::Appointments, _)] => "the appointments of a contact are not read",
+        [(Area::Appointments, _), ..] => "appointments are not mirrored",
+        [(Area::Calendars, _), ..] => "appointments are found only with a look at their contact, and calendars show as ids",
+        [(Area::Users, _), ..] => "users show as ids",
+        [(Area::CustomFields, _), ..] => "custom fields show as ids",
+        [(Area::Location, _), ..] => "the time zone is not known, so that local times stay texts, and users show as ids",
+        [(Area::Tags | Area::Businesses, _), ..] => "nothing that is mirrored",
     }
 }
 

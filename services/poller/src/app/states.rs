@@ -55,27 +55,37 @@ fn troubles(context: &Context, connection: &Connection) -> Vec<SourceTrouble> {
             Pause::Token => "GHL refuses the token",
             Pause::Inactive => "the location is not active at GHL",
         };
-        let paused = |kind| SourceTrouble { cost: cost.to_owned(), ..trouble((area_of(kind), ""), SourceState::Paused, paused.since) };
+        let paused = |kind| SourceTrouble {
+            area: area_of(kind).as_str().to_owned(),
+            state: SourceState::Paused,
+            scope: String::new(),
+            cost: cost.to_owned(),
+            since: paused.since,
+        };
         return RecordKind::ALL.into_iter().map(paused).collect();
     }
-    let mut of_area: BTreeMap<Area, SourceTrouble> = BTreeMap::new();
+    let mut of_area: BTreeMap<Area, BTreeMap<Need, Standing>> = BTreeMap::new();
     for (need, standing) in context.access.of(&connection.location_id) {
-        let found = match standing {
-            Standing::Answered => continue,
-            Standing::Refused { since } => trouble(need, SourceState::Refused, since),
-            Standing::Failing { since } => trouble(need, SourceState::Failing, since),
-        };
-        let known = of_area.entry(need.0).or_insert_with(|| found.clone());
-        // A scope of its own says more than that of contacts, which is shared.
-        let says_more = found.state == SourceState::Refused && (known.state != SourceState::Refused || known.scope == "contacts.readonly");
-        if says_more {
-            *known = found;
-        }
+        of_area.entry(need.0).or_default().insert(need, standing);
     }
-    of_area.into_values().collect()
+    of_area.into_iter().filter_map(|(area, standings)| trouble_of(area, &standings)).collect()
 }
 
-fn trouble(need: Need, state: SourceState, since: jiff::Timestamp) -> SourceTrouble {
-    let (scope, cost) = if state == SourceState::Refused { (need.1, cost(need)) } else { ("", "") };
-    SourceTrouble { area: need.0.as_str().to_owned(), state, scope: scope.to_owned(), cost: cost.to_owned(), since }
+/// What is not as it should be in an area: what is refused in it, or else what fails.
+fn trouble_of(area: Area, standings: &BTreeMap<Need, Standing>) -> Option<SourceTrouble> {
+    let (mut refused, mut refused_since, mut failing_since) = (Vec::new(), None, None);
+    for (need, standing) in standings {
+        match standing {
+            Standing::Answered => {}
+            Standing::Refused { since } => {
+                refused.push(*need);
+                refused_since = refused_since.into_iter().chain([*since]).min();
+            }
+            Standing::Failing { since } => failing_since = failing_since.into_iter().chain([*since]).min(),
+        }
+    }
+    let (state, since) =
+        refused_since.map(|since| (SourceState::Refused, since)).or(failing_since.map(|since| (SourceState::Failing, since)))?;
+    let scopes: Vec<&str> = refused.iter().map(|need| need.1).collect();
+    Some(SourceTrouble { area: area.as_str().to_owned(), state, scope: scopes.join(", "), cost: cost(&refused).to_owned(), since })
 }
