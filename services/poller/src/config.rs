@@ -141,6 +141,7 @@ pub struct NameSettings {
     #[serde(with = "humantime_serde")]
     pub refresh_pause: Duration,
     pub renames_batch: NonZeroU32,
+    pub nameless_max: NonZeroUsize,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -23,6 +23,7 @@ pub struct WatchSettings {
     pub bulk_page_rows: NonZeroU32,
     #[serde(with = "humantime_serde")]
     pub bulk_within: Duration,
+    pub bulk_later_max: usize,
     pub tasks_interval: Period,
     pub tasks_calls_per_day_max: NonZeroU32,
     pub appointments_interval: Period,

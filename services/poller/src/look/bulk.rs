@@ -12,13 +12,12 @@ use domain::ContactId;
 
 use crate::look::request::ListedRecord;
 
-/// For how many contacts is remembered that they are looked at later; the others are left to the sweep.
-const LATER_MAX: usize = 10_000;
-
 /// The changed contacts of one location that the watch found lately.
 pub(crate) struct Bulk {
     min: usize,
     within: Duration,
+    /// For how many contacts is remembered that they are looked at later.
+    later_max: usize,
     found: Mutex<Option<Found>>,
     later: Mutex<BTreeMap<ContactId, ListedRecord>>,
     small_pages: AtomicBool,
@@ -30,8 +29,8 @@ struct Found {
 }
 
 impl Bulk {
-    pub(crate) fn new(min: usize, within: Duration) -> Self {
-        Self { min, within, found: Mutex::new(None), later: Mutex::default(), small_pages: AtomicBool::new(false) }
+    pub(crate) fn new(min: usize, within: Duration, later_max: usize) -> Self {
+        Self { min, within, later_max, found: Mutex::new(None), later: Mutex::default(), small_pages: AtomicBool::new(false) }
     }
 
     /// Notes that the watch has found a changed contact; true when there are so many that this one is not looked at.
@@ -48,7 +47,7 @@ impl Bulk {
     /// The contact of this row is looked at later.
     pub(crate) fn leave(&self, contact_id: ContactId, row: ListedRecord) {
         let mut later = self.later();
-        if later.len() < LATER_MAX || later.contains_key(&contact_id) {
+        if later.len() < self.later_max || later.contains_key(&contact_id) {
             later.insert(contact_id, row);
         }
     }
@@ -85,7 +84,7 @@ mod tests {
     #[test]
     fn only_what_is_beyond_many_within_a_while_is_bulk() {
         let (begin, within) = (Instant::now(), Duration::from_secs(300));
-        let bulk = Bulk::new(3, within);
+        let bulk = Bulk::new(3, within, 10);
         let notes: Vec<bool> = (0..5).map(|second| bulk.note(begin + Duration::from_secs(second))).collect();
         assert_eq!(notes, [false, false, false, true, true]);
         let last = begin + Duration::from_secs(4);
@@ -96,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_few_changes_now_and_then_are_none() {
-        let (begin, bulk) = (Instant::now(), Bulk::new(3, Duration::from_secs(300)));
+        let (begin, bulk) = (Instant::now(), Bulk::new(3, Duration::from_secs(300), 10));
         for minute in 0..100 {
             assert!(!bulk.note(begin + Duration::from_secs(60 * 5 * minute / 3)));
         }

@@ -70,7 +70,7 @@ impl Connection {
             refuted: Refuted::new(config.refuted.clone()),
             owed: Owed::new(config.scopes.owed_max),
             allowed: Notify::new(),
-            bulk: Bulk::new(config.watch.bulk_min.get(), config.watch.bulk_within),
+            bulk: Bulk::new(config.watch.bulk_min.get(), config.watch.bulk_within, config.watch.bulk_later_max),
             lease,
             stop,
             backfill_wanted: Notify::new(),

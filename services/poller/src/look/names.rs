@@ -11,9 +11,6 @@ use ghl::{Client, Zone};
 
 use crate::config::NameSettings;
 
-/// Of how many ids is remembered that they had no name; beyond, all are forgotten.
-const NAMELESS_MAX: usize = 10_000;
-
 /// The names of one location.
 pub(crate) struct NameCache {
     settings: NameSettings,
@@ -114,7 +111,7 @@ impl NameCache {
         }
         let now = Instant::now();
         let mut known = self.nameless.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= NAMELESS_MAX {
+        if known.len() >= self.settings.nameless_max.get() {
             known.clear();
         }
         let since = nameless.into_iter().map(|id| *known.entry(id.to_owned()).or_insert(now)).max();
