@@ -63,7 +63,7 @@ impl Condition {
     /// A few words for a heading.
     pub(crate) fn title(self) -> &'static str {
         match self {
-            Self::TokenDead => "GHL refuses the token",
+            Self::TokenDead => "a location is not read",
             Self::ScopeMissing => "a scope is missing",
             Self::BackfillStuck => "the backfill is stuck",
             Self::SweepOverdue => "the sweep is overdue",

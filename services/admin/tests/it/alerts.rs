@@ -9,7 +9,7 @@ use crate::support::AdminFixture;
 
 /// Each condition as its message begins, and what it is about.
 const EVERYTHING: [&str; 13] = [
-    "GHL refuses the token, location loc,",
+    "a location is not read, location loc,",
     "a scope is missing (tasks), location loc,",
     "the backfill is stuck, location loc,",
     "the sweep is overdue (task), location loc,",
@@ -285,9 +285,9 @@ async fn a_private_token_that_is_refused_is_told_once_for_its_location() {
     let paused = "INSERT INTO source_troubles SELECT 'loc', area, 'paused', '', 'GHL refuses the token', now() \
          FROM unnest(ARRAY['contacts', 'tasks', 'notes', 'appointments']) AS a (area)";
     admin.tamper(paused).await;
-    receivers.until_told(&admin, "RAISED: GHL refuses the token, location loc,").await;
+    receivers.until_told(&admin, "RAISED: a location is not read, location loc,").await;
     admin.tamper("DELETE FROM source_troubles").await;
-    receivers.until_told(&admin, "RESOLVED: GHL refuses the token, location loc,").await;
+    receivers.until_told(&admin, "RESOLVED: a location is not read, location loc,").await;
     assert_eq!(receivers.told("RAISED:"), [1, 1]);
     admin.stop().await;
 }
