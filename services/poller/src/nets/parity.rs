@@ -11,6 +11,7 @@ use domain::{ContactId, Net, Observation, RecordId, RecordKind, Sighting};
 use eventlog::Parity;
 use jiff::Timestamp;
 
+use crate::app::access::area_of;
 use crate::context::Context;
 use crate::look::absence::Keys;
 use crate::look::append::Appended;
@@ -80,9 +81,14 @@ async fn compare_some(scope: Scope<'_>) -> Result<Duration> {
 async fn sample(scope: Scope<'_>) -> Result<BTreeSet<ContactId>> {
     let Scope { context, connection, .. } = scope;
     let (known, settings) = (context.log.known(), &context.config.parity);
-    let by_age = known.notes_due(&connection.location_id, Timestamp::MAX, None, settings.by_age).await?;
+    // Age goes by the last look at notes. While GHL refuses them it stands still, and the same contacts would be read every time.
+    let unanswered = context.access.unanswered(&connection.location_id);
+    let is_aging = !unanswered.iter().any(|(area, _)| *area == area_of(RecordKind::Note));
+    let (by_age, by_chance) =
+        if is_aging { (settings.by_age, settings.by_chance) } else { (0, settings.by_chance.saturating_add(settings.by_age)) };
+    let by_age = known.notes_due(&connection.location_id, Timestamp::MAX, None, by_age).await?;
     let chance = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>());
-    let by_chance = known.contacts_by_chance(&connection.location_id, &chance, settings.by_chance).await?;
+    let by_chance = known.contacts_by_chance(&connection.location_id, &chance, by_chance).await?;
     Ok(by_age.into_iter().map(|due| due.contact_id).chain(by_chance).collect())
 }
 
