@@ -29,8 +29,10 @@ pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::R
 /// Where the rotation is.
 #[derive(Default)]
 struct Rotation {
-    /// The last of the round before; none where a round begins with whom waited longest.
+    /// The last of the round before; none where a turn begins, with whom waited longest.
     after: Option<NotesDue>,
+    /// How many were taken in this turn.
+    taken: u64,
     /// How many contacts there were, when they were last counted.
     counted: Option<(Instant, u64)>,
 }
@@ -45,6 +47,17 @@ impl Rotation {
         let contacts = context.log.known().contacts_present(&connection.location_id).await?;
         self.counted = Some((Instant::now(), contacts));
         Ok(contacts)
+    }
+
+    /// Goes on behind these. A turn ends when none is due behind the last, and when as many were taken as there are: those that were taken
+    /// first are due again by then, and who came meanwhile was never asked for and is before them all.
+    fn advance(&mut self, due: &[NotesDue], limit: u32, contacts: u64) {
+        self.taken = self.taken.saturating_add(due.len() as u64);
+        if due.len() < limit as usize || self.taken >= contacts {
+            (self.after, self.taken) = (None, 0);
+        } else {
+            self.after = due.last().cloned();
+        }
     }
 }
 
@@ -67,7 +80,7 @@ async fn look_at_notes(scope: Scope<'_>, rotation: &mut Rotation) -> Result<Dura
     let age_min = SignedDuration::try_from(*settings.notes_within / 10).unwrap_or_default();
     let before = Timestamp::now().checked_sub(age_min).unwrap_or(Timestamp::MIN);
     let due = context.log.known().notes_due(&connection.location_id, before, rotation.after.as_ref(), limit).await?;
-    rotation.after = if due.len() < limit as usize { None } else { due.last().cloned() };
+    rotation.advance(&due, limit, contacts);
     let request = |due: NotesDue| scope.request(due.contact_id, ContactPart::Skip, RecordParts::NOTES);
     look_at(scope, due.into_iter().map(request).collect()).await?;
     Ok(pause(contacts, *settings.notes_interval, *settings.notes_within))

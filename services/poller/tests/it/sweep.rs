@@ -213,3 +213,27 @@ async fn a_contact_asked_for_alone_hides_no_change_of_its_notes() {
     fixture.until_history("c-1", &[&APPEARED[..], &["note.changed"]].concat()).await;
     fixture.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_notes_of_contacts_that_come_in_bulk_are_read_although_others_are_always_due() {
+    let agency = Agency::default();
+    for number in 0..5 {
+        agency.put(&format!("c-{number}"), number);
+    }
+    let often = "watch.interval = \"100ms\"\nwatch.bulk_min = 1\nsweep.notes_within = \"2s\"\nsweep.notes_interval = \"100ms\"\n";
+    let fixture = PollerFixture::start("notes-in-bulk", agency.clone(), often).await;
+    fixture.until_backfilled().await;
+    let asked = agency.asked("/contacts/c-0/notes");
+    eventually("the rotation has come round", || async { (agency.asked("/contacts/c-0/notes") > asked + 1).then_some(()) }).await;
+    for number in 10..20 {
+        agency.put(&format!("c-{number}"), number);
+        agency.rename(&format!("c-{number}"), "Imported", "2031-01-01T00:00:00.000Z");
+    }
+    for number in 10..20 {
+        eventually("its note", || async {
+            fixture.records(&format!("c-{number}")).await.contains_key(&format!("n-c-{number}")).then_some(())
+        })
+        .await;
+    }
+    fixture.stop().await;
+}
