@@ -6,6 +6,7 @@
 //! - `passes`, `progress`: how far the nets and the backfill have come
 //! - `coverage`: how well the nets hold
 //! - `parity`: how much of what was read again differed
+//! - `premises`: what does not concern one contact
 //! - `source`: what GHL does not answer
 //! - `vanishing`: what vanished unusually and is held back
 //!
@@ -16,6 +17,7 @@ pub(crate) mod coverage;
 pub(crate) mod names;
 pub(crate) mod parity;
 pub(crate) mod passes;
+pub(crate) mod premises;
 pub(crate) mod progress;
 pub(crate) mod records;
 pub(crate) mod remained;

@@ -61,6 +61,7 @@ pub use known::coverage::{Coverage, Found};
 pub use known::names::Renaming;
 pub use known::parity::Parity;
 pub use known::passes::{BrokenOff, Pass, Passes};
+pub use known::premises::Premises;
 pub use known::progress::{Backfill, Progress};
 pub use known::records::{KnownRecords, NotesDue};
 pub use known::remained::SharedRecords;

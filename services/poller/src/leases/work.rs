@@ -86,7 +86,8 @@ fn start(
     stop: Shutdown,
 ) -> Tasks {
     let (appender, appending) = Appender::start(context, lease.clone());
-    let connection = Connection::new(&candidate.location, &context.config, client.clone(), appender, lease.clone(), stop.clone());
+    let connection =
+        Connection::new(&candidate.location, &context.config, context.log.known(), client.clone(), appender, lease.clone(), stop.clone());
     let connection = Arc::new(connection);
     let mut tasks = Tasks::new();
     nets::start(&mut tasks, context, &connection);

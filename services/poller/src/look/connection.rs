@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chassis::Shutdown;
 use chassis::tasks::sleep;
 use domain::{LocationId, Net};
-use eventlog::{Lease, Passes, Progress};
+use eventlog::{KnownRecords, Lease, Passes, Progress};
 use ghl::{Client, Lane};
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -55,6 +55,7 @@ impl Connection {
     pub(crate) fn new(
         location: &eventlog::Location,
         config: &Config,
+        log: &KnownRecords,
         client: Client,
         appender: Appender,
         lease: Lease,
@@ -64,7 +65,7 @@ impl Connection {
             location_id: location.location_id.clone(),
             connected_at: location.connected_at,
             client,
-            names: NameCache::new(config.names.clone()),
+            names: NameCache::new(config.names.clone(), location.location_id.clone(), log.clone()),
             appender,
             absences: Absences::default(),
             refuted: Refuted::new(config.refuted.clone()),

@@ -1,19 +1,26 @@
 //! A cache of the names of what records refer to, and of the location's time zone; refreshed early when an id has no name yet. An id that has
-//! none after that belongs to nobody known: the next refresh that is due anyway tells whether it does meanwhile.
+//! none after that belongs to nobody known: the next refresh that is due anyway tells whether it does meanwhile. What GHL gave last is kept in the
+//! log's database: where it refuses a list when this service starts, records go on to show the names that they had.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use domain::{Names, References};
+use domain::{LocationId, Names, References};
+use eventlog::{KnownRecords, Premises};
 use ghl::{Client, Zone};
+use tokio::sync::OnceCell;
 
 use crate::config::NameSettings;
 
 /// The names of one location.
 pub(crate) struct NameCache {
     settings: NameSettings,
+    location_id: LocationId,
+    log: KnownRecords,
+    /// What GHL gave last to whoever looked after the location before.
+    inherited: OnceCell<Option<Snapshot>>,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
     /// Locked while GHL is asked, so that it is asked only once at a time.
     asking: tokio::sync::Mutex<()>,
@@ -38,9 +45,12 @@ struct Snapshot {
 }
 
 impl NameCache {
-    pub(crate) fn new(settings: NameSettings) -> Self {
+    pub(crate) fn new(settings: NameSettings, location_id: LocationId, log: KnownRecords) -> Self {
         Self {
             settings,
+            location_id,
+            log,
+            inherited: OnceCell::new(),
             snapshot: RwLock::new(None),
             asking: tokio::sync::Mutex::new(()),
             followed_at: Mutex::default(),
@@ -133,10 +143,36 @@ impl NameCache {
         if let Some(snapshot) = self.known().filter(|snapshot| self.is_young(snapshot, age_max)) {
             return Ok(snapshot);
         }
-        let snapshot = Arc::new(ask(client, self.known().as_deref()).await?);
+        let known = self.known();
+        let before = match &known {
+            Some(snapshot) => Some(snapshot.as_ref()),
+            None => self.inherited().await,
+        };
+        let snapshot = Arc::new(ask(client, before).await?);
+        if before.is_none_or(|before| before.premises() != snapshot.premises()) {
+            self.keep(&snapshot).await;
+        }
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&snapshot));
         drop(locked);
         Ok(snapshot)
+    }
+
+    async fn inherited(&self) -> Option<&Snapshot> {
+        let load = async || match self.log.premises(&self.location_id).await {
+            Ok(kept) => kept.map(Snapshot::from),
+            Err(error) => {
+                tracing::warn!(location.id = %self.location_id, %error, "the names that were known before cannot be read");
+                None
+            }
+        };
+        self.inherited.get_or_init(load).await.as_ref()
+    }
+
+    async fn keep(&self, snapshot: &Snapshot) {
+        // It is read from GHL again after the next start, too.
+        if let Err(error) = self.log.keep_premises(&self.location_id, &snapshot.premises()).await {
+            tracing::warn!(location.id = %self.location_id, %error, "the names cannot be kept");
+        }
     }
 
     fn is_young(&self, snapshot: &Snapshot, age_max: Duration) -> bool {
@@ -145,6 +181,20 @@ impl NameCache {
 
     fn known(&self) -> Option<Arc<Snapshot>> {
         self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl From<Premises> for Snapshot {
+    fn from(Premises { names, time_zone, company_id }: Premises) -> Self {
+        let zone = time_zone.as_deref().map_or(Zone::UNKNOWN, Zone::named);
+        let (now, has_calendars) = (Instant::now(), !names.calendars.is_empty());
+        Self { zone, company_id, names, read_at: now, asked_at: now, complete: false, has_calendars }
+    }
+}
+
+impl Snapshot {
+    fn premises(&self) -> Premises {
+        Premises { names: self.names.clone(), time_zone: self.zone.name().map(str::to_owned), company_id: self.company_id.clone() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What GHL refuses concerns what was refused: the rest of the location goes on, and catches up when it is allowed again.
 
+use domain::Body;
 use serde_json::json;
 
 use crate::agency::Agency;
@@ -153,5 +154,25 @@ async fn a_location_that_is_switched_off_is_paused_and_nothing_of_it_is_gone() {
     agency.world().refused.clear();
     until_nothing_to_mend(&fixture).await;
     assert_eq!(fixture.history("c-1").await, ["contact.appeared", "note.appeared", "task.appeared"]);
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_are_refused_at_the_start_are_those_that_were_known_before() {
+    let agency = Agency::default();
+    agency.put("c-1", 1);
+    {
+        let mut world = agency.world();
+        world.users.insert("u-1".to_owned(), "Ann".to_owned());
+        world.contacts.get_mut("c-1").unwrap()["assignedTo"] = json!("u-1");
+    }
+    let mut fixture = PollerFixture::start("refused-names", agency.clone(), FAST).await;
+    fixture.until_history("c-1", &["contact.appeared", "note.appeared", "task.appeared"]).await;
+    agency.refuse("/users", 401);
+    fixture.restart().await;
+    agency.rename("c-1", "New", "2031-01-01T00:00:00.000Z");
+    fixture.until_history("c-1", &["contact.appeared", "note.appeared", "task.appeared", "contact.changed"]).await;
+    let Some(Body::Record(fact)) = fixture.facts("c-1").await.pop() else { panic!("the last event is of a record") };
+    assert_eq!(fact.names.users.get("u-1").map(String::as_str), Some("Ann"), "the record does not show an id instead");
     fixture.stop().await;
 }
