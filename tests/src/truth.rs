@@ -1,9 +1,9 @@
 //! GHL's records in the words of the log, written from GHL's own words without the code that reads them: the two check each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
-use domain::{Body, Change, LocationId, RecordKind};
+use domain::{Body, Change, LocationId, Names, RecordKind};
 use eventlog::EventLog;
 use jiff::Timestamp;
 use sandbox::World;
@@ -123,34 +123,81 @@ pub fn of_ghl(world: &World) -> BTreeMap<Key, Value> {
 /// When the log cannot be read, or tells something that cannot have happened: a record that appeared twice, changed without being
 /// there, or changed into what it was.
 pub async fn of_the_log(log: &EventLog, location_id: &LocationId) -> anyhow::Result<BTreeMap<Key, Vec<Option<Value>>>> {
-    let mut told: BTreeMap<Key, Vec<Option<Value>>> = BTreeMap::new();
-    let mut after = 0;
+    Ok(read_through(log, location_id).await?.into_iter().map(|(key, told)| (key, told.versions)).collect())
+}
+
+/// What the log says of one record.
+#[derive(Default)]
+struct Told {
+    /// None: it vanished.
+    versions: Vec<Option<Value>>,
+    /// With its last event.
+    names: Names,
+    /// What it refers to and has no name there.
+    nameless: BTreeSet<String>,
+    /// The last event that changed nothing of it but a name.
+    renamed_at: u64,
+}
+
+async fn read_through(log: &EventLog, location_id: &LocationId) -> anyhow::Result<BTreeMap<Key, Told>> {
+    let mut told: BTreeMap<Key, Told> = BTreeMap::new();
+    let (mut after, mut last_rename) = (0, 0);
     loop {
         let events = log.read(location_id, after, 1_000).await?;
         let Some(last) = events.last() else { return Ok(told) };
         after = last.seq;
         for event in events {
-            let body = event.read()?;
+            let (body, seq) = (event.read()?, event.seq);
+            if matches!(&body, Body::Operator(fact) if fact.verb == "renamed") {
+                last_rename = seq;
+            }
             let recorded = event.with(body);
             let (Body::Record(fact), Some((kind, id)), Some(contact_id)) = (recorded.body, recorded.record, recorded.contact_id) else {
                 continue;
             };
-            let versions = told.entry((contact_id.to_string(), kind, id.to_string())).or_default();
-            let before = versions.last().cloned().flatten();
+            let told = told.entry((contact_id.to_string(), kind, id.to_string())).or_default();
+            let before = told.versions.last().cloned().flatten();
             let now = as_logged(&fact.record)?;
             let doubled = match fact.change {
                 Change::Appeared | Change::Returned => before.is_some(),
+                // Or what it refers to has another name, or a name at last: once for each rename, even if a change that came between has told it.
+                Change::Changed if fact.changes.is_empty() => {
+                    let is_renamed = told.names != fact.names || last_rename > told.renamed_at;
+                    told.renamed_at = seq;
+                    before.is_none_or(|before| before == now && !is_renamed)
+                }
                 Change::Changed => before.is_none_or(|before| before == now),
                 Change::Vanished => before.is_none(),
                 Change::Remained => before.as_ref() != Some(&now),
             };
-            anyhow::ensure!(!doubled, "position {after}: {kind:?} {id} {} for no reason", fact.change.as_str());
+            anyhow::ensure!(!doubled, "position {seq}: {kind:?} {id} {} for no reason", fact.change.as_str());
             if fact.change == Change::Remained {
                 continue;
             }
-            versions.push((fact.change != Change::Vanished).then_some(now));
+            told.nameless = fact.names.without(&fact.record.references()).into_iter().map(str::to_owned).collect();
+            told.names = fact.names;
+            told.versions.push((fact.change != Change::Vanished).then_some(now));
         }
     }
+}
+
+/// The records that are alive by the log and show a user, a calendar or a custom field by a name that it does not have in GHL.
+///
+/// # Errors
+/// As [`of_the_log`].
+pub async fn misnamed(log: &EventLog, location_id: &LocationId, world: &World) -> anyhow::Result<Vec<String>> {
+    let ghl = world.snapshot();
+    let told = read_through(log, location_id).await?.into_iter().filter(|(_, told)| told.versions.last().is_some_and(Option::is_some));
+    let mut found = Vec::new();
+    for (key, Told { names, nameless, .. }) in told {
+        let has_name = |id: &&String| ghl.users.contains_key(*id) || ghl.calendars.contains_key(*id) || ghl.custom_fields.contains_key(*id);
+        found.extend(nameless.iter().filter(has_name).map(|id| format!("{key:?} shows {id} without its name")));
+        for (shown, called) in [(names.users, &ghl.users), (names.calendars, &ghl.calendars), (names.fields, &ghl.custom_fields)] {
+            let wrong = shown.iter().filter(|(id, name)| called.get(*id) != Some(*name));
+            found.extend(wrong.map(|(id, _)| format!("{key:?} shows {id} by another name")));
+        }
+    }
+    Ok(found)
 }
 
 /// The first differences between what is alive in GHL and what is alive by the log.
@@ -197,7 +244,7 @@ pub fn told_in_order(world: &World, log: &BTreeMap<Key, Vec<Option<Value>>>, apa
             sandbox::RecordKind::Note => RecordKind::Note,
             sandbox::RecordKind::Appointment => RecordKind::Appointment,
         };
-        let owners: std::collections::BTreeSet<&String> = versions.iter().flat_map(|version| &version.contact_ids).collect();
+        let owners: BTreeSet<&String> = versions.iter().flat_map(|version| &version.contact_ids).collect();
         for owner in owners {
             let mut of_owner: Vec<Option<Value>> = Vec::new();
             for version in &versions {

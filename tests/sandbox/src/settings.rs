@@ -186,6 +186,8 @@ pub struct SearchSettings {
     pub short: f64,
     pub empty: f64,
     pub same_cursor: f64,
+    /// So many of the next pages have no rows.
+    pub empty_next: u32,
     /// Each change is seen up to this much later than [`Settings::search_lag`] says, by chance, so that a later one may be seen
     /// earlier.
     #[serde(with = "humantime_serde")]
@@ -201,6 +203,7 @@ impl Default for SearchSettings {
             short: 0.0,
             empty: 0.0,
             same_cursor: 0.0,
+            empty_next: 0,
             stale_up_to: Duration::ZERO,
         }
     }

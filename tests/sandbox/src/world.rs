@@ -4,6 +4,7 @@ mod businesses;
 mod children;
 mod contacts;
 mod recurring;
+mod renames;
 mod truth;
 
 use std::{
@@ -66,6 +67,7 @@ struct Inner {
     search: Mutex<(SearchSettings, Dice)>,
     /// Nothing is told any more: the app was uninstalled.
     muted: AtomicBool,
+    renamed: Mutex<renames::Renamed>,
 }
 
 impl World {
@@ -85,6 +87,7 @@ impl World {
             search: Mutex::new((settings.search, Dice::for_purpose(settings.seed, "search"))),
             door: Door::new(settings.limits, settings.seed),
             muted: AtomicBool::new(false),
+            renamed: Mutex::default(),
             state: Mutex::new(state),
             premises,
             keys,
@@ -238,9 +241,11 @@ impl World {
     pub(crate) fn page_luck(&self) -> PageLuck {
         let mut search = lock(&self.0.search);
         let (settings, dice) = &mut *search;
+        let left = settings.empty_next;
+        settings.empty_next = left.saturating_sub(1);
         PageLuck {
             share: dice.chance(settings.short).then(|| dice.between(1, 99)),
-            empty: dice.chance(settings.empty),
+            empty: dice.chance(settings.empty) || left > 0,
             same_cursor: dice.chance(settings.same_cursor),
         }
     }

@@ -22,7 +22,8 @@ use crate::{
 pub(crate) async fn list(Extension(world): Extension<World>, Query(query): Query<BTreeMap<String, String>>) -> Answer {
     own_location(&world, query.get("locationId").map(String::as_str))?;
     let group = query.get("groupId");
-    let calendars = world.premises().calendars.values().filter(|calendar| group.is_none_or(|group| *group == calendar.group_id));
+    let calendars = world.calendars();
+    let calendars = calendars.iter().filter(|calendar| group.is_none_or(|group| *group == calendar.group_id));
     let calendars: Vec<Value> = calendars.map(|calendar| wire::calendar(calendar, world.location_id())).collect();
     Reply::ok(&json!({ "calendars": calendars }))
 }

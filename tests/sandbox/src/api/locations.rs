@@ -37,13 +37,15 @@ pub(crate) async fn custom_fields(
 ) -> Answer {
     own_location(&world, Some(&location_id))?;
     let of_contacts = query.get("model").is_none_or(|model| model == "contact" || model == "all");
-    let fields = world.premises().custom_fields.values().filter(|_| of_contacts);
+    let fields = world.custom_fields();
+    let fields = fields.iter().filter(|_| of_contacts);
     let fields: Vec<Value> = fields.map(|field| wire::custom_field(field, &location_id)).collect();
     Reply::ok(&json!({ "customFields": fields }))
 }
 
 pub(crate) async fn custom_field(Extension(world): Extension<World>, Path((location_id, id)): Path<(String, String)>) -> Answer {
     own_location(&world, Some(&location_id))?;
-    let field = world.premises().custom_fields.get(&id).ok_or_else(|| Refusal::not_found("Custom field", &id))?;
+    let fields = world.custom_fields();
+    let field = fields.iter().find(|field| field.id == id).ok_or_else(|| Refusal::not_found("Custom field", &id))?;
     Reply::ok(&json!({"customField": wire::custom_field(field, &location_id)}))
 }

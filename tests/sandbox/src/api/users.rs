@@ -24,9 +24,8 @@ pub(crate) async fn search(Extension(world): Extension<World>, Query(query): Que
     let text = query.get("query").map(|text| text.to_lowercase()).unwrap_or_default();
     let here = query.get("locationId").is_none_or(|id| id == world.location_id());
     let matching: Vec<Value> = world
-        .premises()
-        .users
-        .values()
+        .users()
+        .iter()
         .filter(|user| here && (user.name().to_lowercase().contains(&text) || user.email.contains(&text)))
         .map(|user| wire::user(user, world.location_id()))
         .collect();
@@ -34,7 +33,8 @@ pub(crate) async fn search(Extension(world): Extension<World>, Query(query): Que
 }
 
 pub(crate) async fn read(Extension(world): Extension<World>, Path(user_id): Path<String>) -> Answer {
-    let user = world.premises().users.get(&user_id).ok_or_else(|| Refusal::not_found("User", &user_id))?;
+    let users = world.users();
+    let user = users.iter().find(|user| user.id == user_id).ok_or_else(|| Refusal::not_found("User", &user_id))?;
     let mut told = wire::user(user, world.location_id());
     if let Some(fields) = told.as_object_mut() {
         // Only the list tells it.

@@ -102,9 +102,9 @@ impl World {
             time_zone: premises.zone_name.clone(),
             loose_tasks: state.tasks_after(0).filter(|task| task.contact_id.is_none()).map(|task| wire::task(task)).collect(),
             contacts: contacts.collect(),
-            users: premises.users.values().map(|user| (user.id.clone(), user.name())).collect(),
-            calendars: premises.calendars.values().map(|calendar| (calendar.id.clone(), calendar.name.clone())).collect(),
-            custom_fields: premises.custom_fields.values().map(|field| (field.id.clone(), field.name.clone())).collect(),
+            users: self.users().into_iter().map(|user| (user.id.clone(), user.name())).collect(),
+            calendars: self.calendars().into_iter().map(|calendar| (calendar.id, calendar.name)).collect(),
+            custom_fields: self.custom_fields().into_iter().map(|field| (field.id, field.name)).collect(),
         }
     }
 
