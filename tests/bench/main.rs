@@ -82,6 +82,7 @@ async fn main() -> anyhow::Result<()> {
         source::silent(&mut report).await?;
         source::webhooks(&mut report, arguments.size / 5, arguments.seconds).await?;
         source::unchanged(&mut report, arguments.size).await?;
+        source::bulk(&mut report, arguments.size / 2).await?;
     }
     if wanted(Bench::Sweep) {
         sweep::measure(&mut report, arguments.size).await?;

@@ -1,6 +1,8 @@
 //! What many locations cost while nothing happens in them, and how soon others take over when a replica dies. Three pollers, each a process
 //! of its own, so that the figures are theirs alone.
 
+mod neighbour;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -68,7 +70,8 @@ pub(crate) async fn measure(report: &mut Report, locations: usize, seconds: u64)
         process.child.kill().await?;
     }
     postgres.close().await?;
-    pollers.stop().await
+    pollers.stop().await?;
+    neighbour::measure(report, seconds).await
 }
 
 fn start(pollers: &Pollers, locations: usize) -> anyhow::Result<Vec<Process>> {

@@ -1,5 +1,6 @@
 //! What it costs to see everything in GHL, against a simulated one without latency.
 
+mod bulk;
 mod silent;
 mod webhooks;
 
@@ -16,11 +17,12 @@ use toml::{Table, toml};
 use crate::log::observe_all;
 use crate::report::{Figure, Report};
 
+pub(crate) use bulk::bulk;
 pub(crate) use silent::silent;
-pub(crate) use webhooks::webhooks;
+pub(crate) use webhooks::{flood, webhooks};
 
 /// GHL allows 100 calls in 10 s; a hundred times that is allowed here, so that nobody waits for a clock. Calls are counted, not timed.
-pub(super) fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits { burst: 1_000, interval: Duration::from_secs(1), day: 10_000_000, ..Limits::default() }
 }
 

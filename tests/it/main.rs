@@ -3,6 +3,7 @@
 mod admin;
 mod architecture;
 mod audit;
+mod backfill;
 mod config;
 mod credentials;
 mod erase;

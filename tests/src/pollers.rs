@@ -66,14 +66,24 @@ impl Pollers {
         sandbox.world().settle_search();
         let mut pollers = Self { postgres, nats, sandbox, log, replicas: Vec::new() };
         for number in 0..replicas {
-            let replica = pollers.replica(&format!("{name}-poller-{number}"), more.clone())?;
-            pollers.replicas.push(replica);
-            pollers.revive(number)?;
+            pollers.add(&format!("{name}-poller-{number}"), more)?;
         }
         if replicas > 0 {
             pollers.send_webhooks_to(0)?;
         }
         Ok(pollers)
+    }
+
+    /// Starts one more poller. Webhooks go to it from now on.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn add(&mut self, name: &str, more: &Table) -> anyhow::Result<()> {
+        let replica = self.replica(name, more.clone())?;
+        self.replicas.push(replica);
+        let number = self.replicas.len() - 1;
+        self.revive(number)?;
+        self.send_webhooks_to(number)
     }
 
     /// Writes down what one more poller is started with, for whoever starts it.

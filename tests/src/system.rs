@@ -70,7 +70,7 @@ impl System {
         .await?;
 
         let sandbox = Sandbox::start(settings.sandbox).await?;
-        sandbox.world().populate(7, settings.contacts);
+        sandbox.world().populate_with(7, settings.contacts, settings.load);
         sandbox.world().settle_search();
         let tables = tables(&postgres, &nats, &sandbox, &service_url, settings.kek, settings.more)?;
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build()?;

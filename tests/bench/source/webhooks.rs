@@ -16,6 +16,7 @@ use super::limits;
 use crate::report::{Figure, Report, percentile};
 
 const SENDERS: usize = 64;
+const CONTACTS: usize = 1_000;
 /// Webhooks a second while the latency is measured.
 const PACE: u64 = 2_000;
 
@@ -67,9 +68,10 @@ pub(crate) async fn webhooks(report: &mut Report, count: usize, seconds: u64) ->
     pollers.stop().await
 }
 
-fn signed(keys: &Keys, signature: Signature, location_id: &str, label: &str, number: usize) -> anyhow::Result<Signed> {
+/// About one of so many contacts.
+fn signed(keys: &Keys, signature: Signature, location_id: &str, label: &str, contacts: usize, number: usize) -> anyhow::Result<Signed> {
     let body = serde_json::to_vec(&json!({
-        "type": "ContactUpdate", "locationId": location_id, "id": format!("contact-{}", number % 1_000), "firstName": "Ada",
+        "type": "ContactUpdate", "locationId": location_id, "id": format!("contact-{}", number % contacts), "firstName": "Ada",
         "lastName": "Lovelace", "email": "ada@client.example", "tags": ["customer", "newsletter"], "customFields": [],
         "timestamp": "2030-01-01T00:00:00.000Z", "webhookId": format!("{label}-{number}"), "appId": "app", "versionId": "app",
     }))?;
@@ -82,7 +84,8 @@ fn signed(keys: &Keys, signature: Signature, location_id: &str, label: &str, num
 /// Signed beforehand: GHL's work is not measured.
 async fn prepared(pollers: &Pollers, signature: Signature, label: &str, count: usize) -> anyhow::Result<Vec<Signed>> {
     let (keys, location_id, label) = (pollers.sandbox.keys().clone(), pollers.sandbox.location_id().to_owned(), label.to_owned());
-    tokio::task::spawn_blocking(move || (0..count).map(|number| signed(&keys, signature, &location_id, &label, number)).collect()).await?
+    tokio::task::spawn_blocking(move || (0..count).map(|number| signed(&keys, signature, &location_id, &label, CONTACTS, number)).collect())
+        .await?
 }
 
 /// Whether it was accepted; a 429 asks to come again.
@@ -99,13 +102,27 @@ async fn accepted(pollers: &Pollers, signature: Signature, count: usize) -> anyh
         Signature::Ed25519 => "fast-ed25519",
         Signature::Rsa => "fast-rsa",
     };
+    let webhooks = prepared(pollers, signature, label, count).await?;
+    let begin = Instant::now();
+    let accepted = send_all(pollers, webhooks).await?;
+    Ok(rate(accepted, begin.elapsed()))
+}
+
+/// Sends webhooks of so many contacts of a location as fast as they are answered, and tells how many were accepted.
+pub(crate) async fn flood(pollers: &Pollers, location_id: &str, count: usize) -> anyhow::Result<usize> {
+    let (keys, location_id) = (pollers.sandbox.keys().clone(), location_id.to_owned());
+    let sign = move |number| signed(&keys, Signature::Ed25519, &location_id, "flood", count, number);
+    let webhooks: Vec<Signed> = tokio::task::spawn_blocking(move || (0..count).map(sign).collect::<anyhow::Result<_>>()).await??;
+    send_all(pollers, webhooks).await
+}
+
+async fn send_all(pollers: &Pollers, webhooks: Vec<Signed>) -> anyhow::Result<usize> {
     let mut batches: Vec<Vec<Signed>> = (0..SENDERS).map(|_| Vec::new()).collect();
-    for (number, webhook) in prepared(pollers, signature, label, count).await?.into_iter().enumerate() {
+    for (number, webhook) in webhooks.into_iter().enumerate() {
         batches.get_mut(number % SENDERS).context("a sender")?.push(webhook);
     }
     let http = reqwest::Client::builder().no_proxy().build()?;
     let url = pollers.webhook_url(0)?;
-    let begin = Instant::now();
     let mut senders = JoinSet::new();
     for batch in batches {
         let (http, url) = (http.clone(), url.clone());
@@ -121,7 +138,7 @@ async fn accepted(pollers: &Pollers, signature: Signature, count: usize) -> anyh
     while let Some(sent) = senders.join_next().await {
         accepted += sent??;
     }
-    Ok(rate(accepted, begin.elapsed()))
+    Ok(accepted)
 }
 
 /// Milliseconds from when each was due to its answer, of those that were accepted.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use embedded::{Nats, Postgres, free_port};
-use sandbox::Sandbox;
+use sandbox::{Load, Sandbox};
 use toml::{Table, Value, toml};
 
 pub const TOKEN: &str = "the-control-token";
@@ -17,6 +17,7 @@ pub const SERVICES: [&str; 5] = ["bridge", "writer", "mapper", "poller", "admin"
 pub struct SystemSettings {
     pub(super) name: String,
     pub contacts: usize,
+    pub(super) load: Load,
     pub sandbox: sandbox::Settings,
     pub(super) kek: &'static str,
     pub(super) more: BTreeMap<&'static str, Table>,
@@ -26,12 +27,19 @@ pub struct SystemSettings {
 impl SystemSettings {
     pub fn new(name: &str) -> Self {
         let sandbox = sandbox::Settings { limits: sandbox::Limits::none(), ..sandbox::Settings::default() };
-        Self { name: name.to_owned(), contacts: 12, sandbox, kek: "", more: BTreeMap::new(), apart: None }
+        Self { name: name.to_owned(), contacts: 12, load: Load::Varied, sandbox, kek: "", more: BTreeMap::new(), apart: None }
     }
 
     #[must_use]
     pub fn contacts(mut self, contacts: usize) -> Self {
         self.contacts = contacts;
+        self
+    }
+
+    /// So much on each contact.
+    #[must_use]
+    pub fn load(mut self, load: Load) -> Self {
+        self.load = load;
         self
     }
 
