@@ -2,6 +2,8 @@
 
 use domain::{Decode, LocationId};
 
+use crate::mirrored::state::MirrorState;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,9 @@ pub enum Error {
     /// Another replica looks after the location now: what this one still wants to append is refused.
     #[error("location {location_id} is looked after by another replica")]
     Superseded { location_id: LocationId },
+    /// Not in this state of the location.
+    #[error("the location is {state}")]
+    InState { state: MirrorState },
     /// The parked delivery no longer waits.
     #[error("already resolved")]
     AlreadyResolved,

@@ -5,7 +5,7 @@
 //! In the order in which data passes:
 //! - `log`: `EventLog`, which holds the connections and gives the parts below
 //! - `settings`, `migrate`: where the log is, its schema and its roles
-//! - `locations`, `leases`: which locations there are, and who looks after each
+//! - `locations`, `mirrored`, `leases`: which locations there are, what was decided about each, and who looks after it
 //! - `append`: what was observed becomes events, in one transaction with what is known
 //! - `known`: what is known of GHL, and how far each net has come
 //! - `keys`, `seal`: the contacts' own keys, and what is sealed with them
@@ -33,6 +33,7 @@ mod ledger;
 mod locations;
 mod log;
 mod migrate;
+mod mirrored;
 mod proving;
 mod read;
 mod relay;
@@ -75,6 +76,8 @@ pub use ledger::{Ledger, ParkedMessage, Settlement};
 pub use locations::{Location, Locations};
 pub use log::EventLog;
 pub use migrate::{ensure_service_role, migrate};
+pub use mirrored::state::MirrorState;
+pub use mirrored::{Decision, MirroredLocation, MirroredLocations};
 pub use proving::Chain;
 pub use proving::transfer::{Import, ImportBatch, ImportBuffer};
 pub use proving::verify::{Verification, Verified};

@@ -9,8 +9,8 @@ use sqlx::PgPool;
 use crate::appends::Appended;
 use crate::keys::ring::KeyRing;
 use crate::{
-    Alerts, Answers, Appends, Chain, Credentials, Erasures, Keys, KnownRecords, Leases, Ledger, Locations, Parkings, Passes, Relay,
-    Replays, Result, Settings, Webhooks, Workspaces, read,
+    Alerts, Answers, Appends, Chain, Credentials, Erasures, Keys, KnownRecords, Leases, Ledger, Locations, MirroredLocations, Parkings,
+    Passes, Relay, Replays, Result, Settings, Webhooks, Workspaces, read,
 };
 
 /// The event log and everything that is kept beside it. Cheap to clone: clones and parts share their connections and their wake-ups.
@@ -24,6 +24,7 @@ pub struct EventLog {
 
 struct Parts {
     locations: Locations,
+    mirrored: MirroredLocations,
     leases: Leases,
     known: KnownRecords,
     passes: Passes,
@@ -54,6 +55,7 @@ impl EventLog {
         let transaction_records_max = settings.transaction_records_max;
         let parts = Parts {
             locations: Locations { pool: pool.clone() },
+            mirrored: MirroredLocations { pool: pool.clone(), ring: Arc::clone(&ring) },
             leases: Leases { pool: settings.pool(NonZeroU32::MIN)? },
             known: KnownRecords { pool: pool.clone(), keys: keys.clone(), transaction_records_max },
             passes: Passes { pool: pool.clone() },
@@ -93,6 +95,10 @@ impl EventLog {
 
     pub fn locations(&self) -> &Locations {
         &self.parts.locations
+    }
+
+    pub fn mirrored(&self) -> &MirroredLocations {
+        &self.parts.mirrored
     }
 
     pub fn leases(&self) -> &Leases {

@@ -25,6 +25,7 @@ pub(crate) fn status_of_log(error: eventlog::Error) -> Status {
         eventlog::Error::PlainEvents { .. } => Status::failed_precondition(format!(
             "{error} in the log; docs/erase-a-person.md says what can be done, `--leave-plain-events` erases all else"
         )),
+        eventlog::Error::InState { .. } => Status::failed_precondition(error.to_string()),
         eventlog::Error::Misconfigured(_) | eventlog::Error::Refused { .. } => Status::internal(error.to_string()),
     }
 }

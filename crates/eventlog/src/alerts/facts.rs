@@ -1,5 +1,6 @@
 //! What conditions are found by: each as the rows of what is wrong, none where all is well. Each costs a few index look-ups a location.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::{LocationId, RecordKind};
@@ -107,6 +108,21 @@ macro_rules! attended {
     };
 }
 
+/// A location that a person has just resumed is late with nothing yet.
+macro_rules! settled_in {
+    () => {
+        "NOT EXISTS (SELECT FROM mirrored_locations m WHERE m.location_id = l.location_id \
+         AND m.since > now() - $1 * interval '1 millisecond')"
+    };
+}
+
+/// What waits of a location that a person has retired is nobody's concern any more.
+macro_rules! wanted {
+    ($location:literal) => {
+        concat!("NOT EXISTS (SELECT FROM mirrored_locations m WHERE m.location_id = ", $location, " AND m.state IN ('retired', 'purged'))")
+    };
+}
+
 impl Alerts {
     /// The pollers, which are missed when the last one died so long ago, or when all left, and there are locations that one looked after.
     pub async fn pollers_seen(&self, missed_after: Duration) -> Result<PollersSeen> {
@@ -121,11 +137,18 @@ impl Alerts {
         Ok(PollersSeen { alive_until, is_any_alive: row.try_get(1)?, are_missed: row.try_get(2)? })
     }
 
+    /// The locations that a person has paused, retired or purged: nothing of their source is a trouble.
+    pub async fn set_aside(&self) -> Result<BTreeSet<LocationId>> {
+        let rows = sqlx::query("SELECT location_id FROM mirrored_locations WHERE state <> 'active'").fetch_all(&self.pool).await?;
+        rows.iter().map(|row| location_id(row.try_get(0)?)).collect()
+    }
+
     /// The backfills that have not got further for so long.
     pub async fn stuck_backfills(&self, after: Duration) -> Result<Vec<StuckBackfill>> {
         let rows = sqlx::query(concat!(
             "SELECT l.location_id, m.moved_at, g.seen, g.total FROM locations l JOIN progress g USING (location_id) ",
-            "CROSS JOIN LATERAL (SELECT greatest(l.connected_at, g.started_at, max(p.moved_at)) AS moved_at FROM passes p ",
+            "CROSS JOIN LATERAL (SELECT greatest(l.connected_at, g.started_at, max(p.moved_at), ",
+            "(SELECT m.since FROM mirrored_locations m WHERE m.location_id = l.location_id)) AS moved_at FROM passes p ",
             "WHERE p.location_id = l.location_id AND p.net = 'backfill') m ",
             "WHERE g.finished_at IS NULL AND m.moved_at < now() - $1 * interval '1 millisecond' AND ",
             attended!(),
@@ -154,6 +177,8 @@ impl Alerts {
             "FROM locations l JOIN progress g USING (location_id) CROSS JOIN unnest($2::text[]) AS k (kind) ",
             "LEFT JOIN passes p ON p.location_id = l.location_id AND p.net = 'sweep' AND p.kind = k.kind ",
             "WHERE coalesce(p.complete_since, g.finished_at) < now() - $1 * interval '1 millisecond' AND ",
+            settled_in!(),
+            " AND ",
             attended!(),
             " ORDER BY 1, 2"
         ))
@@ -168,6 +193,8 @@ impl Alerts {
             "ORDER BY coalesce(k.note_asked_at, '-infinity'), k.contact_id LIMIT 1) AS oldest) n ",
             "WHERE coalesce(n.oldest, g.finished_at) < now() - $1 * interval '1 millisecond' ",
             "AND EXISTS (SELECT FROM known_contacts k WHERE k.location_id = l.location_id AND k.present) AND ",
+            settled_in!(),
+            " AND ",
             attended!(),
             " ORDER BY 1"
         ))
@@ -180,9 +207,13 @@ impl Alerts {
 
     /// What is parked, by location.
     pub async fn parked_work(&self) -> Result<Vec<ParkedWork>> {
-        let rows = sqlx::query("SELECT location_id, min(parked_at), count(*) FROM parked WHERE resolved_at IS NULL GROUP BY 1 ORDER BY 1")
-            .fetch_all(&self.pool)
-            .await?;
+        let rows = sqlx::query(concat!(
+            "SELECT p.location_id, min(p.parked_at), count(*) FROM parked p WHERE p.resolved_at IS NULL AND ",
+            wanted!("p.location_id"),
+            " GROUP BY 1 ORDER BY 1"
+        ))
+        .fetch_all(&self.pool)
+        .await?;
         rows.iter()
             .map(|row| {
                 Ok(ParkedWork {
@@ -196,12 +227,14 @@ impl Alerts {
 
     /// The locations with an event that was recorded longer ago than this and is not settled.
     pub async fn unsettled_work(&self, after: Duration) -> Result<Vec<UnsettledWork>> {
-        let rows = sqlx::query(
-            "SELECT r.location_id, e.recorded_at, h.seq - greatest(r.published, r.settled), h.seq - r.settled \
-             FROM relay r JOIN log_head h USING (location_id) \
-             JOIN events e ON e.location_id = r.location_id AND e.seq = r.settled + 1 \
-             WHERE r.settled < h.seq AND e.recorded_at < now() - $1 * interval '1 millisecond' ORDER BY 1",
-        )
+        let rows = sqlx::query(concat!(
+            "SELECT r.location_id, e.recorded_at, h.seq - greatest(r.published, r.settled), h.seq - r.settled ",
+            "FROM relay r JOIN log_head h USING (location_id) ",
+            "JOIN events e ON e.location_id = r.location_id AND e.seq = r.settled + 1 ",
+            "WHERE r.settled < h.seq AND e.recorded_at < now() - $1 * interval '1 millisecond' AND ",
+            wanted!("r.location_id"),
+            " ORDER BY 1"
+        ))
         .bind(millis(after))
         .fetch_all(&self.pool)
         .await?;

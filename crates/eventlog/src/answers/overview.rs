@@ -9,7 +9,7 @@ use sqlx::{Postgres, Row, Transaction};
 
 use crate::answers::Answers;
 use crate::columns::{At, contact_id, epoch, location_id, unsigned};
-use crate::{Error, Progress, Result, known::progress};
+use crate::{Error, MirrorState, Progress, Result, known::progress};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct LocationOverview {
@@ -30,6 +30,8 @@ pub struct LocationOverview {
     pub behind: u64,
     pub last_recorded_at: Option<Timestamp>,
     pub progress: Progress,
+    /// What was decided about it, and since when that counts; none where no poller has brought it in.
+    pub state: Option<(MirrorState, Timestamp)>,
 }
 
 impl LocationOverview {
@@ -139,8 +141,9 @@ impl Answers {
         let mut moment = self.moment().await?;
         let rows = sqlx::query(
             "SELECT h.location_id, l.connected_at, h.epoch, h.seq, r.published, r.settled, e.recorded_at, \
-             p.watermark, p.cursor::text, p.seen, p.total, p.started_at, p.finished_at \
+             p.watermark, p.cursor::text, p.seen, p.total, p.started_at, p.finished_at, m.state, m.since \
              FROM log_head h JOIN locations l USING (location_id) JOIN relay r USING (location_id) \
+             LEFT JOIN mirrored_locations m USING (location_id) \
              LEFT JOIN progress p USING (location_id) LEFT JOIN events e ON e.location_id = h.location_id AND e.seq = h.seq \
              ORDER BY h.location_id",
         )
@@ -259,6 +262,10 @@ fn location_overview(row: &PgRow, records: &Counts, other: &Counts) -> Result<Lo
         behind: count(other, "behind"),
         last_recorded_at: row.try_get::<Option<At>, _>(6)?.map(|At(at)| at),
         progress: progress::read(row, 7)?,
+        state: match (row.try_get::<Option<&str>, _>(13)?, row.try_get::<Option<At>, _>(14)?) {
+            (Some(state), Some(At(since))) => Some((MirrorState::parse(state).ok_or_else(|| Error::malformed("state"))?, since)),
+            (_, None) | (None, _) => None,
+        },
         location_id: location_id(id)?,
     })
 }

@@ -1,5 +1,6 @@
 //! The tokens of the marketplace app: sealed, counted, and renewed by one at a time.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use sqlx::{PgPool, Postgres, Row, Transaction};
 use crate::columns::{At, location_id, signed, unsigned};
 use crate::keys::kek::{Kek, Wrapped};
 use crate::keys::ring::KeyRing;
-use crate::{Error, Result};
+use crate::{Error, MirrorState, Result};
 
 /// Whose tokens they are: of a location, or of an agency.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,7 +133,7 @@ impl Credentials {
     /// Stores the tokens of an installation that somebody just made, and makes it active, whatever it was before. Gives its generation.
     ///
     /// # Errors
-    /// `Misconfigured` without a key-encryption key: tokens are never stored open.
+    /// `Misconfigured` without a key-encryption key: tokens are never stored open. `InState` when a person has retired the location.
     pub async fn store(
         &self,
         owner: &CredentialOwner,
@@ -143,7 +144,9 @@ impl Credentials {
     ) -> Result<u64> {
         let Wrapped { kek_id, bytes } = seal(self.sealing()?, owner, tokens)?;
         let row = sqlx::query(
-            "INSERT INTO credentials (kind, id, company_id, kek_id, sealed, granted_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+            "INSERT INTO credentials (kind, id, company_id, kek_id, sealed, granted_at, expires_at) \
+             SELECT $1, $2, $3, $4, $5, $6, $7 WHERE $1 <> 'location' OR NOT EXISTS \
+             (SELECT FROM mirrored_locations m WHERE m.location_id = $2 AND m.state IN ('retired', 'purged')) \
              ON CONFLICT (kind, id) DO UPDATE SET company_id = coalesce(excluded.company_id, credentials.company_id), \
              kek_id = excluded.kek_id, sealed = excluded.sealed, granted_at = excluded.granted_at, expires_at = excluded.expires_at, \
              generation = credentials.generation + 1, refresh_begun_at = NULL, state = 'active', problem = NULL \
@@ -156,9 +159,9 @@ impl Credentials {
         .bind(bytes)
         .bind(At(granted_at))
         .bind(At(expires_at))
-        .fetch_one(&self.pool)
+        .fetch_optional(&self.pool)
         .await?;
-        Ok(unsigned(row.try_get(0)?))
+        Ok(unsigned(row.ok_or(Error::InState { state: MirrorState::Retired })?.try_get(0)?))
     }
 
     /// Stores the tokens that follow those of an installation, and makes it active. Gives its generation; nothing when it was
@@ -216,6 +219,15 @@ impl Credentials {
     pub async fn list(&self) -> Result<Vec<Credential>> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM credentials ORDER BY kind, id"))).fetch_all(&self.pool);
         rows.await?.iter().map(credential).collect()
+    }
+
+    /// The locations that a person has retired: an installation of the app does not bring them back.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn retired_by_hand(&self) -> Result<BTreeSet<LocationId>> {
+        let rows = sqlx::query("SELECT location_id FROM mirrored_locations WHERE state IN ('retired', 'purged')").fetch_all(&self.pool);
+        rows.await?.iter().map(|row| location_id(row.try_get(0)?)).collect()
     }
 
     /// Waits until nobody else renews this installation's tokens.

@@ -12,6 +12,7 @@ mod history;
 mod leases;
 mod ledger;
 mod migrate;
+mod mirrored;
 mod names;
 mod parked;
 mod passes;

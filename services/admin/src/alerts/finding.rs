@@ -54,9 +54,11 @@ impl Facts {
     }
 
     async fn find_at_the_source(&self, found: &mut Found) -> eventlog::Result<()> {
+        let set_aside = self.alerts.set_aside().await?;
         let dead = self.credentials.list().await?.into_iter().filter(|credential| credential.state == CredentialState::Dead);
         let troubles = self.alerts.source_troubles().await?;
-        let dead: Vec<Finding> = dead.map(dead_credential).collect();
+        let is_set_aside = |finding: &Finding| finding.location_id.as_ref().is_some_and(|id| set_aside.contains(id));
+        let dead: Vec<Finding> = dead.map(dead_credential).filter(|finding| !is_set_aside(finding)).collect();
         let is_said = |id: &LocationId| dead.iter().any(|finding| finding.location_id.as_ref() == Some(id));
         // A private integration token that is refused pauses its location.
         let paused = troubles.iter().filter(|(id, trouble)| is_paused(trouble) && !is_said(id));

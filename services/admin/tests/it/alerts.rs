@@ -291,3 +291,27 @@ async fn a_private_token_that_is_refused_is_told_once_for_its_location() {
     assert_eq!(receivers.told("RAISED:"), [1, 1]);
     admin.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_of_a_location_is_resolved_when_a_person_retires_it() {
+    let receivers = Receivers::open().await;
+    let admin = AdminFixture::start("alerts_retired", Some("loc"), &receivers.settings(&when("0.0"))).await;
+    other(&admin).await;
+    admin.observe("c1", "Ann", 1).await;
+    admin.tamper(ATTENDED).await;
+    admin.tamper(TROUBLE).await;
+    park(&admin, &admin.location).await;
+    let concerned = [0, 2, 3, 4, 5, 7, 10, 11].map(|number| EVERYTHING[number]);
+    for condition in concerned {
+        receivers.until_told(&admin, &format!("RAISED: {condition}")).await;
+    }
+    let by = eventlog::Decision { who: "ann", reason: "" };
+    admin.log.mirrored().seed(&[&admin.location]).await.unwrap();
+    admin.log.mirrored().retire(&admin.location, by).await.unwrap();
+    // Whoever looked after it gives its lease back.
+    admin.tamper("UPDATE location_leases SET expires_at = '-infinity' WHERE location_id = 'loc'").await;
+    for condition in concerned {
+        receivers.until_told(&admin, &format!("RESOLVED: {condition}")).await;
+    }
+    admin.stop().await;
+}
