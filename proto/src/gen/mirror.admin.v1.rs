@@ -77,6 +77,12 @@ pub struct Location {
     /// The first complete reading of the location, the backfill.
     #[prost(message, optional, tag = "15")]
     pub backfill: ::core::option::Option<Backfill>,
+    /// active, paused, retired or purged; empty where no poller has brought it in yet.
+    #[prost(string, tag = "16")]
+    pub state: ::prost::alloc::string::String,
+    /// Since when it is in this state.
+    #[prost(message, optional, tag = "17")]
+    pub state_since: ::core::option::Option<::prost_types::Timestamp>,
 }
 impl ::prost::Name for Location {
     const NAME: &'static str = "Location";

@@ -197,7 +197,8 @@ pub struct RotateKekResponse {
     /// The id of the current key-encryption key.
     #[prost(string, tag = "4")]
     pub kek_id: ::prost::alloc::string::String,
-    /// Installations of the marketplace app whose tokens were sealed with it now; counted in the last message.
+    /// Installations of the marketplace app and locations that were added by hand whose tokens were sealed with it now; counted in the last
+    /// message.
     #[prost(uint64, tag = "5")]
     pub credentials: u64,
 }
@@ -382,7 +383,7 @@ pub mod erasure_client {
             self.inner.unary(req, path, codec).await
         }
         /// Wraps the keys of all contacts with the current key-encryption key, in batches, and says how far it is after each; finally it seals
-        /// the stored tokens of the marketplace app with it. Events are not touched. It may be interrupted and called again.
+        /// the stored tokens with it, those of the marketplace app and of locations that were added by hand. Events are not touched. It may be interrupted and called again.
         /// FAILED_PRECONDITION when the admin service has no key-encryption key, or lacks one that wrapped a key or sealed tokens.
         pub async fn rotate_kek(
             &mut self,
@@ -457,7 +458,7 @@ pub mod erasure_server {
             + std::marker::Send
             + 'static;
         /// Wraps the keys of all contacts with the current key-encryption key, in batches, and says how far it is after each; finally it seals
-        /// the stored tokens of the marketplace app with it. Events are not touched. It may be interrupted and called again.
+        /// the stored tokens with it, those of the marketplace app and of locations that were added by hand. Events are not touched. It may be interrupted and called again.
         /// FAILED_PRECONDITION when the admin service has no key-encryption key, or lacks one that wrapped a key or sealed tokens.
         async fn rotate_kek(
             &self,

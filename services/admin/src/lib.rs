@@ -79,6 +79,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         locations: locations.clone(),
         keys: keys.clone(),
         credentials: log.credentials().clone(),
+        mirrored: log.mirrored().clone(),
         stop: stop.clone(),
     };
     let alerts = api::alerts::Service { log: log.clone(), limits: config.limits.clone(), silence_max: *config.alerts.silence_max };

@@ -1,6 +1,7 @@
 //! The settings, explained in `config.default.toml`.
 
 mod hints;
+mod mirrored;
 mod nets;
 mod oauth;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use settings::{Check, Period, Problems};
 
 pub use hints::HintSettings;
+pub use mirrored::MirroredSettings;
 pub(crate) use nets::{AppointmentRange, ScopeSettings};
 pub use nets::{
     AppointmentSettings, LookSettings, ParitySettings, RefutedSettings, SweepSettings, TaskSettings, VanishingSettings, WatchSettings,
@@ -27,6 +29,7 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
     pub locations: Vec<LocationSettings>,
+    pub mirrored: MirroredSettings,
     pub server: ServerSettings,
     pub telemetry: TelemetrySettings,
     pub log: eventlog::Settings,

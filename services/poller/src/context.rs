@@ -41,8 +41,8 @@ impl Context {
         app: Option<Arc<App>>,
     ) -> Self {
         let listed: BTreeSet<LocationId> = config.locations.iter().map(|location| location.id.clone()).collect();
-        let candidates = Candidates::new(listed.clone(), app.is_some());
-        let problems = Problems::new(listed, app.clone(), Arc::clone(&chassis), metrics.clone());
+        let candidates = Candidates::new(listed);
+        let problems = Problems::new(app.clone(), Arc::clone(&chassis), metrics.clone());
         let parker = Parker::new(log.parked().clone(), metrics.clone());
         Self { config, log, bus, chassis, metrics, app, candidates, problems, access, parker }
     }

@@ -17,14 +17,14 @@ use crate::nets::backfill::done_at;
 /// Checks the database and the bus from time to time. While either is unreachable the service is not ready; it stays alive and goes on
 /// when both are back.
 pub(crate) async fn run(context: Arc<Context>, connections: Arc<Connections>, stop: Shutdown) -> anyhow::Result<()> {
-    let (mut behind, mut calls, mut troubles) = (BTreeSet::new(), BTreeMap::new(), states::Noted::new());
+    let (mut shown, mut calls, mut troubles) = (Shown::default(), BTreeMap::new(), states::Noted::new());
     loop {
         let log = context.log.ping().await.map_err(|error| error.to_string());
         let reachable = log.is_ok();
         context.chassis.ready("log", log);
         let bus = if context.bus.connected() { Ok(()) } else { Err("the bus is not connected".to_owned()) };
         context.chassis.ready("bus", bus);
-        if reachable && let Err(error) = show(&context, &connections, &mut behind).await {
+        if reachable && let Err(error) = show(&context, &connections, &mut shown).await {
             tracing::debug!(%error, "the status figures could not be updated");
         }
         if reachable && let Err(error) = note_calls(&context, &connections, &mut calls).await {
@@ -39,16 +39,25 @@ pub(crate) async fn run(context: Arc<Context>, connections: Arc<Connections>, st
     }
 }
 
+/// The locations of which something was shown: what is not so any more is taken back.
+#[derive(Default)]
+struct Shown {
+    behind: BTreeSet<LocationId>,
+    held: BTreeSet<LocationId>,
+}
+
 /// Figures of all locations come from few statements: how many there are must not matter.
-async fn show(context: &Context, connections: &Connections, behind: &mut BTreeSet<LocationId>) -> eventlog::Result<()> {
+async fn show(context: &Context, connections: &Connections, shown: &mut Shown) -> eventlog::Result<()> {
     let lags = context.log.relay().lags().await?;
-    for location_id in behind.iter().filter(|location_id| !lags.contains_key(location_id)) {
-        context.metrics.lag(location_id, 0);
+    for location_id in shown.behind.iter().filter(|location_id| !lags.contains_key(location_id)) {
+        context.metrics.no_lag(location_id, context.candidates.all().contains_key(location_id));
     }
     for (location_id, lag) in &lags {
         context.metrics.lag(location_id, *lag);
     }
     let held = connections.all();
+    let now_held: BTreeSet<LocationId> = held.iter().map(|connection| connection.location_id.clone()).collect();
+    shown.held.difference(&now_held).for_each(|location_id| context.metrics.forget(location_id));
     for connection in &held {
         context.metrics.budget(&connection.location_id, &connection.client.spending());
     }
@@ -69,7 +78,7 @@ async fn show(context: &Context, connections: &Connections, behind: &mut BTreeSe
     let (seen, total) = context.metrics.backfills(context.candidates.all().keys());
     control.set_figure("backfill_seen", seen);
     control.set_figure("backfill_total", total);
-    *behind = lags.into_keys().collect();
+    *shown = Shown { behind: lags.into_keys().collect(), held: now_held };
     Ok(())
 }
 

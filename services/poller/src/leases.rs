@@ -18,6 +18,8 @@ use eventlog::{Lease, Turn};
 use futures::future::join_all;
 
 use self::work::Work;
+use crate::app::candidate::Candidate;
+use crate::app::mirroring;
 use crate::context::Context;
 use crate::look::connection::Connections;
 
@@ -64,8 +66,10 @@ fn name(context: &Context) -> eventlog::Replica {
 impl Replica {
     /// Renews the leases, takes more or gives some back, and works on those that are held.
     async fn turn(&mut self, asked_at: Instant) -> anyhow::Result<()> {
+        self.follow().await;
         let candidates = self.context.candidates.all();
-        let ids: Vec<LocationId> = candidates.keys().cloned().collect();
+        let ids: Vec<LocationId> =
+            candidates.iter().filter(|(_, candidate)| !candidate.is_paused).map(|(location_id, _)| location_id.clone()).collect();
         let Some(Turn { held, share }) = self.ask(&ids).await? else {
             tracing::warn!("the other replicas have taken over from this one, which was away for too long");
             self.abort(|_| true).await;
@@ -75,7 +79,7 @@ impl Replica {
         (self.is_known, self.renewed_at) = (true, asked_at);
         let mut leases: BTreeMap<LocationId, Lease> = held.into_iter().map(|lease| (lease.location_id.clone(), lease)).collect();
         self.abort(|lease| leases.get(&lease.location_id) != Some(lease)).await;
-        let mut surplus: Vec<Lease> = leases.extract_if(.., |id, _| !candidates.contains_key(id)).map(|(_, lease)| lease).collect();
+        let mut surplus: Vec<Lease> = leases.extract_if(.., |id, _| !self.is_wanted(candidates.get(id))).map(|(_, lease)| lease).collect();
         surplus.extend(std::iter::from_fn(|| if leases.len() > share { leases.pop_last() } else { None }).map(|(_, lease)| lease));
         self.release(surplus).await;
         if self.until_expiry().is_zero() {
@@ -85,12 +89,27 @@ impl Replica {
             if let Some(candidate) = candidates.get(&location_id).filter(|_| !self.held.contains_key(&location_id)) {
                 tracing::info!(location.id = %location_id, lease.token = lease.token, "lease acquired");
                 // A new client for each lease: its budget begins empty, whatever the holder before has spent.
-                let client = candidate.client(&self.transport);
+                let client = candidate.access.client(&self.transport, &location_id);
                 let work = Work::start(&self.context, &self.connections, candidate, client, lease, &self.stop);
                 self.held.insert(location_id, work);
             }
         }
         Ok(())
+    }
+
+    /// Takes over what was decided about locations since the turn before. Where that cannot be known now, the turn goes on with what is known.
+    async fn follow(&self) {
+        let within = *self.context.config.lease.renew_interval;
+        let followed = tokio::time::timeout(within, mirroring::follow(&self.context, &self.connections)).await;
+        if let Err(error) = followed.unwrap_or_else(|_| Err(anyhow::anyhow!("the database has not answered in time"))) {
+            tracing::warn!(%error, "what was decided about locations cannot be read, trying again with the next turn");
+        }
+    }
+
+    /// Whether a location is worked on, and by the access that is to be used now.
+    fn is_wanted(&self, candidate: Option<&Arc<Candidate>>) -> bool {
+        let Some(candidate) = candidate.filter(|candidate| !candidate.is_paused) else { return false };
+        self.held.get(&candidate.location.location_id).is_none_or(|work| work.access.is(&candidate.access))
     }
 
     /// Asks the database, for no longer than what is held is held.

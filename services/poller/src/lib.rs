@@ -38,13 +38,13 @@ use proto::source::v1::source_server::SourceServer;
 
 pub use config::{
     AppendSettings, AppointmentSettings, BackfillSettings, Config, HealthSettings, HintSettings, IntervalSettings, LeaseSettings,
-    LocationSettings, LookSettings, NameSettings, OAuthSettings, ParitySettings, RefutedSettings, RelaySettings, RetrySettings,
-    SweepSettings, TaskSettings, VanishingSettings, VerifySettings, WatchSettings, WebhookSettings,
+    LocationSettings, LookSettings, MirroredSettings, NameSettings, OAuthSettings, ParitySettings, RefutedSettings, RelaySettings,
+    RetrySettings, SweepSettings, TaskSettings, VanishingSettings, VerifySettings, WatchSettings, WebhookSettings,
 };
 
 use crate::app::access::Access;
 use crate::app::marketplace::App;
-use crate::app::{installations, oauth};
+use crate::app::{installations, mirroring, oauth};
 use crate::context::Context;
 use crate::look::connection::Connections;
 use crate::metrics::Metrics;
@@ -63,9 +63,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let (transport, context) = context(config).await?;
     let connections = Arc::new(Connections::default());
     let mut tasks = Tasks::new();
-    serve(&mut tasks, &context, &connections, &stop)?;
+    serve(&mut tasks, &context, &connections, &transport, &stop)?;
     let connected = tokio::select! {
-        connected = connect(&context, &stop) => connected,
+        connected = connect(&context, &connections, &stop) => connected,
         Some(ended) = tasks.join_next() => Err(outcome(ended).err().unwrap_or_else(|| anyhow::anyhow!("stopped"))),
     };
     let connected = match connected {
@@ -100,12 +100,18 @@ async fn context(config: Config) -> anyhow::Result<(ghl::Transport, Arc<Context>
 }
 
 /// Starts what answers from the beginning, before the locations are connected.
-fn serve(tasks: &mut Tasks, context: &Arc<Context>, connections: &Arc<Connections>, stop: &Shutdown) -> anyhow::Result<()> {
+fn serve(
+    tasks: &mut Tasks,
+    context: &Arc<Context>,
+    connections: &Arc<Connections>,
+    transport: &ghl::Transport,
+    stop: &Shutdown,
+) -> anyhow::Result<()> {
     let taken = Arc::new(Taken::new(context.config.webhooks.recent_max.get()));
     let secrets = Arc::new(Secrets::default());
     let webhooks = webhook::routes(Arc::clone(context), Arc::clone(&taken), Arc::clone(&secrets))?;
     let (public, ops) = (webhooks.merge(oauth::callback_page(Arc::clone(context))), oauth::start_page(Arc::clone(context)));
-    let source = Source::new(Arc::clone(context), Arc::clone(connections));
+    let source = Source::new(Arc::clone(context), Arc::clone(connections), transport.clone());
     let grpc = tonic::service::Routes::new(SourceServer::new(source));
     let (chassis, server, serving) = (Arc::clone(&context.chassis), context.config.server.clone(), stop.clone());
     spawn(tasks, "server", async move { chassis.serve(&server, public, ops, Some(grpc), &[], serving).await });
@@ -120,15 +126,18 @@ fn start(tasks: &mut Tasks, context: &Arc<Context>, connections: &Arc<Connection
     spawn(tasks, "leases", leases::run(Arc::clone(context), Arc::clone(connections), transport, stop.clone()));
     spawn(tasks, "relay", publish::run(Arc::clone(context), stop.clone()));
     spawn(tasks, "settled", settled::run(Arc::clone(context), Arc::clone(connections), stop.clone()));
+    spawn(tasks, "token files", mirroring::reread_tokens(Arc::clone(context), Arc::clone(connections), stop.clone()));
+    spawn(tasks, "retired locations", mirroring::remove_hints(Arc::clone(context), stop.clone()));
     if let Some(app) = &context.app {
-        spawn(tasks, "installations", installations::run(Arc::clone(context), Arc::clone(app), stop.clone()));
+        let (context, connections, app) = (Arc::clone(context), Arc::clone(connections), Arc::clone(app));
+        spawn(tasks, "installations", installations::run(context, connections, app, stop.clone()));
     }
 }
 
 /// Prepares the bus and begins the log of every location, however long that takes. False when it is time to stop first.
-async fn connect(context: &Context, stop: &Shutdown) -> anyhow::Result<bool> {
+async fn connect(context: &Context, connections: &Connections, stop: &Shutdown) -> anyhow::Result<bool> {
     loop {
-        let error = match try_connect(context).await {
+        let error = match try_connect(context, connections).await {
             Ok(()) => {
                 context.chassis.ready("locations", Ok(()));
                 return Ok(true);
@@ -149,8 +158,7 @@ fn is_transient(error: &anyhow::Error) -> bool {
         || error.downcast_ref::<bus::Error>().is_some_and(bus::Error::is_transient)
 }
 
-async fn try_connect(context: &Context) -> anyhow::Result<()> {
+async fn try_connect(context: &Context, connections: &Connections) -> anyhow::Result<()> {
     context.bus.ensure_streams().await?;
-    context.candidates.set(installations::candidates(context).await?);
-    Ok(())
+    mirroring::read(context, connections).await
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use domain::{LocationId, RecordKind};
+use domain::{LocationId, Net, RecordKind};
 use eventlog::{Parity, SourceTrouble};
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -294,6 +294,14 @@ impl Metrics {
         self.relayed.inc_by(events as u64);
     }
 
+    pub(crate) fn no_lag(&self, location_id: &LocationId, is_mirrored: bool) {
+        if is_mirrored {
+            self.lag(location_id, 0);
+        } else {
+            self.lag.remove(&of(location_id));
+        }
+    }
+
     pub(crate) fn lag(&self, location_id: &LocationId, events: u64) {
         self.lag.get_or_create(&of(location_id)).set(signed(events));
     }
@@ -304,6 +312,35 @@ impl Metrics {
 
     pub(crate) fn token_refused(&self, location_id: &LocationId, refused: bool) {
         self.token_refused.get_or_create(&of(location_id)).set(i64::from(refused));
+    }
+
+    /// Takes back the gauges of a location that is not looked after here any more: what they say is another's to say, or nobody's.
+    pub(crate) fn forget(&self, location_id: &LocationId) {
+        let location = of(location_id);
+        for gauges in [
+            &self.remaining,
+            &self.remaining_today,
+            &self.left_today,
+            &self.day_calls_max,
+            &self.backfill_seen,
+            &self.backfill_total,
+            &self.token_refused,
+            &self.vanishing_held,
+        ] {
+            gauges.remove(&location);
+        }
+        self.pace.remove(&location);
+        self.watch_delay_seconds.remove(&location);
+        for lane in ghl::Lane::ALL {
+            let lane = OfLane { location: location_id.to_string(), lane: lane.as_str() };
+            self.lane_calls.remove(&lane);
+            self.lane_waiting.remove(&lane);
+        }
+        for (net, kind) in [Net::Backfill, Net::Sweep].iter().flat_map(|net| RecordKind::ALL.map(|kind| (net.as_str(), kind.as_str()))) {
+            let of_net = OfNet { location: location_id.to_string(), kind, net };
+            self.broken_off.remove(&of_net);
+            self.complete_since_seconds.remove(&of_net);
+        }
     }
 
     pub(crate) fn trouble(&self, location_id: &LocationId, trouble: &SourceTrouble) {

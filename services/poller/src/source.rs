@@ -1,12 +1,14 @@
 //! `mirror.source.v1`: access to GHL through the poller, so that every call counts against the budget.
 //!
 //! - `forward`: forwards to the holder of a location's lease what only it may answer
+//! - `locations`: which locations are mirrored
 //! - `verify`: reads GHL again and compares it with the log
 //! - `answers`, `operations`: converts answers to the types of the API
 //! - `refusal`: converts failures to gRPC statuses
 
 mod answers;
 mod forward;
+mod locations;
 mod operations;
 mod refusal;
 mod verify;
@@ -14,6 +16,7 @@ mod verify;
 use std::sync::Arc;
 
 use domain::{ContactId, LocationId};
+use eventlog::MirrorState;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
@@ -26,8 +29,9 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use self::forward::forwarded;
+use self::locations::{Asked, Locations};
 use self::refusal::{status_of_call, status_of_log};
-use crate::app::candidate::CandidateMap;
+use crate::app::candidate::{CandidateMap, Standing};
 use crate::context::Context;
 use crate::look::connection::{Connection, Connections};
 
@@ -35,6 +39,7 @@ use crate::look::connection::{Connection, Connections};
 pub(crate) struct Source {
     context: Arc<Context>,
     connections: Arc<Connections>,
+    locations: Locations,
 }
 
 /// The replica that holds a location's lease.
@@ -44,8 +49,9 @@ enum Holder {
 }
 
 impl Source {
-    pub(crate) fn new(context: Arc<Context>, connections: Arc<Connections>) -> Self {
-        Self { context, connections }
+    pub(crate) fn new(context: Arc<Context>, connections: Arc<Connections>, transport: ghl::Transport) -> Self {
+        let locations = Locations { context: Arc::clone(&context), connections: Arc::clone(&connections), transport };
+        Self { context, connections, locations }
     }
 
     fn candidates(&self) -> Result<Arc<CandidateMap>, Status> {
@@ -75,6 +81,10 @@ impl Source {
     /// The replica that holds the named location's lease: no other may spend its calls.
     async fn holder(&self, name: &str, metadata: &MetadataMap) -> Result<Holder, Status> {
         let location_id = self.location(name)?;
+        if self.context.candidates.standing(&location_id) == Some(Standing::Paused) {
+            let what = "this location is paused, and nothing is asked of GHL for it; `mirrorctl location resume` ends that";
+            return Err(Status::failed_precondition(what));
+        }
         match self.connections.get(&location_id) {
             Some(connection) => Ok(Holder::This(connection)),
             None => {
@@ -105,7 +115,11 @@ impl api::source_server::Source for Source {
         let known = self.context.log.known();
         let kinds = known.coverage(&location_id).await.map_err(status_of_log)?;
         let vanishing = known.vanishing(&location_id).await.map_err(status_of_log)?;
-        let troubles = known.source_troubles(&location_id).await.map_err(status_of_log)?;
+        let mirrored = self.context.log.mirrored().find(&location_id).await.map_err(status_of_log)?;
+        let troubles = match mirrored.filter(|mirrored| mirrored.state == MirrorState::Paused) {
+            Some(mirrored) => answers::paused_by_hand(&mirrored),
+            None => known.source_troubles(&location_id).await.map_err(status_of_log)?,
+        };
         Ok(Response::new(answers::coverage(location_id.to_string(), kinds, &vanishing, troubles)))
     }
 
@@ -176,6 +190,35 @@ impl api::source_server::Source for Source {
             return Err(Status::not_found("the location has no such secret that holds; `mirrorctl webhook list` lists those there are"));
         }
         Ok(Response::new(api::RevokeWorkflowSecretResponse {}))
+    }
+
+    async fn list_locations(&self, _: Request<api::ListLocationsRequest>) -> Result<Response<api::ListLocationsResponse>, Status> {
+        Ok(Response::new(api::ListLocationsResponse { locations: self.locations.list().await? }))
+    }
+
+    async fn add_location(&self, request: Request<api::AddLocationRequest>) -> Result<Response<api::AddLocationResponse>, Status> {
+        let request = request.into_inner();
+        let asked = Asked::new(&request.location_id, &request.who, &request.reason)?;
+        let (location, verdict) = self.locations.add(asked, &request.token).await?;
+        Ok(Response::new(api::AddLocationResponse { location: Some(location), verdict }))
+    }
+
+    async fn pause_location(&self, request: Request<api::PauseLocationRequest>) -> Result<Response<api::PauseLocationResponse>, Status> {
+        let request = request.into_inner();
+        let location = self.locations.pause(Asked::new(&request.location_id, &request.who, &request.reason)?).await?;
+        Ok(Response::new(api::PauseLocationResponse { location: Some(location) }))
+    }
+
+    async fn resume_location(&self, request: Request<api::ResumeLocationRequest>) -> Result<Response<api::ResumeLocationResponse>, Status> {
+        let request = request.into_inner();
+        let location = self.locations.resume(Asked::new(&request.location_id, &request.who, &request.reason)?).await?;
+        Ok(Response::new(api::ResumeLocationResponse { location: Some(location) }))
+    }
+
+    async fn retire_location(&self, request: Request<api::RetireLocationRequest>) -> Result<Response<api::RetireLocationResponse>, Status> {
+        let request = request.into_inner();
+        let location = self.locations.retire(Asked::new(&request.location_id, &request.who, &request.reason)?).await?;
+        Ok(Response::new(api::RetireLocationResponse { location: Some(location) }))
     }
 
     async fn list_operations(&self, _: Request<api::ListOperationsRequest>) -> Result<Response<api::ListOperationsResponse>, Status> {

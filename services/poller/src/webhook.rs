@@ -33,12 +33,16 @@ use self::share::Shares;
 use self::taken::Taken;
 use self::waiting::{Room, Waiting};
 use self::workflow::Secrets;
+use crate::app::candidate::Standing;
 use crate::app::oauth;
 use crate::context::Context;
 use crate::hint::Hint;
 
 /// The status of the answer, and what is counted.
 type Answer = (StatusCode, &'static str);
+
+/// What is not taken of a location that a person has paused: the sweep that follows the pause finds it.
+const LEFT_TO_SWEEP: Answer = (StatusCode::OK, "left_to_sweep");
 
 pub(crate) fn routes(context: Arc<Context>, taken: Arc<Taken>, secrets: Arc<Secrets>) -> anyhow::Result<Router> {
     let settings = &context.config.webhooks;
@@ -119,7 +123,8 @@ impl Endpoint {
     /// Takes a hint that is known to come from GHL.
     async fn take(&self, hint: ghl::webhook::Hint) -> Answer {
         tracing::Span::current().record("location.id", hint.location_id.as_str());
-        if let Some(answer) = self.refusal(&hint.location_id) {
+        let standing = self.context.candidates.standing(&hint.location_id);
+        if let Some(answer) = self.refusal(&hint.location_id, standing) {
             return answer;
         }
         if self.is_for_another_app(&hint) {
@@ -135,6 +140,8 @@ impl Endpoint {
             return (StatusCode::OK, "repeated");
         }
         match self.publish(hint).await {
+            // When the location is resumed, all of it is looked at.
+            Ok(Room::Full) if standing == Some(Standing::Paused) => LEFT_TO_SWEEP,
             // Nothing else tells of it, so GHL is asked to.
             Ok(Room::Full) => (StatusCode::TOO_MANY_REQUESTS, "waiting_max"),
             Ok(room @ (Room::Enough | Room::Searched)) => {
@@ -152,11 +159,12 @@ impl Endpoint {
     }
 
     /// The answer where nothing is taken of this location, or not now.
-    fn refusal(&self, location_id: &LocationId) -> Option<Answer> {
-        match self.context.candidates.contains(location_id) {
-            Some(true) if self.shares.take(location_id, Instant::now()) => None,
-            Some(true) => Some((StatusCode::TOO_MANY_REQUESTS, "too_many")),
-            Some(false) => Some((StatusCode::OK, "unknown_location")),
+    fn refusal(&self, location_id: &LocationId, standing: Option<Standing>) -> Option<Answer> {
+        match standing {
+            Some(Standing::Active | Standing::Paused) if self.shares.take(location_id, Instant::now()) => None,
+            Some(Standing::Active) => Some((StatusCode::TOO_MANY_REQUESTS, "too_many")),
+            Some(Standing::Paused) => Some(LEFT_TO_SWEEP),
+            Some(Standing::Unknown) => Some((StatusCode::OK, "unknown_location")),
             None => Some((StatusCode::TOO_MANY_REQUESTS, "not_connected")),
         }
     }

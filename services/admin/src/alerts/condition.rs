@@ -84,7 +84,7 @@ impl Condition {
         match self {
             Self::TokenDead => {
                 "Where the cause says that the location is not active, switch it on at GHL. Otherwise make a new private integration token at \
-                 GHL with every scope and give it to the poller, or install the app again by /oauth/start of the poller: \
+                 GHL with every scope and write it into its token file or give it to `mirrorctl location add`, or install the app again by /oauth/start of the poller: \
                  `mirrorctl credentials list` and `mirrorctl status` say which. Until then nothing of it is \
                  mirrored; afterwards everything is caught up."
             }

@@ -2,7 +2,7 @@
 
 use chassis::Shutdown;
 use domain::{ContactId, LocationId};
-use eventlog::{Credentials, Erasure, ErasureRequest, Keys, Locations};
+use eventlog::{Credentials, Erasure, ErasureRequest, Keys, Locations, MirroredLocations};
 use proto::erasure::v1 as api;
 use tonic::{Request, Response, Status};
 
@@ -22,6 +22,7 @@ pub(crate) struct Service {
     pub(crate) locations: Locations,
     pub(crate) keys: Keys,
     pub(crate) credentials: Credentials,
+    pub(crate) mirrored: MirroredLocations,
     pub(crate) stop: Shutdown,
 }
 
@@ -66,21 +67,21 @@ impl api::erasure_server::Erasure for Service {
     type RotateKekStream = AnswerStream<api::RotateKekResponse>;
 
     async fn rotate_kek(&self, _: Request<api::RotateKekRequest>) -> Result<Response<Self::RotateKekStream>, Status> {
-        let (keys, credentials) = (self.keys.clone(), self.credentials.clone());
+        let (keys, tokens) = (self.keys.clone(), (self.credentials.clone(), self.mirrored.clone()));
         let kek_id = keys.kek().map(|kek| kek.current().to_owned());
         let kek_id = kek_id
             .ok_or_else(|| Status::failed_precondition("there is no key-encryption key; give one to the admin service as log.kek_file"))?;
         let (total, _) = keys.count().await.map_err(status_of_log)?;
         let batch = self.eraser.settings.rewrap_batch.get();
         let begun = api::RotateKekResponse { seen: 0, total, rewrapped: 0, kek_id, credentials: 0 };
-        let rotate = |to| async move { rotate(&keys, &credentials, begun, batch, &to).await };
+        let rotate = |to| async move { rotate(&keys, &tokens, begun, batch, &to).await };
         Ok(Response::new(stream::start(None, &self.stop, 16, "try again", rotate)))
     }
 }
 
 async fn rotate(
     keys: &Keys,
-    credentials: &Credentials,
+    (credentials, mirrored): &(Credentials, MirroredLocations),
     mut progress: api::RotateKekResponse,
     batch: u32,
     to: &Sender<api::RotateKekResponse>,
@@ -93,6 +94,7 @@ async fn rotate(
         after = done.next;
         if after.is_none() {
             progress.credentials = credentials.reseal().await.map_err(status_of_log)?;
+            progress.credentials += mirrored.reseal().await.map_err(status_of_log)?;
         }
         if to.send(Ok(progress.clone())).await.is_err() || after.is_none() {
             return Ok(());

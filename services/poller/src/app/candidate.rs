@@ -1,4 +1,4 @@
-//! The locations that may be leased, and the access to each.
+//! The locations that are mirrored, and the access to each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -6,30 +6,42 @@ use std::sync::{Arc, PoisonError, RwLock};
 use domain::LocationId;
 use eventlog::CredentialOwner;
 use ghl::{Client, Transport};
-use secrecy::SecretString;
+use tokio::sync::Mutex;
 
 use crate::app::marketplace::App;
+use crate::app::private::PrivateToken;
 
-/// A location that may be leased.
+/// A location that is mirrored.
 pub(crate) struct Candidate {
     pub(crate) location: eventlog::Location,
     pub(crate) access: Access,
+    /// Nobody leases it until a person resumes it.
+    pub(crate) is_paused: bool,
 }
 
 /// The access to a location.
+#[derive(Clone)]
 pub(crate) enum Access {
-    /// A private integration token.
-    Private(SecretString),
+    Private(PrivateToken),
     App(Arc<App>),
 }
 
-impl Candidate {
+impl Access {
+    /// Whether a client that was made with the one goes on with the other.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Private(one), Self::Private(other)) => one.is(other),
+            (Self::App(_), Self::App(_)) => true,
+            (Self::Private(_), Self::App(_)) | (Self::App(_), Self::Private(_)) => false,
+        }
+    }
+
     /// A client with a call budget of its own.
-    pub(crate) fn client(&self, transport: &Transport) -> Client {
-        let (transport, location_id) = (transport.clone(), self.location.location_id.clone());
-        match &self.access {
-            Access::Private(token) => Client::new(transport, location_id, token.clone()),
-            Access::App(app) => {
+    pub(crate) fn client(&self, transport: &Transport, location_id: &LocationId) -> Client {
+        let (transport, location_id) = (transport.clone(), location_id.clone());
+        match self {
+            Self::Private(token) => Client::with_tokens(transport, location_id, Arc::new(token.clone())),
+            Self::App(app) => {
                 let tokens = app.tokens(CredentialOwner::Location(location_id.clone()));
                 Client::with_tokens(transport, location_id, Arc::new(tokens))
             }
@@ -39,18 +51,31 @@ impl Candidate {
 
 pub(crate) type CandidateMap = BTreeMap<LocationId, Arc<Candidate>>;
 
-/// All locations that may be leased: those of the settings, and those where the app is installed.
+/// What is done with a webhook's location.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Active,
+    Paused,
+    /// It is not mirrored.
+    Unknown,
+}
+
+/// All locations that are mirrored: those of the settings, those that a person added, and those where the app is installed, unless they were
+/// retired.
 pub(crate) struct Candidates {
     /// Those of the settings.
     listed: BTreeSet<LocationId>,
-    has_app: bool,
     /// None until they are connected.
     connected: RwLock<Option<Arc<CandidateMap>>>,
+    /// Locations that are not mirrored any more, whatever is left of them.
+    retired: RwLock<Arc<BTreeSet<LocationId>>>,
+    /// Up to which change in the log's database they are known. Locked while they are read, so that the newest reading is what counts.
+    pub(crate) followed: Mutex<Option<i64>>,
 }
 
 impl Candidates {
-    pub(crate) fn new(listed: BTreeSet<LocationId>, has_app: bool) -> Self {
-        Self { listed, has_app, connected: RwLock::default() }
+    pub(crate) fn new(listed: BTreeSet<LocationId>) -> Self {
+        Self { listed, connected: RwLock::default(), retired: RwLock::default(), followed: Mutex::default() }
     }
 
     /// None until they are connected.
@@ -63,16 +88,25 @@ impl Candidates {
         self.connected().unwrap_or_default()
     }
 
-    pub(crate) fn set(&self, candidates: CandidateMap) {
+    pub(crate) fn retired(&self) -> Arc<BTreeSet<LocationId>> {
+        Arc::clone(&self.retired.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn is_listed(&self, location_id: &LocationId) -> bool {
+        self.listed.contains(location_id)
+    }
+
+    pub(crate) fn set(&self, candidates: CandidateMap, retired: BTreeSet<LocationId>) {
+        *self.retired.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(retired);
         *self.connected.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(candidates));
     }
 
-    /// Whether a location may be leased; none while that is not known yet.
-    pub(crate) fn contains(&self, location_id: &LocationId) -> Option<bool> {
+    /// What is done with a location; none while that is not known yet.
+    pub(crate) fn standing(&self, location_id: &LocationId) -> Option<Standing> {
+        let of = |candidate: &Arc<Candidate>| if candidate.is_paused { Standing::Paused } else { Standing::Active };
         match &*self.connected.read().unwrap_or_else(PoisonError::into_inner) {
-            Some(connected) => Some(connected.contains_key(location_id)),
-            None if self.listed.contains(location_id) => Some(true),
-            None => (!self.has_app).then_some(false),
+            Some(connected) => Some(connected.get(location_id).map_or(Standing::Unknown, of)),
+            None => self.listed.contains(location_id).then_some(Standing::Active),
         }
     }
 }

@@ -137,7 +137,7 @@ pub(crate) async fn note_installation(app: &Arc<App>, installation: Installation
 async fn add_location(app: &Arc<App>, agency: &CredentialOwner, location: &CredentialOwner) -> anyhow::Result<()> {
     let CredentialOwner::Location(location_id) = location else { return Ok(()) };
     let has_token = app.credentials.find(agency).await?.is_some_and(|(credential, _)| credential.state == CredentialState::Active);
-    if !has_token {
+    if !has_token || app.credentials.retired_by_hand().await?.contains(location_id) {
         return Ok(());
     }
     match add(app, agency, location_id).await {

@@ -12,8 +12,8 @@ use crate::app::marketplace::App;
 use crate::metrics::Metrics;
 
 pub(crate) struct Problems {
-    /// The locations of the settings, which have private integration tokens.
-    listed: BTreeSet<LocationId>,
+    /// The locations that have private integration tokens.
+    private: Mutex<BTreeSet<LocationId>>,
     app: Option<Arc<App>>,
     chassis: Arc<Chassis>,
     metrics: Metrics,
@@ -28,9 +28,9 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    pub(crate) fn new(listed: BTreeSet<LocationId>, app: Option<Arc<App>>, chassis: Arc<Chassis>, metrics: Metrics) -> Self {
+    pub(crate) fn new(app: Option<Arc<App>>, chassis: Arc<Chassis>, metrics: Metrics) -> Self {
         Self {
-            listed,
+            private: Mutex::default(),
             app,
             chassis,
             metrics,
@@ -39,6 +39,11 @@ impl Problems {
             held: Mutex::default(),
             broken: Mutex::default(),
         }
+    }
+
+    /// Notes which locations have private integration tokens: what a person must do is another there.
+    pub(crate) fn with_private_tokens(&self, locations: impl Iterator<Item = LocationId>) {
+        *lock(&self.private) = locations.collect();
     }
 
     /// Shows that nothing of a location is asked.
@@ -121,18 +126,18 @@ impl Problems {
 
     fn new_scope(&self, location_id: &LocationId) -> &'static str {
         match &self.app {
-            Some(_) if !self.listed.contains(location_id) => "add it to oauth.app.scopes and to the app, and install the app again",
+            Some(_) if !lock(&self.private).contains(location_id) => "add it to oauth.app.scopes and to the app, and install the app again",
             Some(_) | None => "add it to the private integration; what is missing is then caught up",
         }
     }
 
     fn new_token(&self, location_id: &LocationId) -> String {
         match &self.app {
-            Some(app) if !self.listed.contains(location_id) => {
+            Some(app) if !lock(&self.private).contains(location_id) => {
                 format!("GHL refuses its token; check oauth.app.scopes and install the app again: open {}", app.start_url())
             }
             Some(_) | None => "GHL refuses its private integration token; make another in its Settings, Private Integrations, with \
-                               every scope, and give it to the poller"
+                               every scope, and write it into its token file or give it to `mirrorctl location add`"
                 .to_owned(),
         }
     }

@@ -12,7 +12,7 @@ use ghl::Client;
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::app::candidate::Candidate;
+use crate::app::candidate::{Access, Candidate};
 use crate::config::RetrySettings;
 use crate::context::Context;
 use crate::look::append::Appender;
@@ -23,6 +23,8 @@ use crate::tasks::{Tasks, spawn};
 /// A location that is worked on.
 pub(super) struct Work {
     pub(super) lease: Lease,
+    /// What its client was made with.
+    pub(super) access: Access,
     /// Finishes what is in hand.
     stop: Shutdown,
     /// Aborts what is in hand.
@@ -40,7 +42,7 @@ impl Work {
         lease: Lease,
         stop: &Shutdown,
     ) -> Self {
-        let (stop, abort) = (stop.child_token(), Shutdown::new());
+        let (stop, abort, access) = (stop.child_token(), Shutdown::new(), candidate.access.clone());
         let work = {
             let (context, connections, candidate) = (Arc::clone(context), Arc::clone(connections), Arc::clone(candidate));
             let (lease, stop, abort) = (lease.clone(), stop.clone(), abort.clone());
@@ -54,7 +56,7 @@ impl Work {
                 context.access.forget(location_id);
             }
         };
-        Self { lease, stop, abort, running: AbortOnDropHandle::new(tokio::spawn(work)) }
+        Self { lease, access, stop, abort, running: AbortOnDropHandle::new(tokio::spawn(work)) }
     }
 
     /// Finishes what is in hand; what does not end in time is aborted.

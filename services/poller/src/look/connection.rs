@@ -10,7 +10,7 @@ use domain::{LocationId, Net};
 use eventlog::{KnownRecords, Lease, Passes, Progress};
 use ghl::{Client, Lane};
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::app::access::Pause;
 use crate::config::Config;
@@ -40,6 +40,8 @@ pub(crate) struct Connection {
     /// Notified when every contact is to be looked at again.
     pub(crate) backfill_wanted: Notify,
     paused: Mutex<Option<Paused>>,
+    /// Moves when what waits for the end of a pause is to ask again at once.
+    tries: watch::Sender<()>,
     progress: tokio::sync::Mutex<()>,
 }
 
@@ -76,6 +78,7 @@ impl Connection {
             stop,
             backfill_wanted: Notify::new(),
             paused: Mutex::new(None),
+            tries: watch::Sender::new(()),
             progress: tokio::sync::Mutex::new(()),
         }
     }
@@ -114,10 +117,32 @@ impl Connection {
         self.paused.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
     }
 
+    /// Has the location asked at once, although its pause is not over: it has another token.
+    pub(crate) fn try_again(&self) {
+        if let Some(paused) = &mut *self.paused.lock().unwrap_or_else(PoisonError::into_inner) {
+            paused.until = Instant::now();
+        }
+        self.tries.send_replace(());
+    }
+
+    /// Waits until the location is to be asked again before its pause is over.
+    pub(crate) async fn tried_again(&self) {
+        // The sender is here as long as its receivers.
+        self.tries.subscribe().changed().await.ok();
+    }
+
+    /// Waits for so long, or until the location is to be asked again; false when it is time to stop.
+    pub(crate) async fn sleep(&self, stop: &Shutdown, pause: Duration) -> bool {
+        tokio::select! {
+            slept = sleep(stop, pause) => slept,
+            () = self.tried_again() => !stop.is_cancelled(),
+        }
+    }
+
     /// Waits until the location is not paused; false when it is time to stop.
     pub(crate) async fn wait_until_askable(&self, stop: &Shutdown) -> bool {
         while let Some(pause) = self.paused_for() {
-            if !sleep(stop, pause).await {
+            if !self.sleep(stop, pause).await {
                 return false;
             }
         }

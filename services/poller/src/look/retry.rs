@@ -1,7 +1,6 @@
 //! Looks until GHL answers or the look has to be parked.
 
 use chassis::Shutdown;
-use chassis::tasks::sleep;
 use domain::{Observation, Verdict};
 
 use crate::context::Context;
@@ -62,7 +61,7 @@ pub(crate) async fn look_until_seen(
                 }
             }
         };
-        if !sleep(stop, pause).await {
+        if !connection.sleep(stop, pause).await {
             return Err(Unseen::Stopped);
         }
         attempt = attempt.saturating_add(1);

@@ -158,6 +158,7 @@ impl<'a> Rounds<'a> {
         tokio::select! {
             () = self.scope.stop().cancelled() => {}
             () = tokio::time::sleep(pause) => {}
+            () = connection.tried_again() => {}
             () = notified(self.wake) => {}
             () = notified(allowed) => {}
         }

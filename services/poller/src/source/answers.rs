@@ -1,6 +1,7 @@
 //! Converts answers to the types of the gRPC API.
 
-use eventlog::{Backfill, Coverage, Credential, CredentialOwner, SourceTrouble, Vanishing, WorkflowSecret};
+use domain::RecordKind;
+use eventlog::{Backfill, Coverage, Credential, CredentialOwner, MirroredLocation, SourceState, SourceTrouble, Vanishing, WorkflowSecret};
 use ghl::Spending;
 use jiff::Timestamp;
 use proto::source::v1 as api;
@@ -65,6 +66,20 @@ fn trouble(trouble: SourceTrouble) -> api::SourceTrouble {
     api::SourceTrouble { area, state: state.as_str().to_owned(), scope, cost, since: Some(at(since)) }
 }
 
+/// What a person has paused: nothing of it is asked.
+pub(super) fn paused_by_hand(location: &MirroredLocation) -> Vec<SourceTrouble> {
+    let by = if location.who.is_empty() { String::new() } else { format!(" by {}", location.who) };
+    let why = if location.reason.is_empty() { String::new() } else { format!(" ({})", location.reason) };
+    let paused = |kind| SourceTrouble {
+        area: area_of(kind).as_str().to_owned(),
+        state: SourceState::Paused,
+        scope: String::new(),
+        cost: format!("paused{by}{why}; `mirrorctl location resume` ends it"),
+        since: location.since,
+    };
+    RecordKind::ALL.into_iter().map(paused).collect()
+}
+
 pub(super) fn released(location_id: String, vanishing: &Vanishing) -> api::ReleaseVanishedResponse {
     api::ReleaseVanishedResponse { location_id, held: vanishing.held, held_since: vanishing.held_since.map(at) }
 }
@@ -94,6 +109,6 @@ pub(super) fn workflow_secret(secret: WorkflowSecret) -> api::WorkflowSecret {
     }
 }
 
-fn at(at: Timestamp) -> prost_types::Timestamp {
+pub(super) fn at(at: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
 }

@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) failing: BTreeMap<String, u16>,
     /// Requests whose path contains the key are refused with this status and message of GHL's.
     pub(crate) refused: BTreeMap<&'static str, (u16, &'static str)>,
+    /// Requests with another token are refused. Empty: any token is good.
+    pub(crate) token: String,
     pub(crate) users: BTreeMap<String, String>,
     pub(crate) asked: Vec<String>,
     /// The maximum number of rows of a search, whatever was asked for.
@@ -154,6 +156,11 @@ impl Agency {
         world.asked.push(path.clone());
         if let Some(scripted) = world.script.next(parts.method.as_str(), &path) {
             return scripted;
+        }
+        let token = parts.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !world.token.is_empty() && token.strip_prefix("Bearer ") != Some(world.token.as_str()) {
+            let told = json!({"statusCode": 401, "message": "Invalid Private Integration token"});
+            return (StatusCode::UNAUTHORIZED, axum::Json(told)).into_response();
         }
         if let Some((status, message)) = world.failure(&path) {
             let told = json!({"statusCode": status, "message": message, "traceId": "trace-2"});

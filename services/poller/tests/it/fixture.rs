@@ -315,11 +315,16 @@ impl PollerFixture {
 
     /// The figure `to_mend` of the status: what a person must do.
     pub(crate) async fn to_mend(&self) -> String {
+        self.figure("to_mend").await
+    }
+
+    /// A figure of the status.
+    pub(crate) async fn figure(&self, name: &str) -> String {
         let mut control = ControlClient::connect(self.grpc.clone()).await.unwrap();
         let mut request = tonic::Request::new(StatusRequest {});
         request.metadata_mut().insert("authorization", "Bearer control".parse().unwrap());
         let status = control.status(request).await.unwrap().into_inner();
-        status.figures.get("to_mend").cloned().unwrap_or_default()
+        status.figures.get(name).cloned().unwrap_or_default()
     }
 
     /// What the events of a contact say, the oldest first.

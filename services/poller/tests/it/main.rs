@@ -6,6 +6,7 @@ mod agency;
 mod cases;
 mod clock;
 mod fixture;
+mod locations;
 mod nets;
 mod oauth;
 mod refusals;

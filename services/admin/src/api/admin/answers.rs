@@ -30,6 +30,8 @@ pub(crate) fn location(from: LocationOverview) -> api::Location {
             started_at: backfill.started_at.map(at),
             finished_at: backfill.finished_at.map(at),
         }),
+        state: from.state.map_or_else(String::new, |(state, _)| state.as_str().to_owned()),
+        state_since: from.state.map(|(_, since)| at(since)),
     }
 }
 
