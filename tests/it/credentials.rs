@@ -81,7 +81,7 @@ async fn an_installation_is_listed_survives_a_new_key_and_is_red_when_it_is_dead
     .await?;
     assert_eq!(
         rotated,
-        "6 of 6 keys of contacts were wrapped anew\ntokens of 1 installations were sealed anew\nnew is the key of all of them now\n"
+        "6 of 6 keys of contacts were wrapped anew\ntokens of 1 installations and locations were sealed anew\nnew is the key of all of them now\n"
     );
     assert!(typed(&system, "keys rotate").await?.starts_with("0 of 6 keys"), "both do the same");
     for service in ["poller", "mapper", "writer", "admin"] {

@@ -8,6 +8,7 @@ mod config;
 mod credentials;
 mod erase;
 mod failure;
+mod locations;
 mod merged;
 mod process;
 mod replay;

@@ -16,7 +16,7 @@ use std::io::Write;
 use clap::CommandFactory as _;
 
 use self::audit::{access, history, past, watch};
-use self::ghl::{budget, credentials, operations, verify, webhook};
+use self::ghl::{budget, credentials, location, operations, verify, webhook};
 use self::replay::workspaces;
 use self::sync::{contacts, parked, status};
 use crate::cli::{Cli, Command, Export, Keys, VerifyCommand};
@@ -47,6 +47,7 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::Budget => budget::budget(&connection, output).await,
         Command::Coverage => budget::coverage(&connection, output).await,
         Command::Release => budget::release(&connection, output).await,
+        Command::Location(command) => location::execute(&connection, command, output).await,
         Command::Verify(VerifyCommand::Source(arguments)) => {
             verify::verify(&connection, arguments, output).await.map_err(Problem::of_comparison)
         }

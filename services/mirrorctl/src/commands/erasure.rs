@@ -58,7 +58,7 @@ pub(crate) async fn rotate(connection: &Connection, output: &mut Output<'_>) -> 
     }
     let api::RotateKekResponse { seen, rewrapped, kek_id, credentials, .. } = last;
     writeln!(output.out, "{rewrapped} of {seen} keys of contacts were wrapped anew")?;
-    writeln!(output.out, "tokens of {credentials} installations were sealed anew")?;
+    writeln!(output.out, "tokens of {credentials} installations and locations were sealed anew")?;
     Ok(writeln!(output.out, "{} is the key of all of them now", printable(&kek_id))?)
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod budget;
 pub(super) mod credentials;
+pub(super) mod location;
 pub(super) mod operations;
 pub(super) mod verify;
 pub(super) mod webhook;

@@ -59,6 +59,7 @@ fn as_lines(locations: &[api::Location], services: &Answers, output: &mut Output
 fn as_tables(locations: &[api::Location], services: &Answers, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut table = Table::new(&[
         "LOCATION",
+        "STATE",
         ">CONTACTS",
         ">TASKS",
         ">NOTES",
@@ -77,6 +78,7 @@ fn as_tables(locations: &[api::Location], services: &Answers, output: &mut Outpu
         let alarming = to_mend.iter().any(|line| line.starts_with(&format!("location {}: ", location.location_id)));
         let cells = [
             location.location_id.clone(),
+            state(location),
             location.contacts.to_string(),
             location.tasks.to_string(),
             location.notes.to_string(),
@@ -123,6 +125,14 @@ fn as_tables(locations: &[api::Location], services: &Answers, output: &mut Outpu
         }
     }
     Ok(())
+}
+
+/// What is decided about a location; since when, where it is not simply mirrored.
+fn state(location: &api::Location) -> String {
+    match location.state.as_str() {
+        "" | "active" => format::or_dash(&location.state),
+        state => format!("{state} since {}", format::second(location.state_since.as_ref())),
+    }
 }
 
 /// The poller's figure that says what a person must do: one line for each location or agency whose token is not accepted.

@@ -1,0 +1,36 @@
+//! `location`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Subcommand)]
+pub(crate) enum LocationCommand {
+    /// Lists every location that is or was mirrored: its state, since when, by whose word, and where its token comes from.
+    List,
+    /// Has a location mirrored, or gives it another token. A token is tried with one call to GHL and kept sealed; without one, that of the poller's
+    /// settings or of the app counts. One that was retired is active again, and everything in it is looked at again.
+    Add(LocationAddArgs),
+    /// Pauses a location: GHL is asked nothing for it until it is resumed. Its webhooks are still taken.
+    Pause(LocationArgs),
+    /// Resumes a location that is paused: what changed meanwhile is found.
+    Resume(LocationArgs),
+    /// Ends the mirroring of a location and destroys its token here. What was mirrored stays.
+    Retire(LocationArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct LocationAddArgs {
+    /// A file with the private integration token of the location; - reads it from standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ghl_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) why: LocationArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct LocationArgs {
+    /// Why. It is kept, so it must name nobody who is mirrored.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) reason: String,
+}
