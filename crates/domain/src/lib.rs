@@ -12,6 +12,7 @@ mod intent;
 mod map;
 mod moment;
 mod observe;
+mod reading;
 mod record;
 pub mod replay;
 mod retry;
@@ -36,6 +37,7 @@ pub use moment::Moment;
 pub use observe::{
     Doubt, Draft, KnownContact, KnownRecord, Listing, Looks, Observation, Observed, Renamed, Shown, Sighting, Silent, observe,
 };
+pub use reading::Reading;
 pub use record::{Appointment, Contact, Note, Record, References, Task};
 pub use retry::{Backoff, Verdict};
 pub use rules::{BadRules, Rules};

@@ -28,8 +28,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use domain::{
-    Body, Change, ContactId, Draft, KnownContact, KnownRecord, Listing, LocationId, Moment, Observation, Observed, Record, RecordFact,
-    RecordId, RecordKind, Revision, Sighting,
+    Body, Change, ContactId, Draft, KnownContact, KnownRecord, Listing, LocationId, Moment, Observation, Observed, Reading, Record,
+    RecordFact, RecordId, RecordKind, Revision, Sighting,
 };
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
@@ -47,6 +47,8 @@ pub(crate) struct Known {
     pub(crate) unreadable: BTreeMap<ContactId, Revision>,
     changed: BTreeMap<RecordKey, Revision>,
     confirmed: BTreeMap<RecordKey, Timestamp>,
+    /// Unchanged records of which more was read than before.
+    reread: BTreeMap<RecordKey, Reading>,
     /// The contacts looked at, with the last event of each, where there is a new one.
     looked_at: BTreeMap<ContactId, Option<u64>>,
 }
@@ -74,7 +76,7 @@ impl Known {
         }
         let records = sqlx::query(
             "SELECT k.* FROM unnest($2::text[], $3::text[]) AS wanted (id, kind) CROSS JOIN LATERAL (SELECT contact_id, kind, record_id, \
-             present, asked_at, epoch, seq, content FROM known_records \
+             present, asked_at, epoch, seq, content, reading FROM known_records \
              WHERE location_id = $1 AND contact_id = wanted.id AND kind = wanted.kind OFFSET 0) k",
         )
         .bind(location_id.as_str())
@@ -115,7 +117,7 @@ impl Known {
             return Ok(());
         };
         let At(asked_at) = row.try_get(4)?;
-        let known = KnownRecord { present: row.try_get(3)?, record, asked_at };
+        let known = KnownRecord { present: row.try_get(3)?, record, asked_at, reading: reading(row.try_get(8)?) };
         self.contacts.entry(contact_id).or_default().records.insert((kind, record_id), known);
         Ok(())
     }
@@ -141,6 +143,9 @@ impl Known {
         for (kind, record_id) in &observed.confirmed {
             self.confirmed.insert((seen.contact_id.clone(), *kind, record_id.clone()), as_stored(seen.asked_at));
         }
+        for ((kind, record_id), reading) in &observed.reread {
+            self.reread.insert((seen.contact_id.clone(), *kind, record_id.clone()), *reading);
+        }
         let last = (seq > first.seq).then(|| seq - 1);
         let entry = self.looked_at.entry(seen.contact_id.clone()).or_insert(last);
         *entry = (*entry).max(last);
@@ -155,7 +160,8 @@ impl Known {
         }
     }
 
-    /// Takes in an event that was recorded once, when nothing but the log is left.
+    /// Takes in an event that was recorded once, when nothing but the log is left. How much of the record was read is in no log: what has no
+    /// value in it counts as unread.
     pub(crate) fn recall(
         &mut self,
         contact_id: &ContactId,
@@ -171,7 +177,7 @@ impl Known {
             known.looks.updated_at = if present { contact.updated_at.clone() } else { None };
         }
         let (kind, record) = (fact.record.kind(), fact.record.clone());
-        known.records.insert((kind, record_id.clone()), KnownRecord { present, record, asked_at });
+        known.records.insert((kind, record_id.clone()), KnownRecord { present, record, asked_at, reading: Reading::FIRST });
         self.changed.insert((contact_id.clone(), kind, record_id.clone()), revision);
         let last = self.looked_at.entry(contact_id.clone()).or_insert(None);
         *last = (*last).max(Some(revision.seq));
@@ -181,6 +187,7 @@ impl Known {
     pub(crate) async fn save(&self, connection: &mut PgConnection, location_id: &LocationId) -> Result<()> {
         self.save_changed(connection, location_id).await?;
         self.save_confirmed(connection, location_id).await?;
+        self.save_reread(connection, location_id).await?;
         self.save_looks(connection, location_id).await
     }
 
@@ -193,10 +200,11 @@ impl Known {
         }
         for rows in rows.chunks(STATEMENT_ROWS_MAX) {
             sqlx::query(
-                "INSERT INTO known_records (location_id, contact_id, kind, record_id, present, asked_at, epoch, seq, content) \
-                 SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bool[], $6::timestamptz[], $7::int[], $8::bigint[], $9::bytea[]) \
+                "INSERT INTO known_records (location_id, contact_id, kind, record_id, present, asked_at, epoch, seq, content, reading) \
+                 SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bool[], $6::timestamptz[], $7::int[], $8::bigint[], $9::bytea[], \
+                 $10::int[]) \
                  ON CONFLICT (location_id, contact_id, kind, record_id) DO UPDATE SET present = excluded.present, \
-                 asked_at = excluded.asked_at, epoch = excluded.epoch, seq = excluded.seq, content = excluded.content",
+                 asked_at = excluded.asked_at, epoch = excluded.epoch, seq = excluded.seq, content = excluded.content, reading = excluded.reading",
             )
             .bind(location_id.as_str())
             .bind(rows.iter().map(|row| row.0.as_str()).collect::<Vec<_>>())
@@ -207,6 +215,7 @@ impl Known {
             .bind(rows.iter().map(|row| epoch_column(row.4.epoch)).collect::<Vec<_>>())
             .bind(rows.iter().map(|row| signed(row.4.seq)).collect::<Vec<_>>())
             .bind(rows.iter().map(|row| row.5.as_slice()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| reading_column(row.3.reading)).collect::<Vec<_>>())
             .execute(&mut *connection)
             .await?;
         }
@@ -229,6 +238,26 @@ impl Known {
         .bind(self.confirmed.keys().map(|key| key.1.as_str()).collect::<Vec<_>>())
         .bind(self.confirmed.keys().map(|key| key.2.as_str()).collect::<Vec<_>>())
         .bind(self.confirmed.values().copied().map(At).collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
+        Ok(())
+    }
+
+    async fn save_reread(&self, connection: &mut PgConnection, location_id: &LocationId) -> Result<()> {
+        if self.reread.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "UPDATE known_records k SET reading = found.reading FROM (SELECT r.ctid AS place, u.reading \
+             FROM unnest($2::text[], $3::text[], $4::text[], $5::int[]) AS u (contact_id, kind, record_id, reading) \
+             CROSS JOIN LATERAL (SELECT ctid FROM known_records WHERE location_id = $1 AND contact_id = u.contact_id \
+             AND kind = u.kind AND record_id = u.record_id OFFSET 0) r) found WHERE k.ctid = found.place",
+        )
+        .bind(location_id.as_str())
+        .bind(self.reread.keys().map(|key| key.0.as_str()).collect::<Vec<_>>())
+        .bind(self.reread.keys().map(|key| key.1.as_str()).collect::<Vec<_>>())
+        .bind(self.reread.keys().map(|key| key.2.as_str()).collect::<Vec<_>>())
+        .bind(self.reread.values().map(|reading| reading_column(*reading)).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
         Ok(())
@@ -298,6 +327,14 @@ static SAVE_LOOKS: LazyLock<String> = LazyLock::new(|| {
          last_seq = greatest(k.last_seq, excluded.last_seq), present = excluded.present"
     )
 });
+
+fn reading(column: i32) -> Reading {
+    Reading(u32::try_from(column).unwrap_or_default())
+}
+
+fn reading_column(Reading(reading): Reading) -> i32 {
+    i32::try_from(reading).unwrap_or(i32::MAX)
+}
 
 fn encoded(record: &Record) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(record).map_err(domain::Decode::from)?)

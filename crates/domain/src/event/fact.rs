@@ -53,6 +53,7 @@ pub struct RecordFact {
     pub change: Change,
     /// The whole content after the change; of a vanished record, the last content known.
     pub record: Record,
+    /// Without fields that were never read before: they are in the record alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<FieldChange>,
     #[serde(skip_serializing_if = "Names::is_empty")]
@@ -60,6 +61,14 @@ pub struct RecordFact {
     /// GHL created the record after the location was connected. Triggers fire on this.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub new_in_ghl: bool,
+}
+
+impl RecordFact {
+    /// Whether something happened to the record. Where it changed in no field, other names are shown, or fields that no program read
+    /// before.
+    pub fn is_news(&self) -> bool {
+        self.change != Change::Changed || !self.changes.is_empty()
+    }
 }
 
 /// One field, before and after. Absent and null are the same.

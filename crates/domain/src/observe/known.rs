@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::observation::{Listing, Observation, Sighting};
-use crate::{Change, ContactId, Moment, Record, RecordFact, RecordId, RecordKind};
+use crate::{Change, ContactId, Moment, Reading, Record, RecordFact, RecordId, RecordKind};
 
 /// What the log knows of a contact and its records.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +20,8 @@ pub struct KnownRecord {
     pub present: bool,
     pub record: Record,
     pub asked_at: Timestamp,
+    /// How much of it was read.
+    pub reading: Reading,
 }
 
 /// When the contact and each kind of its records were last observed completely.
@@ -38,6 +40,8 @@ pub struct Observed {
     pub drafts: Vec<Draft>,
     /// Records that were observed one by one and are unchanged: their `asked_at` is updated.
     pub confirmed: Vec<(RecordKind, RecordId)>,
+    /// Records that are unchanged, and of which more was read than before.
+    pub reread: Vec<((RecordKind, RecordId), Reading)>,
 }
 
 /// An event that has no position in the log yet.
@@ -45,6 +49,8 @@ pub struct Observed {
 pub struct Draft {
     pub record_id: RecordId,
     pub occurred_at: Timestamp,
+    /// How much of the record was read by then.
+    pub reading: Reading,
     pub fact: RecordFact,
 }
 
@@ -52,13 +58,22 @@ impl KnownContact {
     /// Applies the changes of an observation after the log has stored them.
     pub fn apply(&mut self, seen: &Observation, observed: &Observed) {
         for draft in &observed.drafts {
-            let record =
-                KnownRecord { present: draft.fact.change != Change::Vanished, record: draft.fact.record.clone(), asked_at: seen.asked_at };
+            let record = KnownRecord {
+                present: draft.fact.change != Change::Vanished,
+                record: draft.fact.record.clone(),
+                asked_at: seen.asked_at,
+                reading: draft.reading,
+            };
             self.records.insert((draft.fact.record.kind(), draft.record_id.clone()), record);
         }
         for key in &observed.confirmed {
             if let Some(record) = self.records.get_mut(key) {
                 record.asked_at = record.asked_at.max(seen.asked_at);
+            }
+        }
+        for (key, reading) in &observed.reread {
+            if let Some(record) = self.records.get_mut(key) {
+                record.reading = *reading;
             }
         }
         let gone = self.is_gone_by(seen);
@@ -67,7 +82,8 @@ impl KnownContact {
                 if !shown.silent.contains("updated_at") {
                     self.looks.updated_at = shown.record.updated_at().cloned();
                 }
-                let is_changed = observed.drafts.iter().any(|draft| draft.fact.record.kind() == RecordKind::Contact);
+                let is_changed =
+                    observed.drafts.iter().any(|draft| draft.fact.record.kind() == RecordKind::Contact && draft.fact.is_news());
                 if *by_id {
                     self.looks.by_id_at = Some(seen.asked_at);
                 } else if is_changed {

@@ -49,6 +49,7 @@ impl Renamed {
         let draft = |((_, record_id), known): (&(RecordKind, RecordId), &KnownRecord)| Draft {
             record_id: record_id.clone(),
             occurred_at: at,
+            reading: known.reading,
             fact: RecordFact {
                 change: Change::Changed,
                 record: known.record.clone(),

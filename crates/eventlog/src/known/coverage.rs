@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{LocationId, RecordKind, Recorded};
+use domain::{Body, LocationId, RecordKind, Recorded};
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
@@ -60,7 +60,9 @@ impl Coverage {
 pub(crate) async fn count(connection: &mut PgConnection, location_id: &LocationId, recorded: &[Recorded]) -> Result<()> {
     let mut found: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for event in recorded {
-        if let Some((kind, _)) = &event.record {
+        if let (Some((kind, _)), Body::Record(fact)) = (&event.record, &event.body)
+            && fact.is_news()
+        {
             *found.entry((kind.as_str(), event.cause.net.as_str())).or_default() += 1;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Listing, Observation, Recorded, Sighting};
+use domain::{Body, Listing, Observation, Recorded, Sighting};
 use eventlog::{EventLog, Lease};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -110,7 +110,9 @@ async fn park(parker: &Parker, observation: &Observation, error: &eventlog::Erro
 
 fn count(metrics: &Metrics, observations: &[Observation], recorded: &[Recorded]) -> Vec<Appended> {
     for event in recorded {
-        if let Some((kind, _)) = &event.record {
+        if let (Some((kind, _)), Body::Record(fact)) = (&event.record, &event.body)
+            && fact.is_news()
+        {
             metrics.found(&event.location_id, event.cause.net.as_str(), *kind);
         }
     }

@@ -1,8 +1,8 @@
 //! Compares rows of a list with what the log knows. An unchanged row costs no call; what has changed is looked at by its id.
 //!
 //! GHL's searches lag by seconds, so a row may be outdated. It can show that there is something to look at, or that nothing has changed.
-//! Its content is appended only for a record that was never seen, and only in a backfill; and where contacts change in bulk, if the row is
-//! newer than what is known.
+//! Its content is appended only for a record that was never seen, and only in a backfill; where contacts change in bulk, if the row is
+//! newer than what is known; and where it shows what no earlier program has read, in the pace of a sweep.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -51,10 +51,8 @@ pub(crate) async fn contacts(scope: Scope<'_>, rows: Vec<Row>, answer: &AnswerId
     for row in rows {
         let known = known.get(&row.contact_id);
         let bulk = decide_bulk(scope, known, &row, answer);
-        decisions.push(match bulk {
-            Some(decision) => with_names(scope, decision).await?,
-            None => decide_contact(scope, known, row, answer),
-        });
+        let decision = bulk.unwrap_or_else(|| decide_contact(scope, known, row, answer));
+        decisions.push(with_names(scope, decision).await?);
     }
     carry_out(scope, decisions).await
 }
@@ -85,7 +83,7 @@ fn decide_bulk(scope: Scope<'_>, known: Option<&KnownContact>, row: &Row, answer
     };
     let is_newer = matches!((row.shown.record.updated_at(), known.looks.updated_at.as_ref()),
         (Some(Moment::At(now)), Some(Moment::At(known))) if now > known);
-    let is_shown = known.is_present(&row.contact_id) && !domain::observe(known, &seen).drafts.is_empty();
+    let is_shown = known.is_present(&row.contact_id) && shows_news(known, &seen);
     if !is_newer || !is_shown {
         connection.bulk.leave(row.contact_id.clone(), listed);
         return Some(Decision::Nothing);
@@ -134,6 +132,7 @@ fn decide_contact(scope: Scope<'_>, known: Option<&KnownContact>, row: Row, answ
     let mut seen = scope.observation(contact_id.clone(), answer);
     seen.contact = as_listed(row.shown.clone());
     let differs = differs(known, &seen, &row.shown);
+    let is_of_now = row.shown.record.updated_at() == known.looks.updated_at.as_ref();
     if differs && (!refuted || scope.is_backfill()) {
         Decision::Look(Request { listed: vec![row], ..scope.whole(contact_id) })
     } else if scope.is_backfill() {
@@ -144,7 +143,18 @@ fn decide_contact(scope: Scope<'_>, known: Option<&KnownContact>, row: Row, answ
     } else if differs {
         confirm_as_known(known, RecordKind::Contact, seen)
     } else {
+        confirm_or_read_first(scope, known, RecordKind::Contact, seen, is_of_now)
+    }
+}
+
+/// What a row shows that nobody has read before is no change, and no reason for a look: a sweep appends it, unless the row may be outdated.
+fn confirm_or_read_first(scope: Scope<'_>, known: &KnownContact, kind: RecordKind, seen: Observation, is_of_now: bool) -> Decision {
+    if domain::observe(known, &seen).drafts.is_empty() {
         Decision::Confirm(seen)
+    } else if scope.is_sweep() && is_of_now {
+        Decision::Append(seen)
+    } else {
+        confirm_as_known(known, kind, seen)
     }
 }
 
@@ -157,7 +167,11 @@ fn as_listed(mut shown: Shown) -> Sighting {
 
 /// Whether a contact has to be looked at because of its row.
 fn differs(known: &KnownContact, seen: &Observation, row: &Shown) -> bool {
-    has_moved(row.record.updated_at(), known.looks.updated_at.as_ref()) || !domain::observe(known, seen).drafts.is_empty()
+    has_moved(row.record.updated_at(), known.looks.updated_at.as_ref()) || shows_news(known, seen)
+}
+
+fn shows_news(known: &KnownContact, seen: &Observation) -> bool {
+    domain::observe(known, seen).drafts.iter().any(|draft| draft.fact.is_news())
 }
 
 /// What was listed is there, with the content that is known.
@@ -242,14 +256,15 @@ fn decide_records(
     let shown = listed.iter().map(|row| (row.record_id.clone(), Some(row.shown.clone())));
     seen.listings.insert(kind.record_kind(), Listing::Partial(shown.collect()));
     let observed = domain::observe(known, &seen);
-    if observed.drafts.is_empty() {
-        return Decision::Confirm(seen);
+    if observed.drafts.iter().all(|draft| !draft.fact.is_news()) {
+        return confirm_or_read_first(scope, known, kind.record_kind(), seen, true);
     }
     if scope.is_backfill() && observed.drafts.iter().all(|draft| draft.fact.change == Change::Appeared) {
         return Decision::Append(seen);
     }
     let is_news = |row: &&ListedRecord| {
-        observed.drafts.iter().any(|draft| draft.record_id == row.record_id) && !scope.connection.refuted.contains(&contact_id, row)
+        observed.drafts.iter().any(|draft| draft.record_id == row.record_id && draft.fact.is_news())
+            && !scope.connection.refuted.contains(&contact_id, row)
     };
     if listed.iter().any(|row| is_news(&row)) {
         Decision::Look(Request { listed, ..scope.confirmation(contact_id, kind) })
@@ -338,7 +353,7 @@ fn refuted_by(scope: Scope<'_>, looked: &Observation, listed: &[ListedRecord]) -
             return differs(&known, &seen, &row.shown);
         }
         seen.listings.insert(row.kind, Listing::Partial(vec![(row.record_id.clone(), Some(row.shown.clone()))]));
-        !domain::observe(&known, &seen).drafts.is_empty()
+        shows_news(&known, &seen)
     };
     let with_presence = |row: ListedRecord| {
         let is_there = known.records.contains_key(&(row.kind, row.record_id.clone()));

@@ -107,7 +107,9 @@ async fn differing(scope: Scope<'_>, seen: &Observation) -> Result<BTreeSet<(Rec
     let Scope { context, connection, .. } = scope;
     let known = context.log.known().of(&connection.location_id, std::slice::from_ref(&seen.contact_id), &RecordKind::ALL).await?;
     let observed = domain::observe(&known.get(&seen.contact_id).cloned().unwrap_or_default(), seen);
-    Ok(observed.drafts.into_iter().map(|draft| (draft.fact.record.kind(), draft.record_id)).collect())
+    // What this program reads first was not missed.
+    let differing = observed.drafts.into_iter().filter(|draft| draft.fact.is_news());
+    Ok(differing.map(|draft| (draft.fact.record.kind(), draft.record_id)).collect())
 }
 
 fn count(counts: &mut BTreeMap<RecordKind, Parity>, seen: &Observation, missed: &BTreeSet<(RecordKind, RecordId)>) {

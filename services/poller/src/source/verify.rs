@@ -167,7 +167,9 @@ async fn differences(context: &Context, connection: &Connection, net: &Net, cont
     // The log is read after GHL, so that it has what was appended meanwhile.
     let known = context.log.known().of(&connection.location_id, std::slice::from_ref(contact_id), &RecordKind::ALL).await;
     let known = known.map_err(status_of_log)?;
-    Ok(domain::observe(&known.get(contact_id).cloned().unwrap_or_default(), &seen).drafts)
+    let mut differing = domain::observe(&known.get(contact_id).cloned().unwrap_or_default(), &seen).drafts;
+    differing.retain(|draft| draft.fact.is_news());
+    Ok(differing)
 }
 
 fn difference(contact_id: &ContactId, draft: Draft) -> api::RecordDifference {
