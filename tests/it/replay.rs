@@ -3,5 +3,6 @@
 mod chaos;
 mod drift;
 mod locations;
+mod mapping;
 mod once;
 mod rebuild;

@@ -3,8 +3,9 @@
 
 use std::fmt;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// The longest id accepted from outside, in bytes.
 const ID_BYTES_MAX: usize = 255;
@@ -155,16 +156,45 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// Identifies one exact text of rules: the first 16 hexadecimal digits of its SHA-256.
+/// Identifies one exact text of rules, and the mapping that follows it: the first 16 hexadecimal digits of the text's SHA-256 and, but for the
+/// first mapping, a dot and the mapping's number. The same text gives other content by another mapping.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RulesRevision(CompactString);
 
 impl RulesRevision {
+    pub(crate) fn of(text: &str, mapping: u32) -> Self {
+        let digest = hex::encode(Sha256::digest(text.as_bytes()));
+        let digest = digest.get(..TEXT_DIGITS).unwrap_or_default();
+        Self(if mapping == FIRST_MAPPING { digest.into() } else { format_compact!("{digest}.{mapping}") })
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether both name the same text, by whichever mapping.
+    pub fn is_of_same_text(&self, other: &Self) -> bool {
+        let text = |revision: &Self| revision.0.split('.').next().map(str::to_owned);
+        text(self) == text(other)
+    }
+
+    /// Whether the two mappings are known, and are not the same.
+    pub fn is_of_other_mapping(&self, other: &Self) -> bool {
+        matches!((self.mapping(), other.mapping()), (Some(one), Some(other)) if one != other)
+    }
+
+    /// None for what is no revision of rules, as in a ledger that was built from the log.
+    fn mapping(&self) -> Option<u32> {
+        let (text, mapping) = self.0.split_once('.').map_or((self.0.as_str(), None), |(text, mapping)| (text, Some(mapping)));
+        let is_text = text.len() == TEXT_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_text.then_some(())?;
+        mapping.map_or(Some(FIRST_MAPPING), |mapping| mapping.parse().ok())
+    }
 }
+
+const TEXT_DIGITS: usize = 16;
+const FIRST_MAPPING: u32 = 1;
 
 /// Takes a stored revision; it is not checked.
 impl From<String> for RulesRevision {

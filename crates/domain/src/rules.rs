@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use crate::{Change, RecordFact, RecordKind, RulesRevision};
 
@@ -160,6 +159,11 @@ pub enum BadRules {
     Trigger { trigger: String, problem: String },
 }
 
+/// The version of what `map` makes of records by the same text of rules, a part of the rules' revision. It is raised with every change of the
+/// code after which a record that did not change reads otherwise in Pagico: what the mapping before has written is then written again by a
+/// plan, as after other rules, and is no drift until that is done.
+const MAPPING: u32 = 1;
+
 /// The names that a template may use in braces.
 pub(crate) const PLACEHOLDERS: [&str; 5] = ["name", "email", "phone", "company", "owner"];
 
@@ -172,8 +176,12 @@ impl Rules {
     /// # Errors
     /// The line that cannot be parsed, a name or step that appears twice, or an unknown placeholder.
     pub fn parse(text: &str) -> Result<Self, BadRules> {
-        let digest = hex::encode(Sha256::digest(text.as_bytes()));
-        let revision = RulesRevision::from(digest.chars().take(16).collect::<String>());
+        Self::followed_by(text, MAPPING)
+    }
+
+    /// Rules as a certain mapping follows them.
+    pub(crate) fn followed_by(text: &str, mapping: u32) -> Result<Self, BadRules> {
+        let revision = RulesRevision::of(text, mapping);
         let text: RulesText = toml::from_str(text).map_err(|error| BadRules::Syntax(error.to_string()))?;
         let mut names = BTreeSet::new();
         for trigger in &text.triggers {
@@ -238,7 +246,20 @@ mod tests {
     fn the_builtin_rules_are_valid() {
         let rules = Rules::builtin().unwrap();
         assert_eq!(rules.text.triggers.len(), 1);
-        assert_eq!(rules.revision().as_str().len(), 16);
+        assert!(rules.revision().is_of_same_text(&RulesRevision::of(Rules::BUILTIN, 1)));
+    }
+
+    #[test]
+    fn a_revision_tells_the_text_and_the_mapping() {
+        let of = |text: &str, mapping| RulesRevision::of(text, mapping);
+        assert_eq!(of("a", 1).as_str(), "ca978112ca1bbdca");
+        assert_eq!(of("a", 12).as_str(), "ca978112ca1bbdca.12");
+        assert!(of("a", 1).is_of_same_text(&of("a", 2)) && !of("a", 1).is_of_same_text(&of("b", 1)));
+        assert!(of("a", 1).is_of_other_mapping(&of("a", 2)) && of("a", 1).is_of_other_mapping(&of("b", 2)));
+        assert!(!of("a", 2).is_of_other_mapping(&of("b", 2)));
+        for unknown in ["imported", "ca978112ca1bbdca.x", "zzz78112ca1bbdca", ""] {
+            assert!(!RulesRevision::from(unknown.to_owned()).is_of_other_mapping(&of("a", 2)), "{unknown}");
+        }
     }
 
     #[track_caller]

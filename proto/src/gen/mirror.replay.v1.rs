@@ -700,7 +700,7 @@ pub struct Difference {
     /// contact, project, task, note or appointment.
     #[prost(string, tag = "3")]
     pub kind: ::prost::alloc::string::String,
-    /// What is wrong with it, in a word: missing, extra, differs.
+    /// What is wrong with it, in a word: missing, extra, differs; or outdated, where another version of the mapping has written it.
     #[prost(string, tag = "4")]
     pub problem: ::prost::alloc::string::String,
     /// The fields that differ, before as the workspace has them and after as the log says; personal data.
@@ -738,7 +738,7 @@ pub struct VerifyResult {
     /// Objects compared.
     #[prost(uint64, tag = "5")]
     pub objects: u64,
-    /// Contacts that differ.
+    /// Contacts that differ, but for those of which nothing is wrong but that they are outdated.
     #[prost(uint64, tag = "6")]
     pub contacts_differing: u64,
     /// The digest of what the log says: 64 hexadecimal digits.
@@ -750,6 +750,10 @@ pub struct VerifyResult {
     /// Events that could not be read; what came before them was compared.
     #[prost(uint64, tag = "9")]
     pub unreadable: u64,
+    /// Contacts that hold what another version of the mapping made of them. A plan writes them again; until then it is not known whether
+    /// somebody has changed them. Beyond contacts_max, contacts with such objects are counted here without a look at each.
+    #[prost(uint64, tag = "10")]
+    pub contacts_outdated: u64,
 }
 impl ::prost::Name for VerifyResult {
     const NAME: &'static str = "VerifyResult";

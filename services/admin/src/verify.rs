@@ -15,7 +15,7 @@ use tonic::Status;
 
 pub(crate) use self::comparison::Comparison;
 use self::comparison::{Ended, Sender, send};
-use self::differing::differences;
+use self::differing::{OUTDATED, differences};
 use self::expected::expected;
 use crate::status::unknown_location;
 
@@ -40,24 +40,29 @@ async fn compare(comparison: &Comparison, to: &Sender) -> Result<(), Ended> {
         workspace_root: hex::encode(log_root),
         equal: true,
         contacts_differing: 0,
+        contacts_outdated: 0,
         unreadable: log.unreadable,
     };
     if comparison.contact_id.is_none() && workspace_root(comparison).await? == log_root {
         return send(to, Part::Result(result)).await;
     }
     let held = workspace_digests(comparison).await?;
-    let mut differing = 0;
+    let (mut differing, mut outdated) = (0, 0);
     for contact in differing_contacts(&log.contacts, &held) {
-        let in_detail = differing < u64::from(comparison.contacts_max);
+        let in_detail = differing + outdated < u64::from(comparison.contacts_max);
         let found = differences(comparison, contact, log.is_recent(contact), in_detail).await?;
-        differing += u64::from(!found.is_empty());
+        let is_outdated = found.iter().all(|difference| difference.problem == OUTDATED);
+        let count = if is_outdated { &mut outdated } else { &mut differing };
+        *count += u64::from(!found.is_empty());
         for difference in found.into_iter().filter(|_| in_detail) {
             send(to, Part::Difference(difference)).await?;
         }
     }
     // Where nothing differs, what was only on its way has arrived.
     let workspace_root = hex::encode(root(&held));
-    send(to, Part::Result(api::VerifyResult { equal: differing == 0, contacts_differing: differing, workspace_root, ..result })).await
+    let equal = differing + outdated == 0;
+    let result = api::VerifyResult { equal, contacts_differing: differing, contacts_outdated: outdated, workspace_root, ..result };
+    send(to, Part::Result(result)).await
 }
 
 async fn head(comparison: &Comparison) -> Result<u64, Ended> {

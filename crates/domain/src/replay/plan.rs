@@ -71,7 +71,7 @@ fn content(intent: &Intent) -> Option<Value> {
 /// `found` is none where the workspace was not asked.
 fn judge(wanted: Intent, held: Option<&LedgerEntry>, found: Option<Option<&Present>>, before: impl Fn() -> Option<Value>) -> Planned {
     let after = content(&wanted);
-    let wrong = held.filter(|held| found.is_some_and(|found| contradicted(&wanted, after.as_ref(), held, found)));
+    let wrong = held.filter(|held| found.is_some_and(|found| contradicted(&wanted, after.as_ref(), held, found, &before)));
     let forget = wrong.map(|held| held.applied.revision);
     let held = held.filter(|_| forget.is_none());
     let there = found.flatten();
@@ -107,13 +107,24 @@ fn judge(wanted: Intent, held: Option<&LedgerEntry>, found: Option<Option<&Prese
 
 /// Whether the workspace contradicts the ledger. The user may have changed an object that belongs to the user. If such an object is
 /// gone, only the workspace knows whether the user removed it or it was lost: see `Planned::leave`.
-fn contradicted(wanted: &Intent, after: Option<&Value>, held: &LedgerEntry, found: Option<&Present>) -> bool {
+fn contradicted(
+    wanted: &Intent,
+    after: Option<&Value>,
+    held: &LedgerEntry,
+    found: Option<&Present>,
+    before: impl Fn() -> Option<Value>,
+) -> bool {
+    let as_it_was_made = |present: &Present| {
+        held.rules != wanted.rules
+            && before().map_or_else(|| held.rules.is_of_other_mapping(&wanted.rules), |before| before == present.content)
+    };
     match found {
         None => !held.removed,
         Some(_) if held.removed => true,
         Some(_) if held.applied.policy == Policy::Once => false,
-        // A newer revision that is still on its way to the workspace is no drift.
-        Some(present) => held.applied.revision == wanted.revision && Some(&present.content) != after,
+        // A newer revision that is still on its way to the workspace is no drift, nor is what earlier rules made, or the mapping before: what
+        // that one made is not known any more.
+        Some(present) => held.applied.revision == wanted.revision && Some(&present.content) != after && !as_it_was_made(present),
     }
 }
 
@@ -132,5 +143,61 @@ fn fields(content: Option<Value>) -> serde_json::Map<String, Value> {
     match content {
         Some(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Applied, Body, Cause, Change, Contact, ContactId, LocationId, Names, Net, Record, RecordFact, RecordId, RecordKind, Revision,
+        event_id,
+    };
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    fn ann() -> Recorded {
+        let location_id = LocationId::new("loc").unwrap();
+        let contact = Contact { name: Some("Ann".to_owned()), ..Contact::default() };
+        let record = Record::Contact(Box::new(contact));
+        let fact = RecordFact { change: Change::Appeared, record, changes: Vec::new(), names: Names::default(), new_in_ghl: false };
+        let body = Body::Record(Box::new(fact));
+        Recorded {
+            event_id: event_id(&location_id, 1, 7),
+            location_id,
+            epoch: 1,
+            seq: 7,
+            contact_id: ContactId::new("ann").ok(),
+            record: RecordId::new("ann").ok().map(|id| (RecordKind::Contact, id)),
+            occurred_at: Timestamp::UNIX_EPOCH,
+            recorded_at: Timestamp::UNIX_EPOCH,
+            cause: Cause::from(Net::Poll),
+            traceparent: None,
+            key_id: None,
+            type_name: body.type_name(),
+            body,
+        }
+    }
+
+    /// What is planned by the mapping of now for an object that the mapping before has written.
+    fn planned(content: Option<Value>) -> Planned {
+        let (before, now) = (Rules::followed_by(Rules::BUILTIN, 6).unwrap(), Rules::followed_by(Rules::BUILTIN, 7).unwrap());
+        let (workspace, earlier) = (Workspace::new("w").unwrap(), [(now.revision().clone(), now.clone())].into());
+        let target = Target { workspace: &workspace, edition: 0, rules: &now, earlier: &earlier };
+        let revision = Revision { epoch: 1, seq: 7 };
+        let object = ObjectKey::of_contact(&ContactId::new("ann").unwrap());
+        let applied = Applied { revision, edition: 0, policy: Policy::Mirror };
+        let held = [(object.clone(), LedgerEntry { applied, rules: before.revision().clone(), removed: false })].into();
+        let present = content.map(|content| [(object, Present { revision, content })].into());
+        plan(&[ann()], &held, present.as_ref(), &BTreeSet::new(), target).remove(0)
+    }
+
+    #[test]
+    fn what_the_mapping_before_has_written_is_written_again_as_after_other_rules() {
+        assert_eq!((planned(None).step, planned(None).reason), (Step::Put, Reason::Rules), "what it wrote is not known");
+        let as_before = planned(Some(json!({"name": "Ann", "phone": "by hand or by the mapping before"})));
+        assert_eq!((as_before.step, as_before.reason, as_before.forget), (Step::Put, Reason::Rules, None));
+        let as_now = planned(Some(json!({"name": "Ann"})));
+        assert_eq!((as_now.step, as_now.reason), (Step::Skip, Reason::Equal), "it reads the same");
     }
 }

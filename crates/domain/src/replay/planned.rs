@@ -36,7 +36,7 @@ pub enum Reason {
     Missing,
     /// The workspace holds an older revision.
     Behind,
-    /// The rules changed, and the new ones give the event another content.
+    /// The rules changed, or the mapping that follows them, and give the event another content, as far as is known.
     Rules,
     /// Somebody else changed the object in the workspace.
     Drift,

@@ -181,6 +181,7 @@ impl api::replay_server::Replay for Service {
             known: context.log.known().clone(),
             answers: context.log.answers().clone(),
             keys: context.log.keys().clone(),
+            ledger: context.log.ledger().clone(),
             bridge: context.bridge.clone(),
             location_id,
             workspace: generation.workspace,

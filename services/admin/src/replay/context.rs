@@ -29,7 +29,8 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Every text of rules that is known, the built-in ones included. What this program cannot read is left out.
+    /// Every text of rules that is known, the built-in ones included, as this program's mapping follows it. What this program cannot read is left
+    /// out, and so is what a text gave by the mapping before.
     pub(crate) async fn rules_texts(&self) -> eventlog::Result<BTreeMap<RulesRevision, Rules>> {
         let kept = self.log.workspaces().rules_texts().await?;
         let read = kept.iter().filter_map(|(_, text)| Rules::parse(text).ok()).chain(Rules::builtin());

@@ -108,6 +108,11 @@ struct Execution<'a> {
 
 impl Execution<'_> {
     async fn converge(&mut self) -> Result<(), Stopped> {
+        if self.is_of_other_mapping().await? {
+            let reason = "it was planned by another version of the mapping than that of the admin service; plan and apply again";
+            self.context.log.replays().set_phase(&self.replay, Phase::Failed, reason, "admin").await?;
+            return Ok(());
+        }
         let (mut before, mut idle) = (None, 0);
         loop {
             let tally = self.round().await?;
@@ -152,6 +157,13 @@ impl Execution<'_> {
         let tally = planning.finish().await?;
         self.send(batch).await?;
         Ok(tally)
+    }
+
+    /// Whether what was planned cannot be made any more: the program was replaced meanwhile.
+    async fn is_of_other_mapping(&self) -> Result<bool, Stopped> {
+        let planned = &self.replay.plan.rules;
+        let known = self.context.rules_texts().await?;
+        Ok(known.keys().any(|rules| rules.is_of_same_text(planned) && rules.is_of_other_mapping(planned)))
     }
 
     async fn planning_request(&self) -> Result<planning::Request, Stopped> {

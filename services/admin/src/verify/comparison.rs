@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{CombinedDigest, ContactId, LocationId, ObjectKey, Rules, Workspace};
-use eventlog::{Answers, Keys, KnownRecords, Locations};
+use eventlog::{Answers, Keys, KnownRecords, Ledger, Locations};
 use pagico::{Bridge, ContactDigest};
 use proto::replay::v1 as api;
 use proto::replay::v1::verify_replay_response::Part;
@@ -20,6 +20,7 @@ pub(crate) struct Comparison {
     pub(crate) known: KnownRecords,
     pub(crate) answers: Answers,
     pub(crate) keys: Keys,
+    pub(crate) ledger: Ledger,
     pub(crate) bridge: Bridge,
     pub(crate) location_id: LocationId,
     pub(crate) workspace: Workspace,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use domain::{Action, ContactId, Intent, ObjectKey, Policy};
+use domain::{Action, ContactId, Intent, ObjectKey, Policy, Revision};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use pagico::Object;
@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use super::comparison::{Comparison, Ended, RETRY_AFTER};
 use super::expected::{digest, events_of, intents_of};
+
+/// What is said of an object that holds what another version of the mapping made of it.
+pub(super) const OUTDATED: &str = "outdated";
 
 /// The differences of a contact; none when both sides are equal by now. A change that may only be on its way is waited for while it is
 /// younger than the patience. Without `in_detail` the answer only says that something differs.
@@ -25,8 +28,10 @@ pub(super) async fn differences(
         // The object names somebody who cannot be a contact of GHL.
         return Ok(held_objects(comparison, contact).await?.into_values().map(|object| extra(contact.as_str(), &object)).collect());
     };
+    let outdated = outdated(comparison, &contact_id).await?;
     if !recent && !in_detail {
-        return Ok(vec![api::Difference { contact_id: contact_id.to_string(), ..api::Difference::default() }]);
+        let problem = if outdated.is_empty() { "differs" } else { OUTDATED };
+        return Ok(vec![api::Difference { contact_id: contact_id.to_string(), problem: problem.to_owned(), ..api::Difference::default() }]);
     }
     let deadline = Instant::now() + comparison.settings.patience * 2;
     loop {
@@ -38,7 +43,7 @@ pub(super) async fn differences(
             return Ok(Vec::new());
         }
         if Timestamp::now().duration_since(youngest).unsigned_abs() >= comparison.settings.patience || Instant::now() >= deadline {
-            let found = objects(&contact_id, &wanted, held_objects(comparison, contact).await?);
+            let found = objects(&contact_id, &wanted, &outdated, held_objects(comparison, contact).await?);
             // None: the change was written between the two reads.
             if !found.is_empty() || Instant::now() >= deadline {
                 return Ok(found);
@@ -60,7 +65,21 @@ async fn held_objects(comparison: &Comparison, contact: &ObjectKey) -> Result<BT
     }
 }
 
-fn objects(contact_id: &ContactId, wanted: &BTreeMap<ObjectKey, Intent>, mut held: BTreeMap<ObjectKey, Object>) -> Vec<api::Difference> {
+/// The contact's objects that another version of the mapping has written, and the revisions that they have. What it made of them is not known
+/// to this program.
+async fn outdated(comparison: &Comparison, contact_id: &ContactId) -> Result<BTreeMap<ObjectKey, Revision>, Ended> {
+    let held = comparison.ledger.held(&comparison.location_id, &comparison.workspace, &[contact_id.as_str()]).await?;
+    let rules = comparison.rules.revision();
+    let of_other = held.into_values().flatten().filter(|(_, held)| held.rules.is_of_other_mapping(rules));
+    Ok(of_other.map(|(object, held)| (object, held.applied.revision)).collect())
+}
+
+fn objects(
+    contact_id: &ContactId,
+    wanted: &BTreeMap<ObjectKey, Intent>,
+    outdated: &BTreeMap<ObjectKey, Revision>,
+    mut held: BTreeMap<ObjectKey, Object>,
+) -> Vec<api::Difference> {
     let mut found = Vec::new();
     for intent in wanted.values().filter(|intent| intent.policy == Policy::Mirror) {
         let object = held.remove(&intent.object);
@@ -71,6 +90,11 @@ fn objects(contact_id: &ContactId, wanted: &BTreeMap<ObjectKey, Intent>, mut hel
         let problem = match (&content, &object) {
             (Some(_), None) => "missing",
             (None, Some(_)) => "extra",
+            (Some(content), Some(object))
+                if *content != object.content && intent.kind == object.kind && outdated.get(&intent.object) == Some(&intent.revision) =>
+            {
+                OUTDATED
+            }
             (Some(content), Some(object)) if *content != object.content || intent.kind != object.kind => "differs",
             (Some(_), Some(_)) | (None, None) => continue,
         };

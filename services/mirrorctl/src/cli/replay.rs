@@ -46,7 +46,7 @@ Exit codes of this command, besides the general ones:
 
 const VERIFY_CODES: &str = "\
 Exit codes of this command, besides the general ones:
-  0  equal, object by object
+  0  equal, object by object, or nothing differs but what another version of the mapping has written
   1  different
   7  the comparison failed";
 

@@ -55,13 +55,11 @@ pub(crate) async fn begin(context: &Context, selection: api::Selection, who: &st
 
 /// The given rules, or those that the workspace has.
 pub(crate) async fn rules(context: &Context, given: Option<&api::selection::Rules>, then: &domain::RulesRevision) -> Result<Rules, Status> {
-    let revision = match given {
-        Some(api::selection::Rules::RulesText(text)) => return context.keep_rules(text).await,
-        Some(api::selection::Rules::RulesRevision(revision)) => domain::RulesRevision::from(revision.clone()),
-        None => then.clone(),
-    };
-    let unknown = || Status::not_found(format!("no rules of revision {revision} are kept; give their text"));
-    context.rules_texts().await.map_err(status_of_log)?.remove(&revision).ok_or_else(unknown)
+    match given {
+        Some(api::selection::Rules::RulesText(text)) => context.keep_rules(text).await,
+        Some(api::selection::Rules::RulesRevision(revision)) => context.rules_named(&domain::RulesRevision::from(revision.clone())).await,
+        None => context.rules_named(then).await,
+    }
 }
 
 /// The last position to plan up to, with its hash.

@@ -57,6 +57,9 @@ async fn ensure_same_workspace(context: &Context, plan: &Plan) -> Result<(), Sta
         return Err(stale(&format!("the workspace {name} was retired")));
     }
     let rules = context.rules_of(&found).await?;
+    if rules.is_of_other_mapping(&plan.rules) {
+        return Err(stale("the admin service has another version of the mapping than the plan was made with"));
+    }
     if rules != plan.rules_then || found.edition != plan.edition {
         return Err(stale(&format!("the rules of workspace {name} moved from {} to {rules}", plan.rules_then)));
     }

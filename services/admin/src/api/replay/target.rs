@@ -8,15 +8,31 @@ use crate::replay::Context;
 use crate::status::{status_of_log, unknown_location};
 
 impl Context {
-    /// The rules of a workspace: its own, or those that a mapper was last started with.
+    /// The rules of a workspace, as this program's mapping follows them: its own, or those that a mapper was last started with.
     pub(crate) async fn rules_of(&self, generation: &Generation) -> Result<RulesRevision, Status> {
-        if let Some(own) = &generation.rules {
-            return Ok(own.clone());
-        }
         let kept = self.log.workspaces().rules_texts().await.map_err(status_of_log)?;
-        let builtin = || Rules::builtin().map(|rules| rules.revision().clone());
-        let first = kept.into_iter().next().map(|(revision, _)| revision);
-        first.map_or_else(builtin, Ok).map_err(|error| Status::internal(error.to_string()))
+        let is_wanted =
+            |(revision, _): &&(RulesRevision, String)| generation.rules.as_ref().is_none_or(|own| own.is_of_same_text(revision));
+        let wanted = kept.iter().find(is_wanted);
+        match (wanted.map(|(_, text)| Rules::parse(text)), &generation.rules, wanted) {
+            (Some(Ok(rules)), _, _) => Ok(rules.revision().clone()),
+            // This program cannot read them, or they are not kept.
+            (_, Some(own), _) => Ok(own.clone()),
+            (Some(Err(_)), None, Some((revision, _))) => Ok(revision.clone()),
+            (_, None, _) => Rules::builtin().map(|rules| rules.revision().clone()).map_err(|error| Status::internal(error.to_string())),
+        }
+    }
+
+    /// The rules of this text, as this program's mapping follows them, whichever mapping the revision names.
+    pub(crate) async fn rules_named(&self, revision: &RulesRevision) -> Result<Rules, Status> {
+        let kept = self.log.workspaces().rules_texts().await.map_err(status_of_log)?;
+        let found = kept.into_iter().find(|(known, _)| known.is_of_same_text(revision)).map(|(_, text)| text);
+        let builtin =
+            || Rules::builtin().ok().filter(|rules| rules.revision().is_of_same_text(revision)).map(|_| Rules::BUILTIN.to_owned());
+        let rules = found.or_else(builtin).and_then(|text| Some((Rules::parse(&text).ok()?, text)));
+        let (rules, text) = rules.ok_or_else(|| Status::not_found(format!("no rules of revision {revision} are kept; give their text")))?;
+        self.log.workspaces().keep_rules(rules.revision(), &text).await.map_err(status_of_log)?;
+        Ok(rules)
     }
 
     /// The named location, which must be connected, or the only one there is.

@@ -21,12 +21,7 @@ pub(crate) async fn create(context: &Context, request: api::CreateWorkspaceReque
     let rules = match &request.rules {
         Some(api::create_workspace_request::Rules::RulesText(text)) => Some(context.keep_rules(text).await?.revision().clone()),
         Some(api::create_workspace_request::Rules::RulesRevision(revision)) => {
-            let revision = domain::RulesRevision::from(revision.clone());
-            let known = context.rules_texts().await.map_err(status_of_log)?.contains_key(&revision);
-            Some(revision).filter(|_| known).map_or_else(
-                || Err(Status::not_found("no rules of this revision are kept; give their text")),
-                |revision| Ok(Some(revision)),
-            )?
+            Some(context.rules_named(&domain::RulesRevision::from(revision.clone())).await?.revision().clone())
         }
         None => context.workspace(&location_id, "").await?.rules,
     };

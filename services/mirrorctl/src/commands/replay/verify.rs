@@ -13,7 +13,8 @@ use crate::problem::Problem;
 pub(super) async fn verify(connection: &Connection, arguments: VerifyArgs, output: &mut Output<'_>) -> Result<(), Problem> {
     let mut equal = true;
     for location_id in locations(connection, arguments.all_locations).await.map_err(Problem::of_comparison)? {
-        equal &= compare(connection, location_id, &arguments, output).await.map_err(Problem::of_comparison)?.equal;
+        let result = compare(connection, location_id, &arguments, output).await.map_err(Problem::of_comparison)?;
+        equal &= result.equal || result.contacts_differing == 0;
     }
     if equal { Ok(()) } else { Err(Problem::Different) }
 }
@@ -60,6 +61,7 @@ fn show(difference: &api::Difference, full: bool, output: &mut Output<'_>) -> Re
     let problem = match difference.problem.as_str() {
         "missing" => "is in the log, not in the workspace",
         "extra" => "is in the workspace, not in the log",
+        "outdated" => "was written by another version of the mapping",
         _ => "differs",
     };
     let what = format!("{} {} {problem}", difference.kind, printable(&difference.object));
@@ -90,10 +92,21 @@ fn show_result(result: &api::VerifyResult, location_id: &str, output: &mut Outpu
     if result.equal {
         return Ok(writeln!(output.out, "{}: {compared}, root {}", style.new_text("equal"), result.log_root)?);
     }
+    let location = if location_id.is_empty() { String::new() } else { format!("--location {} ", printable(location_id)) };
+    if result.contacts_outdated > 0 {
+        let outdated = format!(
+            "Contacts that another version of the mapping has written: {}. Write them again: mirrorctl {location}replay apply --workspace {}",
+            format::grouped(result.contacts_outdated),
+            printable(&result.workspace)
+        );
+        writeln!(output.out, "{}", style.changed(&outdated))?;
+    }
+    if result.contacts_differing == 0 {
+        return Ok(writeln!(output.out, "{}: {compared}, no other differences", style.changed("outdated"))?);
+    }
     let differing = format::grouped(result.contacts_differing);
     writeln!(output.out, "{}: {compared}, {differing} contacts differ", style.gone("different"))?;
     writeln!(output.out, "root of the log        {}", result.log_root)?;
     writeln!(output.out, "root of the workspace  {}", result.workspace_root)?;
-    let location = if location_id.is_empty() { String::new() } else { format!("--location {} ", printable(location_id)) };
     Ok(writeln!(output.out, "Repair it: mirrorctl {location}replay apply --against live --workspace {}", printable(&result.workspace))?)
 }
