@@ -4,6 +4,7 @@
 //! - `remained`: records that are on several contacts
 //! - `names`: what records refer to is renamed
 //! - `passes`, `progress`: how far the nets and the backfill have come
+//! - `resyncs`: what a person asked to look at again
 //! - `coverage`: how well the nets hold
 //! - `parity`: how much of what was read again differed
 //! - `premises`: what does not concern one contact
@@ -21,6 +22,7 @@ pub(crate) mod premises;
 pub(crate) mod progress;
 pub(crate) mod records;
 pub(crate) mod remained;
+pub(crate) mod resyncs;
 pub(crate) mod source;
 pub(crate) mod vanishing;
 

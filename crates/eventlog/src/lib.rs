@@ -66,6 +66,7 @@ pub use known::premises::Premises;
 pub use known::progress::{Backfill, Progress};
 pub use known::records::{KnownRecords, NotesDue};
 pub use known::remained::SharedRecords;
+pub use known::resyncs::{Resync, ResyncProgress, ResyncTarget, Resyncs};
 pub use known::source::{SourceState, SourceTrouble};
 pub use known::vanishing::Vanishing;
 pub use leases::{Lease, Leases, Replica, Turn};

@@ -10,7 +10,7 @@ use crate::appends::Appended;
 use crate::keys::ring::KeyRing;
 use crate::{
     Alerts, Answers, Appends, Chain, Credentials, Erasures, Keys, KnownRecords, Leases, Ledger, Locations, MirroredLocations, Parkings,
-    Passes, Relay, Replays, Result, Settings, Webhooks, Workspaces, read,
+    Passes, Relay, Replays, Result, Resyncs, Settings, Webhooks, Workspaces, read,
 };
 
 /// The event log and everything that is kept beside it. Cheap to clone: clones and parts share their connections and their wake-ups.
@@ -28,6 +28,7 @@ struct Parts {
     leases: Leases,
     known: KnownRecords,
     passes: Passes,
+    resyncs: Resyncs,
     keys: Keys,
     credentials: Credentials,
     erasures: Erasures,
@@ -59,6 +60,7 @@ impl EventLog {
             leases: Leases { pool: settings.pool(NonZeroU32::MIN)? },
             known: KnownRecords { pool: pool.clone(), keys: keys.clone(), transaction_records_max },
             passes: Passes { pool: pool.clone() },
+            resyncs: Resyncs { pool: pool.clone() },
             credentials: Credentials { pool: pool.clone(), ring: Arc::clone(&ring) },
             erasures: Erasures { pool: pool.clone(), ring: Arc::clone(&ring), appended: appended.clone() },
             relay: Relay { pool: pool.clone(), appended: appended.clone() },
@@ -111,6 +113,10 @@ impl EventLog {
 
     pub fn passes(&self) -> &Passes {
         &self.parts.passes
+    }
+
+    pub fn resyncs(&self) -> &Resyncs {
+        &self.parts.resyncs
     }
 
     pub fn keys(&self) -> &Keys {

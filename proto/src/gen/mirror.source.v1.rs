@@ -432,6 +432,148 @@ impl ::prost::Name for ReleaseVanishedResponse {
         "/mirror.source.v1.ReleaseVanishedResponse".into()
     }
 }
+/// Asks to look at GHL again. Only one of contact_ids, since and kinds is given; none of them asks for all contacts, tasks and appointments.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResyncRequest {
+    /// The GHL location; may be left out while only one is connected.
+    #[prost(string, tag = "1")]
+    pub location_id: ::prost::alloc::string::String,
+    /// These contacts, with everything that belongs to them; at most resync.contacts_max.
+    #[prost(string, repeated, tag = "2")]
+    pub contact_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The contacts that were updated since then, with everything that belongs to them.
+    #[prost(message, optional, tag = "3")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Everything of these kinds: contact, task, note, appointment. Notes cost one call for each contact.
+    #[prost(string, repeated, tag = "4")]
+    pub kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Who asks.
+    #[prost(string, tag = "5")]
+    pub who: ::prost::alloc::string::String,
+    /// Takes the place of a request that is under way and differs.
+    #[prost(bool, tag = "6")]
+    pub replace: bool,
+}
+impl ::prost::Name for ResyncRequest {
+    const NAME: &'static str = "ResyncRequest";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.ResyncRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.ResyncRequest".into()
+    }
+}
+/// What is under way now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResyncResponse {
+    /// The request and how far it is.
+    #[prost(message, optional, tag = "1")]
+    pub resync: ::core::option::Option<Resync>,
+    /// It was under way already, and asks for the same.
+    #[prost(bool, tag = "2")]
+    pub joined: bool,
+}
+impl ::prost::Name for ResyncResponse {
+    const NAME: &'static str = "ResyncResponse";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.ResyncResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.ResyncResponse".into()
+    }
+}
+/// Asks how far the last request to look again is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetResyncRequest {
+    /// The GHL location; may be left out while only one is connected.
+    #[prost(string, tag = "1")]
+    pub location_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for GetResyncRequest {
+    const NAME: &'static str = "GetResyncRequest";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.GetResyncRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.GetResyncRequest".into()
+    }
+}
+/// How far it is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetResyncResponse {
+    /// The request and how far it is.
+    #[prost(message, optional, tag = "1")]
+    pub resync: ::core::option::Option<Resync>,
+}
+impl ::prost::Name for GetResyncResponse {
+    const NAME: &'static str = "GetResyncResponse";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.GetResyncResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.GetResyncResponse".into()
+    }
+}
+/// A request to look at GHL again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Resync {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub resync_id: ::prost::alloc::string::String,
+    /// The GHL location.
+    #[prost(string, tag = "2")]
+    pub location_id: ::prost::alloc::string::String,
+    /// The contacts that are looked at; empty when none were named.
+    #[prost(string, repeated, tag = "3")]
+    pub contact_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Contacts that were updated since then are looked at; unset when no time was given.
+    #[prost(message, optional, tag = "4")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// The kinds that are looked at; empty when contacts or a time were given.
+    #[prost(string, repeated, tag = "5")]
+    pub kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Who asked.
+    #[prost(string, tag = "6")]
+    pub who: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "7")]
+    pub asked_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The kinds that are through.
+    #[prost(string, repeated, tag = "8")]
+    pub done_kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What was looked at so far: contacts, or rows of the lists.
+    #[prost(uint64, tag = "9")]
+    pub seen: u64,
+    /// How many there are, as far as is known.
+    #[prost(uint64, optional, tag = "10")]
+    pub total: ::core::option::Option<u64>,
+    /// Changes that were found and appended.
+    #[prost(uint64, tag = "11")]
+    pub changes: u64,
+    /// Why it does not go on at the moment; empty while it does.
+    #[prost(string, tag = "12")]
+    pub waits: ::prost::alloc::string::String,
+    /// What could not be looked at; empty when there is nothing to say.
+    #[prost(string, tag = "13")]
+    pub problem: ::prost::alloc::string::String,
+    /// When it ended; unset while it is under way.
+    #[prost(message, optional, tag = "14")]
+    pub ended_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for Resync {
+    const NAME: &'static str = "Resync";
+    const PACKAGE: &'static str = "mirror.source.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.source.v1.Resync".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.source.v1.Resync".into()
+    }
+}
 /// How well one kind of record is covered.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct KindCoverage {
@@ -1189,6 +1331,56 @@ pub mod source_client {
                 .insert(GrpcMethod::new("mirror.source.v1.Source", "VerifySource"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Asks to look at GHL again, now: at contacts, at what was updated since a time, or at everything of some kinds. The request is kept until it
+        /// is carried out, over restarts and changes of the lease's holder; GetResync says how far it is. One at a time for each location: the same
+        /// request joins the one under way, another one is answered with FAILED_PRECONDITION unless it replaces it. NOT_FOUND for a location that
+        /// is not connected.
+        pub async fn resync(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResyncRequest>,
+        ) -> std::result::Result<tonic::Response<super::ResyncResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mirror.source.v1.Source/Resync",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mirror.source.v1.Source", "Resync"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says how far the last such request is. NOT_FOUND when there was none. Any replica answers.
+        pub async fn get_resync(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetResyncRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetResyncResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mirror.source.v1.Source/GetResync",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mirror.source.v1.Source", "GetResync"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Lets vanish what is held back because unusually much of it vanished without a webhook: the next looks conclude it. FAILED_PRECONDITION when
         /// nothing is held back. Any replica answers.
         pub async fn release_vanished(
@@ -1512,6 +1704,22 @@ pub mod source_server {
             request: tonic::Request<super::VerifySourceRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::VerifySourceStream>,
+            tonic::Status,
+        >;
+        /// Asks to look at GHL again, now: at contacts, at what was updated since a time, or at everything of some kinds. The request is kept until it
+        /// is carried out, over restarts and changes of the lease's holder; GetResync says how far it is. One at a time for each location: the same
+        /// request joins the one under way, another one is answered with FAILED_PRECONDITION unless it replaces it. NOT_FOUND for a location that
+        /// is not connected.
+        async fn resync(
+            &self,
+            request: tonic::Request<super::ResyncRequest>,
+        ) -> std::result::Result<tonic::Response<super::ResyncResponse>, tonic::Status>;
+        /// Says how far the last such request is. NOT_FOUND when there was none. Any replica answers.
+        async fn get_resync(
+            &self,
+            request: tonic::Request<super::GetResyncRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetResyncResponse>,
             tonic::Status,
         >;
         /// Lets vanish what is held back because unusually much of it vanished without a webhook: the next looks conclude it. FAILED_PRECONDITION when
@@ -1898,6 +2106,92 @@ pub mod source_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mirror.source.v1.Source/Resync" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResyncSvc<T: Source>(pub Arc<T>);
+                    impl<T: Source> tonic::server::UnaryService<super::ResyncRequest>
+                    for ResyncSvc<T> {
+                        type Response = super::ResyncResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResyncRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Source>::resync(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResyncSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mirror.source.v1.Source/GetResync" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetResyncSvc<T: Source>(pub Arc<T>);
+                    impl<T: Source> tonic::server::UnaryService<super::GetResyncRequest>
+                    for GetResyncSvc<T> {
+                        type Response = super::GetResyncResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetResyncRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Source>::get_resync(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetResyncSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

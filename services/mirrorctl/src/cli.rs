@@ -19,7 +19,7 @@ pub(crate) use self::alerts::{AlertsArgs, AlertsCommand};
 pub(crate) use self::audit::{AccessArgs, AsOfArgs, BlameArgs, DiffArgs, Export, ExportArgs, FilterArgs, Format, HistoryArgs, WatchArgs};
 pub(crate) use self::connection::Connection;
 pub(crate) use self::erasure::{EraseArgs, Keys};
-pub(crate) use self::ghl::{CredentialsCommand, GhlArgs, VerifyCommand, VerifySourceArgs, WebhookCommand};
+pub(crate) use self::ghl::{CredentialsCommand, GhlArgs, ResyncArgs, VerifyCommand, VerifySourceArgs, WebhookCommand};
 pub(crate) use self::location::{LocationAddArgs, LocationArgs, LocationCommand};
 pub(crate) use self::log::{LogCommand, LogExportArgs, LogImportArgs, LogVerifyArgs};
 pub(crate) use self::services::{DrainArgs, Service, ServicesArgs};
@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Budget,
     /// Shows how well each kind of record is covered: when each net last looked, and what it found before the others.
     Coverage,
+    /// Looks at GHL again, now: at contacts, at what was updated since a time, at everything of a kind, or at all contacts, tasks and appointments.
+    Resync(ResyncArgs),
     /// Lets vanish what is held back because unusually much of it vanished at once: the next looks at GHL conclude it.
     Release,
     /// Adds, pauses, resumes and retires locations while the poller runs, and lists them.

@@ -16,7 +16,7 @@ use std::io::Write;
 use clap::CommandFactory as _;
 
 use self::audit::{access, history, past, watch};
-use self::ghl::{budget, credentials, location, operations, verify, webhook};
+use self::ghl::{budget, credentials, location, operations, resync, verify, webhook};
 use self::replay::workspaces;
 use self::sync::{contacts, parked, status};
 use crate::cli::{Cli, Command, Export, Keys, VerifyCommand};
@@ -46,6 +46,7 @@ pub(crate) async fn execute(cli: Cli, style: Style, out: &mut (dyn Write + Send)
         Command::Ghl(arguments) => operations::ghl(&connection, arguments, output).await,
         Command::Budget => budget::budget(&connection, output).await,
         Command::Coverage => budget::coverage(&connection, output).await,
+        Command::Resync(arguments) => resync::resync(&connection, arguments, output).await,
         Command::Release => budget::release(&connection, output).await,
         Command::Location(command) => location::execute(&connection, command, output).await,
         Command::Verify(VerifyCommand::Source(arguments)) => {

@@ -16,7 +16,7 @@ Exit codes:
   3  there is no such contact, location, plan or parked work
   4  the token is missing or wrong
   5  refused: not possible as asked, or not in this state; or not confirmed
-  6  not reachable, too busy or too slow; the same command may work later
+  6  not reachable, too busy or too slow; the same command may work later; of `resync --follow`: something could not be looked at
   7  of `diff`, `replay verify` and `verify source`: the service failed
 
 Addresses and the token may come from the environment, as shown beside the options.";

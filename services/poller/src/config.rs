@@ -17,7 +17,7 @@ use settings::{Check, Period, Problems};
 
 pub use hints::HintSettings;
 pub use mirrored::MirroredSettings;
-pub(crate) use nets::{AppointmentRange, ScopeSettings};
+pub(crate) use nets::{AppointmentRange, ResyncSettings, ScopeSettings};
 pub use nets::{
     AppointmentSettings, LookSettings, ParitySettings, RefutedSettings, SweepSettings, TaskSettings, VanishingSettings, WatchSettings,
 };
@@ -52,6 +52,7 @@ pub struct Config {
     pub look: LookSettings,
     pub parity: ParitySettings,
     pub scopes: ScopeSettings,
+    pub resync: ResyncSettings,
     pub verify: VerifySettings,
     pub relay: RelaySettings,
     pub settled: IntervalSettings,

@@ -5,6 +5,7 @@
 //! - `sweep`: everything there is, from which alone it is concluded that something is gone
 //! - `notes`: the notes of every contact in turn
 //! - `parity`: some contacts by age and by chance, to tell how well the others hold
+//! - `resync`: what a person names
 //! - `backfill`: everything there is, when a location is new or hints may have been lost
 //! - `pass`: reads all records of a kind, page by page, for the nets above
 //! - `conclude`: appends what was seen, and what is gone only when that is certain
@@ -23,6 +24,7 @@ mod notes;
 mod parity;
 mod pass;
 mod renames;
+mod resync;
 mod scope;
 mod scopes;
 mod sweep;
@@ -48,6 +50,8 @@ pub(crate) fn start(tasks: &mut Tasks, context: &Arc<Context>, connection: &Arc<
     spawn(tasks, "notes", async move { notes::run(&context, &connection).await });
     let (context, connection) = both();
     spawn(tasks, "parity", async move { parity::run(&context, &connection).await });
+    let (context, connection) = both();
+    spawn(tasks, "resync", async move { resync::run(&context, &connection).await });
     let (context, connection) = both();
     spawn(tasks, "backfill", async move { backfill::run(&context, &connection).await });
     let (context, connection) = both();

@@ -2,6 +2,7 @@
 //!
 //! - `forward`: forwards to the holder of a location's lease what only it may answer
 //! - `locations`: which locations are mirrored
+//! - `resync`: takes requests to look again
 //! - `verify`: reads GHL again and compares it with the log
 //! - `answers`, `operations`: converts answers to the types of the API
 //! - `refusal`: converts failures to gRPC statuses
@@ -11,6 +12,7 @@ mod forward;
 mod locations;
 mod operations;
 mod refusal;
+mod resync;
 mod verify;
 
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use self::forward::forwarded;
 use self::locations::{Asked, Locations};
@@ -139,6 +141,33 @@ impl api::source_server::Source for Source {
         }
         tracing::info!(location.id = %location_id, held = released.held, "what was held back as vanished is released");
         Ok(Response::new(answers::released(location_id.to_string(), &released)))
+    }
+
+    async fn resync(&self, request: Request<api::ResyncRequest>) -> Result<Response<api::ResyncResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let location_id = self.location(&request.location_id)?;
+        let target = resync::target(&request, &self.context.config.resync)?;
+        let connection = self.connections.get(&location_id);
+        if connection.is_none() {
+            // The holder begins at once. Where it cannot be reached, it finds the request by itself.
+            match self.holder(&request.location_id, &metadata).await {
+                Ok(Holder::Other(mut holder)) => match holder.resync(forwarded(metadata, request.clone())).await {
+                    Err(status) if status.code() == Code::Unavailable => {}
+                    answer => return Ok(Response::new(answer?.into_inner())),
+                },
+                Ok(Holder::This(_)) | Err(_) => {}
+            }
+        }
+        let answer = resync::ask(self.context.log.resyncs(), &location_id, &target, &request).await?;
+        if let (Some(connection), false) = (connection, answer.joined) {
+            connection.resync_wanted.notify_one();
+        }
+        Ok(Response::new(answer))
+    }
+
+    async fn get_resync(&self, request: Request<api::GetResyncRequest>) -> Result<Response<api::GetResyncResponse>, Status> {
+        let location_id = self.location(&request.into_inner().location_id)?;
+        Ok(Response::new(resync::progress(&self.context.log, &location_id).await?))
     }
 
     async fn verify_source(&self, request: Request<api::VerifySourceRequest>) -> Result<Response<Self::VerifySourceStream>, Status> {

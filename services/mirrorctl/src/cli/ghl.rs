@@ -1,6 +1,9 @@
-//! `ghl`, `credentials`, `webhook` and `verify source`.
+//! `ghl`, `credentials`, `webhook`, `resync` and `verify source`.
 
 use clap::{Args, Subcommand};
+use domain::RecordKind;
+
+use super::time::Instant;
 
 #[derive(Subcommand)]
 pub(crate) enum VerifyCommand {
@@ -13,6 +16,28 @@ pub(crate) struct VerifySourceArgs {
     /// This contact only.
     #[arg(long, value_name = "ID")]
     pub(crate) contact: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ResyncArgs {
+    /// Everything of this kind. Notes cost one call for each contact. May be given several times.
+    #[arg(long = "kind", value_name = "KIND", value_parser = RecordKind::ALL.map(RecordKind::as_str), conflicts_with_all = ["contacts", "since"])]
+    pub(crate) kinds: Vec<String>,
+    /// This contact, with everything that belongs to it, before all else that waits. May be given several times.
+    #[arg(long = "contact", value_name = "ID", conflicts_with = "since")]
+    pub(crate) contacts: Vec<String>,
+    /// The contacts that were updated since then, with everything that belongs to them: a time, or how long ago, such as 2h.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Instant>,
+    /// Takes the place of a request that is under way.
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Waits until everything was looked at again; exit code 6 when something could not be.
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Asks for nothing, and shows how far the last request is.
+    #[arg(long, conflicts_with_all = ["kinds", "contacts", "since", "replace"])]
+    pub(crate) status: bool,
 }
 
 #[derive(Subcommand)]

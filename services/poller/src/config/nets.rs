@@ -61,6 +61,15 @@ pub struct ParitySettings {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct ResyncSettings {
+    pub check_interval: Period,
+    pub contacts_max: NonZeroUsize,
+    pub contacts_in_flight_max: NonZeroUsize,
+    pub batch: NonZeroU32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LookSettings {
     pub by_id_max: usize,
 }

@@ -39,6 +39,12 @@ pub(crate) struct Connection {
     pub(crate) stop: Shutdown,
     /// Notified when every contact is to be looked at again.
     pub(crate) backfill_wanted: Notify,
+    /// Notified when a person asks to look again.
+    pub(crate) resync_wanted: Notify,
+    /// Held by whoever goes through the lists of the whole location for the sweep: a second one would only spend calls.
+    pub(crate) sweeping: tokio::sync::Mutex<()>,
+    /// Notified when the sweep is to give way to a person's request; what it leaves open is resumed.
+    pub(crate) sweep_gives_way: Notify,
     paused: Mutex<Option<Paused>>,
     /// Moves when what waits for the end of a pause is to ask again at once.
     tries: watch::Sender<()>,
@@ -77,6 +83,9 @@ impl Connection {
             lease,
             stop,
             backfill_wanted: Notify::new(),
+            resync_wanted: Notify::new(),
+            sweeping: tokio::sync::Mutex::new(()),
+            sweep_gives_way: Notify::new(),
             paused: Mutex::new(None),
             tries: watch::Sender::new(()),
             progress: tokio::sync::Mutex::new(()),

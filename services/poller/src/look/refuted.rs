@@ -66,6 +66,11 @@ impl Refuted {
         }
     }
 
+    /// Forgets all of them: a person wants everything looked at again.
+    pub(crate) fn clear(&self) {
+        *self.rows.lock().unwrap_or_else(PoisonError::into_inner) = Rows::default();
+    }
+
     fn pause(&self, looks: u32) -> Duration {
         let doubled = self.settings.missing_pause.saturating_mul(2_u32.saturating_pow(looks));
         doubled.min(self.settings.lifetime)

@@ -15,7 +15,7 @@ use crate::nets::scope::{ListKind, Rounds, Scope};
 /// Runs a backfill whenever one is wanted, until it is time to stop.
 pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::Result<()> {
     let settings = &context.config.backfill;
-    let scope = Scope { context, connection, net: &Net::Backfill, in_flight_max: settings.contacts_in_flight_max.get() };
+    let scope = Scope { context, connection, net: &Net::Backfill, in_flight_max: settings.contacts_in_flight_max.get(), found: None };
     let mut rounds = Rounds::new(scope, "the backfill", Some(&connection.backfill_wanted));
     while rounds.begin().await {
         let round = fill(scope).await;

@@ -5,6 +5,7 @@
 //! newer than what is known; and where it shows what no earlier program has read, in the pace of a sweep.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use chassis::tasks::sleep;
@@ -322,7 +323,10 @@ async fn look_once(scope: Scope<'_>, requests: Vec<Request>) -> Result<Vec<Reque
         let Concluded { appended, is_doubtful } =
             conclude(scope.context, scope.connection, observation, request.missing, &Keys::new()).await;
         match appended {
-            Appended::Done { .. } => {
+            Appended::Done { events } => {
+                if let Some(found) = scope.found {
+                    found.fetch_add(events as u64, Ordering::Relaxed);
+                }
                 in_vain.iter().for_each(|(row, is_there)| refuted.remember(&request.contact_id, row, *is_there));
                 Ok(is_doubtful.then(|| Request { contact: request.contact.again(), ..request }))
             }

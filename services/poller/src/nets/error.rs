@@ -22,6 +22,8 @@ pub(crate) enum Error {
     NotAppended,
     #[error("stopped")]
     Stopped,
+    #[error("another request has taken its place")]
+    Replaced,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
@@ -56,7 +58,7 @@ impl Error {
                     Verdict::Done | Verdict::Park(_) => retry.longest,
                 }
             }
-            Self::Log(_) | Self::NotAppended | Self::Stopped => *retry.reconnect,
+            Self::Log(_) | Self::NotAppended | Self::Stopped | Self::Replaced => *retry.reconnect,
         }
     }
 }

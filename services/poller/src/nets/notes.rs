@@ -16,7 +16,7 @@ use crate::nets::scope::{ListKind, Rounds, Scope};
 /// Looks first at the notes that have not been looked at for longest, fast enough to see all within the configured time.
 pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::Result<()> {
     let settings = &context.config.sweep;
-    let scope = Scope { context, connection, net: &Net::Sweep, in_flight_max: settings.contacts_in_flight_max.get() };
+    let scope = Scope { context, connection, net: &Net::Sweep, in_flight_max: settings.contacts_in_flight_max.get(), found: None };
     let mut rotation = Rotation::default();
     let mut rounds = Rounds::new(scope, "the rotation of notes", None);
     while rounds.begin().await {

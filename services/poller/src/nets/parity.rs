@@ -25,7 +25,7 @@ use crate::nets::scope::{ListKind, Rounds, Scope};
 
 /// Reads some contacts again every while, those that were seen longest ago and some by chance.
 pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::Result<()> {
-    let scope = Scope { context, connection, net: &Net::Sweep, in_flight_max: 1 };
+    let scope = Scope { context, connection, net: &Net::Sweep, in_flight_max: 1, found: None };
     // Locations that were taken over together do not all begin now.
     if !sleep(scope.stop(), context.config.parity.interval.mul_f64(rand::random())).await {
         return Ok(());

@@ -1,5 +1,6 @@
 //! What a net works with in one location, round after round.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use chassis::Shutdown;
@@ -20,6 +21,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) net: &'a Net,
     /// How many looks may be in flight.
     pub(crate) in_flight_max: usize,
+    /// Counts the changes that looks find, where somebody wants to know.
+    pub(crate) found: Option<&'a AtomicU64>,
 }
 
 /// The kinds of records that GHL lists for a whole location.

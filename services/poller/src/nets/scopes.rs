@@ -36,7 +36,8 @@ const CONTACTS_AT_ONCE: usize = 100;
 
 /// Asks and catches up until it is time to stop.
 pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::Result<()> {
-    let scope = Scope { context, connection, net: &Net::Poll, in_flight_max: context.config.watch.contacts_in_flight_max.get() };
+    let scope =
+        Scope { context, connection, net: &Net::Poll, in_flight_max: context.config.watch.contacts_in_flight_max.get(), found: None };
     if !sleep(scope.stop(), context.config.scopes.asked_after).await || !connection.wait_until_askable(scope.stop()).await {
         return Ok(());
     }

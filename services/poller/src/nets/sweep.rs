@@ -16,10 +16,18 @@ use crate::nets::scope::{ListKind, Rounds, Scope};
 
 /// Makes pass after pass until it is time to stop. A pass that was interrupted is resumed.
 pub(crate) async fn run(context: &Context, connection: &Connection) -> anyhow::Result<()> {
-    let scope = Scope { context, connection, net: &Net::Sweep, in_flight_max: context.config.sweep.contacts_in_flight_max.get() };
+    let scope =
+        Scope { context, connection, net: &Net::Sweep, in_flight_max: context.config.sweep.contacts_in_flight_max.get(), found: None };
     let mut rounds = Rounds::new(scope, "the sweep", None);
     while rounds.begin().await {
-        let round = sweep(scope).await;
+        let turn = connection.sweeping.lock().await;
+        let round = tokio::select! {
+            biased;
+            // What it has open is resumed when the person's request is done.
+            () = connection.sweep_gives_way.notified() => Ok(Duration::ZERO),
+            round = sweep(scope) => round,
+        };
+        drop(turn);
         rounds.end(round).await;
     }
     Ok(())

@@ -21,7 +21,8 @@ use crate::nets::scope::{ListKind, Rounds, Scope};
 
 /// Searches again and again until it is time to stop.
 pub(crate) async fn run(context: &Context, connection: &Connection, kind: ListKind) -> anyhow::Result<()> {
-    let scope = Scope { context, connection, net: &Net::Poll, in_flight_max: context.config.watch.contacts_in_flight_max.get() };
+    let scope =
+        Scope { context, connection, net: &Net::Poll, in_flight_max: context.config.watch.contacts_in_flight_max.get(), found: None };
     let name = match kind {
         ListKind::Contacts => "the search for changed contacts",
         ListKind::Tasks => "the list of tasks",

@@ -11,6 +11,7 @@ mod nets;
 mod oauth;
 mod refusals;
 mod replicas;
+mod resync;
 mod rows;
 mod script;
 mod simulator;
