@@ -8,6 +8,7 @@
 //! - `relay`: from the log to the bus
 //! - `leases`: which locations this replica looks after
 //! - `app`: which locations there are, and the marketplace app by which a location can be opened
+//! - `survey`: what a location gives with its token, asked once before anything else runs
 //! - `source`: what others may ask about GHL over gRPC
 //! - `hint`, `parking`: what travels on the bus, and what waits for a person
 //! - `context`, `config`, `metrics`, `health`, `tasks`: what all of them work with
@@ -24,6 +25,7 @@ mod nets;
 mod parking;
 mod relay;
 mod source;
+mod survey;
 mod tasks;
 mod webhook;
 
@@ -41,6 +43,8 @@ pub use config::{
     LocationSettings, LookSettings, MirroredSettings, NameSettings, OAuthSettings, ParitySettings, RefutedSettings, RelaySettings,
     RetrySettings, SweepSettings, TaskSettings, VanishingSettings, VerifySettings, WatchSettings, WebhookSettings,
 };
+
+pub use survey::{FirstReading, Found, Survey, Surveyed, survey};
 
 use crate::app::access::Access;
 use crate::app::marketplace::App;

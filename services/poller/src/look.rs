@@ -8,6 +8,7 @@
 //! - `owed`: what looks could not read because it was refused
 //! - `bulk`: whether many contacts are changing at once, and who is looked at later
 //! - `names`: the names of what records refer to, and the location's time zone
+//! - `little`: small calls that only tell whether GHL answers
 //! - `fetch`: one look at a contact and everything that belongs to it
 //! - `verdict`: what becomes of a look that failed
 //! - `retry`: looks until there is something to append
@@ -18,6 +19,7 @@ pub(crate) mod append;
 pub(crate) mod bulk;
 pub(crate) mod connection;
 pub(crate) mod fetch;
+pub(crate) mod little;
 pub(crate) mod names;
 pub(crate) mod owed;
 pub(crate) mod refused;

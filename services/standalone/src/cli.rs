@@ -16,10 +16,12 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes:
   0    stopped as asked; with --until-in-sync: the workspace equals GHL
   1    something failed while running; one line says what
-  2    the command line is wrong
+  2    the command line is wrong, or there is no terminal to ask on
   3    the deadline of --until-in-sync passed; the differences are listed
+  4    of init: GHL does not accept the token or the location, or a scope is missing without which nothing can be mirrored
+  5    of init: nothing was written: a file exists already, or the answer was no
   64   the settings have mistakes; all of them are listed
-  69   a port is taken, a program is missing, or the data directory is in use
+  69   a port is taken, a program is missing, the data directory is in use, or GHL does not answer
   130  interrupted before --until-in-sync was fulfilled";
 
 #[derive(Debug, Subcommand)]
@@ -27,6 +29,9 @@ pub(crate) enum Command {
     /// Show how it works: a simulated GHL with an agency's contacts, a backfill, then live changes.
     #[command(after_help = EXIT_CODES)]
     Demo(DemoArgs),
+    /// Begin: try out a location's token, say what is missing, how large it is and how long the first reading takes, and write the settings.
+    #[command(after_help = EXIT_CODES)]
+    Init(InitArgs),
     /// Mirror real locations on this machine, with embedded or external servers.
     #[command(after_help = EXIT_CODES)]
     Up(UpArgs),
@@ -74,6 +79,28 @@ pub(crate) struct UpArgs {
     /// Print the settings in force, with secrets hidden, and exit
     #[arg(long)]
     pub(crate) print_config: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct InitArgs {
+    /// The GHL location; asked for on a terminal when it is not given
+    #[arg(long, value_name = "ID")]
+    pub(crate) location: Option<String>,
+    /// A file with the token of a private integration, or - for standard input; asked for unseen when it is not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The settings file to write; the token is written beside it as ghl-token
+    #[arg(long, value_name = "FILE", default_value = "mirror.toml")]
+    pub(crate) config: PathBuf,
+    /// The data directory; by default `data` beside the settings file
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) data: Option<PathBuf>,
+    /// Write without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Overwrite a settings file and a token that are there
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -19,6 +19,12 @@ pub(crate) enum Failure {
         unfinished: Option<String>,
     },
     Interrupted,
+    /// The command line lacks something, or has something that makes no sense.
+    Usage(String),
+    /// GHL does not accept the token or the location.
+    NotAccepted(String),
+    /// Nothing was done: something is in the way, or a person said no.
+    Declined(String),
     Failed(anyhow::Error),
 }
 
@@ -31,7 +37,10 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
             Self::NotInSync { .. } => 3,
+            Self::NotAccepted(_) => 4,
+            Self::Declined(_) => 5,
             Self::Config(_) => 64,
             Self::Unavailable(_) => 69,
             Self::Interrupted => 130,
@@ -42,7 +51,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Config(problems) | Self::Unavailable(problems) => f.write_str(problems),
+            Self::Config(text) | Self::Unavailable(text) | Self::Usage(text) | Self::NotAccepted(text) | Self::Declined(text) => {
+                f.write_str(text)
+            }
             Self::Interrupted => f.write_str("interrupted"),
             Self::Failed(error) => write!(f, "{error:#}"),
             Self::NotInSync { differences, unfinished } => {

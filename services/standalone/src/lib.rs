@@ -6,11 +6,13 @@ mod cli;
 pub mod compare;
 mod demo;
 mod failure;
+mod init;
 mod installation;
 mod ports;
 mod program;
 mod progress;
 mod settings;
+mod survey;
 mod up;
 
 pub use cli::Cli;

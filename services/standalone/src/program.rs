@@ -10,6 +10,7 @@ use chassis::{Shutdown, TelemetrySettings, telemetry};
 use crate::cli::{Cli, Command, DemoArgs, UpArgs};
 use crate::demo::demo;
 use crate::failure::Failure;
+use crate::init::init;
 use crate::ports::Ports;
 use crate::settings::Settings;
 use crate::up::up;
@@ -33,6 +34,7 @@ pub fn main(cli: Cli) -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let settings = match &cli.command {
         Command::Demo(args) => demo_settings(args)?,
+        Command::Init(_) => quiet(chassis::load(None)?),
         Command::Up(args) => up_settings(args)?,
     };
     if let Command::Up(UpArgs { print_config: true, .. }) = cli.command {
@@ -54,6 +56,7 @@ async fn run_in_runtime(cli: Cli, settings: Settings) -> Result<(), Failure> {
         // Boxed: the futures of an installation are large.
         match cli.command {
             Command::Demo(args) => Box::pin(demo(args, settings, shutdown)).await?,
+            Command::Init(args) => Box::pin(init(args, settings, shutdown)).await?,
             Command::Up(_) => Box::pin(up(settings, shutdown)).await?,
         }
         Ok(())
@@ -69,11 +72,15 @@ fn demo_settings(args: &DemoArgs) -> Result<Settings, Failure> {
     if let Some(base) = args.ports {
         settings.ports = Ports::from_base(base);
     }
-    // Progress bars and log lines share the screen: only problems may interrupt the bars.
+    Ok(quiet(settings))
+}
+
+/// What is shown to a person and log lines share the screen: only problems may interrupt.
+fn quiet(mut settings: Settings) -> Settings {
     if settings.telemetry.filter == TelemetrySettings::default().filter {
         settings.telemetry.filter = "warn,chassis=error".to_owned();
     }
-    Ok(settings)
+    settings
 }
 
 fn up_settings(args: &UpArgs) -> Result<Settings, Failure> {

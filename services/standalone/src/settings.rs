@@ -13,6 +13,9 @@ use url::Url;
 
 use crate::ports::Ports;
 
+/// Where GHL is, unless the settings say otherwise.
+pub(crate) const VENDOR_URL: &str = "https://services.leadconnectorhq.com";
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {

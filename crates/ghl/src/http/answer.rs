@@ -101,6 +101,12 @@ pub(super) fn syntax_error(error: &serde_json::Error) -> String {
 /// No answer may pause a location for longer.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(15 * 60);
 
+/// When GHL answered, by its own clock.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(reqwest::header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
+}
+
 pub(super) fn header(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }

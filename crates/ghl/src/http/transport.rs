@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tracing::Instrument;
 use url::Url;
 
-use super::answer::{Answer, Raw, bounded, header, read, unavailable};
+use super::answer::{Answer, Raw, bounded, date, header, read, unavailable};
 use super::settings::Settings;
 use super::verdict::is_vague;
 use crate::Error;
@@ -30,6 +30,8 @@ pub struct Call<'a> {
     /// Calls left in GHL's short interval and today, where its headers say so.
     pub remaining: Option<u64>,
     pub remaining_today: Option<u64>,
+    /// What GHL's clock said when it answered, to a second.
+    pub date: Option<Timestamp>,
 }
 
 /// What a call says about the operation itself.
@@ -140,12 +142,14 @@ impl Transport {
                 elapsed: started.elapsed(),
                 remaining: None,
                 remaining_today: None,
+                date: None,
             };
             if let Ok(answer) = &outcome {
                 tracing::Span::current().record("http.status", answer.status.as_u16());
                 call.status = Some(answer.status.as_u16());
                 call.remaining = header(&answer.headers, "x-ratelimit-remaining");
                 call.remaining_today = header(&answer.headers, "x-ratelimit-daily-remaining");
+                call.date = date(&answer.headers);
                 budget.answered(Left {
                     remaining: call.remaining,
                     limit: header(&answer.headers, "x-ratelimit-max"),
@@ -189,7 +193,7 @@ impl Transport {
         let status = Some(raw.status.as_u16());
         let answer = read(raw, asked_at, budget, operation, other.path);
         let (reply, elapsed) = (Reply::of(&answer), started.elapsed());
-        (self.on_call)(&Call { location_id, operation, reply, status, elapsed, remaining: None, remaining_today: None });
+        (self.on_call)(&Call { location_id, operation, reply, status, elapsed, remaining: None, remaining_today: None, date: None });
         matches!(reply, Reply::Given | Reply::Forbidden)
     }
 

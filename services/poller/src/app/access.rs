@@ -14,6 +14,20 @@ pub(crate) struct Access(Mutex<BTreeMap<LocationId, BTreeMap<Need, Standing>>>);
 /// An area, and the scope that is needed in it.
 pub(crate) type Need = (Area, &'static str);
 
+/// What is mirrored needs these.
+pub(crate) const NEEDED: [Need; 10] = [
+    (Area::Location, "locations.readonly"),
+    (Area::Users, "users.readonly"),
+    (Area::CustomFields, "locations/customFields.readonly"),
+    (Area::Calendars, "calendars.readonly"),
+    (Area::Contacts, "contacts.readonly"),
+    (Area::Tasks, "locations/tasks.readonly"),
+    (Area::Tasks, "contacts.readonly"),
+    (Area::Notes, "contacts.readonly"),
+    (Area::Appointments, "contacts.readonly"),
+    (Area::Appointments, "calendars/events.readonly"),
+];
+
 pub(crate) fn need_of(operation: &Operation) -> Need {
     (operation.area, operation.scope())
 }
@@ -119,7 +133,16 @@ mod tests {
     fn note(access: &Access, name: &str, reply: Reply) {
         let (location_id, operation) = (LocationId::new("loc").unwrap(), Operation::named(name).unwrap());
         let elapsed = Duration::ZERO;
-        access.note(&Call { location_id: &location_id, operation, reply, status: None, elapsed, remaining: None, remaining_today: None });
+        access.note(&Call {
+            location_id: &location_id,
+            operation,
+            reply,
+            status: None,
+            elapsed,
+            remaining: None,
+            remaining_today: None,
+            date: None,
+        });
     }
 
     #[test]

@@ -5,31 +5,17 @@ use std::collections::BTreeSet;
 
 use chassis::tasks::sleep;
 use domain::{Net, RecordKind};
-use ghl::{Area, Client, EventsOf, Search, TaskSearch, Window, Zone};
-use jiff::{SignedDuration, Timestamp};
+use ghl::{Area, Client, Zone};
 
-use crate::app::access::{Need, area_of};
+use crate::app::access::{NEEDED, Need, area_of};
 use crate::context::Context;
 use crate::look::connection::Connection;
+use crate::look::little::{events_of_a_day, list_of, one_contact, one_task};
 use crate::look::refused::another_contact;
 use crate::look::request::{ContactPart, RecordParts};
 use crate::nets::compare::look_at;
 use crate::nets::error::Result;
 use crate::nets::scope::{Rounds, Scope};
-
-/// What is mirrored needs these.
-const NEEDED: [Need; 10] = [
-    (Area::Location, "locations.readonly"),
-    (Area::Users, "users.readonly"),
-    (Area::CustomFields, "locations/customFields.readonly"),
-    (Area::Calendars, "calendars.readonly"),
-    (Area::Contacts, "contacts.readonly"),
-    (Area::Tasks, "locations/tasks.readonly"),
-    (Area::Tasks, "contacts.readonly"),
-    (Area::Notes, "contacts.readonly"),
-    (Area::Appointments, "contacts.readonly"),
-    (Area::Appointments, "calendars/events.readonly"),
-];
 
 /// How many contacts are looked at in one go.
 const CONTACTS_AT_ONCE: usize = 100;
@@ -75,11 +61,10 @@ async fn ask(scope: Scope<'_>, needs: &BTreeSet<Need>) {
     for (area, needed) in needs {
         match (area, *needed) {
             (Area::Contacts, _) => {
-                let search = Search { window: Window::Everyone, rows_max: 1, after: None };
-                drop(client.search(&search, &Zone::UNKNOWN).await);
+                drop(client.search(&one_contact(), &Zone::UNKNOWN).await);
             }
             (Area::Tasks, "locations/tasks.readonly") => {
-                drop(client.search_tasks(&TaskSearch { rows_max: 1, ..TaskSearch::default() }, &Zone::UNKNOWN).await);
+                drop(client.search_tasks(&one_task(), &Zone::UNKNOWN).await);
             }
             (Area::Appointments, "calendars/events.readonly") => ask_for_events(scope, &client).await,
             (Area::Tasks, _) => ask_for_list(scope, &client, RecordKind::Task).await,
@@ -94,9 +79,7 @@ async fn ask(scope: Scope<'_>, needs: &BTreeSet<Need>) {
 async fn ask_for_events(scope: Scope<'_>, client: &Client) {
     let Ok(calendars) = scope.connection.names.calendars(client).await else { return };
     let Some(calendar) = calendars.first() else { return };
-    let (from, day) = (Timestamp::now(), SignedDuration::from_hours(24));
-    let to = from.checked_add(day).unwrap_or(Timestamp::MAX);
-    drop(client.calendar_events(EventsOf::Calendar(calendar), from, to, &Zone::UNKNOWN).await);
+    drop(events_of_a_day(client, calendar).await);
 }
 
 /// One list of any contact, and of another one where the first may be refused alone.
@@ -104,12 +87,7 @@ async fn ask_for_list(scope: Scope<'_>, client: &Client, kind: RecordKind) {
     let mut before = None;
     for _ in 0..2 {
         let Some(contact_id) = another_contact(scope.context, scope.connection, before.as_ref()).await else { return };
-        let answer = match kind {
-            RecordKind::Task => client.tasks(&contact_id, &Zone::UNKNOWN).await.map(drop),
-            RecordKind::Note => client.notes(&contact_id, &Zone::UNKNOWN).await.map(drop),
-            RecordKind::Appointment => client.appointments(&contact_id, &Zone::UNKNOWN).await.map(drop),
-            RecordKind::Contact => client.contact(&contact_id, &Zone::UNKNOWN).await.map(drop),
-        };
+        let answer = list_of(client, kind, &contact_id).await;
         if !matches!(answer, Err(ghl::Error::Forbidden { .. })) {
             return;
         }

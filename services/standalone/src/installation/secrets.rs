@@ -80,7 +80,7 @@ impl Secrets {
 }
 
 /// Writes a file completely or not at all, readable by its owner alone.
-fn write_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn write_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let new = path.with_added_extension("new");
     let write = || {
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod init;
 mod program;
 mod support;
 mod up;

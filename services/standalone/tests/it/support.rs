@@ -1,7 +1,7 @@
 //! What both stories need: free ports, and processes that do not outlive their test.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::Child;
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 
 use embedded::free_port;
 
@@ -25,4 +25,15 @@ impl Drop for Running {
         drop(self.0.kill());
         drop(self.0.wait());
     }
+}
+
+/// Runs a program to its end, giving it what it reads. The simulator answers it meanwhile.
+pub(crate) async fn output_of(mut command: Command, give: impl FnOnce(&mut ChildStdin) + Send + 'static) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let run = move || {
+        let mut child = command.spawn().expect("the program");
+        give(child.stdin.as_mut().expect("stdin"));
+        child.wait_with_output().expect("its end")
+    };
+    tokio::task::spawn_blocking(run).await.expect("it ran")
 }
