@@ -269,7 +269,10 @@ impl chassis::Settings for Config {
 
 impl LocationSettings {
     /// The token, read from the file if one is given.
-    pub(crate) fn read_token(&self) -> anyhow::Result<SecretString> {
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read_token(&self) -> anyhow::Result<SecretString> {
         use anyhow::Context as _;
         match (&self.token, &self.token_file) {
             (Some(token), _) => Ok(token.clone()),

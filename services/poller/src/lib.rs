@@ -45,6 +45,7 @@ pub use config::{
 };
 
 pub use survey::{FirstReading, Found, Survey, Surveyed, survey};
+pub use webhook::WEBHOOK_MARK;
 
 use crate::app::access::Access;
 use crate::app::marketplace::App;

@@ -65,13 +65,18 @@ struct Endpoint {
 
 type Body = Result<Bytes, BytesRejection>;
 
-async fn from_app(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: Body) -> StatusCode {
-    answered(&endpoint, body, async |body| endpoint.receive(&headers, &body).await).await
+/// A header of every answer to a webhook, by which whoever tries out its address knows who has answered.
+pub const WEBHOOK_MARK: (&str, &str) = ("x-answered-by", "pagico-mirror");
+
+type Marked = (StatusCode, [(&'static str, &'static str); 1]);
+
+async fn from_app(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: Body) -> Marked {
+    (answered(&endpoint, body, async |body| endpoint.receive(&headers, &body).await).await, [WEBHOOK_MARK])
 }
 
 /// The path holds a secret: it is shown nowhere.
-async fn from_workflow(State(endpoint): State<Arc<Endpoint>>, Path(secret): Path<String>, body: Body) -> StatusCode {
-    answered(&endpoint, body, async |body| endpoint.receive_from_workflow(&secret, &body).await).await
+async fn from_workflow(State(endpoint): State<Arc<Endpoint>>, Path(secret): Path<String>, body: Body) -> Marked {
+    (answered(&endpoint, body, async |body| endpoint.receive_from_workflow(&secret, &body).await).await, [WEBHOOK_MARK])
 }
 
 async fn answered(endpoint: &Endpoint, body: Body, receive: impl AsyncFnOnce(Bytes) -> Answer) -> StatusCode {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use url::Url;
 
 /// Mirrors GoHighLevel into Pagico's workspace, everything in one process.
 #[derive(Debug, Parser)]
@@ -15,7 +16,7 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "Exit codes:
   0    stopped as asked; with --until-in-sync: the workspace equals GHL
-  1    something failed while running; one line says what
+  1    something failed while running; one line says what; of doctor: something is broken
   2    the command line is wrong, or there is no terminal to ask on
   3    the deadline of --until-in-sync passed; the differences are listed
   4    of init: GHL does not accept the token or the location, or a scope is missing without which nothing can be mirrored
@@ -35,6 +36,22 @@ pub(crate) enum Command {
     /// Mirror real locations on this machine, with embedded or external servers.
     #[command(after_help = EXIT_CODES)]
     Up(UpArgs),
+    /// Try out everything the mirror needs: token, scopes, clocks, servers, services, disk, webhook; and compare some contacts with GHL.
+    #[command(after_help = EXIT_CODES)]
+    Doctor(DoctorArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DoctorArgs {
+    /// The settings file that `up` runs with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Print a JSON object on each line: state (ok, warning or broken), what, says, cure
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The address that GHL's webhooks are sent to, instead of doctor.webhook_url
+    #[arg(long, value_name = "URL")]
+    pub(crate) webhook_url: Option<Url>,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -1,7 +1,7 @@
 //! What `demo` and `up` share: everything is started in this order, and stopped in the reverse order.
 
 pub(crate) mod configs;
-mod databases;
+pub(crate) mod databases;
 pub(crate) mod directory;
 mod running;
 pub(crate) mod secrets;

@@ -5,6 +5,7 @@
 mod cli;
 pub mod compare;
 mod demo;
+mod doctor;
 mod failure;
 mod init;
 mod installation;

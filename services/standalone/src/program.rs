@@ -9,6 +9,7 @@ use chassis::{Shutdown, TelemetrySettings, telemetry};
 
 use crate::cli::{Cli, Command, DemoArgs, UpArgs};
 use crate::demo::demo;
+use crate::doctor::doctor;
 use crate::failure::Failure;
 use crate::init::init;
 use crate::ports::Ports;
@@ -34,6 +35,7 @@ pub fn main(cli: Cli) -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let settings = match &cli.command {
         Command::Demo(args) => demo_settings(args)?,
+        Command::Doctor(args) => quiet(chassis::load(Some(&args.config))?),
         Command::Init(_) => quiet(chassis::load(None)?),
         Command::Up(args) => up_settings(args)?,
     };
@@ -56,6 +58,7 @@ async fn run_in_runtime(cli: Cli, settings: Settings) -> Result<(), Failure> {
         // Boxed: the futures of an installation are large.
         match cli.command {
             Command::Demo(args) => Box::pin(demo(args, settings, shutdown)).await?,
+            Command::Doctor(args) => Box::pin(doctor(args, settings, shutdown)).await?,
             Command::Init(args) => Box::pin(init(args, settings, shutdown)).await?,
             Command::Up(_) => Box::pin(up(settings, shutdown)).await?,
         }

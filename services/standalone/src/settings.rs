@@ -1,14 +1,14 @@
 //! The settings, explained in `config.default.toml`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chassis::TelemetrySettings;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use settings::{Check, Problems, Secret as _};
+use settings::{Check, Period, Problems, Secret as _};
 use url::Url;
 
 use crate::ports::Ports;
@@ -29,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) postgres: PostgresSettings,
     pub(crate) nats: NatsSettings,
     pub(crate) ports: Ports,
+    pub(crate) doctor: DoctorSettings,
     pub(crate) telemetry: TelemetrySettings,
     pub(crate) services: ServiceTables,
 }
@@ -66,6 +67,19 @@ pub(crate) struct NatsSettings {
     pub(crate) url: String,
     #[serde(serialize_with = "settings::hidden")]
     pub(crate) token: SecretString,
+}
+
+/// The limits of `doctor`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DoctorSettings {
+    pub(crate) timeout: Period,
+    pub(crate) contacts: NonZeroU32,
+    pub(crate) compare_timeout: Period,
+    pub(crate) disk_free_min: f64,
+    pub(crate) clock_skew_max: Period,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) webhook_url: Option<Url>,
 }
 
 /// What a person wants different in the services' own settings, and what this program sets there.
@@ -106,6 +120,8 @@ impl Check for Settings {
     fn check(&self, problems: &mut Problems) {
         problems.nest("ports", &self.ports);
         problems.check(!self.data.as_os_str().is_empty(), "data", "must name a directory");
+        let disk_free_min = self.doctor.disk_free_min;
+        problems.check((0.0..=1.0).contains(&disk_free_min), "doctor.disk_free_min", "must be from 0 to 1");
         let is_both_or_neither = self.postgres.log_url.is_given() == self.postgres.bridge_url.is_given();
         problems.check(is_both_or_neither, "postgres.log_url", "and postgres.bridge_url must be given both or neither");
     }

@@ -28,8 +28,8 @@ const INSIDE: [(&str, &[&str]); 21] = [
     (
         "standalone",
         &[
-            "domain", "settings", "proof", "eventlog", "bus", "ghl", "chassis", "embedded", "poller", "mapper", "writer", "bridge",
-            "admin", "sandbox",
+            "domain", "settings", "proof", "proto", "eventlog", "bus", "ghl", "chassis", "embedded", "poller", "mapper", "writer",
+            "bridge", "admin", "sandbox",
         ],
     ),
     ("sandbox", &[]),

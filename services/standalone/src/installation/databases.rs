@@ -34,6 +34,17 @@ pub(crate) async fn prepare(settings: &Settings, servers: &Servers, secrets: &Se
     Ok(Databases { log: with_user(owner.expose_secret(), LOG_USER, &secrets.log_password)?, bridge })
 }
 
+/// Where they are while everything runs, or where the settings say.
+pub(crate) fn of_running(settings: &Settings, secrets: &Secrets) -> anyhow::Result<Databases> {
+    if !settings.postgres.is_embedded() {
+        let (log, bridge) = external(&settings.postgres);
+        return Ok(Databases { log, bridge });
+    }
+    let url = |database: &str| format!("postgres://127.0.0.1:{}/{database}", settings.ports.postgres);
+    let log = with_user(&url(LOG_DATABASE), LOG_USER, &secrets.log_password)?;
+    Ok(Databases { log, bridge: with_user(&url(BRIDGE_DATABASE), BRIDGE_USER, &secrets.bridge_password)? })
+}
+
 fn external(settings: &PostgresSettings) -> (SecretString, SecretString) {
     (settings.log_url.clone(), settings.bridge_url.clone())
 }

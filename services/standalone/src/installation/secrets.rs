@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 /// A file that holds only the control token, for programs that read it from a file.
 pub(crate) const CONTROL_TOKEN: &str = "control-token";
 
+const SECRETS: &str = "secrets.json";
+
 /// The file with the key-encryption keys: without it, nothing that was sealed can be read again.
 const KEK: &str = "key-encryption-keys";
 
@@ -61,21 +63,30 @@ impl Secrets {
     /// # Errors
     /// When the file can be neither read nor written.
     pub(crate) fn of(data: &Path) -> anyhow::Result<Self> {
-        let path = data.join("secrets.json");
-        let mut secrets: Self = match fs::read(&path) {
-            // The parser's message may quote the content.
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| anyhow::anyhow!("{} cannot be read as secrets", path.display()))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::default(),
-            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
-        };
-        write_file(&path, &serde_json::to_vec_pretty(&secrets)?)?;
+        let secrets = Self { kek_file: data.join(KEK), ..Self::known(data)?.unwrap_or_default() };
+        write_file(&data.join(SECRETS), &serde_json::to_vec_pretty(&secrets)?)?;
         write_file(&data.join(CONTROL_TOKEN), secrets.control_token.as_bytes())?;
-        secrets.kek_file = data.join(KEK);
         if !secrets.kek_file.exists() {
             let key = rand::random::<[u8; 32]>().map(|byte| format!("{byte:02x}")).concat();
             write_file(&secrets.kek_file, format!("first:{key}\n").as_bytes())?;
         }
         Ok(secrets)
+    }
+
+    /// Those that were made before; none before the first start. Writes nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn known(data: &Path) -> anyhow::Result<Option<Self>> {
+        let path = data.join(SECRETS);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        };
+        // The parser's message may quote the content.
+        let secrets: Self = serde_json::from_slice(&bytes).map_err(|_| anyhow::anyhow!("{} cannot be read as secrets", path.display()))?;
+        Ok(Some(Self { kek_file: data.join(KEK), ..secrets }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod doctor;
 mod init;
 mod program;
 mod support;
