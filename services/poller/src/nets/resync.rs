@@ -147,7 +147,7 @@ impl Work<'_> {
         let mut search = Search {
             window: Window::Updated { from: since, to },
             rows_max: context.config.sweep.page_rows.get(),
-            after: self.resync.progress.cursor.take(),
+            after: self.resync.progress.cursor.clone(),
         };
         let mut cursors = HashSet::new();
         for _ in 0..context.config.sweep.pages_max {
@@ -180,8 +180,6 @@ impl Work<'_> {
     /// All records of some kinds. A list that breaks off or is refused holds up no other. False when it has to wait.
     async fn pass_all(&mut self, kinds: &[RecordKind]) -> Result<bool> {
         let Scope { context, connection, .. } = self.scope;
-        // What a look has refuted is looked at once more: a person doubts it.
-        connection.refuted.clear();
         for kind in ListKind::ALL.into_iter().filter(|kind| kinds.contains(&kind.record_kind())) {
             if self.resync.progress.done.contains(&kind.record_kind()) {
                 continue;
@@ -223,6 +221,10 @@ impl Work<'_> {
         let pass = context.log.passes().get(&connection.location_id, self.scope.net.as_str(), kind.record_kind()).await?;
         if pass.started_at != Some(since) && pass.complete_since.is_some_and(|complete_since| complete_since >= since) {
             return Ok(());
+        }
+        if pass.started_at != Some(since) {
+            // What a look has refuted is looked at once more: a person doubts it.
+            connection.refuted.clear();
         }
         let range = context.config.appointments.range(since);
         match walk(self.scope, kind, since, range).await? {

@@ -134,6 +134,30 @@ async fn contacts_that_were_updated_since_are_looked_at_in_full() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_fails_in_the_middle_goes_on_there() {
+    let agency = Agency::default();
+    for number in 1..=3 {
+        agency.put(&format!("c-{number}"), number);
+    }
+    let fixture = PollerFixture::start("resync-middle", agency.clone(), &format!("{STILL}sweep.page_rows = 1\n")).await;
+    fixture.until_backfilled().await;
+    let first = agency.asked("/contacts/c-1/notes");
+    change(&agency, "c-3", "notes", json!({"id": "n-c-3", "body": "Bye"}));
+    let since = prost_types::Timestamp { seconds: 0, nanos: 0 };
+    agency.fail("/contacts/c-2", 503);
+    resync(&fixture.grpc, api::ResyncRequest { since: Some(since), ..asked() }).await.unwrap();
+    eventually("the first was looked at", || async { progress(&fixture.grpc).await.filter(|resync| resync.seen == 1) }).await;
+    agency.fail("/contacts/search", 503);
+    agency.world().failing.remove("/contacts/c-2");
+    eventually("the last page fails", || async { progress(&fixture.grpc).await.filter(|resync| !resync.waits.is_empty()) }).await;
+    agency.world().failing.clear();
+    let ended = until_ended(&fixture).await;
+    assert_eq!((ended.seen, ended.total, ended.changes, ended.problem.as_str()), (3, Some(3), 1, ""));
+    assert_eq!(agency.asked("/contacts/c-1/notes"), first + 1, "what was looked at is not looked at again");
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_outlives_a_restart_and_says_why_it_waits() {
     let (agency, mut fixture) = quiet("resync-restart").await;
     change(&agency, "c-1", "tasks", json!({"id": "t-c-1", "title": "Write", "completed": false}));
