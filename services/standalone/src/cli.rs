@@ -49,7 +49,7 @@ pub(crate) struct DoctorArgs {
     /// Print a JSON object on each line: state (ok, warning or broken), what, says, cure
     #[arg(long)]
     pub(crate) json: bool,
-    /// The address that GHL's webhooks are sent to, instead of doctor.webhook_url
+    /// The address that GHL's webhooks are sent to, instead of `doctor.webhook_url`
     #[arg(long, value_name = "URL")]
     pub(crate) webhook_url: Option<Url>,
 }

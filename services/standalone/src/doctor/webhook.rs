@@ -17,6 +17,8 @@ pub(super) async fn examine(settings: &Settings, findings: &mut Findings) -> Res
         return findings.add(Finding::ok(WHAT, says).cured_by("--webhook-url https://…/webhooks/ghl tries the one that GHL has"));
     };
     let answer = ask(url, settings).await;
+    // A path may hold a workflow's secret.
+    let url = url.origin().ascii_serialization();
     let target = settings.address(settings.ports.poller_http);
     let finding = match answer {
         Ok((StatusCode::UNAUTHORIZED, true)) => Finding::ok(WHAT, format!("{url} reached us: it refuses what is not signed")),

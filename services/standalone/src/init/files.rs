@@ -23,7 +23,7 @@ impl Files {
     /// `Declined` when one of them is there and `--force` is not given.
     pub(super) fn beside(args: &InitArgs) -> Result<Self, Failure> {
         let config = absolute(&args.config).context("finding the folder of the settings")?;
-        let folder = config.parent().unwrap_or(Path::new("/"));
+        let folder = config.parent().unwrap_or_else(|| Path::new("/"));
         if !folder.is_dir() {
             return Err(Failure::Usage(format!("{} is no folder: make it first", folder.display())));
         }
