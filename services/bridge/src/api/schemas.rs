@@ -50,9 +50,12 @@ fn field(field: &Field) -> Value {
             json!({"type": ["string", "null"], "description": format!("{} RFC 3339; other text is kept as it is.", field.about)})
         }
         Shape::Flag | Shape::FlagAlways => json!({"type": ["boolean", "null"], "description": field.about}),
-        Shape::Tags => json!({"type": ["array", "null"], "items": {"type": "string"}, "description": field.about}),
+        Shape::Texts => json!({"type": ["array", "null"], "items": {"type": "string"}, "description": field.about}),
         Shape::CustomFields => {
-            let item = closed(json!({"name": {"type": "string"}, "value": {"type": "string"}}), &["name", "value"]);
+            let item = closed(
+                json!({"name": {"type": "string"}, "value": {"type": "string"}, "link": {"type": "string", "description": "Where the file is that the value names."}}),
+                &["name", "value"],
+            );
             json!({"type": ["array", "null"], "items": item, "description": field.about})
         }
     }

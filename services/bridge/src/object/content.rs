@@ -61,12 +61,20 @@ impl Content {
     }
 
     pub(crate) fn tags(&self) -> impl Iterator<Item = &str> {
-        self.fields.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        self.texts("tags")
     }
 
-    pub(crate) fn custom_fields(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// The texts of a list.
+    pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.fields.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    pub(crate) fn custom_fields(&self) -> impl Iterator<Item = Custom<'_>> {
         let all = self.fields.get("custom_fields").and_then(Value::as_array).into_iter().flatten();
-        all.filter_map(|field| Some((field.get("name")?.as_str()?, field.get("value")?.as_str()?)))
+        all.filter_map(|field| {
+            let text = |name: &str| field.get(name).and_then(Value::as_str);
+            Some(Custom { name: text("name")?, value: text("value")?, link: text("link") })
+        })
     }
 
     /// The name or title.
@@ -76,31 +84,39 @@ impl Content {
     }
 }
 
+/// A custom field, and where the file is that it names.
+pub(crate) struct Custom<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: &'a str,
+    pub(crate) link: Option<&'a str>,
+}
+
 fn read_field(field: &Field, value: Option<Value>) -> Result<Option<Value>, Invalid> {
     let must = |what: &str| Invalid(format!("content.{} must be {what}", field.name));
     match (field.shape, value.unwrap_or(Value::Null)) {
         (Shape::Title, Value::String(text)) if !text.trim().is_empty() => Ok(Some(Value::String(text))),
         (Shape::Title, Value::Null) => Err(Invalid(format!("content.{} is missing", field.name))),
         (Shape::Title, Value::String(_)) => Err(Invalid(format!("content.{} is empty", field.name))),
-        (Shape::Text | Shape::Moment | Shape::Key | Shape::Flag | Shape::Tags | Shape::CustomFields, Value::Null) => Ok(None),
+        (Shape::Text | Shape::Moment | Shape::Key | Shape::Flag | Shape::Texts | Shape::CustomFields, Value::Null) => Ok(None),
         (Shape::Body, Value::Null) => Ok(Some(Value::String(String::new()))),
         (Shape::FlagAlways, Value::Null) => Ok(Some(Value::Bool(false))),
         (Shape::Text | Shape::Moment | Shape::Body | Shape::Key, Value::String(text)) => Ok(Some(Value::String(text))),
         (Shape::Flag | Shape::FlagAlways, Value::Bool(flag)) => Ok(Some(Value::Bool(flag))),
-        (Shape::Tags, Value::Array(tags)) if tags.iter().all(Value::is_string) => Ok((!tags.is_empty()).then_some(Value::Array(tags))),
+        (Shape::Texts, Value::Array(texts)) if texts.iter().all(Value::is_string) => Ok((!texts.is_empty()).then_some(Value::Array(texts))),
         (Shape::CustomFields, Value::Array(fields)) if fields.iter().all(is_custom_field) => {
             Ok((!fields.is_empty()).then_some(Value::Array(fields)))
         }
         (Shape::Title | Shape::Text | Shape::Moment | Shape::Key | Shape::Body, _) => Err(must("text")),
         (Shape::Flag | Shape::FlagAlways, _) => Err(must("true or false")),
-        (Shape::Tags, _) => Err(must("a list of texts")),
-        (Shape::CustomFields, _) => Err(must("a list of {\"name\", \"value\"}, both text")),
+        (Shape::Texts, _) => Err(must("a list of texts")),
+        (Shape::CustomFields, _) => Err(must("a list of {\"name\", \"value\"}, perhaps with \"link\", all text")),
     }
 }
 
 fn is_custom_field(value: &Value) -> bool {
-    let text = |name| value.get(name).is_some_and(Value::is_string);
-    value.as_object().is_some_and(|fields| fields.len() == 2) && text("name") && text("value")
+    let Some(fields) = value.as_object() else { return false };
+    let is_known = |name: &String| matches!(name.as_str(), "name" | "value" | "link");
+    fields.iter().all(|(name, value)| is_known(name) && value.is_string()) && fields.contains_key("name") && fields.contains_key("value")
 }
 
 /// Names the field only if it looks like a field's name: anything else may be somebody's data.
@@ -143,7 +159,10 @@ mod tests {
         assert_eq!(invalid(Kind::Task, json!({"title": "t", "due": 5})), "content.due must be text");
         assert_eq!(invalid(Kind::Contact, json!({"name": "n", "tags": [1]})), "content.tags must be a list of texts");
         let extra = json!({"name": "n", "custom_fields": [{"name": "a", "value": "b", "more": 1}]});
-        assert_eq!(invalid(Kind::Contact, extra), "content.custom_fields must be a list of {\"name\", \"value\"}, both text");
+        assert_eq!(
+            invalid(Kind::Contact, extra),
+            "content.custom_fields must be a list of {\"name\", \"value\"}, perhaps with \"link\", all text"
+        );
         assert!(invalid(Kind::Project, json!({"title": "t", "due": "x"})).starts_with("content.due is not a field of a project"));
         assert!(!invalid(Kind::Project, json!({"title": "t", "ann@example.com": "x"})).contains("ann"));
     }

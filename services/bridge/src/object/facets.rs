@@ -45,9 +45,9 @@ fn search(content: &Content) -> Option<String> {
         return None;
     }
     let mut parts: Vec<String> = fields.iter().filter_map(|name| content.text(name)).map(folded).collect();
-    if let Some(phone) = content.text("phone") {
-        parts.push(phone.chars().filter(char::is_ascii_digit).collect());
-    }
+    let phones = content.text("phone").into_iter().chain(content.texts("further_phones"));
+    parts.extend(phones.map(|phone| phone.chars().filter(char::is_ascii_digit).collect()));
+    parts.extend(content.texts("further_emails").map(folded));
     let mut text = parts.join(&BETWEEN.to_string());
     for tag in content.tags() {
         text.push_str(&tag_term(tag));
@@ -80,10 +80,23 @@ mod tests {
     fn a_contact_is_found_by_name_company_mail_phone_and_tag() {
         let found = facets(
             Kind::Contact,
-            json!({"name": "Ängela Ödön", "company": "ACME", "email": "A@x.de", "phone": "+49 (30) 12-34", "tags": ["VIP", "new lead"]}),
+            json!({"name": "Ängela Ödön", "company": "ACME", "email": "A@x.de", "phone": "+49 (30) 12-34", "tags": ["VIP", "new lead"],
+                "further_emails": ["Second@x.de"], "further_phones": ["+1 202 (Mobile)"]}),
         );
         let search = found.search.unwrap();
-        for term in ["ängela", "acme", "a@x.de", "+49 (30)", "49301234", "#vip", "new lead", &tag_term("Vip"), &tag_term("New Lead")] {
+        for term in [
+            "ängela",
+            "acme",
+            "a@x.de",
+            "+49 (30)",
+            "49301234",
+            "second@x.de",
+            "1202",
+            "#vip",
+            "new lead",
+            &tag_term("Vip"),
+            &tag_term("New Lead"),
+        ] {
             assert!(search.contains(term), "{term}");
         }
         assert!(!search.contains(&tag_term("new")));

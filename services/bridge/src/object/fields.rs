@@ -24,7 +24,7 @@ pub(crate) enum Shape {
     Flag,
     /// False when left out.
     FlagAlways,
-    Tags,
+    Texts,
     CustomFields,
 }
 
@@ -82,18 +82,22 @@ pub(crate) fn fields(kind: Kind) -> &'static [Field] {
 
 const CONTAINER: &str = "The key of the contact or project that holds it; it may arrive later. Left out: the object's contact.";
 
-const CONTACT: [Field; 13] = [
+const CONTACT: [Field; 17] = [
     field("address", Shape::Text, "Lines as on an envelope."),
+    field("attachments", Shape::Texts, "The addresses of files."),
     field("birthday", Shape::Text, "A date."),
     field("company", Shape::Text, "The company."),
     field("custom_fields", Shape::CustomFields, "Further fields, as a person reads them."),
     field("do_not_disturb", Shape::Flag, "Whether the person asked not to be contacted."),
+    field("do_not_disturb_on", Shape::Texts, "The channels on which the person asked not to be contacted."),
     field("email", Shape::Text, "The e-mail address."),
+    field("further_emails", Shape::Texts, "E-mail addresses beside the first one."),
+    field("further_phones", Shape::Texts, "Phone numbers beside the first one, perhaps with what they are called in brackets."),
     field("name", Shape::Title, "What a person calls the contact."),
     field("owner", Shape::Text, "The name of the user who looks after the contact."),
     field("phone", Shape::Text, "The phone number."),
     field("source", Shape::Text, "Where the contact came from."),
-    field("tags", Shape::Tags, "Keywords."),
+    field("tags", Shape::Texts, "Keywords."),
     field("time_zone", Shape::Text, "The contact's IANA time zone."),
     field("website", Shape::Text, "The website."),
 ];
@@ -104,16 +108,18 @@ const PROJECT: [Field; 3] = [
     field("title", Shape::Title, "The title."),
 ];
 
-const TASK: [Field; 6] = [
+const TASK: [Field; 7] = [
     field("assignee", Shape::Text, "The name of the user who does it."),
     field("container", Shape::Key, CONTAINER),
     field("done", Shape::FlagAlways, "Whether it is done."),
     field("due", Shape::Moment, "When it is due. Left out: someday."),
     field("notes", Shape::Text, "Text."),
+    field("time_zone", Shape::Text, "The IANA time zone in which it is due; UTC where it has none."),
     field("title", Shape::Title, "The title."),
 ];
 
-const NOTE: [Field; 6] = [
+const NOTE: [Field; 7] = [
+    field("attachments", Shape::Texts, "The addresses of files."),
     field("author", Shape::Text, "The name of the user who wrote it."),
     field("body", Shape::Body, "Text."),
     field("container", Shape::Key, CONTAINER),

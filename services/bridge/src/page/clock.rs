@@ -44,21 +44,23 @@ fn days_between(from: &ZonedDateTime, to: &ZonedDateTime) -> Option<i32> {
     Some(span.get_days())
 }
 
-/// When a task is due, as it reads after "due". A day without a time stands for the whole day.
-pub(super) fn due(text: &str, now: Timestamp, zone: &TimeZone) -> When {
+/// When a task is due, as it reads after "due". Midnight in its zone stands for the whole day; where its zone is not known, no midnight does.
+pub(super) fn due(text: &str, now: Timestamp, own_zone: Option<&TimeZone>) -> When {
+    let zone = own_zone.cloned().unwrap_or(TimeZone::UTC);
     let Ok(at) = text.parse::<Timestamp>() else {
         return When { text: text.to_owned(), datetime: None, tone: "" };
     };
     let (local, now) = (at.to_zoned_datetime(zone.clone()), now.to_zoned_datetime(zone.clone()));
     let days = days_between(&now, &local);
-    let is_over = if is_midnight(&local) { days.is_some_and(|days| days < 0) } else { local < now };
+    let is_day = own_zone.is_some() && is_midnight(&local);
+    let is_over = if is_day { days.is_some_and(|days| days < 0) } else { local < now };
     let tone = match days {
         _ if is_over => "overdue",
         Some(0) => "today",
         Some(1) => "soon",
         _ => "",
     };
-    let time = if is_midnight(&local) { String::new() } else { local.strftime(", %H:%M").to_string() };
+    let time = if is_day { String::new() } else { local.strftime(", %H:%M").to_string() };
     let day = match days {
         Some(-1..=1) => day(&local, &now).to_lowercase(),
         _ => day(&local, &now),
@@ -112,8 +114,17 @@ mod tests {
     }
 
     fn due_in(text: &str, name: &str) -> (String, &'static str) {
-        let when = due(text, now(), &zone(Some(name)));
+        let when = due(text, now(), Some(&zone(Some(name))));
         (when.text, when.tone)
+    }
+
+    #[test]
+    fn case_14_what_is_due_near_midnight_is_due_on_the_day_of_its_own_zone() {
+        let shown = |due: &str| due_in(due, "America/Los_Angeles").0;
+        assert_eq!(shown("2026-11-02T01:30:00Z"), "Sun 1 Nov, 17:30");
+        assert_eq!(shown("2026-11-02T08:00:00Z"), "Mon 2 Nov", "any time on that day");
+        assert_eq!(shown("2026-11-02T00:00:00Z"), "Sun 1 Nov, 16:00");
+        assert_eq!(due("2026-11-02T00:00:00Z", now(), None).text, "Mon 2 Nov, 00:00", "of an unknown zone no midnight is a day");
     }
 
     #[test]

@@ -49,6 +49,8 @@ struct Profile {
     yours: bool,
     about: Option<String>,
     do_not_disturb: bool,
+    /// The channels that it is about.
+    do_not_disturb_on: Option<String>,
     contact: Option<LinkView>,
     tags: Vec<TagView>,
     facts: Vec<Fact>,
@@ -142,16 +144,24 @@ fn profile(app: &App, links: &Links<'_>, seen: &PageData, object: &Object) -> Pr
         yours: object.policy == Policy::Once,
         about: content.text("company").map(str::to_owned),
         do_not_disturb: content.flag("do_not_disturb"),
+        do_not_disturb_on: Some(content.texts("do_not_disturb_on").collect::<Vec<_>>().join(", ")).filter(|channels| !channels.is_empty()),
         contact,
         tags: content.tags().map(|tag| TagView { name: tag.to_owned(), href: links.tag(tag) }).collect(),
         facts: facts(&content),
         custom: content
             .custom_fields()
-            .map(|(label, value)| Fact { label: label.to_owned(), value: value.to_owned(), href: None, outside: false })
+            .map(|field| Fact {
+                label: field.name.to_owned(),
+                value: field.value.to_owned(),
+                href: field.link.and_then(web_link),
+                outside: true,
+            })
             .collect(),
         notes: prose(content.text("notes"), app.page.text_chars_max),
     }
 }
+
+const FILES: &str = "attachments";
 
 fn facts(content: &Content) -> Vec<Fact> {
     let labels = [
@@ -174,7 +184,20 @@ fn facts(content: &Content) -> Vec<Fact> {
         };
         Some(Fact { label: label.to_owned(), outside: field == "website", value, href })
     };
-    labels.into_iter().filter_map(fact).collect()
+    let several = |field: &'static str, label: &'static str, link: fn(&str) -> Option<String>| {
+        let fact = move |value: &str| Fact { label: label.to_owned(), value: value.to_owned(), href: link(value), outside: field == FILES };
+        content.texts(field).map(fact)
+    };
+    let mut facts: Vec<Fact> = several("further_emails", "Further e-mail", mail_link).collect();
+    // Without what the number is called.
+    facts.extend(several("further_phones", "Further phone", |phone| phone_link(phone.split(" (").next().unwrap_or_default())));
+    let (first, rest) = labels.split_at(2);
+    let single = |labels: &[(&str, &str)]| labels.iter().copied().filter_map(fact).collect::<Vec<_>>();
+    let mut all = single(first);
+    all.append(&mut facts);
+    all.extend(single(rest));
+    all.extend(several(FILES, "File", web_link));
+    all
 }
 
 fn sections(app: &App, look: &Look<'_>, parts: &[Part], container: Option<&Object>) -> Vec<SectionView> {

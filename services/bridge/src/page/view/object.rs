@@ -64,6 +64,7 @@ pub(crate) struct ObjectView {
     status: Option<Status>,
     place: Option<PlaceView>,
     calendar: Option<String>,
+    files: Vec<PlaceView>,
     progress: Option<Progress>,
 }
 
@@ -102,7 +103,13 @@ pub(super) fn object(look: &Look<'_>, object: &Object) -> ObjectView {
     let container = container_of(object).and_then(|key| look.seen.names.get(&key)).map(|container| LinkView::to(look.links, container));
     let text = prose(content.text("body").or_else(|| content.text("notes")), look.chars_max);
     let text = text.map(|text| if look.alone { Prose { preview: None, ..text } } else { text });
-    let own_zone = zone(content.text("time_zone"));
+    let own_zone = content.text("time_zone").map(|name| zone(Some(name)));
+    let when = when(look, &content, own_zone.as_ref());
+    let has_zone = match schema(object.kind).time {
+        Time::Range(..) => true,
+        Time::Due(_) => when.as_ref().is_some_and(|when| when.datetime.is_some()),
+        Time::Never | Time::At(_) => false,
+    };
     let tasks = look.seen.tasks.get(&object.key).filter(|_| object.kind == Kind::Project);
     ObjectView {
         id: element_id(&object.key),
@@ -112,8 +119,8 @@ pub(super) fn object(look: &Look<'_>, object: &Object) -> ObjectView {
         yours: object.policy == Policy::Once,
         container,
         text: text.filter(|text| !repeats(&content, text)),
-        when: when(look, &content, &own_zone),
-        zone: matches!(schema(object.kind).time, Time::Range(..)).then(|| zone_name(&own_zone)),
+        when,
+        zone: has_zone.then(|| zone_name(own_zone.as_ref().unwrap_or(&TimeZone::UTC))),
         done: content.flag("done"),
         pinned: content.flag("pinned"),
         who: ["assignee", "author"].into_iter().find_map(|field| content.text(field)).map(str::to_owned),
@@ -122,6 +129,7 @@ pub(super) fn object(look: &Look<'_>, object: &Object) -> ObjectView {
             .text("place")
             .map(|place| PlaceView { href: web_link(place).filter(|_| place.contains("://")), text: place.to_owned() }),
         calendar: content.text("calendar").map(str::to_owned),
+        files: content.texts("attachments").map(|file| PlaceView { text: file.to_owned(), href: web_link(file) }).collect(),
         progress: tasks.map(|tasks| Progress { done: tasks.all - tasks.open, all: tasks.all }),
     }
 }
@@ -131,16 +139,17 @@ fn repeats(content: &Content, text: &Prose) -> bool {
     content.text("body").is_some() && text.text == content.title()
 }
 
-fn when(look: &Look<'_>, content: &Content, own_zone: &TimeZone) -> Option<When> {
+/// In its own zone, wherever on the page it is: else one task would be due on two days.
+fn when(look: &Look<'_>, content: &Content, own_zone: Option<&TimeZone>) -> Option<When> {
     let now = look.seen.now;
     match schema(content.kind()).time {
         Time::Never => None,
         Time::Due(field) => content.text(field).map(|text| {
-            let when = due(text, now, &look.zone);
+            let when = due(text, now, own_zone);
             if content.flag("done") { When { tone: "", ..when } } else { when }
         }),
         Time::At(field) => content.text(field).map(|text| at(text, now, &look.zone)),
-        Time::Range(starts, ends) => range(content.text(starts), content.text(ends), now, own_zone),
+        Time::Range(starts, ends) => range(content.text(starts), content.text(ends), now, own_zone.unwrap_or(&TimeZone::UTC)),
     }
 }
 
