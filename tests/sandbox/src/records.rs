@@ -36,6 +36,14 @@ pub(crate) struct Contact {
     pub(crate) followers: Vec<String>,
     #[serde(default)]
     pub(crate) business_id: Option<String>,
+    /// As people have seen them: objects with `email`, with `phone` and `phoneLabel`.
+    #[serde(default)]
+    pub(crate) additional_emails: Vec<Value>,
+    #[serde(default)]
+    pub(crate) additional_phones: Vec<Value>,
+    /// Addresses of files.
+    #[serde(default)]
+    pub(crate) attachments: Vec<Value>,
     pub(crate) date_added: Timestamp,
     pub(crate) date_updated: Timestamp,
 }

@@ -61,9 +61,12 @@ fn contact(row: &mut Map<String, Value>) {
     without(row, &["name", "dnd", "firstNameLowerCase", "lastNameLowerCase", "fullNameLowerCase", "emailLowerCase"]);
     add(
         row,
-        json!({"createdBy": {"source": "WEB_USER", "channel": "APP"}, "followers": [], "additionalPhones": [],
-            "additionalEmails": [], "attributionSource": {"medium": "manual", "mediumId": null}}),
+        json!({"createdBy": {"source": "WEB_USER", "channel": "APP"}, "followers": [],
+            "attributionSource": {"medium": "manual", "mediumId": null}}),
     );
+    for key in ["additionalEmails", "additionalPhones"] {
+        row.entry(key).or_insert_with(|| json!([]));
+    }
 }
 
 /// In a search: names in lower case beside those that were typed, a birthday as a number, no time zone.

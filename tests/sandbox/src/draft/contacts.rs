@@ -48,6 +48,9 @@ pub(crate) fn contact(
             "gender" if writer != Writer::Updating => problems.text(&mut contact.gender, key, value),
             "companyName" if writer != Writer::Updating => problems.text(&mut contact.company_name, key, value),
             "createNewIfDuplicateAllowed" if writer == Writer::Creating => {}
+            "additionalEmails" if writer == Writer::Person => rows(&mut contact.additional_emails, key, value, &mut problems),
+            "additionalPhones" if writer == Writer::Person => rows(&mut contact.additional_phones, key, value, &mut problems),
+            "attachments" if writer == Writer::Person => rows(&mut contact.attachments, key, value, &mut problems),
             "businessId" if writer == Writer::Person => problems.text(&mut contact.business_id, key, value),
             "type" if writer == Writer::Person => problems.text(&mut contact.kind, key, value),
             "dateAdded" if writer == Writer::Person => problems.instant(&mut contact.date_added, key, value, &TimeZone::UTC),
@@ -138,6 +141,14 @@ pub(crate) fn tag_names(tags: &[String]) -> Vec<String> {
         }
     }
     names
+}
+
+/// Whatever a person enters that no documented call can change.
+fn rows(into: &mut Vec<Value>, key: &str, value: &Value, problems: &mut Problems) {
+    match value.as_array() {
+        Some(rows) => into.clone_from(rows),
+        None => problems.say(format!("{key} must be an array")),
+    }
 }
 
 /// `{"id"|"key", "field_value"|"fieldValue"|"value"}`; fields that are not named keep what they have.

@@ -54,6 +54,15 @@ impl Serialize for ContactById<'_> {
         if !contact.dnd_settings.is_empty() {
             map.serialize_entry("dndSettings", &dnd_settings(contact, *version))?;
         }
+        // Not documented but for the last; seen where there are any.
+        let further = [
+            ("additionalEmails", &contact.additional_emails),
+            ("additionalPhones", &contact.additional_phones),
+            ("attachments", &contact.attachments),
+        ];
+        for (key, rows) in further.into_iter().filter(|(_, rows)| !rows.is_empty()) {
+            map.serialize_entry(key, rows)?;
+        }
         map.serialize_entry("tags", &contact.tags)?;
         map.serialize_entry("customFields", &custom_values(&contact.custom_fields))?;
         map.serialize_entry("dateAdded", &instant(contact.date_added))?;
@@ -97,7 +106,7 @@ impl Serialize for ContactRow<'_> {
         map.serialize_entry("tags", &contact.tags)?;
         map.serialize_entry("customFields", &custom_values(&contact.custom_fields))?;
         map.serialize_entry("followers", &contact.followers)?;
-        map.serialize_entry("additionalEmails", &[(); 0])?;
+        map.serialize_entry("additionalEmails", &contact.additional_emails)?;
         map.serialize_entry("dateAdded", &instant(contact.date_added))?;
         map.serialize_entry("dateUpdated", &instant(contact.date_updated))?;
         put!(map, "searchAfter": cursor);
