@@ -26,9 +26,9 @@ const DEATH: f64 = 0.03;
 /// How long the last sweep may take: a call for the notes of each contact, and the whole log read at every look.
 const AFTERWARDS: Duration = Duration::from_secs(300);
 
-/// What not every answer speaks of, in the shapes that people have seen: do-not-disturb is in rows alone, the time zone in answers by id,
-/// place and notes of an appointment in its calendar, and there alone when it was booked.
-const SAID_BY_SOME: [&str; 5] = ["do_not_disturb", "time_zone", "place", "notes", "added_at"];
+/// What not every answer speaks of, in the shapes that people have seen: do-not-disturb is in rows alone, its channels and the time zone in
+/// answers by id, place and notes of an appointment in its calendar, and there alone when it was booked.
+const SAID_BY_SOME: [&str; 6] = ["do_not_disturb", "do_not_disturb_channels", "time_zone", "place", "notes", "added_at"];
 
 /// What people at GHL do beside the records, and how likely in a breath: a scope is unticked and ticked again, a user, a calendar or a field
 /// is renamed.

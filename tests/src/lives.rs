@@ -92,7 +92,7 @@ fn moment() -> Option<Moment> {
 
 fn task(done: bool) -> Record {
     let body = Some("<p>Ask whether the offer of last week still <b>fits</b>, and when to call again.</p>".to_owned());
-    Record::Task(Task { title: Some("Call back about the offer".to_owned()), body, due_at: moment(), done, assigned_to: None })
+    Record::Task(Task { title: Some("Call back about the offer".to_owned()), body, due_at: moment(), done, ..Task::default() })
 }
 
 fn note(step: usize) -> Record {

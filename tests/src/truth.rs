@@ -68,8 +68,31 @@ pub fn in_the_words_of_the_log(kind: RecordKind, record: &Value) -> Value {
         told.insert("tags".to_owned(), json!(tags));
         let field = |row: &Value| Some((row.get("id")?.as_str()?.to_owned(), row.get("value")?.clone()));
         told.insert("custom_fields".to_owned(), Value::Object(rows("customFields").iter().filter_map(field).collect()));
+        told.extend(further(record));
     }
     plain(told)
+}
+
+/// What a contact has beside its single fields.
+fn further(record: &Value) -> Map<String, Value> {
+    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let rows = |key: &str| record.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut emails: Vec<String> = rows("additionalEmails").iter().map(|row| text(row, "email")).collect();
+    emails.sort();
+    let phones: Map<String, Value> =
+        rows("additionalPhones").iter().map(|row| (text(row, "phone"), json!(text(row, "phoneLabel")))).collect();
+    let channels = record.get("dndSettings").and_then(Value::as_object).cloned().unwrap_or_default().into_iter();
+    let channels: Map<String, Value> = channels
+        .map(|(channel, setting)| (channel.to_lowercase(), json!(text(&setting, "status"))))
+        .filter(|(_, status)| status != "inactive")
+        .collect();
+    let told = [
+        ("additional_emails", json!(emails)),
+        ("additional_phones", Value::Object(phones)),
+        ("attachments", json!(rows("attachments"))),
+        ("do_not_disturb_channels", Value::Object(channels)),
+    ];
+    told.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
 }
 
 /// The content of an event, comparable with the above.

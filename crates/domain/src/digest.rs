@@ -104,7 +104,7 @@ mod tests {
             r#"{"body":"","pinned":false,"title":"\u0001"}"#,
         );
         let custom_fields =
-            vec![CustomField { name: "b".to_owned(), value: "1".to_owned() }, CustomField { name: "a".to_owned(), value: "2".to_owned() }];
+            [("b", "1"), ("a", "2")].map(|(name, value)| CustomField { name: name.to_owned(), value: value.to_owned(), link: None }).into();
         let contact =
             ContactContent { name: "n".to_owned(), tags: vec!["z".to_owned(), "y".to_owned()], custom_fields, ..ContactContent::default() };
         check(

@@ -241,6 +241,16 @@ pub struct ContactContent {
     pub time_zone: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub do_not_disturb: Option<bool>,
+    /// The channels on which nobody may write or call, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub do_not_disturb_on: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further_emails: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further_phones: Vec<String>,
+    /// Links.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -253,6 +263,9 @@ pub struct ContactContent {
 pub struct CustomField {
     pub name: String,
     pub value: String,
+    /// Where the file is that the value names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -277,6 +290,9 @@ pub struct TaskContent {
     /// Without a date the task is in Pagico's "Someday".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<Moment>,
+    /// In which people read when it is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     pub done: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assignee: Option<String>,
@@ -294,6 +310,9 @@ pub struct NoteContent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
     pub pinned: bool,
+    /// Links.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,9 +1,13 @@
 //! Maps events to the objects that Pagico should hold.
 //!
 //! - `content`: the content of the object that mirrors a record
+//! - `custom`: custom fields, by their types
+//! - `reach`: how a contact can be reached, and how it must not be
 //! - `words`: GHL values as readable text
 
 mod content;
+mod custom;
+mod reach;
 mod words;
 
 use jiff::{SignedDuration, Timestamp};

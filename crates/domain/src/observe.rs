@@ -42,6 +42,20 @@ fn observe_by(readings: Readings, known: &KnownContact, seen: &Observation) -> O
     comparison.observed
 }
 
+/// How a record was seen.
+#[derive(Clone, Copy)]
+struct Part {
+    /// Alone, not with all of its kind.
+    singly: bool,
+    /// As a whole, not as a row of a list over the location.
+    whole: bool,
+}
+
+impl Part {
+    /// In the complete list of its contact's.
+    const OF_LISTING: Self = Self { singly: false, whole: true };
+}
+
 /// What is known beside what was seen.
 struct Comparison<'a> {
     readings: Readings,
@@ -59,12 +73,12 @@ impl Comparison<'_> {
         let id = RecordId::from(&seen.contact_id);
         match &seen.contact {
             Sighting::NotAsked => {}
-            Sighting::Present { shown, by_id: _ } => self.record(RecordKind::Contact, &id, Some(shown), false),
+            Sighting::Present { shown, by_id } => self.record(RecordKind::Contact, &id, Some(shown), Part { singly: false, whole: *by_id }),
             Sighting::Gone => {
-                self.record(RecordKind::Contact, &id, None, false);
+                self.record(RecordKind::Contact, &id, None, Part::OF_LISTING);
                 let records = known.records.keys().filter(|(kind, _)| *kind != RecordKind::Contact);
                 for (kind, id) in records {
-                    self.record(*kind, id, None, false);
+                    self.record(*kind, id, None, Part::OF_LISTING);
                 }
             }
         }
@@ -74,7 +88,7 @@ impl Comparison<'_> {
         let mut listed = BTreeSet::new();
         for (id, record) in records {
             if listed.insert(id) {
-                self.record(kind, id, record.as_ref(), true);
+                self.record(kind, id, record.as_ref(), Part { singly: true, whole: false });
             }
         }
     }
@@ -88,23 +102,23 @@ impl Comparison<'_> {
         for (id, record) in records {
             // A listing that changes while it is read may contain a record twice; the first one counts.
             if listed.insert(id) {
-                self.record(kind, id, Some(record), false);
+                self.record(kind, id, Some(record), Part::OF_LISTING);
             }
         }
         for (_, id) in known.records.keys().filter(|(of, id)| *of == kind && !listed.contains(id)) {
-            self.record(kind, id, None, false);
+            self.record(kind, id, None, Part::OF_LISTING);
         }
     }
 
-    fn record(&mut self, kind: RecordKind, id: &RecordId, shown: Option<&Shown>, singly: bool) {
+    fn record(&mut self, kind: RecordKind, id: &RecordId, shown: Option<&Shown>, part: Part) {
         let (known, seen) = (self.known, self.seen);
         let key = (kind, id.clone());
         let last = known.records.get(&key);
-        if last.is_some_and(|last| seen.asked_at < last.asked_at) || (singly && known.is_stale(kind, seen.asked_at)) {
+        if last.is_some_and(|last| seen.asked_at < last.asked_at) || (part.singly && known.is_stale(kind, seen.asked_at)) {
             return;
         }
         let read = last.map_or(Reading::FIRST, |last| last.reading);
-        let reading = shown.map_or(read, |shown| self.readings.after(kind, read, &shown.silent));
+        let reading = if part.whole && shown.is_some() { read.max(self.readings.whole(kind)) } else { read };
         let record = shown.map(|shown| shown.beside(last.map(|last| &last.record)));
         let fact = match (last, record.as_deref()) {
             (None, None) => None,
@@ -123,7 +137,7 @@ impl Comparison<'_> {
             }
         };
         let Some((change, record, changes)) = fact else {
-            if singly && last.is_some() {
+            if part.singly && last.is_some() {
                 self.observed.confirmed.push(key.clone());
             }
             if last.is_some() && reading > read {
@@ -186,16 +200,15 @@ mod tests {
     const BEFORE: Readings = Readings(&[]);
     const NOW: Readings = Readings(&[Added { reading: Reading(2), kind: RecordKind::Contact, fields: &["website", "source"] }]);
 
-    fn ann(minute: i64, name: &str, website: Option<&str>, silent: &[&'static str]) -> Observation {
+    fn ann(minute: i64, name: &str, website: Option<&str>, by_id: bool) -> Observation {
         let contact = Contact { name: Some(name.to_owned()), website: website.map(str::to_owned), ..Contact::default() };
-        let silent = silent.iter().copied().collect();
-        let shown = Shown { silent, ..Shown::from(Record::Contact(Box::new(contact))) };
+        let shown = Shown::from(Record::Contact(Box::new(contact)));
         Observation {
             location_id: LocationId::new("loc").unwrap(),
             contact_id: ContactId::new("ann").unwrap(),
             asked_at: Timestamp::from_second(60 * minute).unwrap(),
             connected_at: Timestamp::UNIX_EPOCH,
-            contact: Sighting::Present { shown: Box::new(shown), by_id: true },
+            contact: Sighting::Present { shown: Box::new(shown), by_id },
             listings: BTreeMap::new(),
             names: Names::default(),
             cause: Cause::from(Net::Poll),
@@ -209,10 +222,9 @@ mod tests {
         observed.drafts.into_iter().map(|draft| draft.fact).collect()
     }
 
-    fn known_before(silent: &[&'static str]) -> KnownContact {
+    fn known_before() -> KnownContact {
         let mut known = KnownContact::default();
-        take(BEFORE, &mut known, &ann(1, "Ann", None, &["website", "source"]));
-        take(NOW, &mut known, &ann(2, "Ann", None, silent));
+        assert_eq!(take(BEFORE, &mut known, &ann(1, "Ann", None, true)).len(), 1);
         known
     }
 
@@ -222,39 +234,30 @@ mod tests {
 
     #[test]
     fn what_is_read_first_is_in_the_record_and_no_change_of_it() {
-        let mut known = known_before(&["website", "source"]);
-        let facts = take(NOW, &mut known, &ann(3, "Ann", Some("ann.example"), &[]));
-        assert_eq!((facts.len(), facts[0].change, facts[0].is_news(), fields(&facts)), (1, Change::Changed, false, vec![]));
-        let Record::Contact(contact) = &facts[0].record else { panic!("a contact") };
-        assert_eq!(contact.website.as_deref(), Some("ann.example"));
-        assert_eq!(take(NOW, &mut known, &ann(4, "Ann", Some("ann.example"), &[])), []);
-        assert_eq!(fields(&take(NOW, &mut known, &ann(5, "Ann", Some("b.example"), &[]))), ["website"], "from then on it changes");
+        for by_id in [true, false] {
+            let mut known = known_before();
+            let facts = take(NOW, &mut known, &ann(3, "Ann", Some("ann.example"), by_id));
+            assert_eq!((facts.len(), facts[0].change, facts[0].is_news(), fields(&facts)), (1, Change::Changed, false, vec![]));
+            let Record::Contact(contact) = &facts[0].record else { panic!("a contact") };
+            assert_eq!(contact.website.as_deref(), Some("ann.example"));
+            assert_eq!(take(NOW, &mut known, &ann(4, "Ann", Some("ann.example"), by_id)), []);
+            assert_eq!(fields(&take(NOW, &mut known, &ann(5, "Ann", Some("b.example"), by_id))), ["website"], "from then on it changes");
+        }
     }
 
     #[test]
     fn what_changed_is_told_without_what_was_read_first() {
-        let mut known = known_before(&["website", "source"]);
-        let facts = take(NOW, &mut known, &ann(3, "Anna", Some("ann.example"), &[]));
+        let facts = take(NOW, &mut known_before(), &ann(3, "Anna", Some("ann.example"), true));
         assert_eq!((fields(&facts), facts[0].is_news()), (vec!["name"], true));
     }
 
     #[test]
     fn what_was_read_as_empty_and_is_filled_later_has_changed() {
-        let mut known = known_before(&[]);
-        assert_eq!(fields(&take(NOW, &mut known, &ann(3, "Ann", Some("ann.example"), &[]))), ["website"]);
-    }
-
-    #[test]
-    fn what_an_answer_does_not_speak_of_stays_unread() {
-        let mut known = known_before(&["source"]);
-        assert_eq!(fields(&take(NOW, &mut known, &ann(3, "Ann", Some("ann.example"), &["source"]))), [""; 0], "known by parts");
-        assert_eq!(
-            fields(&take(NOW, &mut known, &ann(4, "Ann", Some("b.example"), &["source"]))),
-            ["website"],
-            "what has a value was read"
-        );
-        let mut of_now = KnownContact::default();
-        take(NOW, &mut of_now, &ann(1, "Ann", None, &["website"]));
-        assert_eq!(fields(&take(NOW, &mut of_now, &ann(2, "Ann", Some("ann.example"), &[]))), [""; 0], "a row of a list alone");
+        let mut known = known_before();
+        assert_eq!(take(NOW, &mut known, &ann(2, "Ann", None, true)), []);
+        assert_eq!(fields(&take(NOW, &mut known, &ann(3, "Ann", Some("ann.example"), true))), ["website"]);
+        let mut of_row = known_before();
+        assert_eq!(take(NOW, &mut of_row, &ann(2, "Ann", None, false)), []);
+        assert_eq!(fields(&take(NOW, &mut of_row, &ann(3, "Ann", Some("ann.example"), true))), [""; 0], "a row does not say all");
     }
 }

@@ -46,6 +46,17 @@ pub struct Contact {
     pub date_of_birth: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub do_not_disturb: Option<bool>,
+    /// The channels on which nobody may write or call, in lower case, with GHL's word for it: `active`, or `permanent`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub do_not_disturb_channels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub additional_emails: BTreeSet<String>,
+    /// Further numbers, each with what it is called, or with an empty text.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub additional_phones: BTreeMap<String, String>,
+    /// Addresses of files.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub attachments: BTreeSet<String>,
     /// A GHL user id; the name is in the event's `Names`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assigned_to: Option<String>,
@@ -78,6 +89,9 @@ pub struct Task {
     pub done: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assigned_to: Option<String>,
+    /// The IANA name of the location's time zone, in which people read when it is due; none where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 /// A note about a contact.
@@ -94,6 +108,9 @@ pub struct Note {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
     pub pinned: bool,
+    /// Addresses of files.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub attachments: BTreeSet<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub added_at: Option<Moment>,
 }

@@ -47,6 +47,7 @@ pub(crate) enum ContactField {
     DoNotDisturb,
     Tags,
     CustomFields,
+    Attachments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -67,6 +68,7 @@ pub(crate) enum NoteField {
     WrittenAt,
     Author,
     Pinned,
+    Attachments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -162,7 +164,7 @@ pub enum BadRules {
 /// The version of what `map` makes of records by the same text of rules, a part of the rules' revision. It is raised with every change of the
 /// code after which a record that did not change reads otherwise in Pagico: what the mapping before has written is then written again by a
 /// plan, as after other rules, and is no drift until that is done.
-const MAPPING: u32 = 1;
+const MAPPING: u32 = 2;
 
 /// The names that a template may use in braces.
 pub(crate) const PLACEHOLDERS: [&str; 5] = ["name", "email", "phone", "company", "owner"];

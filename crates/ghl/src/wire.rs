@@ -4,6 +4,7 @@
 
 mod contact;
 mod fields;
+mod further;
 mod list;
 mod names;
 mod page;

@@ -87,7 +87,7 @@ fn intents() -> Vec<Intent> {
     let mut intents = Vec::new();
     for (n, id) in ["a/b", "B", "é?*", "a"].into_iter().enumerate() {
         let seq = 10 * (n as u64 + 1);
-        let custom_fields = vec![CustomField { name: "Größe".to_owned(), value: "a \"b\"\n\u{1}\u{7f}".to_owned() }];
+        let custom_fields = vec![CustomField { name: "Größe".to_owned(), value: "a \"b\"\n\u{1}\u{7f}".to_owned(), link: None }];
         let contact = ContactContent {
             name: format!("{id} \\ / \u{2028} 🙂"),
             do_not_disturb: Some(n % 2 == 0),

@@ -96,11 +96,15 @@ pub struct Names {
     /// The types of custom fields, as GHL calls them: how their values read.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub field_types: BTreeMap<String, String>,
+    /// What the parts and choices of custom fields are called, by field and by the key that values name them with.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub field_labels: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Names {
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.fields.is_empty() && self.calendars.is_empty() && self.field_types.is_empty()
+        let Self { users, fields, calendars, field_types, field_labels } = self;
+        users.is_empty() && fields.is_empty() && calendars.is_empty() && field_types.is_empty() && field_labels.is_empty()
     }
 
     /// Those of these ids that have no name.
@@ -111,14 +115,15 @@ impl Names {
 
     /// The names of these alone.
     pub fn only(&self, references: &References<'_>) -> Self {
-        let pick = |names: &BTreeMap<String, String>, ids: &BTreeSet<&str>| {
+        fn pick<T: Clone>(names: &BTreeMap<String, T>, ids: &BTreeSet<&str>) -> BTreeMap<String, T> {
             ids.iter().filter_map(|id| names.get_key_value(*id)).map(|(id, name)| (id.clone(), name.clone())).collect()
-        };
+        }
         Self {
             users: pick(&self.users, &references.users),
             fields: pick(&self.fields, &references.fields),
             calendars: pick(&self.calendars, &references.calendars),
             field_types: pick(&self.field_types, &references.fields),
+            field_labels: pick(&self.field_labels, &references.fields),
         }
     }
 }

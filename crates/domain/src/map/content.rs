@@ -1,6 +1,8 @@
 //! The content of the object that mirrors a record, with the fields that the rules select.
 
-use super::words::{address, custom_fields, day, display_name, headline, line, name, prose, tags, user};
+use super::custom::custom_fields;
+use super::reach::{channels, further_emails, further_phones, links};
+use super::words::{address, day, display_name, headline, line, name, prose, tags, user};
 use crate::rules::{AppointmentField, ContactField, NoteField, TaskField};
 use crate::{
     Appointment, AppointmentContent, Contact, ContactContent, ContactId, Content, Names, Note, NoteContent, ObjectKey, Record, RecordFact,
@@ -22,8 +24,14 @@ fn contact_content(contact: &Contact, id: &ContactId, names: &Names, rules: &Rul
     for field in &rules.text.mirror.contact {
         match field {
             ContactField::Name => content.name = display_name(contact, id),
-            ContactField::Email => content.email = line(contact.email.as_deref()),
-            ContactField::Phone => content.phone = line(contact.phone.as_deref()),
+            ContactField::Email => {
+                content.email = line(contact.email.as_deref());
+                content.further_emails = further_emails(contact);
+            }
+            ContactField::Phone => {
+                content.phone = line(contact.phone.as_deref());
+                content.further_phones = further_phones(contact);
+            }
             ContactField::Company => content.company = line(contact.company.as_deref()),
             ContactField::Address => content.address = address(contact),
             ContactField::Website => content.website = line(contact.website.as_deref()),
@@ -31,9 +39,13 @@ fn contact_content(contact: &Contact, id: &ContactId, names: &Names, rules: &Rul
             ContactField::Birthday => content.birthday = contact.date_of_birth.as_ref().map(day),
             ContactField::Source => content.source = line(contact.source.as_deref()),
             ContactField::TimeZone => content.time_zone = line(contact.time_zone.as_deref()),
-            ContactField::DoNotDisturb => content.do_not_disturb = contact.do_not_disturb,
+            ContactField::DoNotDisturb => {
+                content.do_not_disturb = contact.do_not_disturb;
+                content.do_not_disturb_on = channels(contact);
+            }
             ContactField::Tags => content.tags = tags(contact),
             ContactField::CustomFields => content.custom_fields = custom_fields(contact, names),
+            ContactField::Attachments => content.attachments = links(&contact.attachments),
         }
     }
     content
@@ -45,7 +57,10 @@ fn task_content(task: &Task, container: ObjectKey, names: &Names, rules: &Rules)
         match field {
             TaskField::Title => content.title = line(task.title.as_deref()).unwrap_or_else(|| "Task without a title".to_owned()),
             TaskField::Notes => content.notes = prose(task.body.as_deref()),
-            TaskField::Due => content.due.clone_from(&task.due_at),
+            TaskField::Due => {
+                content.due.clone_from(&task.due_at);
+                content.time_zone = line(task.time_zone.as_deref()).filter(|_| content.due.is_some());
+            }
             TaskField::Done => content.done = task.done,
             TaskField::Assignee => content.assignee = user(task.assigned_to.as_deref(), names),
         }
@@ -63,6 +78,7 @@ fn note_content(note: &Note, container: ObjectKey, names: &Names, rules: &Rules)
             NoteField::WrittenAt => content.written_at.clone_from(&note.added_at),
             NoteField::Author => content.author = user(note.user_id.as_deref(), names),
             NoteField::Pinned => content.pinned = note.pinned,
+            NoteField::Attachments => content.attachments = links(&note.attachments),
         }
     }
     content

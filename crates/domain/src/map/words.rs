@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-use serde_json::Value;
-
-use crate::{Contact, ContactId, CustomField, Moment, Names, readable};
+use crate::{Contact, ContactId, Moment, Names, readable};
 
 /// The contact's name, or else its company, e-mail, phone or id.
 pub(super) fn display_name(contact: &Contact, id: &ContactId) -> String {
@@ -29,9 +26,9 @@ pub(super) fn address(contact: &Contact) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-/// The user's name, or the id if GHL gave no name.
+/// The user's name, or that GHL gave none: somebody who left, or whose name may not be read.
 pub(super) fn user(id: Option<&str>, names: &Names) -> Option<String> {
-    id.map(|id| name(id, &names.users))
+    id.map(|id| line(names.users.get(id).map(String::as_str)).unwrap_or_else(|| format!("unknown user ({id})")))
 }
 
 pub(super) fn name(id: &str, names: &BTreeMap<String, String>) -> String {
@@ -48,46 +45,6 @@ pub(super) fn day(moment: &Moment) -> String {
     match moment {
         Moment::At(midnight) => Moment::nearest_day(*midnight).to_string(),
         Moment::Text(text) => text.clone(),
-    }
-}
-
-pub(super) fn custom_fields(contact: &Contact, names: &Names) -> Vec<CustomField> {
-    let mut fields: Vec<CustomField> = contact
-        .custom_fields
-        .iter()
-        .map(|(id, value)| {
-            let spoken = if names.field_types.get(id).is_some_and(|kind| kind == DATE) { date_text(value) } else { None };
-            CustomField { name: name(id, &names.fields), value: spoken.unwrap_or_else(|| value_text(value)) }
-        })
-        .filter(|field| !field.value.is_empty())
-        .collect();
-    fields.sort_by(|a, b| (&a.name, &a.value).cmp(&(&b.name, &b.value)));
-    fields
-}
-
-/// GHL's name of the type of custom fields that hold a day.
-const DATE: &str = "DATE";
-
-/// A day that GHL writes as its first millisecond or as a moment; none for what is spelled otherwise.
-fn date_text(value: &Value) -> Option<String> {
-    let at = match value {
-        Value::Number(millis) => Timestamp::from_millisecond(millis.as_i64()?).ok()?,
-        Value::String(text) => text.trim().parse().ok()?,
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
-    };
-    Some(Moment::nearest_day(at).to_string())
-}
-
-/// The value of a custom field as text; there is a text for every JSON type.
-fn value_text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::Bool(true) => "yes".to_owned(),
-        Value::Bool(false) => "no".to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => readable(text),
-        Value::Array(values) => values.iter().map(value_text).filter(|value| !value.is_empty()).collect::<Vec<_>>().join(", "),
-        Value::Object(fields) => fields.iter().map(|(name, value)| format!("{name}: {}", value_text(value))).collect::<Vec<_>>().join("; "),
     }
 }
 

@@ -176,7 +176,7 @@ fn a_note_in_html_becomes_readable_text() {
     assert_snapshot!(described(&appeared("n1", Record::Note(note), Names::default())), @r#"
     note ghl:note/n1 Mirror as of 1.7
     {
-      "author": "u9",
+      "author": "unknown user (u9)",
       "body": "Called **Ann**.\n* likes [this][1]\n\n[1]: https://example.com",
       "container": "ghl:contact/ann",
       "pinned": false,
@@ -215,7 +215,7 @@ fn an_appointment_in_a_naive_local_time_keeps_it_with_its_zone() {
     assert_snapshot!(described(&appeared("a1", Record::Appointment(appointment), names(&[], &[], &[("c1", "Calls")]))), @r#"
     appointment ghl:appointment/a1 Mirror as of 1.7
     {
-      "assignee": "u1",
+      "assignee": "unknown user (u1)",
       "calendar": "Calls",
       "container": "ghl:contact/ann",
       "ends_at": "2021-07-16T09:30:00Z",
@@ -340,4 +340,35 @@ fn a_field_of_a_record_is_not_lost_in_the_builtin_rules() {
     let intents = mapped(&appeared("ann", contact(tagged), Names::default()));
     let domain::Action::Put(content) = &intents[0].action else { panic!("a put") };
     assert_eq!(content.to_json().unwrap()["custom_fields"], json!([{"name": "f", "value": "1, 2, a: "}]));
+}
+
+#[test]
+fn how_a_contact_can_be_reached_and_must_not_be() {
+    let text = str::to_owned;
+    let reached = Contact {
+        email: Some(text("ann@example.com")),
+        phone: Some(text("+1")),
+        additional_emails: ["ann@example.com", " b@example.com "].map(text).into(),
+        additional_phones: [("+1", "Main"), ("+2", "Mobile"), ("+3", "")].map(|(number, label)| (text(number), text(label))).into(),
+        do_not_disturb_channels: [("sms", "active"), ("call", "permanent"), ("pigeon", "active")]
+            .map(|(channel, status)| (text(channel), text(status)))
+            .into(),
+        attachments: [text("https://files.example/1")].into(),
+        ..named("Ann")
+    };
+    let intents = mapped(&appeared("ann", contact(reached), Names::default()));
+    let domain::Action::Put(content) = &intents[0].action else { panic!("a put") };
+    let content = content.to_json().unwrap();
+    assert_eq!(content["further_emails"], json!(["b@example.com"]), "the first one is not repeated");
+    assert_eq!(content["further_phones"], json!(["+2 (Mobile)", "+3"]));
+    assert_eq!(content["do_not_disturb_on"], json!(["Calls (permanent)", "pigeon", "SMS"]));
+    assert_eq!(content["attachments"], json!(["https://files.example/1"]));
+}
+
+#[test]
+fn a_user_without_a_name_is_said_to_be_unknown() {
+    let assigned = Task { assigned_to: Some("u-9".to_owned()), ..Task::default() };
+    let intents = mapped(&appeared("t1", Record::Task(assigned), names(&[("u-1", "Ben")], &[], &[])));
+    let domain::Action::Put(content) = &intents[0].action else { panic!("a put") };
+    assert_eq!(content.to_json().unwrap()["assignee"], "unknown user (u-9)");
 }

@@ -53,26 +53,36 @@ fn contact() -> impl Strategy<Value = Contact> {
     let names = (maybe(text()), maybe(text()), maybe(text()), maybe(text()), maybe(text()), maybe(text()));
     let place = (maybe(text()), maybe(text()), maybe(text()), maybe(text()), maybe(text()), maybe(text()));
     let rest = (maybe(text()), maybe(text()), maybe(moment()), maybe(any::<bool>()), maybe(text()), maybe(text()));
-    let sets = (prop::collection::btree_set(text(), 0..4), prop::collection::btree_map(text(), value(), 0..4));
+    let named = || prop::collection::btree_map(text(), text(), 0..3);
+    let texts = || prop::collection::btree_set(text(), 0..4);
+    let sets = (texts(), prop::collection::btree_map(text(), value(), 0..4), texts(), (named(), named()));
     (names, place, rest, sets, maybe(moment()), maybe(moment())).prop_map(|(names, place, rest, sets, added_at, updated_at)| {
         let (name, first_name, last_name, email, phone, company) = names;
         let (street, city, state, postal_code, country, website) = place;
         let (time_zone, source, date_of_birth, do_not_disturb, assigned_to, business_id) = rest;
-        let (tags, custom_fields): (BTreeSet<String>, BTreeMap<String, Value>) = sets;
+        let (tags, custom_fields, additional_emails, named): (BTreeSet<String>, BTreeMap<String, Value>, BTreeSet<String>, _) = sets;
+        let (additional_phones, do_not_disturb_channels): (BTreeMap<String, String>, BTreeMap<String, String>) = named;
+        let attachments = additional_emails.clone();
         #[rustfmt::skip]
         let contact = Contact {
             name, first_name, last_name, email, phone, company, street, city, state, postal_code, country, website, time_zone, source,
-            date_of_birth, do_not_disturb, assigned_to, business_id, tags, custom_fields, added_at, updated_at,
+            date_of_birth, do_not_disturb, do_not_disturb_channels, additional_emails, additional_phones, attachments, assigned_to,
+            business_id, tags, custom_fields, added_at, updated_at,
         };
         contact
     })
 }
 
 fn record() -> impl Strategy<Value = Record> {
-    let task = (maybe(text()), maybe(text()), maybe(moment()), any::<bool>(), maybe(text()))
-        .prop_map(|(title, body, due_at, done, assigned_to)| Record::Task(Task { title, body, due_at, done, assigned_to }));
-    let note = (maybe(text()), maybe(text()), maybe(text()), maybe(text()), any::<bool>(), maybe(moment()))
-        .prop_map(|(title, body, user_id, color, pinned, added_at)| Record::Note(Note { title, body, user_id, color, pinned, added_at }));
+    let task = (maybe(text()), maybe(text()), maybe(moment()), any::<bool>(), maybe(text()), maybe(text())).prop_map(
+        |(title, body, due_at, done, assigned_to, time_zone)| Record::Task(Task { title, body, due_at, done, assigned_to, time_zone }),
+    );
+    let attachments = prop::collection::btree_set(text(), 0..3);
+    let note = (maybe(text()), maybe(text()), maybe(text()), maybe(text()), any::<bool>(), maybe(moment()), attachments).prop_map(
+        |(title, body, user_id, color, pinned, added_at, attachments)| {
+            Record::Note(Note { title, body, user_id, color, pinned, attachments, added_at })
+        },
+    );
     let times = (maybe(moment()), maybe(moment()), maybe(moment()), maybe(moment()));
     let words = (maybe(text()), maybe(text()), maybe(text()), maybe(text()), maybe(text()), maybe(text()), maybe(text()));
     let appointment = (times, words).prop_map(|((starts_at, ends_at, added_at, updated_at), words)| {
@@ -88,7 +98,14 @@ fn record() -> impl Strategy<Value = Record> {
 
 fn names() -> impl Strategy<Value = Names> {
     let some = || prop::collection::btree_map(text(), text(), 0..3);
-    (some(), some(), some(), some()).prop_map(|(users, fields, calendars, field_types)| Names { users, fields, calendars, field_types })
+    let labels = prop::collection::btree_map(text(), some(), 0..3);
+    (some(), some(), some(), some(), labels).prop_map(|(users, fields, calendars, field_types, field_labels)| Names {
+        users,
+        fields,
+        calendars,
+        field_types,
+        field_labels,
+    })
 }
 
 fn revision() -> impl Strategy<Value = Revision> {
@@ -162,24 +179,29 @@ fn stored() -> impl Strategy<Value = Stored> {
 
 fn content() -> impl Strategy<Value = Content> {
     let key = || maybe(id().prop_map(ObjectKey::from));
-    let field = (text(), text()).prop_map(|(name, value)| CustomField { name, value });
+    let field = (text(), text(), maybe(text())).prop_map(|(name, value, link)| CustomField { name, value, link });
     let contact = (text(), maybe(text()), maybe(any::<bool>()), prop::collection::vec(text(), 0..3), prop::collection::vec(field, 0..3))
         .prop_map(|(name, email, do_not_disturb, tags, custom_fields)| {
-            let rest = email.clone();
+            let (rest, further) = (email.clone(), tags.clone());
             #[rustfmt::skip]
             let contact = ContactContent {
                 name, email, do_not_disturb, tags, custom_fields, phone: rest.clone(), company: rest.clone(), address: rest.clone(),
                 website: rest.clone(), owner: rest.clone(), birthday: rest.clone(), source: rest.clone(), time_zone: rest,
+                do_not_disturb_on: further.clone(), further_emails: further.clone(), further_phones: further.clone(), attachments: further,
             };
             Content::Contact(contact)
         });
     let project = (text(), key(), maybe(text())).prop_map(|(title, container, notes)| ProjectContent { title, container, notes });
     let task = (text(), key(), maybe(text()), maybe(moment()), any::<bool>(), maybe(text())).prop_map(
-        |(title, container, notes, due, done, assignee)| Content::Task(TaskContent { title, container, notes, due, done, assignee }),
+        |(title, container, notes, due, done, assignee)| {
+            let time_zone = assignee.clone();
+            Content::Task(TaskContent { title, container, notes, due, time_zone, done, assignee })
+        },
     );
     let note = (text(), key(), text(), maybe(moment()), maybe(text()), any::<bool>()).prop_map(
         |(title, container, body, written_at, author, pinned)| {
-            Content::Note(NoteContent { title, container, body, written_at, author, pinned })
+            let attachments = author.iter().cloned().collect();
+            Content::Note(NoteContent { title, container, body, written_at, author, pinned, attachments })
         },
     );
     let appointment =

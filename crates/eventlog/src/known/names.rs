@@ -1,6 +1,6 @@
 //! Renames at GHL: what records refer to has another name than their events say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Body, Cause, ContactId, Draft, LocationId, Names, Net, OperatorFact, Renamed};
 use jiff::Timestamp;
@@ -31,6 +31,8 @@ struct Shown {
     users: BTreeMap<String, String>,
     fields: BTreeMap<String, String>,
     calendars: BTreeMap<String, String>,
+    /// What the parts and choices of custom fields are called: apart, so that those which are told first rename nothing.
+    labels: BTreeMap<String, String>,
 }
 
 impl EventLog {
@@ -195,6 +197,11 @@ impl Shown {
         add(&mut self.users, &names.users, &none);
         add(&mut self.fields, &names.fields, &names.field_types);
         add(&mut self.calendars, &names.calendars, &none);
+        let labels = names.field_labels.iter().map(|(id, labels)| {
+            let all: Vec<String> = labels.iter().map(|(key, label)| format!("{key}\0{label}")).collect();
+            (id.clone(), digest(&all.join("\0"), None))
+        });
+        self.labels.extend(labels);
         self
     }
 
@@ -203,12 +210,14 @@ impl Shown {
         let now = Self::default().with(names);
         let differ = |before: &BTreeMap<String, String>, now: &BTreeMap<String, String>, must_be_known: bool| {
             let other = now.iter().filter(|(id, digest)| before.get(*id).map_or(!must_be_known, |before| before != *digest));
-            other.map(|(id, _)| id.clone()).collect()
+            other.map(|(id, _)| id.clone()).collect::<BTreeSet<String>>()
         };
-        let of = |must_be_known| Renamed {
-            users: differ(&self.users, &now.users, must_be_known),
-            fields: differ(&self.fields, &now.fields, must_be_known),
-            calendars: differ(&self.calendars, &now.calendars, must_be_known),
+        let of = |must_be_known| {
+            let mut fields: BTreeSet<String> = differ(&self.fields, &now.fields, must_be_known);
+            fields.extend(differ(&self.labels, &now.labels, must_be_known));
+            let (users, calendars) =
+                (differ(&self.users, &now.users, must_be_known), differ(&self.calendars, &now.calendars, must_be_known));
+            Renamed { users, fields, calendars }
         };
         (of(false), of(true))
     }

@@ -16,6 +16,7 @@ mod mirrored;
 mod names;
 mod parked;
 mod passes;
+mod readings;
 mod relay;
 mod remained;
 mod replays;

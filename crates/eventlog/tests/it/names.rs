@@ -63,3 +63,26 @@ async fn who_gets_a_name_at_last_was_not_renamed_but_is_shown() {
     assert_eq!(db.log.rename(&lease, &Names::default(), at(70), 100).await.expect("silent"), Renaming::Done);
     assert_eq!(db.log.rename(&lease, &names("Ann"), at(80), 100).await.expect("again"), Renaming::Done);
 }
+
+#[tokio::test]
+async fn parts_of_a_field_that_are_called_otherwise_reach_what_shows_them() {
+    let db = database("names_labels").await;
+    let contact = Contact { custom_fields: [("f-1".to_owned(), serde_json::json!({"k-1": "May"}))].into(), ..Contact::default() };
+    let contact = Sighting::Present { shown: Box::new(Record::Contact(Box::new(contact)).into()), by_id: true };
+    db.observe(domain::Observation { contact, ..seen("c1", "", 1) }).await;
+    let lease = lease(&db.log, &db.location, "tests", Duration::from_secs(60)).await.expect("lease");
+    let fields = || Names { fields: [("f-1".to_owned(), "Visits".to_owned())].into(), ..Names::default() };
+    let labelled =
+        |label: &str| Names { field_labels: [("f-1".to_owned(), [("k-1".to_owned(), label.to_owned())].into())].into(), ..fields() };
+    let told = async |names: &Names| {
+        let before = db.head().await;
+        while db.log.rename(&lease, names, at(60), 100).await.expect("rename") != Renaming::Done {}
+        let events = db.log.read(&db.location, before, 100).await.expect("events").into_iter().map(readable);
+        types(&events.collect::<Vec<_>>())
+    };
+    assert_eq!(told(&fields()).await, [""; 0]);
+    assert_eq!(told(&labelled("First")).await, ["contact.changed"], "read first: nothing was renamed");
+    assert_eq!(told(&labelled("First")).await, [""; 0]);
+    assert_eq!(told(&labelled("First visit")).await, ["operator.renamed", "contact.changed"]);
+    assert_eq!(told(&fields()).await, [""; 0], "a list that GHL does not give renames nothing");
+}

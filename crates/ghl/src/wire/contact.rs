@@ -6,6 +6,7 @@ use domain::{Contact, ContactId, LocationId, Record, Shown};
 use serde_json::Value;
 
 use super::fields::{Fields, ID, first_text, flag, object, text, unwrap};
+use super::further;
 use super::reader::Reader;
 use super::shape::Shape;
 use crate::Zone;
@@ -37,7 +38,8 @@ pub(super) fn read<'f>(fields: &'f Fields, shape: Shape, zone: &'f Zone) -> (Con
         last_name: read.text("last_name", &["lastNameRaw", "lastName"]),
         email: read.text("email", &["email"]),
         phone: read.text("phone", &["phone"]),
-        company: read.text("company", &["companyName"]),
+        // The second has been seen in search rows alone.
+        company: read.text("company", &["companyName", "businessName"]),
         street: read.text("street", &["address1", "address"]),
         city: read.text("city", &["city"]),
         state: read.text("state", &["state"]),
@@ -48,6 +50,10 @@ pub(super) fn read<'f>(fields: &'f Fields, shape: Shape, zone: &'f Zone) -> (Con
         source: read.text("source", &["source"]),
         date_of_birth: read.day("date_of_birth", &["dateOfBirth"]),
         do_not_disturb: read.flag("do_not_disturb", &["dnd"]),
+        do_not_disturb_channels: read.read("do_not_disturb_channels", &["dndSettings"], further::channels).unwrap_or_default(),
+        additional_emails: read.read("additional_emails", &["additionalEmails"], further::emails).unwrap_or_default(),
+        additional_phones: read.read("additional_phones", &["additionalPhones"], further::phones).unwrap_or_default(),
+        attachments: read.read("attachments", &["attachments"], further::attachments).unwrap_or_default(),
         assigned_to: read.reference("assigned_to", &["assignedTo"]),
         business_id: read.reference("business_id", &["businessId"]),
         tags: read.read("tags", &["tags"], tags).unwrap_or_default(),

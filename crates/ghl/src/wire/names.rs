@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::fields::{ID, first_text, text};
+use super::fields::{Fields, ID, first_text, text};
 use crate::Zone;
 
 /// What is read of a location itself.
@@ -20,6 +20,8 @@ pub struct CustomFields {
     pub names: BTreeMap<String, String>,
     /// As GHL calls them, for instance `DATE`.
     pub types: BTreeMap<String, String>,
+    /// What their parts and choices are called, by the key that values name them with, where the two differ.
+    pub labels: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 pub(crate) fn custom_fields(body: &Value) -> CustomFields {
@@ -29,7 +31,29 @@ pub(crate) fn custom_fields(body: &Value) -> CustomFields {
         let row = row.as_object()?;
         Some((first_text(row, ID)?, text(row, "dataType")?))
     };
-    CustomFields { names: names(body, LIST), types: rows.iter().filter_map(typed).collect() }
+    let labelled = |row: &Value| {
+        let row = row.as_object()?;
+        Some((first_text(row, ID)?, labels(row))).filter(|(_, labels)| !labels.is_empty())
+    };
+    CustomFields {
+        names: names(body, LIST),
+        types: rows.iter().filter_map(typed).collect(),
+        labels: rows.iter().filter_map(labelled).collect(),
+    }
+}
+
+/// Documented are choices as texts, which are both key and label, and boxes with a label alone, which are known by their place. Objects with a
+/// key of their own have been seen.
+fn labels(field: &Fields) -> BTreeMap<String, String> {
+    let lists = ["textBoxListOptions", "picklistOptions"].into_iter().filter_map(|key| field.get(key)?.as_array());
+    let options = lists.flat_map(|options| options.iter().enumerate());
+    let labelled = options.filter_map(|(place, option)| {
+        let option = option.as_object()?;
+        let label = first_text(option, &["label", "name"])?;
+        let key = first_text(option, &["id", "_id", "key", "value"]).unwrap_or_else(|| place.to_string());
+        Some((key, label)).filter(|(key, label)| key != label)
+    });
+    labelled.collect()
 }
 
 pub(crate) fn location(body: &Value) -> Result<Location, String> {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::contact;
 use super::fields::{Fields, ID, first_text, object, unwrap};
+use super::further;
 use super::reader::Reader;
 use super::shape::Shape;
 use crate::Zone;
@@ -66,10 +67,16 @@ pub(super) fn shown(fields: &Fields, shape: Shape, zone: &Zone) -> Shown {
 }
 
 pub(super) fn read_task(read: &mut Reader<'_>) -> Task {
+    let due_at = read.moment("due_at", &["dueDate"]);
+    let zone = read.zone().name();
+    if zone.is_none() || read.is_silent_about("due_at") {
+        read.silence("time_zone");
+    }
     Task {
         title: read.text("title", &["title"]),
         body: read.text("body", &["body", "description"]),
-        due_at: read.moment("due_at", &["dueDate"]),
+        time_zone: due_at.as_ref().and(zone).map(str::to_owned),
+        due_at,
         done: read.flag("done", &["completed"]).unwrap_or(false),
         assigned_to: read.reference("assigned_to", &["assignedTo"]),
     }
@@ -83,6 +90,8 @@ fn read_note(read: &mut Reader<'_>) -> Note {
         user_id: read.reference("user_id", &["userId"]),
         color: read.text("color", &["color"]),
         pinned: read.flag("pinned", &["pinned"]).unwrap_or(false),
+        // Not documented for notes.
+        attachments: read.read("attachments", &["attachments"], further::attachments).unwrap_or_default(),
         added_at: read.moment("added_at", &["dateAdded"]),
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! | shape | speaks of, mentioned or not | has been seen without |
 //! |---|---|---|
-//! | contact by id | parts of the name, e-mail, phone, company, address, website, time zone, source, birthday, owner, business | `name`, `dnd` beside `dndSettings` |
-//! | row of the search | nothing | `name`, time zone, `dndSettings`; all that is empty |
+//! | contact by id | parts of the name, e-mail, phone, company, address, website, time zone, source, birthday, owner, business | `name`, `dnd` beside `dndSettings`; channels, further addresses and files |
+//! | row of the search | nothing | `name`, time zone, `dndSettings`, further numbers; all that is empty |
 //! | row of the older list | nothing | `dateUpdated`, names of the nameless |
 //! | task of a contact | title, text, due time, whether it is done, owner | |
 //! | row of the search for tasks | nothing: it is not published | |

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use domain::{Contact, ContactId, LocationId, Moment, Record, RecordKind, Shown, Task};
 use serde_json::{Map, Value, json};
 
@@ -158,8 +160,8 @@ fn a_search_row_tells_what_it_is_silent_about() {
 fn every_name_of_a_field_is_one_of_its_record() {
     let fields = |kind: RecordKind| match kind {
         RecordKind::Contact => serde_json::to_value(full_contact()).unwrap(),
-        RecordKind::Task => json!({"title": 1, "body": 1, "due_at": 1, "done": 1, "assigned_to": 1}),
-        RecordKind::Note => json!({"title": 1, "body": 1, "user_id": 1, "color": 1, "pinned": 1, "added_at": 1}),
+        RecordKind::Task => json!({"title": 1, "body": 1, "due_at": 1, "done": 1, "assigned_to": 1, "time_zone": 1}),
+        RecordKind::Note => json!({"title": 1, "body": 1, "user_id": 1, "color": 1, "pinned": 1, "added_at": 1, "attachments": 1}),
         RecordKind::Appointment => json!({"title": 1, "starts_at": 1, "ends_at": 1, "time_zone": 1, "status": 1, "place": 1, "notes": 1,
             "calendar_id": 1, "assigned_to": 1, "added_at": 1, "updated_at": 1}),
     };
@@ -196,6 +198,10 @@ fn full_contact() -> Contact {
         source: one(),
         date_of_birth: moment(),
         do_not_disturb: Some(true),
+        do_not_disturb_channels: [("sms".to_owned(), "active".to_owned())].into(),
+        additional_emails: ["1".to_owned()].into(),
+        additional_phones: [("1".to_owned(), "1".to_owned())].into(),
+        attachments: ["1".to_owned()].into(),
         assigned_to: one(),
         business_id: one(),
         tags: ["1".to_owned()].into(),
@@ -203,6 +209,57 @@ fn full_contact() -> Contact {
         added_at: moment(),
         updated_at: moment(),
     }
+}
+
+#[test]
+fn what_a_contact_has_beside_its_fields_is_read_and_never_taken_for_gone() {
+    let by_id = |more: Value| {
+        let mut body = json!({"contact": {"id": "c-1", "locationId": "loc", "firstName": "Ann"}});
+        body["contact"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let id = ContactId::new("c-1").unwrap();
+        contact(body, &id, &LocationId::new("loc").unwrap(), &berlin()).unwrap().unwrap()
+    };
+    let further = ["additional_emails", "additional_phones", "attachments", "do_not_disturb_channels"];
+    let documented = by_id(json!({}));
+    assert!(further.iter().all(|name| documented.silent.contains(name)), "answers without them say nothing of them");
+    let seen = by_id(json!({"additionalEmails": [{"email": "b@example.com", "validEmail": null}], "additionalPhones": [],
+        "dndSettings": {"SMS": {"status": "active"}, "Call": {"status": "inactive"}}, "attachments": "", "businessName": "Example"}));
+    assert!(further.iter().all(|name| !seen.silent.contains(name)));
+    let Record::Contact(ann) = &seen.record else { panic!("a contact") };
+    assert_eq!((ann.additional_emails.len(), ann.additional_phones.len(), ann.attachments.len()), (1, 0, 0));
+    assert_eq!(ann.do_not_disturb_channels, [("sms".to_owned(), "active".to_owned())].into());
+    assert_eq!(ann.company.as_deref(), Some("Example"));
+    let odd = by_id(json!({"additionalPhones": 7, "dndSettings": ["SMS"]}));
+    assert!(odd.unread.contains("additional_phones") && odd.silent.contains("do_not_disturb_channels"));
+}
+
+#[test]
+fn a_task_is_due_in_the_zone_of_its_location() {
+    let tasks = json!({"tasks": [{"id": "t-1", "dueDate": "2024-01-02T10:00:00.000Z"}, {"id": "t-2"}]});
+    let zones = |zone: &Zone| {
+        let listed = list(tasks.clone(), RecordKind::Task, zone).unwrap().records.into_iter();
+        let of = |shown: Shown| match shown.record {
+            Record::Task(task) => (task.time_zone, shown.silent.contains("time_zone")),
+            _ => panic!("not a task"),
+        };
+        listed.map(|(_, shown)| of(shown)).collect::<Vec<_>>()
+    };
+    assert_eq!(zones(&berlin()), [(Some("Europe/Berlin".to_owned()), false), (None, false)]);
+    assert_eq!(zones(&Zone::UNKNOWN), [(None, true), (None, true)]);
+}
+
+#[test]
+fn parts_and_choices_of_custom_fields_are_read_with_what_they_are_called() {
+    let fields = custom_fields(&json!({"customFields": [
+        {"id": "f-1", "name": "Package", "dataType": "SINGLE_OPTIONS", "picklistOptions": ["Starter", "Growth"]},
+        {"id": "f-2", "name": "Visits", "dataType": "TEXTBOX_LIST", "textBoxListOptions": [{"label": "First", "prefillValue": ""}, {"label": "Second"}]},
+        {"id": "f-3", "name": "Visits", "dataType": "TEXTBOX_LIST", "picklistOptions": [{"id": "k-1", "label": "First"}]},
+        {"id": "f-4", "name": "Drink", "dataType": "RADIO", "picklistOptions": [{"key": "tea", "label": "Tea"}, {"key": "Water", "label": "Water"}]},
+    ]}));
+    let labels = |pairs: &[(&str, &str)]| pairs.iter().map(|(key, label)| ((*key).to_owned(), (*label).to_owned())).collect();
+    let expected: [(&str, BTreeMap<String, String>); 3] =
+        [("f-2", labels(&[("0", "First"), ("1", "Second")])), ("f-3", labels(&[("k-1", "First")])), ("f-4", labels(&[("tea", "Tea")]))];
+    assert_eq!(fields.labels, expected.map(|(id, labels)| (id.to_owned(), labels)).into());
 }
 
 #[test]
@@ -311,7 +368,7 @@ fn a_page_of_tasks_says_how_far_it_goes_and_what_it_leaves_out() {
     }));
     assert_eq!((page.rows.len(), page.given, page.unreadable.len(), page.total, page.whole), (1, 4, 2, Some(40), true));
     let silent: Vec<&str> = page.rows[0].shown.silent.iter().copied().collect();
-    assert_eq!(silent, ["assigned_to", "body", "due_at"]);
+    assert_eq!(silent, ["assigned_to", "body", "due_at", "time_zone"]);
     assert!(records(json!({"tasks": null}), RecordKind::Task, &here(), &berlin()).is_err(), "no list is not an empty one");
 }
 

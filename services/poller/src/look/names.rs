@@ -222,17 +222,18 @@ async fn ask(client: &Client, known: Option<&Snapshot>) -> Result<Snapshot, ghl:
     };
     let (users, fields, calendars) = tokio::join!(users, client.custom_fields(), client.calendars());
     let before = |of: fn(&Names) -> &BTreeMap<String, String>| known.map(|snapshot| of(&snapshot.names).clone()).unwrap_or_default();
-    let (fields, field_types) = match optional(client, "custom fields", fields, &failed)? {
-        Some(ghl::CustomFields { names, types }) => (names, types),
-        None => (before(|names| &names.fields), before(|names| &names.field_types)),
-    };
+    let fields = optional(client, "custom fields", fields, &failed)?.unwrap_or_else(|| {
+        let known = known.map(|snapshot| snapshot.names.clone()).unwrap_or_default();
+        ghl::CustomFields { names: known.fields, types: known.field_types, labels: known.field_labels }
+    });
     let users = users?;
     let calendars = optional(client, "calendars", calendars, &failed)?;
     let has_calendars = calendars.is_some() || known.is_some_and(|snapshot| snapshot.has_calendars);
     let names = Names {
         users: users.unwrap_or_else(|| before(|names| &names.users)),
-        fields,
-        field_types,
+        fields: fields.names,
+        field_types: fields.types,
+        field_labels: fields.labels,
         calendars: calendars.unwrap_or_else(|| before(|names| &names.calendars)),
     };
     let before = known.filter(|_| failed.in_passing.into_inner());

@@ -20,12 +20,17 @@ pub(super) fn contact(truth: &Truth, record: &Value, content: &Value) -> Vec<Str
         problems.same(ours, text_of(record, theirs));
     }
     problems.same("time_zone", text_of(record, "timezone"));
-    problems.same("owner", named(text_of(record, "assignedTo"), &truth.names.users));
+    problems.same("owner", user(text_of(record, "assignedTo"), truth).as_deref());
     problems.same("birthday", text_of(record, "dateOfBirth").map(|day| day.split('T').next().unwrap_or(day)));
     problems.expect("do_not_disturb", record.get("dnd").and_then(Value::as_bool) == content.get("do_not_disturb").and_then(Value::as_bool));
     let address = ["address1", "city", "postalCode", "state", "country"].map(|field| text_of(record, field).unwrap_or_default());
     problems.expect("address", sorted(&address.join(" ")) == sorted(text_of(content, "address").unwrap_or_default()));
     problems.expect("tags", strings(record.get("tags")) == strings(content.get("tags")));
+    let further = record.get("additionalEmails").and_then(Value::as_array).into_iter().flatten();
+    let further: BTreeSet<&str> =
+        further.filter_map(|row| text_of(row, "email")).filter(|email| Some(*email) != text_of(record, "email")).collect();
+    problems.expect("further_emails", further == strings(content.get("further_emails")));
+    problems.expect("attachments", strings(record.get("attachments")) == strings(content.get("attachments")));
     problems.expect("custom_fields", fields_of_record(truth, record) == fields_of_content(content));
     problems.found
 }
@@ -39,7 +44,7 @@ pub(super) fn task(truth: &Truth, record: &Value, content: &Value) -> Vec<String
     problems.says("notes", text_of(record, "body"));
     problems.at("due", text_of(record, "dueDate"), &truth.time_zone);
     problems.expect("done", record.get("completed").and_then(Value::as_bool).unwrap_or(false) == flag(content, "done"));
-    problems.same("assignee", named(text_of(record, "assignedTo"), &truth.names.users));
+    problems.same("assignee", user(text_of(record, "assignedTo"), truth).as_deref());
     problems.found
 }
 
@@ -53,7 +58,7 @@ pub(super) fn note(truth: &Truth, record: &Value, content: &Value) -> Vec<String
     }
     problems.says("body", Some(body));
     problems.at("written_at", text_of(record, "dateAdded"), &truth.time_zone);
-    problems.same("author", named(text_of(record, "userId"), &truth.names.users));
+    problems.same("author", user(text_of(record, "userId"), truth).as_deref());
     problems.expect("pinned", record.get("pinned").and_then(Value::as_bool).unwrap_or(false) == flag(content, "pinned"));
     problems.found
 }
@@ -71,7 +76,7 @@ pub(super) fn appointment(truth: &Truth, record: &Value, content: &Value) -> Vec
     problems.says("place", text_of(record, "address"));
     problems.says("notes", text_of(record, "notes"));
     problems.same("calendar", named(text_of(record, "calendarId"), &truth.names.calendars));
-    problems.same("assignee", named(text_of(record, "assignedUserId"), &truth.names.users));
+    problems.same("assignee", user(text_of(record, "assignedUserId"), truth).as_deref());
     problems.found
 }
 
@@ -145,6 +150,11 @@ fn named<'a>(id: Option<&'a str>, names: &'a BTreeMap<String, String>) -> Option
     id.map(|id| names.get(id).map_or(id, String::as_str))
 }
 
+/// The user's name, or that there is none.
+fn user(id: Option<&str>, truth: &Truth) -> Option<String> {
+    id.map(|id| truth.names.users.get(id).cloned().unwrap_or_else(|| format!("unknown user ({id})")))
+}
+
 fn strings(list: Option<&Value>) -> BTreeSet<&str> {
     list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::trim).filter(|text| !text.is_empty()).collect()
 }
@@ -160,16 +170,31 @@ fn fields_of_record(truth: &Truth, record: &Value) -> Vec<(String, Vec<String>)>
         .filter_map(|field| {
             let id = field.get("id").and_then(Value::as_str)?;
             let value = ["value", "fieldValue", "field_value"].into_iter().find_map(|name| field.get(name))?;
-            let mut said = String::new();
-            scalars(value, &mut said);
-            let mut said = shown(&said);
-            said.sort_unstable();
-            let name = truth.names.custom_fields.get(id).map_or(id, String::as_str);
-            (!said.is_empty()).then(|| (name.to_owned(), said))
+            let name = truth.names.custom_fields.get(id).map_or(id, String::as_str).to_owned();
+            Some(values(value).into_iter().map(move |said| (name.clone(), said)))
         })
+        .flatten()
+        .filter(|(_, said)| !said.is_empty())
         .collect();
     fields.sort_unstable();
     fields
+}
+
+/// The words of a value; of several files those of the name of each.
+fn values(value: &Value) -> Vec<Vec<String>> {
+    let files: Vec<&Value> = value.as_object().into_iter().flat_map(serde_json::Map::values).collect();
+    if !files.is_empty() && files.iter().all(|file| text_of(file, "url").is_some()) {
+        return files.into_iter().filter_map(file_name).map(sorted).collect();
+    }
+    let mut said = String::new();
+    scalars(value, &mut said);
+    let mut said = shown(&said);
+    said.sort_unstable();
+    vec![said]
+}
+
+fn file_name(file: &Value) -> Option<&str> {
+    file.get("meta").and_then(|meta| text_of(meta, "originalname")).or_else(|| text_of(file, "url"))
 }
 
 fn fields_of_content(content: &Value) -> Vec<(String, Vec<String>)> {

@@ -143,6 +143,12 @@ async fn case_39_two_contacts_with_one_address_stay_two_and_an_odd_phone_stays_a
     assert_eq!((&ada["phone"], &ben["phone"]), (&json!("(202) 555-0101 ext. 7"), &json!("+12025550101")));
     assert_eq!((&ada["email"], &ben["email"]), (&json!("ada.marlow@example.org"), &json!("ada.marlow@example.org")));
     assert_eq!((&ada["name"], &ben["name"]), (&json!("Ada Marlow"), &json!("Ben (Ada's brother)")));
+    let domain::Content::Contact(shown) = mirrored(&fixture, ADA, "contact.changed").await else { panic!("a contact") };
+    assert_eq!(
+        (shown.email.as_deref(), shown.further_emails.as_slice()),
+        (Some("ada.marlow@example.org"), ["ada.second@example.org".to_owned()].as_slice())
+    );
+    assert_eq!(shown.further_phones, ["+12025550111 (Mobile)"]);
     fixture.stop().await;
 }
 
@@ -155,14 +161,37 @@ async fn case_11_a_date_in_milliseconds_reads_as_its_day_and_an_amount_as_a_numb
     fixture.until_backfilled().await;
     assert_eq!(fixture.send("ContactUpdate", json!({"id": ADA})).await, 200);
     eventually("its values", || async { fixture.records(ADA).await[ADA].get("custom_fields").cloned() }).await;
-    let events = fixture.log.read(fixture.location_id(), 0, 100).await.unwrap();
-    let last = events.into_iter().rev().find(|event| event.type_name == "contact.changed").unwrap();
+    let domain::Content::Contact(contact) = mirrored(&fixture, ADA, "contact.changed").await else { panic!("a contact") };
+    let said: Vec<(&str, &str)> = contact.custom_fields.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
+    assert_eq!(said, [("Budget", "1798761600000"), ("Renewal", "2027-01-01")]);
+    fixture.stop().await;
+}
+
+/// What the last event of this type makes of a record in Pagico.
+async fn mirrored(fixture: &PollerFixture, id: &str, type_name: &str) -> domain::Content {
+    let events = fixture.log.read(fixture.location_id(), 0, 100).await.unwrap().into_iter().rev();
+    let mut of_it = events.filter(|event| event.type_name == type_name && event.record.as_ref().is_some_and(|(_, of)| of.as_str() == id));
+    let last = of_it.next().unwrap();
     let body = last.read().unwrap();
     let mirrored = domain::map(&last.with(body), &domain::Rules::builtin().unwrap()).remove(0);
     let domain::Action::Put(content) = mirrored.action else { panic!("put") };
-    let domain::Content::Contact(contact) = *content else { panic!("a contact") };
-    let said: Vec<(&str, &str)> = contact.custom_fields.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
-    assert_eq!(said, [("Budget", "1798761600000"), ("Renewal", "2027-01-01")]);
+    *content
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_14_what_is_due_near_midnight_says_in_which_zone() {
+    let (case, agency) = (Case::load(14), Agency::northlight());
+    agency.put(ADA, 1);
+    agency.script(case.answers());
+    let fixture = PollerFixture::start("case-14", agency.clone(), QUIET).await;
+    fixture.until_backfilled().await;
+    assert_eq!(fixture.send("ContactUpdate", json!({"id": ADA})).await, 200);
+    for id in ["TskCallBack000000001", "TskWholeDay000000002", "TskUtcMidnight000003"] {
+        eventually("the task", || async { fixture.records(ADA).await.remove(id) }).await;
+        let domain::Content::Task(task) = mirrored(&fixture, id, "task.appeared").await else { panic!("a task") };
+        assert_eq!(task.time_zone.as_deref(), Some("America/Los_Angeles"), "the location's, not the contact's");
+        assert!(task.due.is_some());
+    }
     fixture.stop().await;
 }
 
@@ -223,5 +252,7 @@ async fn case_26_a_user_that_nobody_knows_costs_no_refresh_with_every_look() {
     let task = eventually("the task", || async { fixture.records(ADA).await.remove(TASK) }).await;
     assert_eq!(task["assigned_to"], "UsrLongGone000000009", "it is not dropped");
     assert_eq!(agency.asked("/users/search"), asked, "it was asked for once, and not with every look");
+    let domain::Content::Task(shown) = mirrored(&fixture, TASK, "task.appeared").await else { panic!("a task") };
+    assert_eq!(shown.assignee.as_deref(), Some("unknown user (UsrLongGone000000009)"));
     fixture.stop().await;
 }
