@@ -49,8 +49,11 @@ pub(super) fn attachments(value: &Value) -> Result<Option<BTreeSet<String>>, Unr
     Ok(several(value, file)?.map(|files| files.into_iter().map(|(file, _)| file).collect()))
 }
 
-/// Texts with the objects that they are from: of a list, or one alone.
-fn several(value: &Value, of: impl Fn(&Fields) -> Option<String>) -> Result<Option<Vec<(String, Option<&Fields>)>>, Unreadable> {
+/// A text, with the object that it is from.
+type Text<'a> = (String, Option<&'a Fields>);
+
+/// Of a list, or one alone.
+fn several(value: &Value, of: impl Fn(&Fields) -> Option<String>) -> Result<Option<Vec<Text<'_>>>, Unreadable> {
     let rows = match value {
         Value::Null => return Ok(None),
         Value::Array(rows) => rows.as_slice(),
