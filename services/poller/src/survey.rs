@@ -123,7 +123,7 @@ fn needs(access: &Access, location_id: &LocationId) -> Vec<Surveyed> {
             Some(Standing::Failing { .. }) => Found::Failing,
             None => Found::NotAsked,
         },
-        cost: cost(need),
+        cost: cost(&[need]),
     };
     let mut needs: Vec<Surveyed> = NEEDED.into_iter().map(surveyed).collect();
     needs.sort_by_key(|need| need.area);

@@ -50,7 +50,7 @@ pub(super) fn due(text: &str, now: Timestamp, own_zone: Option<&TimeZone>) -> Wh
     let Ok(at) = text.parse::<Timestamp>() else {
         return When { text: text.to_owned(), datetime: None, tone: "" };
     };
-    let (local, now) = (at.to_zoned_datetime(zone.clone()), now.to_zoned_datetime(zone.clone()));
+    let (local, now) = (at.to_zoned_datetime(zone.clone()), now.to_zoned_datetime(zone));
     let days = days_between(&now, &local);
     let is_day = own_zone.is_some() && is_midnight(&local);
     let is_over = if is_day { days.is_some_and(|days| days < 0) } else { local < now };

@@ -85,7 +85,7 @@ fn trouble_of(area: Area, standings: &BTreeMap<Need, Standing>) -> Option<Source
         }
     }
     let (state, since) =
-        refused_since.map(|since| (SourceState::Refused, since)).or(failing_since.map(|since| (SourceState::Failing, since)))?;
+        refused_since.map(|since| (SourceState::Refused, since)).or_else(|| failing_since.map(|since| (SourceState::Failing, since)))?;
     let scopes: Vec<&str> = refused.iter().map(|need| need.1).collect();
     Some(SourceTrouble { area: area.as_str().to_owned(), state, scope: scopes.join(", "), cost: cost(&refused).to_owned(), since })
 }
