@@ -24,8 +24,7 @@ pub(crate) async fn follow(context: &Context, connections: &Connections) -> anyh
     let mut followed = context.candidates.followed.lock().await;
     let changes = context.log.mirrored().changes().await?;
     if *followed != Some(changes) {
-        find(context, connections).await?;
-        *followed = Some(changes);
+        *followed = find(context, connections).await?.then_some(changes);
     }
     Ok(())
 }
@@ -37,14 +36,13 @@ pub(crate) async fn follow(context: &Context, connections: &Connections) -> anyh
 pub(crate) async fn read(context: &Context, connections: &Connections) -> anyhow::Result<()> {
     let mut followed = context.candidates.followed.lock().await;
     let changes = context.log.mirrored().changes().await?;
-    find(context, connections).await?;
-    *followed = Some(changes);
+    *followed = find(context, connections).await?.then_some(changes);
     Ok(())
 }
 
 /// Begins the log of each new location. A location whose token is dead is included, so that people see what it lacks. Where there is a private
-/// token, the app does not count.
-async fn find(context: &Context, connections: &Connections) -> anyhow::Result<()> {
+/// token, the app does not count. False when the token of one cannot be read, which holds up no other: it is to be tried again.
+async fn find(context: &Context, connections: &Connections) -> anyhow::Result<bool> {
     let credentials = match &context.app {
         Some(app) => app.credentials.list().await?,
         None => Vec::new(),
@@ -54,7 +52,8 @@ async fn find(context: &Context, connections: &Connections) -> anyhow::Result<()
     let listed: BTreeMap<&LocationId, &LocationSettings> = context.config.locations.iter().map(|listed| (&listed.id, listed)).collect();
     let seeds: Vec<&LocationId> = listed.keys().copied().chain(installed.iter().copied()).collect();
     context.log.mirrored().seed(&seeds).await?;
-    let (before, mut candidates, mut retired) = (context.candidates.all(), CandidateMap::new(), BTreeSet::new());
+    let (before, is_first) = (context.candidates.all(), context.candidates.connected().is_none());
+    let (mut candidates, mut retired, mut is_complete) = (CandidateMap::new(), BTreeSet::new(), true);
     for mirrored in context.log.mirrored().list().await? {
         let is_paused = match mirrored.state {
             MirrorState::Active => false,
@@ -66,8 +65,15 @@ async fn find(context: &Context, connections: &Connections) -> anyhow::Result<()
         };
         let id = &mirrored.location_id;
         let known = before.get(id);
-        let Some(access) = access(context, connections, &mirrored, known, listed.get(id).copied(), installed.contains(id)).await? else {
-            continue;
+        let access = match access(context, connections, &mirrored, known, listed.get(id).copied(), installed.contains(id)).await {
+            Ok(Some(access)) => access,
+            Ok(None) => continue,
+            Err(error) if !is_of_location(&error, is_first) => return Err(error),
+            Err(error) => {
+                tracing::error!(location.id = %id, error = format!("{error:#}"), "location is not mirrored until its token can be read");
+                is_complete = false;
+                continue;
+            }
         };
         let location = match known {
             Some(known) => known.location.clone(),
@@ -82,7 +88,16 @@ async fn find(context: &Context, connections: &Connections) -> anyhow::Result<()
     }));
     show(context, &candidates);
     context.candidates.set(candidates, retired);
-    Ok(())
+    Ok(is_complete)
+}
+
+/// Whether only this location has no token now. A token file that cannot be read when the service starts is a mistake in its settings.
+fn is_of_location(error: &anyhow::Error, is_first: bool) -> bool {
+    use eventlog::Error::{Damaged, Locked, Misconfigured};
+    match error.downcast_ref::<eventlog::Error>() {
+        Some(error) => matches!(error, Locked { .. } | Damaged | Misconfigured(_)),
+        None => !is_first,
+    }
 }
 
 /// The locations where the app is installed, and those where it was.

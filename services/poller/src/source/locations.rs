@@ -79,10 +79,16 @@ impl Locations {
         if mirrored.find(location_id).await.map_err(status_of_log)?.is_some_and(|known| known.state == MirrorState::Purged) {
             return Err(refused(location_id, MirrorState::Purged));
         }
-        let verdict = match &token {
-            Some(token) => self.tried(location_id, token).await?,
-            None if self.context.app.is_some() || self.context.candidates.is_listed(location_id) => String::new(),
-            None => return Err(Status::failed_precondition(NO_TOKEN)),
+        let listed = self.context.config.locations.iter().find(|listed| listed.id == *location_id);
+        let verdict = match (&token, listed) {
+            (Some(_), _) if !mirrored.can_keep_tokens() => return Err(Status::failed_precondition(NO_KEY)),
+            (Some(token), _) => self.tried(location_id, token).await?,
+            (None, Some(listed)) => {
+                let token = listed.read_token().map_err(|error| Status::failed_precondition(format!("{error:#}; nothing was changed")))?;
+                self.tried(location_id, &token).await?
+            }
+            (None, None) if self.context.app.is_some() => String::new(),
+            (None, None) => return Err(Status::failed_precondition(NO_TOKEN)),
         };
         let added = mirrored.add(location_id, token.as_ref(), asked.decision()).await;
         let added = self.decided(location_id, added).await?;
@@ -113,14 +119,7 @@ impl Locations {
 
     /// What became of a decision, in words where it was refused. This replica knows it at once.
     async fn decided(&self, id: &LocationId, decided: eventlog::Result<MirroredLocation>) -> Result<api::MirroredLocation, Status> {
-        let location = decided.map_err(|error| match error {
-            eventlog::Error::NotFound => {
-                Status::not_found("this location was never mirrored; `mirrorctl location list` lists those that were")
-            }
-            eventlog::Error::InState { state } => refused(id, state),
-            eventlog::Error::Misconfigured(what) => Status::failed_precondition(what),
-            error => status_of_log(error),
-        })?;
+        let location = decided.map_err(|error| not_decided(id, error))?;
         if let Err(error) = mirroring::follow(&self.context, &self.connections).await {
             tracing::warn!(%error, "what was decided about a location is read with the next turn of the leases");
         }
@@ -158,14 +157,8 @@ impl Locations {
         }
     }
 
-    /// Asks GHL for one contact with a token that is not kept yet: without contacts nothing is mirrored.
+    /// Asks GHL for one contact with a token that does not count yet: without contacts nothing is mirrored.
     async fn tried(&self, location_id: &LocationId, token: &SecretString) -> Result<String, Status> {
-        if !self.context.log.mirrored().can_keep_tokens() {
-            return Err(Status::failed_precondition(
-                "a token is only kept sealed, and the poller has no key-encryption key: give it log.kek_file (docs/erase-a-person.md), or list \
-                 the location in its settings",
-            ));
-        }
         let client = Client::new(self.transport.clone(), location_id.clone(), token.clone());
         let search = Search { window: Window::Everyone, rows_max: 1, after: None };
         let answer = client.search(&search, &Zone::UNKNOWN).await;
@@ -180,12 +173,18 @@ impl Locations {
     }
 }
 
+const NO_KEY: &str = "a token is only kept sealed, and the poller has no key-encryption key: give it log.kek_file (docs/erase-a-person.md), or \
+     list the location in its settings";
+
 const NO_TOKEN: &str = "there is no token for this location: give one (`--token-file FILE`), list the location in the poller's settings, or configure \
      the marketplace app";
 
 /// What GHL says of a token, and what to do then.
 fn not_kept(error: &ghl::Error) -> Status {
-    use ghl::Error::{Forbidden, LocationInactive, NotFound, RecordForbidden, Throttled, Unauthorized, Unavailable};
+    use ghl::Error::{
+        Duplicate, Forbidden, LocationInactive, NotFound, RecordForbidden, Refused, Throttled, TooLong, Unauthorized, Unavailable,
+        UnknownOutcome, Unreadable,
+    };
     let refused = |what: &str| Status::failed_precondition(format!("{what}; nothing was kept"));
     match error {
         Unauthorized { .. } => refused(
@@ -199,8 +198,24 @@ fn not_kept(error: &ghl::Error) -> Status {
         LocationInactive { .. } => refused("GHL says that the location is not active; switch it on there"),
         NotFound { .. } => refused("GHL knows no such location; check the id"),
         Unavailable { .. } | Throttled { .. } => Status::unavailable(format!("{error}; nothing was kept, try again later")),
-        error => refused(&format!("GHL does not answer as it should: {error}; check the id and the token")),
+        UnknownOutcome { .. } | Duplicate { .. } | Refused { .. } | TooLong | Unreadable { .. } => {
+            refused(&format!("GHL does not answer as it should: {error}; check the id and the token"))
+        }
     }
+}
+
+/// Why a decision is not taken, and what to do then.
+fn not_decided(location_id: &LocationId, error: eventlog::Error) -> Status {
+    if let eventlog::Error::InState { state } = error {
+        return refused(location_id, state);
+    }
+    if let eventlog::Error::NotFound = error {
+        return Status::not_found("this location was never mirrored; `mirrorctl location list` lists those that were");
+    }
+    if let eventlog::Error::Misconfigured(what) = error {
+        return Status::failed_precondition(what);
+    }
+    status_of_log(error)
 }
 
 fn refused(location_id: &LocationId, state: MirrorState) -> Status {

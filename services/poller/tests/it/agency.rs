@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -157,12 +157,7 @@ impl Agency {
         if let Some(scripted) = world.script.next(parts.method.as_str(), &path) {
             return scripted;
         }
-        let token = parts.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if !world.token.is_empty() && token.strip_prefix("Bearer ") != Some(world.token.as_str()) {
-            let told = json!({"statusCode": 401, "message": "Invalid Private Integration token"});
-            return (StatusCode::UNAUTHORIZED, axum::Json(told)).into_response();
-        }
-        if let Some((status, message)) = world.failure(&path) {
+        if let Some((status, message)) = world.failure(&path, &parts.headers) {
             let told = json!({"statusCode": status, "message": message, "traceId": "trace-2"});
             return (StatusCode::from_u16(status).unwrap(), axum::Json(told)).into_response();
         }
@@ -224,7 +219,11 @@ impl Agency {
 
 impl World {
     /// The status and message that a request is answered with instead.
-    fn failure(&self, path: &str) -> Option<(u16, &'static str)> {
+    fn failure(&self, path: &str, headers: &HeaderMap) -> Option<(u16, &'static str)> {
+        let token = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !self.token.is_empty() && token.strip_prefix("Bearer ") != Some(self.token.as_str()) {
+            return Some((401, "Invalid Private Integration token"));
+        }
         let failing = self.failing.iter().find(|(failing, _)| path.starts_with(*failing)).map(|(_, status)| (*status, "as told"));
         failing.or_else(|| self.refused.iter().find(|(part, _)| path.contains(**part)).map(|(_, refusal)| *refusal))
     }
