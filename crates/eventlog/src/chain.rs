@@ -14,6 +14,7 @@ use sqlx::{PgConnection, PgExecutor, Postgres, Row, Transaction};
 use crate::chain::copy::Rows;
 use crate::columns::{At, STATEMENT_ROWS_MAX, as_stored, epoch, epoch_column, signed, traceparent, unsigned};
 use crate::keys::ring::ContactKey;
+use crate::mirrored::state::MirrorState;
 use crate::{Error, Result};
 
 /// How many bytes of payload one statement carries at most.
@@ -57,20 +58,25 @@ pub(crate) struct Head {
 
 impl Head {
     /// Lock order: a relay row, if any, before the head; nothing else is locked before it.
+    ///
+    /// # Errors
+    /// `InState` when the log is closed, because the location was purged: nothing is appended to it any more.
     pub(crate) async fn lock(executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<Self> {
-        const LOCK: &str = "SELECT epoch, seq, hash, erasures FROM log_head WHERE location_id = $1 FOR UPDATE";
-        Self::from_query(LOCK, executor, location_id).await
+        const LOCK: &str = "SELECT epoch, seq, hash, erasures, closed FROM log_head WHERE location_id = $1 FOR UPDATE";
+        let (head, closed) = Self::from_query(LOCK, executor, location_id).await?;
+        if closed { Err(Error::InState { state: MirrorState::Purged }) } else { Ok(head) }
     }
 
     pub(crate) async fn look(executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<Self> {
-        Self::from_query("SELECT epoch, seq, hash, erasures FROM log_head WHERE location_id = $1", executor, location_id).await
+        const LOOK: &str = "SELECT epoch, seq, hash, erasures, closed FROM log_head WHERE location_id = $1";
+        Ok(Self::from_query(LOOK, executor, location_id).await?.0)
     }
 
-    async fn from_query(query: &'static str, executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<Self> {
+    async fn from_query(query: &'static str, executor: impl PgExecutor<'_>, location_id: &LocationId) -> Result<(Self, bool)> {
         let row = sqlx::query(query).bind(location_id.as_str()).fetch_optional(executor).await?.ok_or(Error::NotFound)?;
         let (seq, hash) = (unsigned(row.try_get(1)?), row.try_get::<&[u8], _>(2)?);
         let hash = hash.try_into().map_err(|_| Error::Corrupt { location_id: location_id.clone(), seq, problem: "malformed head hash" })?;
-        Ok(Self { epoch: epoch(row.try_get(0)?), seq, hash, erasures: row.try_get(3)? })
+        Ok((Self { epoch: epoch(row.try_get(0)?), seq, hash, erasures: row.try_get(3)? }, row.try_get(4)?))
     }
 
     /// The revision that comes after `fresh` more events.

@@ -85,6 +85,7 @@ pub use proving::verify::{Verification, Verified};
 pub use relay::{Relay, RelayBatch, RelayTurn, StreamState};
 pub use seal::credentials::{Credential, CredentialOwner, CredentialState, Credentials, RenewalPermit, Tokens};
 pub use seal::erase::{Erasure, ErasureRequest, Erasures, PurgedPart};
+pub use seal::purge::{Purge, PurgeRequest, PurgeStep, Purges};
 pub use seal::{ContactMessage, Opened};
 pub use settings::Settings;
 pub use webhooks::{SecretHash, WebhookDigest, Webhooks, WorkflowSecret};

@@ -10,7 +10,7 @@ use crate::appends::Appended;
 use crate::keys::ring::KeyRing;
 use crate::{
     Alerts, Answers, Appends, Chain, Credentials, Erasures, Keys, KnownRecords, Leases, Ledger, Locations, MirroredLocations, Parkings,
-    Passes, Relay, Replays, Result, Resyncs, Settings, Webhooks, Workspaces, read,
+    Passes, Purges, Relay, Replays, Result, Resyncs, Settings, Webhooks, Workspaces, read,
 };
 
 /// The event log and everything that is kept beside it. Cheap to clone: clones and parts share their connections and their wake-ups.
@@ -32,6 +32,7 @@ struct Parts {
     keys: Keys,
     credentials: Credentials,
     erasures: Erasures,
+    purges: Purges,
     relay: Relay,
     ledger: Ledger,
     parked: Parkings,
@@ -63,6 +64,7 @@ impl EventLog {
             resyncs: Resyncs { pool: pool.clone() },
             credentials: Credentials { pool: pool.clone(), ring: Arc::clone(&ring) },
             erasures: Erasures { pool: pool.clone(), ring: Arc::clone(&ring), appended: appended.clone() },
+            purges: Purges { pool: pool.clone(), ring: Arc::clone(&ring), appended: appended.clone() },
             relay: Relay { pool: pool.clone(), appended: appended.clone() },
             ledger: Ledger { pool: pool.clone(), ring, appended: appended.clone(), transaction_records_max },
             parked: Parkings { pool: pool.clone(), appended: appended.clone() },
@@ -129,6 +131,10 @@ impl EventLog {
 
     pub fn erasures(&self) -> &Erasures {
         &self.parts.erasures
+    }
+
+    pub fn purges(&self) -> &Purges {
+        &self.parts.purges
     }
 
     pub fn relay(&self) -> &Relay {

@@ -214,7 +214,8 @@ impl MirroredLocations {
     }
 }
 
-async fn count_change(connection: &mut PgConnection) -> Result<()> {
+/// Lets every replica know that something has changed here.
+pub(crate) async fn count_change(connection: &mut PgConnection) -> Result<()> {
     sqlx::query("UPDATE mirrored_changes SET changes = changes + 1").execute(connection).await?;
     Ok(())
 }

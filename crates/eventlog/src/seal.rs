@@ -2,9 +2,11 @@
 //!
 //! - `credentials`: the tokens of the marketplace app
 //! - `erase`: erasing a person
+//! - `purge`: purging a whole location
 
 pub(crate) mod credentials;
 pub(crate) mod erase;
+pub(crate) mod purge;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -89,7 +91,7 @@ impl Keys {
         }
         let seal = |message: ContactMessage| {
             let opener = openers.get(&message.location_id);
-            let erased = opener.and_then(|opener| opener.erased.get(&message.contact_id)).is_some_and(|erased| !erased.lifted);
+            let erased = opener.and_then(|opener| opener.erased.of(&message.contact_id)).is_some_and(|erased| !erased.lifted);
             match opener.and_then(|opener| opener.keys.get(&message.contact_id)) {
                 _ if erased => Ok(None),
                 None => Ok(Some(message.bytes)),
@@ -134,7 +136,7 @@ impl Keys {
     ) -> Result<Opener> {
         if let Some(erased) = self.ring.fresh(location_id) {
             let keys = self.ring.known(location_id, contacts.iter().copied());
-            let wanted = contacts.iter().filter(|id| erased.get(**id).is_none_or(|erased| erased.lifted));
+            let wanted = contacts.iter().filter(|id| erased.of(id).is_none_or(|erased| erased.lifted));
             if wanted.into_iter().all(|id| keys.contains_key(*id)) {
                 let opener = Opener { location_id: location_id.clone(), erased, keys };
                 if complete(&opener) {
@@ -247,7 +249,7 @@ impl Opener {
 
     /// Of an erased contact everything that happened to its records before is gone, sealed or not.
     fn is_gone(&self, event: &Stored) -> bool {
-        let erased = event.contact_id.as_ref().and_then(|id| self.erased.get(id));
+        let erased = event.contact_id.as_ref().and_then(|id| self.erased.of(id));
         event.record.is_some() && erased.is_some_and(|erased| (event.epoch, event.seq) < (erased.at.epoch, erased.at.seq))
     }
 
@@ -281,7 +283,7 @@ impl Opener {
                 let associated_data = associated_data(&message.location_id, &message.contact_id, key_id);
                 key.open(sealed, &associated_data).map_or(Opened::Unopened, Opened::Content)
             }
-            None if self.erased.contains_key(&message.contact_id) => Opened::Erased,
+            None if self.erased.of(&message.contact_id).is_some() => Opened::Erased,
             None => Opened::Unopened,
         }
     }

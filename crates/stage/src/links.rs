@@ -90,6 +90,8 @@ impl Links {
         };
         match self.ask_log("parking", stop, || self.log.parked().park(parking.clone())).await {
             Ok(_) => Fate::Done,
+            // Of a location that was purged nothing is kept.
+            Err(NotAnswered::Refused(eventlog::Error::InState { .. })) => Fate::Done,
             Err(not_answered) => self.retry.fate(&not_answered),
         }
     }

@@ -248,6 +248,8 @@ impl<'a> Batch<'a> {
                     self.count(ended, &out.item);
                     Fate::Done
                 }
+                // It was purged meanwhile: nothing is settled any more, and what was written goes with its workspace.
+                Err(NotAnswered::Refused(eventlog::Error::InState { .. })) => Fate::Done,
                 // Not a location of this log: nothing of it can ever be settled here.
                 Err(NotAnswered::Refused(eventlog::Error::NotFound)) => {
                     self.park(out.item.message, format!("the location is not connected; the bridge answered {}", ended.answer)).await

@@ -46,11 +46,25 @@ pub(crate) struct Erased {
     pub(crate) lifted: bool,
 }
 
-pub(crate) type ErasedContacts = Arc<BTreeMap<ContactId, Erased>>;
+/// Who is erased in a location. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct ErasedContacts {
+    contacts: Arc<BTreeMap<ContactId, Erased>>,
+    /// Everybody: the location was purged.
+    all: Option<Erased>,
+}
+
+impl ErasedContacts {
+    /// When a contact was erased, if it was.
+    pub(crate) fn of(&self, contact_id: &ContactId) -> Option<Erased> {
+        self.all.or_else(|| self.contacts.get(contact_id).copied())
+    }
+}
+
 pub(crate) type ContactKeys = HashMap<ContactId, Arc<ContactKey>>;
 
 pub(crate) fn is_erased(erased: &ErasedContacts, contact_id: &ContactId) -> bool {
-    erased.get(contact_id).is_some_and(|erased| !erased.lifted)
+    erased.of(contact_id).is_some_and(|erased| !erased.lifted)
 }
 
 /// What is remembered, of each location.
@@ -117,14 +131,14 @@ impl KeyRing {
         let mut all = self.all();
         let Some(remembered) = all.get_mut(location_id) else { return Ok(ErasedContacts::default()) };
         remembered.checked_at = Instant::now();
-        Ok(Arc::clone(&remembered.erased))
+        Ok(remembered.erased.clone())
     }
 
     /// As `erased`, when it is known without asking.
     pub(crate) fn fresh(&self, location_id: &LocationId) -> Option<ErasedContacts> {
         let all = self.all();
         let remembered = all.get(location_id).filter(|remembered| remembered.checked_at.elapsed() < self.checked_every)?;
-        Some(Arc::clone(&remembered.erased))
+        Some(remembered.erased.clone())
     }
 
     /// Those of these contacts' keys that are remembered.
@@ -233,7 +247,7 @@ impl KeyRing {
     fn remembers(&self, location_id: &LocationId, erasures: i64) -> Option<(ErasedContacts, Option<String>)> {
         let all = self.all();
         let remembered = all.get(location_id).filter(|remembered| remembered.erasures == erasures)?;
-        Some((Arc::clone(&remembered.erased), remembered.sealed_by.clone()))
+        Some((remembered.erased.clone(), remembered.sealed_by.clone()))
     }
 
     /// Begins anew with a location: the keys that were remembered are dropped and with that wiped. Room for keys is made as they come: most
@@ -249,12 +263,18 @@ impl KeyRing {
             let at = Revision { epoch: epoch(row.try_get(1)?), seq: unsigned(row.try_get(2)?) };
             erased.insert(contact_id, Erased { at, lifted: row.try_get(3)? });
         }
+        let closed = sqlx::query("SELECT epoch, seq FROM log_head WHERE location_id = $1 AND closed")
+            .bind(location_id.as_str())
+            .fetch_optional(&mut *connection)
+            .await?;
+        let purged_at = closed.map(|row| Ok::<_, Error>(Revision { epoch: epoch(row.try_get(0)?), seq: unsigned(row.try_get(1)?) }));
+        let all = purged_at.transpose()?.map(|at| Erased { at, lifted: false });
         let sealed_by = sqlx::query("SELECT kek_id FROM contact_keys WHERE location_id = $1 AND destroyed_at IS NULL LIMIT 1")
             .bind(location_id.as_str())
             .fetch_optional(connection)
             .await?;
         let sealed_by = sealed_by.map(|row| row.try_get(0)).transpose()?;
-        let (erased, keys) = (Arc::new(erased), LruCache::unbounded());
+        let (erased, keys) = (ErasedContacts { contacts: Arc::new(erased), all }, LruCache::unbounded());
         let remembered = Remembered { erasures, checked_at: Instant::now(), erased, sealed_by, keys };
         self.all().insert(location_id.clone(), remembered);
         Ok(())

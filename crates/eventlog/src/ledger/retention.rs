@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use domain::LocationId;
 
-use crate::Result;
 use crate::chain::Head;
 use crate::columns::signed;
 use crate::ledger::replays::Replays;
 use crate::locations::Locations;
+use crate::{Error, Result};
 
 /// Of what has ended, all but the last of each workspace. What is running or paused has not ended.
 const FORGET_REPLAYS: &str = "DELETE FROM replays WHERE location_id = $1 AND replay_id IN (\
@@ -43,7 +43,12 @@ impl Replays {
         let mut forgotten = 0;
         loop {
             let mut transaction = self.pool.begin().await?;
-            Head::lock(&mut *transaction, location_id).await?;
+            match Head::lock(&mut *transaction, location_id).await {
+                Ok(_) => {}
+                // It was purged, and with it all of this.
+                Err(Error::InState { .. }) => return Ok(forgotten),
+                Err(error) => return Err(error),
+            }
             let forget = sqlx::query(statement).bind(location_id.as_str()).bind(keep.as_secs_f64()).bind(signed(rows_max));
             let rows = forget.execute(&mut *transaction).await?.rows_affected();
             transaction.commit().await?;

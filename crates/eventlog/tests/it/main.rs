@@ -16,6 +16,7 @@ mod mirrored;
 mod names;
 mod parked;
 mod passes;
+mod purge;
 mod readings;
 mod relay;
 mod remained;

@@ -79,7 +79,7 @@ async fn append_all(target: Target, batch_max: usize, mut entries: mpsc::Receive
 async fn append_batch(target: &Target, observations: &[Observation]) -> Vec<Appended> {
     match target.log.observe(&target.lease, observations).await {
         Ok(recorded) => count(&target.metrics, observations, &recorded),
-        Err(error) if error.is_transient() || matches!(error, eventlog::Error::Superseded { .. }) => {
+        Err(error) if error.is_transient() || matches!(error, eventlog::Error::Superseded { .. } | eventlog::Error::InState { .. }) => {
             tracing::warn!(location.id = %target.lease.location_id, %error, "append failed, trying again later");
             vec![Appended::Later; observations.len()]
         }
