@@ -45,7 +45,7 @@ fn marks_in(bytes: &[u8]) -> Vec<&'static str> {
 }
 
 /// Every table of a database, as the bytes that are in it: a text dump would show stored bytes as hexadecimal digits.
-async fn dump(url: &str) -> anyhow::Result<Vec<u8>> {
+pub(crate) async fn dump(url: &str) -> anyhow::Result<Vec<u8>> {
     let mut connection = PgConnection::connect(url).await?;
     let tables = sqlx::query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'").fetch_all(&mut connection).await?;
     let mut all = Vec::new();
@@ -60,7 +60,7 @@ async fn dump(url: &str) -> anyhow::Result<Vec<u8>> {
     Ok(all)
 }
 
-fn files(directory: &Path, all: &mut Vec<u8>) -> anyhow::Result<()> {
+pub(crate) fn files(directory: &Path, all: &mut Vec<u8>) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
         if path.is_dir() {

@@ -11,6 +11,7 @@ mod failure;
 mod locations;
 mod merged;
 mod process;
+mod purge;
 mod readings;
 mod replay;
 mod restart;

@@ -212,6 +212,79 @@ impl ::prost::Name for RotateKekResponse {
         "/mirror.erasure.v1.RotateKekResponse".into()
     }
 }
+/// Which location to purge, and why.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PurgeLocationRequest {
+    /// The GHL location id.
+    #[prost(string, tag = "1")]
+    pub location_id: ::prost::alloc::string::String,
+    /// The same again: it cannot be undone.
+    #[prost(string, tag = "2")]
+    pub confirm: ::prost::alloc::string::String,
+    /// Why. It stays in the log for ever and must name nobody. 1 to 500 bytes.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// Who asks, for the log; at most 200 bytes, "operator" when empty.
+    #[prost(string, tag = "4")]
+    pub who: ::prost::alloc::string::String,
+    /// Purge everything else even though events from before there was a key stay readable in the log.
+    #[prost(bool, tag = "5")]
+    pub leave_plain_events: bool,
+}
+impl ::prost::Name for PurgeLocationRequest {
+    const NAME: &'static str = "PurgeLocationRequest";
+    const PACKAGE: &'static str = "mirror.erasure.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.erasure.v1.PurgeLocationRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.erasure.v1.PurgeLocationRequest".into()
+    }
+}
+/// How far a purge is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PurgeLocationResponse {
+    /// The GHL location id.
+    #[prost(string, tag = "1")]
+    pub location_id: ::prost::alloc::string::String,
+    /// The position of operator.location_purged, the last event of the location.
+    #[prost(uint64, tag = "2")]
+    pub seq: u64,
+    /// When its log was closed.
+    #[prost(message, optional, tag = "3")]
+    pub begun_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Keys of contacts that were destroyed so far.
+    #[prost(uint64, tag = "4")]
+    pub keys: u64,
+    /// Rows beside the log that were removed so far.
+    #[prost(uint64, tag = "5")]
+    pub rows: u64,
+    /// Whether keys or rows are left in the log's database.
+    #[prost(bool, tag = "6")]
+    pub log_left: bool,
+    /// Workspaces that the bridge may still have.
+    #[prost(string, repeated, tag = "7")]
+    pub workspaces_left: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Messages of the location may still be on the bus.
+    #[prost(bool, tag = "8")]
+    pub bus_left: bool,
+    /// Events whose payloads stay readable in the log, because they were stored before there was a key.
+    #[prost(uint64, tag = "9")]
+    pub plain_events: u64,
+    /// When nothing was left to do.
+    #[prost(message, optional, tag = "10")]
+    pub finished_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for PurgeLocationResponse {
+    const NAME: &'static str = "PurgeLocationResponse";
+    const PACKAGE: &'static str = "mirror.erasure.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "mirror.erasure.v1.PurgeLocationResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/mirror.erasure.v1.PurgeLocationResponse".into()
+    }
+}
 /// Generated client implementations.
 pub mod erasure_client {
     #![allow(
@@ -409,6 +482,35 @@ pub mod erasure_client {
                 .insert(GrpcMethod::new("mirror.erasure.v1.Erasure", "RotateKek"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Purges a location that was retired: its log is closed with operator.location_purged, the keys of all its contacts are destroyed, what is known
+        /// of them and every projection is removed, and its workspaces and messages are removed from the bridge and the bus. The chain of hashes stays
+        /// whole. Streams how far it is, batch by batch; when the call ends before it is finished, it goes on by itself. Calling it again says how far it
+        /// is. Nothing is ever appended to the location again. INVALID_ARGUMENT when confirm is not the location's id; FAILED_PRECONDITION when it is not
+        /// retired, or when events from before there was a key would stay readable and leave_plain_events is not set; NOT_FOUND when it was never mirrored.
+        pub async fn purge_location(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PurgeLocationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::PurgeLocationResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/mirror.erasure.v1.Erasure/PurgeLocation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("mirror.erasure.v1.Erasure", "PurgeLocation"));
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -464,6 +566,24 @@ pub mod erasure_server {
             &self,
             request: tonic::Request<super::RotateKekRequest>,
         ) -> std::result::Result<tonic::Response<Self::RotateKekStream>, tonic::Status>;
+        /// Server streaming response type for the PurgeLocation method.
+        type PurgeLocationStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::PurgeLocationResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Purges a location that was retired: its log is closed with operator.location_purged, the keys of all its contacts are destroyed, what is known
+        /// of them and every projection is removed, and its workspaces and messages are removed from the bridge and the bus. The chain of hashes stays
+        /// whole. Streams how far it is, batch by batch; when the call ends before it is finished, it goes on by itself. Calling it again says how far it
+        /// is. Nothing is ever appended to the location again. INVALID_ARGUMENT when confirm is not the location's id; FAILED_PRECONDITION when it is not
+        /// retired, or when events from before there was a key would stay readable and leave_plain_events is not set; NOT_FOUND when it was never mirrored.
+        async fn purge_location(
+            &self,
+            request: tonic::Request<super::PurgeLocationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::PurgeLocationStream>,
+            tonic::Status,
+        >;
     }
     /// Erases contacts and replaces key-encryption keys. Every call but reflection needs the bearer token.
     #[derive(Debug)]
@@ -708,6 +828,52 @@ pub mod erasure_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RotateKekSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/mirror.erasure.v1.Erasure/PurgeLocation" => {
+                    #[allow(non_camel_case_types)]
+                    struct PurgeLocationSvc<T: Erasure>(pub Arc<T>);
+                    impl<
+                        T: Erasure,
+                    > tonic::server::ServerStreamingService<super::PurgeLocationRequest>
+                    for PurgeLocationSvc<T> {
+                        type Response = super::PurgeLocationResponse;
+                        type ResponseStream = T::PurgeLocationStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PurgeLocationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Erasure>::purge_location(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PurgeLocationSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

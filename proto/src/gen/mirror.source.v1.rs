@@ -96,7 +96,7 @@ pub struct AddLocationResponse {
     /// The location.
     #[prost(message, optional, tag = "1")]
     pub location: ::core::option::Option<MirroredLocation>,
-    /// What GHL said to the token, in words; empty where none was given.
+    /// What GHL said to the token, in words; empty where the app has it.
     #[prost(string, tag = "2")]
     pub verdict: ::prost::alloc::string::String,
 }
@@ -1539,8 +1539,8 @@ pub mod source_client {
                 .insert(GrpcMethod::new("mirror.source.v1.Source", "ListLocations"));
             self.inner.unary(req, path, codec).await
         }
-        /// Has a location mirrored while the poller runs. A token is tried with one call to GHL before it is kept, sealed, in the log's database; without
-        /// one, the token of the settings or of the app counts. A location that is mirrored already gets the token and stays in its state; one that was
+        /// Has a location mirrored while the poller runs. The token is tried with one call to GHL before anything changes; one that is given is kept, sealed,
+        /// in the log's database; without one, that of the settings is tried and counts, or that of the app. A location that is mirrored already gets the token and stays in its state; one that was
         /// retired is active again, and everything in it is looked at again. FAILED_PRECONDITION, in words, when GHL refuses the token, when the poller
         /// has no key-encryption key, when there is no token, and when the location was purged; UNAVAILABLE when GHL does not answer.
         pub async fn add_location(
@@ -1772,8 +1772,8 @@ pub mod source_server {
             tonic::Response<super::ListLocationsResponse>,
             tonic::Status,
         >;
-        /// Has a location mirrored while the poller runs. A token is tried with one call to GHL before it is kept, sealed, in the log's database; without
-        /// one, the token of the settings or of the app counts. A location that is mirrored already gets the token and stays in its state; one that was
+        /// Has a location mirrored while the poller runs. The token is tried with one call to GHL before anything changes; one that is given is kept, sealed,
+        /// in the log's database; without one, that of the settings is tried and counts, or that of the app. A location that is mirrored already gets the token and stays in its state; one that was
         /// retired is active again, and everything in it is looked at again. FAILED_PRECONDITION, in words, when GHL refuses the token, when the poller
         /// has no key-encryption key, when there is no token, and when the location was purged; UNAVAILABLE when GHL does not answer.
         async fn add_location(

@@ -42,6 +42,7 @@ pub struct ErasureSettings {
     pub answer_within: Period,
     pub batch: NonZeroU32,
     pub rewrap_batch: NonZeroU32,
+    pub purge_batch: NonZeroU32,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

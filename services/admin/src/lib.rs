@@ -7,6 +7,7 @@ mod api;
 mod config;
 mod erasure;
 mod health;
+mod purge;
 mod replay;
 mod retention;
 mod sealer;
@@ -40,6 +41,7 @@ pub use replay::planning;
 use crate::alerts::Watcher;
 use crate::alerts::finding::Facts;
 use crate::erasure::Eraser;
+use crate::purge::Purger;
 use crate::sealer::{Proofs, Seal};
 
 /// Runs the service until it is told to stop. A database or bus that cannot be reached only makes it not ready.
@@ -73,9 +75,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     });
     let replay = api::replay::Service(Arc::clone(&replays));
     let audit = api::audit::Service::new(locations.clone(), answers.clone(), keys.clone(), config.limits.clone(), stop.clone());
+    let purger = Purger { purges: log.purges().clone(), bus: bus.clone(), bridge: bridge.clone(), settings: config.erasure.clone() };
     let eraser = Eraser { erasures: log.erasures().clone(), bus: bus.clone(), bridge, settings: config.erasure.clone() };
     let erasure = api::erasure::Service {
         eraser: eraser.clone(),
+        purger: purger.clone(),
         locations: locations.clone(),
         keys: keys.clone(),
         credentials: log.credentials().clone(),
@@ -106,6 +110,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     start_retention(&mut tasks, &log, &config, &stop);
     let stopping = stop.clone();
     tasks.spawn(async move { erasure::run(eraser, stopping).await.context("erasures") });
+    let stopping = stop.clone();
+    tasks.spawn(async move { purge::run(purger, stopping).await.context("purges") });
     let stopping = stop.clone();
     tasks.spawn(async move { replay::run(replays, stopping).await.context("replays") });
     let (interval, stopping) = (*config.health.interval, stop.clone());

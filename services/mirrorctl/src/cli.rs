@@ -20,7 +20,7 @@ pub(crate) use self::audit::{AccessArgs, AsOfArgs, BlameArgs, DiffArgs, Export, 
 pub(crate) use self::connection::Connection;
 pub(crate) use self::erasure::{EraseArgs, Keys};
 pub(crate) use self::ghl::{CredentialsCommand, GhlArgs, ResyncArgs, VerifyCommand, VerifySourceArgs, WebhookCommand};
-pub(crate) use self::location::{LocationAddArgs, LocationArgs, LocationCommand};
+pub(crate) use self::location::{LocationAddArgs, LocationArgs, LocationCommand, LocationPurgeArgs};
 pub(crate) use self::log::{LogCommand, LogExportArgs, LogImportArgs, LogVerifyArgs};
 pub(crate) use self::services::{DrainArgs, Service, ServicesArgs};
 pub(crate) use self::sync::{ContactsArgs, Only, RedriveArgs};
@@ -85,7 +85,7 @@ pub(crate) enum Command {
     Resync(ResyncArgs),
     /// Lets vanish what is held back because unusually much of it vanished at once: the next looks at GHL conclude it.
     Release,
-    /// Adds, pauses, resumes and retires locations while the poller runs, and lists them.
+    /// Adds, pauses, resumes, retires and purges locations while everything runs, and lists them.
     #[command(subcommand)]
     Location(LocationCommand),
     /// Compares the log with GHL.

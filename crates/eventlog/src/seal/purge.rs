@@ -42,7 +42,7 @@ macro_rules! remove_from {
 }
 
 /// Everything else that is kept of a location beside its events.
-const REMOVE: [&str; 17] = [
+const REMOVE: [&str; 19] = [
     remove_from!("known_records"),
     remove_from!("known_contacts"),
     remove_from!("ledger"),
@@ -50,6 +50,8 @@ const REMOVE: [&str; 17] = [
     remove_from!("replays"),
     remove_from!("plans"),
     remove_from!("location_names"),
+    remove_from!("location_premises"),
+    remove_from!("resyncs"),
     remove_from!("passes"),
     remove_from!("progress"),
     remove_from!("coverage"),

@@ -1,8 +1,10 @@
 //! The calls of the erasure API.
 
+use std::time::{Duration, Instant};
+
 use chassis::Shutdown;
 use domain::{ContactId, LocationId};
-use eventlog::{Credentials, Erasure, ErasureRequest, Keys, Locations, MirroredLocations};
+use eventlog::{Credentials, Erasure, ErasureRequest, Keys, Locations, MirroredLocations, Purge, PurgeRequest};
 use proto::erasure::v1 as api;
 use tonic::{Request, Response, Status};
 
@@ -10,15 +12,20 @@ use crate::api::answers::at;
 use crate::api::request;
 use crate::api::stream::{self, AnswerStream, Sender};
 use crate::erasure::Eraser;
+use crate::purge::Purger;
 use crate::status::status_of_log;
 
 /// The longest texts that are accepted, in bytes.
 const REASON_BYTES_MAX: usize = 500;
 const WHO_BYTES_MAX: usize = 200;
 
+/// How long to wait before the bridge or the bus is asked again by a call that waits for them.
+const PURGE_PAUSE: Duration = Duration::from_millis(200);
+
 /// The calls.
 pub(crate) struct Service {
     pub(crate) eraser: Eraser,
+    pub(crate) purger: Purger,
     pub(crate) locations: Locations,
     pub(crate) keys: Keys,
     pub(crate) credentials: Credentials,
@@ -31,11 +38,8 @@ impl api::erasure_server::Erasure for Service {
     async fn erase_contact(&self, request: Request<api::EraseContactRequest>) -> Result<Response<api::EraseContactResponse>, Status> {
         let request = request.into_inner();
         let (location_id, contact_id) = self.whom(&request.location_id, &request.contact_id).await?;
-        if !(1..=REASON_BYTES_MAX).contains(&request.reason.trim().len()) {
-            return Err(Status::invalid_argument(format!("reason must have from 1 to {REASON_BYTES_MAX} bytes")));
-        }
         let erase = ErasureRequest {
-            reason: request.reason.trim().to_owned(),
+            reason: checked_reason(&request.reason)?,
             who: operator(request.who)?,
             leave_plain_events: request.leave_plain_events,
         };
@@ -62,6 +66,24 @@ impl api::erasure_server::Erasure for Service {
         let (location_id, contact_id) = self.whom(&request.location_id, &request.contact_id).await?;
         let lifted = self.eraser.erasures.lift(&location_id, &contact_id, &operator(request.who)?).await.map_err(status_of_log)?;
         Ok(Response::new(api::LiftErasureResponse { erasure: Some(answer(lifted)) }))
+    }
+
+    type PurgeLocationStream = AnswerStream<api::PurgeLocationResponse>;
+
+    async fn purge_location(&self, request: Request<api::PurgeLocationRequest>) -> Result<Response<Self::PurgeLocationStream>, Status> {
+        let request = request.into_inner();
+        let location_id =
+            LocationId::new(request.location_id.as_str()).map_err(|error| Status::invalid_argument(format!("location_id: {error}")))?;
+        if request.confirm != request.location_id {
+            return Err(Status::invalid_argument("confirm must be the id of the location again: a purge cannot be undone"));
+        }
+        let reason = checked_reason(&request.reason)?;
+        let purge = PurgeRequest { reason, who: operator(request.who)?, leave_plain_events: request.leave_plain_events };
+        let begun = self.purger.purges.begin(&location_id, &purge).await.map_err(status_of_purge)?;
+        tracing::info!(location.id = %location_id, seq = begun.revision.seq, "location is purged");
+        let (purger, within) = (self.purger.clone(), *self.eraser.settings.answer_within);
+        let going_on = |to| async move { going_on(&purger, begun, within, &to).await };
+        Ok(Response::new(stream::start(None, &self.stop, 16, "the purge goes on by itself", going_on)))
     }
 
     type RotateKekStream = AnswerStream<api::RotateKekResponse>;
@@ -110,6 +132,58 @@ impl Service {
 
     async fn whom(&self, location_id: &str, contact_id: &str) -> Result<(LocationId, ContactId), Status> {
         Ok((request::location(&self.locations, location_id).await?, request::contact(contact_id)?))
+    }
+}
+
+/// Says how far a purge is after each step, until it is finished, or nothing more could be done for so long.
+async fn going_on(purger: &Purger, mut purge: Purge, within: Duration, to: &Sender<api::PurgeLocationResponse>) -> Result<(), Status> {
+    let mut further_at = Instant::now();
+    while to.send(Ok(purge_answer(&purge))).await.is_ok() {
+        match purger.step(&purge).await.map_err(status_of_log)? {
+            Some(further) => (purge, further_at) = (further, Instant::now()),
+            None if purge.finished_at.is_some() || further_at.elapsed() >= within => return Ok(()),
+            None => tokio::time::sleep(PURGE_PAUSE).await,
+        }
+    }
+    Ok(())
+}
+
+fn checked_reason(reason: &str) -> Result<String, Status> {
+    match reason.trim() {
+        reason if (1..=REASON_BYTES_MAX).contains(&reason.len()) => Ok(reason.to_owned()),
+        _ => Err(Status::invalid_argument(format!("reason must have from 1 to {REASON_BYTES_MAX} bytes"))),
+    }
+}
+
+fn status_of_purge(error: eventlog::Error) -> Status {
+    if let eventlog::Error::NotFound = error {
+        return Status::not_found("this location was never mirrored; `mirrorctl location list` lists those that were");
+    }
+    if let eventlog::Error::InState { state } = error {
+        let what = format!("the location is {state}; only one that is retired can be purged: `mirrorctl location retire` first");
+        return Status::failed_precondition(what);
+    }
+    if let eventlog::Error::PlainEvents { count } = error {
+        return Status::failed_precondition(format!(
+            "{count} events were stored before there was a key and would stay readable in the log; docs/locations.md says what can be done, \
+             `--leave-plain-events` purges all else"
+        ));
+    }
+    status_of_log(error)
+}
+
+fn purge_answer(from: &Purge) -> api::PurgeLocationResponse {
+    api::PurgeLocationResponse {
+        location_id: from.location_id.to_string(),
+        seq: from.revision.seq,
+        begun_at: Some(at(from.begun_at)),
+        keys: from.keys,
+        rows: from.rows,
+        log_left: from.log_at.is_none(),
+        workspaces_left: from.workspaces.iter().map(ToString::to_string).collect(),
+        bus_left: from.bus_at.is_none(),
+        plain_events: from.plain_events,
+        finished_at: from.finished_at.map(at),
     }
 }
 

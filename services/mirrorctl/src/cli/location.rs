@@ -17,6 +17,22 @@ pub(crate) enum LocationCommand {
     Resume(LocationArgs),
     /// Ends the mirroring of a location and destroys its token here. What was mirrored stays.
     Retire(LocationArgs),
+    /// Purges a location that is retired: destroys the keys of all its contacts, removes what was mirrored, closes its log. It cannot be undone, and
+    /// the location can never be added again. Exit code 6 while something is left to do; the same command again says how far it is.
+    Purge(LocationPurgeArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct LocationPurgeArgs {
+    /// The id of the location again.
+    #[arg(long, value_name = "ID")]
+    pub(crate) confirm: String,
+    /// Why. The reason stays in the log for ever: it must name nobody.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Purges everything else, even though events that were stored before there was a key stay readable in the log.
+    #[arg(long)]
+    pub(crate) leave_plain_events: bool,
 }
 
 #[derive(Args)]

@@ -3,10 +3,12 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use proto::erasure::v1 as erasure_api;
 use proto::source::v1 as api;
 
-use crate::cli::{Connection, LocationAddArgs, LocationArgs, LocationCommand};
+use crate::cli::{Connection, LocationAddArgs, LocationArgs, LocationCommand, LocationPurgeArgs};
 use crate::commands::files::text_of;
+use crate::output::progress::bar;
 use crate::output::table::{Table, printable};
 use crate::output::{Output, format};
 use crate::problem::Problem;
@@ -21,6 +23,7 @@ pub(crate) async fn execute(connection: &Connection, command: LocationCommand, o
         LocationCommand::Pause(arguments) => pause(connection, arguments, output).await,
         LocationCommand::Resume(arguments) => resume(connection, arguments, output).await,
         LocationCommand::Retire(arguments) => retire(connection, arguments, output).await,
+        LocationCommand::Purge(arguments) => purge(connection, arguments, output).await,
     }
 }
 
@@ -93,6 +96,57 @@ async fn retire(connection: &Connection, arguments: LocationArgs, output: &mut O
         return output.answer(&retired);
     }
     show(retired.location, "; its token is destroyed, what was mirrored stays", output)
+}
+
+async fn purge(connection: &Connection, arguments: LocationPurgeArgs, output: &mut Output<'_>) -> Result<(), Problem> {
+    let LocationPurgeArgs { confirm, reason, leave_plain_events } = arguments;
+    let location_id = named(connection)?;
+    if confirm != location_id {
+        return Err(Problem::Usage("--confirm must be the id of the location again; nothing was purged".to_owned()));
+    }
+    let request = erasure_api::PurgeLocationRequest { location_id, confirm, reason, who: connection.who(), leave_plain_events };
+    let mut answers = connection.without_deadline().erasure().await?.purge_location(request).await?.into_inner();
+    let bar = bar(0);
+    let mut last = erasure_api::PurgeLocationResponse::default();
+    while let Some(progress) = answers.message().await? {
+        if output.json {
+            output.answer(&progress)?;
+        } else {
+            bar.set_length(progress.keys + progress.rows);
+            bar.set_position(progress.keys + progress.rows);
+        }
+        last = progress;
+    }
+    bar.finish_and_clear();
+    if !output.json {
+        show_purge(&last, output)?;
+    }
+    match last.finished_at {
+        Some(_) => Ok(()),
+        None => Err(Problem::Unfinished("the purge is not finished and goes on by itself; the same command says how far it is".to_owned())),
+    }
+}
+
+fn show_purge(purge: &erasure_api::PurgeLocationResponse, output: &mut Output<'_>) -> Result<(), Problem> {
+    let name = printable(&purge.location_id);
+    writeln!(output.out, "location {name}: its log ends at position {}, {}", purge.seq, format::second(purge.begun_at.as_ref()))?;
+    writeln!(output.out, "  {} keys of contacts are destroyed, {} rows beside the log removed", purge.keys, purge.rows)?;
+    if purge.plain_events > 0 {
+        writeln!(output.out, "  {} events from before there was a key stay readable in the log", purge.plain_events)?;
+    }
+    if purge.log_left {
+        writeln!(output.out, "  still to do: keys and rows in the log's database")?;
+    }
+    for workspace in &purge.workspaces_left {
+        writeln!(output.out, "  still to do: workspace {}", printable(workspace))?;
+    }
+    if purge.bus_left {
+        writeln!(output.out, "  still to do: messages on the bus")?;
+    }
+    if purge.finished_at.is_some() {
+        writeln!(output.out, "  nothing is left to do")?;
+    }
+    Ok(())
 }
 
 /// The location, which has to be named: what changes one is never guessed.
