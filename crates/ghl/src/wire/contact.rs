@@ -38,8 +38,7 @@ pub(super) fn read<'f>(fields: &'f Fields, shape: Shape, zone: &'f Zone) -> (Con
         last_name: read.text("last_name", &["lastNameRaw", "lastName"]),
         email: read.text("email", &["email"]),
         phone: read.text("phone", &["phone"]),
-        // The second has been seen in search rows alone.
-        company: read.text("company", &["companyName", "businessName"]),
+        company: company(&mut read, fields),
         street: read.text("street", &["address1", "address"]),
         city: read.text("city", &["city"]),
         state: read.text("state", &["state"]),
@@ -64,6 +63,16 @@ pub(super) fn read<'f>(fields: &'f Fields, shape: Shape, zone: &'f Zone) -> (Con
     };
     let name = name(&mut read, &contact);
     (Contact { name, ..contact }, read)
+}
+
+/// The company. Rows have been seen with it as `businessName`, which says nothing where it is null.
+fn company(read: &mut Reader<'_>, fields: &Fields) -> Option<String> {
+    let company = read.text("company", &["companyName"]);
+    company.or_else(|| {
+        let business = text(fields, "businessName")?;
+        read.said("company");
+        Some(business)
+    })
 }
 
 /// The whole name, as typed. By id it has been seen missing, in rows in lower case, and in the older list as the e-mail of the nameless:

@@ -4,6 +4,7 @@ use domain::{Contact, ContactId, LocationId, Moment, Record, RecordKind, Shown, 
 use serde_json::{Map, Value, json};
 
 use super::record::{of_contact, of_location};
+use super::shape::Shape;
 use super::*;
 use crate::Zone;
 
@@ -229,6 +230,9 @@ fn what_a_contact_has_beside_its_fields_is_read_and_never_taken_for_gone() {
     assert_eq!((ann.additional_emails.len(), ann.additional_phones.len(), ann.attachments.len()), (1, 0, 0));
     assert_eq!(ann.do_not_disturb_channels, [("sms".to_owned(), "active".to_owned())].into());
     assert_eq!(ann.company.as_deref(), Some("Example"));
+    let mut row = Map::new();
+    row.insert("businessName".to_owned(), Value::Null);
+    assert!(record::shown(&row, Shape::ContactRow, &berlin()).silent.contains("company"), "a business of null says nothing");
     let odd = by_id(json!({"additionalPhones": 7, "dndSettings": ["SMS"]}));
     assert!(odd.unread.contains("additional_phones") && odd.silent.contains("do_not_disturb_channels"));
 }

@@ -58,7 +58,7 @@ fn workspace() -> Vec<Object> {
         held(
             "note",
             "ghl:note/n1",
-            json!({"title": "Likes tea", "container": container, "body": "Likes tea", "written_at": "2024-02-01T00:00:00Z", "author": "u9", "pinned": false}),
+            json!({"title": "Likes tea", "container": container, "body": "Likes tea", "written_at": "2024-02-01T00:00:00Z", "author": "unknown user (u9)", "pinned": false}),
         ),
         held(
             "appointment",
