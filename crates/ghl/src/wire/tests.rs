@@ -244,7 +244,7 @@ fn a_task_is_due_in_the_zone_of_its_location() {
         let listed = list(tasks.clone(), RecordKind::Task, zone).unwrap().records.into_iter();
         let of = |shown: Shown| match shown.record {
             Record::Task(task) => (task.time_zone, shown.silent.contains("time_zone")),
-            _ => panic!("not a task"),
+            Record::Contact(_) | Record::Note(_) | Record::Appointment(_) => panic!("not a task"),
         };
         listed.map(|(_, shown)| of(shown)).collect::<Vec<_>>()
     };
