@@ -103,6 +103,9 @@ fn pace(replay: &api::ReplayState) -> String {
 
 /// Follows a replay to its end, reconnecting when the stream breaks: the replay does not depend on being watched.
 pub(super) async fn follow(connection: &Connection, mut replay: api::ReplayState, output: &mut Output<'_>) -> Result<(), Problem> {
+    if output.json && has_ended(&replay) {
+        print(&replay, output)?;
+    }
     let bar = progress::bar_with_message(replay.total);
     while !has_ended(&replay) {
         match follow_once(connection, &mut replay, &bar, output).await {
