@@ -104,7 +104,9 @@ async fn an_export_proves_itself_offline_and_comes_back_hash_for_hash() {
     assert_eq!((code, said.contains("the log extends")), (0, true), "{said}{complaint}");
     let (code, said, complaint) = nowhere.mirrorctl(&["log", "import", text(&file)]).await;
     assert_eq!((code, said.contains("5 events imported")), (0, true), "{complaint}");
-    for table in ["events", "log_head", "locations", "known_records"] {
+    // How much of a record was read is kept beside the log, and is not known of one that is built from it.
+    let known = "(SELECT location_id, contact_id, kind, record_id, present, asked_at, epoch, seq, content FROM known_records)";
+    for table in ["events", "log_head", "locations", known] {
         assert_eq!(nowhere.rows(table).await, admin.rows(table).await, "{table}");
     }
     let (code, _, complaint) = nowhere.mirrorctl(&["log", "import", text(&file)]).await;
