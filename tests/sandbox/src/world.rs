@@ -67,7 +67,8 @@ struct Inner {
     search: Mutex<(SearchSettings, Dice)>,
     /// Nothing is told any more: the app was uninstalled.
     muted: AtomicBool,
-    renamed: Mutex<renames::Renamed>,
+    /// The names that were given since the location began, by id.
+    renamed: Mutex<BTreeMap<String, String>>,
 }
 
 impl World {

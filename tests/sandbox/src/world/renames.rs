@@ -1,15 +1,10 @@
 //! What people rename in a location: users, calendars and custom fields. Nobody is told; the next list has the new name.
 
-use std::collections::BTreeMap;
-
 use super::{World, lock};
 use crate::{
     Refusal,
     records::{Calendar, CustomField, User},
 };
-
-/// The names that were given since the location began, by id.
-pub(super) type Renamed = BTreeMap<String, String>;
 
 impl World {
     /// Gives a user, calendar or custom field another name. A user's last word is the last name.
