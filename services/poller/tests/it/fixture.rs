@@ -286,13 +286,17 @@ impl PollerFixture {
     pub(crate) async fn until_history(&self, contact: &str, wanted: &[&str]) {
         let mut wanted = wanted.to_vec();
         wanted.sort_unstable();
-        eventually(&format!("{contact}: {wanted:?}"), || async {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
             // The database may just be coming back.
             let mut history = self.try_history(contact).await.unwrap_or_default();
             history.sort_unstable();
-            (history == wanted).then_some(())
-        })
-        .await;
+            if history == wanted {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "not within {PATIENCE:?}: {contact} has {history:?}, not {wanted:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub(crate) async fn until_backfilled(&self) {

@@ -79,7 +79,9 @@ async fn case_17_a_new_contact_that_is_not_readable_yet_is_looked_for_again() {
     let agency = Agency::northlight();
     let fixture = settled_in("case-17-new", &agency, ADA).await;
     assert_eq!(fixture.send("ContactCreate", json!({"id": DEE})).await, 200);
-    eventually("a look", || async { (agency.asked(&format!("/contacts/{DEE}")) > 0).then_some(()) }).await;
+    // Until the look is over: one that saw the contact and not yet its records would be right, too.
+    let unseen = || async { fixture.metric("hints_total", "outcome=\"unseen\"").await.filter(|hints| *hints > 0.0) };
+    eventually("a look that finds nobody", unseen).await;
     agency.put(DEE, 1);
     fixture.until_history(DEE, &APPEARED).await;
     fixture.stop().await;
