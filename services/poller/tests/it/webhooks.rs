@@ -54,6 +54,8 @@ async fn a_webhook_of_a_mebibyte_or_of_ten_thousand_levels_is_answered() {
 async fn a_webhook_leads_to_a_look_and_is_not_trusted() {
     let agency = Agency::default();
     let fixture = PollerFixture::start("look", agency.clone(), "").await;
+    // It would see him, too.
+    fixture.until_backfilled().await;
     agency.put("c/1 é", 1);
     agency.remove("c/1 é");
     agency.put("c-1", 1);
