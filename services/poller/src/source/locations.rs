@@ -176,7 +176,7 @@ impl Locations {
 const NO_KEY: &str = "a token is only kept sealed, and the poller has no key-encryption key: give it log.kek_file (docs/erase-a-person.md), or \
      list the location in its settings";
 
-const NO_TOKEN: &str = "there is no token for this location: give one (`--token-file FILE`), list the location in the poller's settings, or configure \
+const NO_TOKEN: &str = "there is no token for this location: give one (`--ghl-token-file FILE`), list the location in the poller's settings, or configure \
      the marketplace app";
 
 /// What GHL says of a token, and what to do then.
