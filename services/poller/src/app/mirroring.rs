@@ -53,7 +53,7 @@ async fn find(context: &Context, connections: &Connections) -> anyhow::Result<bo
     let seeds: Vec<&LocationId> = listed.keys().copied().chain(installed.iter().copied()).collect();
     context.log.mirrored().seed(&seeds).await?;
     let (before, is_first) = (context.candidates.all(), context.candidates.connected().is_none());
-    let (mut candidates, mut retired, mut is_complete) = (CandidateMap::new(), BTreeSet::new(), true);
+    let (mut candidates, mut retired, mut unreadable) = (CandidateMap::new(), BTreeSet::new(), BTreeMap::new());
     for mirrored in context.log.mirrored().list().await? {
         let is_paused = match mirrored.state {
             MirrorState::Active => false,
@@ -70,8 +70,7 @@ async fn find(context: &Context, connections: &Connections) -> anyhow::Result<bo
             Ok(None) => continue,
             Err(error) if !is_of_location(&error, is_first) => return Err(error),
             Err(error) => {
-                tracing::error!(location.id = %id, error = format!("{error:#}"), "location is not mirrored until its token can be read");
-                is_complete = false;
+                unreadable.insert(mirrored.location_id, format!("{error:#}"));
                 continue;
             }
         };
@@ -88,6 +87,8 @@ async fn find(context: &Context, connections: &Connections) -> anyhow::Result<bo
     }));
     show(context, &candidates);
     context.candidates.set(candidates, retired);
+    let is_complete = unreadable.is_empty();
+    context.problems.unreadable_tokens(unreadable);
     Ok(is_complete)
 }
 

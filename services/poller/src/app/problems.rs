@@ -25,6 +25,8 @@ pub(crate) struct Problems {
     held: Mutex<BTreeMap<LocationId, u64>>,
     /// What is wrong with installations of the app.
     broken: Mutex<BTreeMap<CredentialOwner, String>>,
+    /// The locations whose token cannot be read, and why.
+    unreadable: Mutex<BTreeMap<LocationId, String>>,
 }
 
 impl Problems {
@@ -38,6 +40,7 @@ impl Problems {
             refused: Mutex::default(),
             held: Mutex::default(),
             broken: Mutex::default(),
+            unreadable: Mutex::default(),
         }
     }
 
@@ -97,6 +100,19 @@ impl Problems {
         self.show();
     }
 
+    /// Shows which locations are not mirrored because their token cannot be read.
+    pub(crate) fn unreadable_tokens(&self, unreadable: BTreeMap<LocationId, String>) {
+        {
+            let mut known = lock(&self.unreadable);
+            // They are tried again with every turn of the leases: each reason is told once.
+            for (id, why) in unreadable.iter().filter(|(id, why)| known.get(*id) != Some(*why)) {
+                tracing::error!(location.id = %id, error = why, "location is not mirrored until its token can be read");
+            }
+            *known = unreadable;
+        }
+        self.show();
+    }
+
     /// A line for each location and agency, with what a person must do.
     fn show(&self) {
         // Locked to the end, so that what is shown last is the newest state.
@@ -119,6 +135,12 @@ impl Problems {
             )
         }));
         lines.extend(lock(&self.refused).iter().map(|(id, what)| format!("location {id}: {what}; {}", self.new_scope(id))));
+        lines.extend(lock(&self.unreadable).iter().map(|(id, why)| {
+            format!(
+                "location {id}: it is not mirrored, because its token cannot be read: {why}; give the key that sealed it, or another token \
+                     with `mirrorctl location add`"
+            )
+        }));
         let control = self.chassis.control();
         control.set_figure("locations_with_refused_token", ids.join(" "));
         control.set_figure("to_mend", lines.join("\n"));
